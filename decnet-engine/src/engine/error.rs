@@ -1,8 +1,9 @@
 use std::{error::Error, iter};
 
 use decnet_topology::{
-    GenerateError, Intent, InvalidConfig, InvalidTopology, Lease, MutationError, MutationId, MutationState, NameError,
-    RepoError, ResolveError, Status, StoredTopology, Topology, TopologyId, TopologyName, shown::count,
+    GenerateError, Intent, InvalidConfig, InvalidTopology, Lease, MutationError, MutationId, MutationRow,
+    MutationState, NameError, RepoError, ResolveError, Status, StoredTopology, Topology, TopologyId, TopologyName,
+    shown::count,
 };
 
 use crate::{
@@ -187,6 +188,15 @@ impl EngineError {
             id,
             undo_failures: Vec::new(),
             leftovers: Vec::new(),
+        }
+    }
+
+    /// Makes the error of a mutation that is queued and not finished.
+    pub(crate) fn queued(row: &MutationRow, source: Self) -> Self {
+        Self::MutationQueued {
+            mutation: row.id,
+            state: row.state,
+            source: Box::new(source),
         }
     }
 

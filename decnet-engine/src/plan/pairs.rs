@@ -65,13 +65,12 @@ impl<'a> Pairs<'a> {
                     return Err(Reason::Tampered { what: what.clone() });
                 }
                 let old = before.and_then(|before| before.bases.get(&spec.name));
-                let differing = || differing(container, &spec.image, &spec.labels);
-                require_spec(
+                require_container(
                     spec,
+                    &spec.image,
                     &spec.labels,
-                    &container.labels,
+                    container,
                     old.map(|old| (old, &old.labels)),
-                    differing,
                 )?;
                 if container.networks.keys().any(is_recreated) {
                     return Err(Reason::NetworkRecreated);
@@ -87,13 +86,12 @@ impl<'a> Pairs<'a> {
             let base_there = base.and_then(|base| base.there);
             let there = there.take(&spec.name, Role::Service, |container| {
                 let old = before.and_then(|before| before.services.get(&spec.name));
-                let differing = || differing(container, &spec.image, &spec.labels);
-                require_spec(
+                require_container(
                     spec,
+                    &spec.image,
                     &spec.labels,
-                    &container.labels,
+                    container,
                     old.map(|old| (old, &old.labels)),
-                    differing,
                 )?;
                 if base_there.is_some_and(|base| belongs(spec, container, base)) {
                     Ok(())
@@ -175,13 +173,21 @@ fn require_spec<S: Serialize>(
     }
 }
 
-/// Returns the fields of a spec in which a container visibly differs.
-fn differing(container: &ObservedContainer, image: &str, labels: &Labels) -> BTreeSet<String> {
-    let log = |labels: &Labels| labels.get(naming::LOG).cloned();
-    seen(&[
-        ("image", container.image.as_deref().is_some_and(|found| found != image)),
-        ("log", log(&container.labels) != log(labels)),
-    ])
+/// Requires the same spec of a container, of which the image and the log driver can be seen to differ.
+fn require_container<S: Serialize>(
+    spec: &S,
+    image: &str,
+    labels: &Labels,
+    container: &ObservedContainer,
+    old: Option<(&S, &Labels)>,
+) -> Result<(), Reason> {
+    let differing = || {
+        seen(&[
+            ("image", container.image.as_deref().is_some_and(|found| found != image)),
+            ("log", container.labels.get(naming::LOG) != labels.get(naming::LOG)),
+        ])
+    };
+    require_spec(spec, labels, &container.labels, old, differing)
 }
 
 /// Returns the names of the fields that differ.

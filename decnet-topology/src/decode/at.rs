@@ -365,21 +365,19 @@ impl<'t> Fields<'_, 't> {
         self.get(key).and_then(At::flag).unwrap_or_default()
     }
 
-    /// Returns the position of the last entry. A missing key could be added after it.
+    /// Returns the position where a missing key could be added: that of the last entry, or of the empty map.
     fn place(&self) -> Option<usize> {
         // A missing name belongs to the whole maze file, not to a place in it.
         if matches!(self.at.path, Path::Root) {
             return None;
         }
-        self.end().or_else(|| self.at.offset())
-    }
-
-    fn end(&self) -> Option<usize> {
-        let (key, value) = self.entries.last()?;
-        let text = match value {
-            Value::Text(text) => text,
-            _ => key,
-        };
-        self.at.diagnostics.offset_of(text)
+        let last = self.entries.last().and_then(|(key, value)| {
+            let text = match value {
+                Value::Text(text) => text,
+                _ => key,
+            };
+            self.at.diagnostics.offset_of(text)
+        });
+        last.or_else(|| self.at.offset())
     }
 }

@@ -119,21 +119,19 @@ impl ConnectionError {
 
 impl From<FrameError> for ConnectionError {
     fn from(error: FrameError) -> Self {
+        let reason = error.to_string();
         match error {
             FrameError::Io(source) => Self::Failed { source },
             FrameError::Truncated => Self::Ended,
-            FrameError::Body { verb, source } => Self::Invalid {
-                reason: format!("the body of {verb} is invalid"),
+            FrameError::Body { source, .. } => Self::Invalid {
+                reason,
                 source: Some(source),
             },
             FrameError::HeaderTooLong
             | FrameError::BodyTooLong { .. }
             | FrameError::NotUtf8
             | FrameError::ControlCharacter { .. }
-            | FrameError::UnknownVerb { .. } => Self::Invalid {
-                reason: error.to_string(),
-                source: None,
-            },
+            | FrameError::UnknownVerb { .. } => Self::Invalid { reason, source: None },
         }
     }
 }

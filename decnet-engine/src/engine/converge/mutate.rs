@@ -60,14 +60,10 @@ impl Engine {
     }
 
     /// Returns the error of a mutation that is queued and not finished.
-    pub(in crate::engine) async fn unfinished(&self, queued: &MutationRow, source: EngineError) -> EngineError {
+    async fn unfinished(&self, queued: &MutationRow, source: EngineError) -> EngineError {
         // If the store fails too, the state is the last known one.
         let row = self.repo.mutation(queued.id).await;
-        EngineError::MutationQueued {
-            mutation: queued.id,
-            state: row.map_or(queued.state, |row| row.state),
-            source: Box::new(source),
-        }
+        EngineError::queued(row.as_ref().unwrap_or(queued), source)
     }
 }
 

@@ -74,7 +74,7 @@ impl Engine {
             }
             if cancel.is_cancelled() {
                 let interrupted = EngineError::interrupted(row.topology);
-                return Err(self.unfinished(&row, interrupted).await);
+                return Err(EngineError::queued(&row, interrupted));
             }
             match self.drain(row.topology, cancel).await {
                 Ok(finished) if finished.iter().any(|row| row.id == mutation) => {}
@@ -86,7 +86,7 @@ impl Engine {
                     // A later mutation can fail to be applied after this one was finished.
                     return match self.repo.mutation(mutation).await {
                         Ok(row) if row.finished_at.is_some() => Ok(row),
-                        _ => Err(self.unfinished(&row, error).await),
+                        read => Err(EngineError::queued(read.as_ref().unwrap_or(&row), error)),
                     };
                 }
             }
