@@ -40,7 +40,7 @@ bench-record: ## record these counts
 	cargo build --quiet --release --package decnet-benches --bins
 	cargo run --quiet --release --package decnet-benches --bin instructions -- record
 
-deny: ## licences, sources and duplicate crates, if cargo-deny is installed
+deny: ## licences, sources and banned crates of the dependencies, if cargo-deny is installed
 	@if cargo deny --version >/dev/null 2>&1; then \
 		cargo deny --offline check bans licenses sources; \
 	else \

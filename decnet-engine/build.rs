@@ -70,7 +70,8 @@ fn inner(package: &Path, folder: &Path, target: &str) -> Result<Command, Box<dyn
         }
     }
     cargo
-        // Usually below the caller's target folder, so that a vendored registry in the caller's configuration is found.
+        // It is usually below the caller's target folder, so that a vendored registry in the caller's configuration is
+        // found.
         .current_dir(required("OUT_DIR")?)
         .args([
             "build",
@@ -98,7 +99,8 @@ fn inner(package: &Path, folder: &Path, target: &str) -> Result<Command, Box<dyn
     Ok(cargo)
 }
 
-/// Static, and without paths of this machine: the image's id is a digest of the program.
+/// Returns the flags of the compiler. They make the program static and keep paths of this machine out of it, because
+/// the image's id is a digest of the program.
 fn flags(package: &Path, folder: &Path) -> OsString {
     let mut flags = OsString::from("-Ctarget-feature=+crt-static");
     let mut remap = |from: &Path, to: &str| {

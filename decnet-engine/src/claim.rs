@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::lease::this_process;
 
-/// How long a claim runs.
+/// The duration of a claim.
 const TIME: SignedDuration = SignedDuration::from_secs(15);
 /// How often it is renewed.
 const RENEWAL: std::time::Duration = std::time::Duration::from_secs(5);

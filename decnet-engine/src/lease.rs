@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// How long a lease runs.
+/// The duration of a lease.
 const TIME: SignedDuration = SignedDuration::from_secs(15);
 /// How often it is renewed.
 const RENEWAL: std::time::Duration = std::time::Duration::from_secs(5);
@@ -275,7 +275,7 @@ mod tests {
         let stat = |state| format!("42 (odd) name) {state} 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 777 20 21");
         assert_eq!(started_of(&stat("S")), Some(777));
         assert_eq!(started_of(&stat("Z")), None);
-        // One of this process: a child that ended and was not waited for.
+        // A zombie of this process: a child that ended and was not waited for.
         let mut child = std::process::Command::new("true").spawn().expect("a child");
         let state = |pid| fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         while !state(child.id()).contains(") Z ") {

@@ -123,8 +123,8 @@ const CHUNK: usize = 4_096;
 
 /// Writes canonical JSON into the hash as it goes.
 ///
-/// Only numbers and texts with characters to escape go through `serde_json`. For the large rest, its writer would take longer
-/// than the hash.
+/// Only numbers and texts with characters to escape go through `serde_json`. For everything else, its writer would take
+/// longer than the hash.
 struct Canon {
     hash: Sha256,
     /// The bytes that are written but not hashed yet.

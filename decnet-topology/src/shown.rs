@@ -4,7 +4,7 @@
 
 use std::{borrow::Cow, fmt::Display};
 
-/// Counts something.
+/// Formats a number with a noun, in the singular or the plural.
 ///
 /// ```
 /// use decnet_topology::shown::count;

@@ -23,8 +23,8 @@ use crate::{
 
 const MIB: i64 = 1 << 20;
 
-/// The limits of a base: one small program that sleeps. The kernel limits how many sockets may be in transit from all processes
-/// of a user to the user's limit of open files, so the limit is that of a user's own image.
+/// The limits of a base: one small program that sleeps. The kernel allows a user as many sockets in transit as open
+/// files, so the limit of open files is that of a user's own image.
 const BASE_LIMITS: Limits = Limits {
     pids: 64,
     memory: 64 * MIB,
@@ -433,11 +433,12 @@ fn egress(setting: DmzEgress) -> Egress {
     }
 }
 
-/// Forwarding is off at first, whatever the host's setting; a router enables it itself, per interface.
+/// Returns the sysctls of a base. Forwarding is off at first, whatever the host's setting is; a router enables it
+/// itself, per interface.
 fn sysctls() -> Sysctls {
     let sysctls = [
         ("net.ipv4.ip_forward", "0"),
-        // Loose: a bridge decky may get a request on one LAN and answer on another.
+        // The reverse path filter is loose: a bridge decky may get a request on one LAN and answer on another.
         ("net.ipv4.conf.all.rp_filter", "2"),
         ("net.ipv4.conf.all.accept_redirects", "0"),
         ("net.ipv4.conf.default.accept_redirects", "0"),

@@ -172,8 +172,8 @@ pub enum RunAs {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ServiceNetwork {
-    /// None. The base passes it the sockets that it listens on over a socket in the base's volume, whenever either of them
-    /// starts.
+    /// None. The service connects to a Unix socket in the volume of its base, and the base passes it the sockets that
+    /// it listens on. They repeat this when one of them restarts.
     HandedSockets,
     /// The network namespace of its base. Images that do not know this project need it. The base must run first.
     OfBase,

@@ -68,7 +68,7 @@ fn about(info: &RuntimeInfo) -> Vec<Check> {
         checks.push(Check::warn(
             "reboot",
             "Podman has no daemon that starts deckies after a reboot",
-            "`systemctl enable podman-restart.service`, and `decnet watch` as a service (contrib/decnet-watch.service)",
+            "`systemctl enable podman-restart.service`; run `decnet watch` as a service (contrib/decnet-watch.service)",
         ));
         return checks;
     }

@@ -83,7 +83,7 @@ pub(super) async fn checks(observed: &Observed, repo: Option<&dyn Repo>) -> Resu
     // Running containers are in use.
     checks.extend(theirs.into_iter().map(|(instance, remains)| {
         let message = format!("{remains} run for another database ({}={instance})", naming::INSTANCE);
-        Check::ok("somebody else's", message)
+        Check::ok("other databases", message)
     }));
     Ok(checks)
 }
@@ -139,7 +139,7 @@ mod tests {
         let [nothing, theirs] = &found[..] else {
             panic!("{found:?}")
         };
-        assert_eq!((nothing.message.as_str(), theirs.what), ("nothing", "somebody else's"));
+        assert_eq!((nothing.message.as_str(), theirs.what), ("nothing", "other databases"));
         assert!(theirs.message.contains(instance) && theirs.hint.is_none(), "{theirs:?}");
     }
 }

@@ -79,7 +79,7 @@ pub enum EngineError {
     /// The plan was refused. Nothing was changed.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// Another plan is needed than the one shown. Nothing was changed.
+    /// The needed plan is no longer the one that was shown. Nothing was changed.
     #[error("the plan is not the one that was shown: {}", difference(.shown.as_deref(), .now.as_deref()))]
     PlanChanged {
         /// The first different step, as shown; none if the shown plan ends there.

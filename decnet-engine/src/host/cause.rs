@@ -10,7 +10,7 @@ use crate::{
     observe::ObservedNetwork,
 };
 
-/// Docker creates its rules when it starts, and only then. Podman has a command for it.
+/// The commands that recreate the rules of an engine. Docker creates its rules only when it starts.
 pub(super) const RESTART_DOCKER: &str =
     "`systemctl restart docker` recreates Docker's rules, `podman network reload --all` those of Podman";
 

@@ -169,7 +169,7 @@ impl Default for WatchOptions {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &CancellationToken) -> Result<(), EngineError> {
-    // Both: events of this process must arrive even if the bus is down.
+    // It also listens to the engine itself, because events of this process must arrive even if the bus is down.
     let (mut own, mut shared) = engine.listen(&wanted());
     let mut watch = Watch {
         engine,

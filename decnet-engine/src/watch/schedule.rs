@@ -110,7 +110,7 @@ impl Schedule {
         }
     }
 
-    /// Makes a topology due, unless it is in backoff or a worker is at it.
+    /// Makes a topology due, unless it is in backoff or a worker is working on it.
     pub(super) fn remind(&mut self, id: TopologyId, now: Instant) {
         if self.entries.len() >= MOST && !self.entries.contains_key(&id) {
             return;

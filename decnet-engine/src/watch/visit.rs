@@ -9,7 +9,7 @@ use crate::engine::{Engine, EngineError};
 /// A visit to a topology.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct VisitTarget {
-    /// Which one.
+    /// The topology.
     pub(super) id: TopologyId,
     /// Whether its bases are also checked inside.
     pub(super) inside: bool,

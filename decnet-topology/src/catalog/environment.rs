@@ -10,8 +10,8 @@ use crate::catalog::{ImageSource, Service};
 /// does not start a program with a longer one.
 pub(crate) const TEXT_BYTES: usize = 127 * 1024;
 
-/// The total length in bytes: a quarter of the stack, which is 8 MiB by default (execve(2)), with room for the variables of
-/// images.
+/// The largest total length, in bytes. Linux allows a quarter of the stack, which is 8 MiB by default (execve(2)); the
+/// rest is for the variables of images.
 pub(crate) const TOTAL_BYTES: usize = 1024 * 1024;
 
 /// The largest number of ports of a service: each one is a part of one variable, and a socket.

@@ -23,8 +23,9 @@ impl Catalog {
     ///
     /// # Errors
     ///
-    /// All faults of the file with their places: it is not TOML, has an unknown key or a value of the wrong type, a new service has
-    /// no ports, an image is not a reference, a container cannot start, or an archetype names a service that no decky can run.
+    /// All faults of the file, with their places: the text is not TOML, a key is unknown, a value has the wrong type, a
+    /// new service has no ports, an image is not a reference, a container cannot start, or an archetype names a service
+    /// that no decky can run.
     pub fn extend_from_toml(mut self, text: impl AsRef<[u8]>) -> Result<Self, CatalogError> {
         let refused = |error: TextError| {
             let (line, column) = error.place.unzip();

@@ -7,7 +7,7 @@ use crate::decode::{MAX_BYTES, MAX_DEPTH, Value, line_and_column};
 pub(crate) struct TextError {
     /// The line and the column, from 1, where they are known.
     pub(crate) place: Option<(usize, usize)>,
-    /// What it should be: JSON, YAML or TOML; none if that does not matter.
+    /// The expected syntax: JSON, YAML or TOML; none if that does not matter.
     pub(crate) syntax: Option<&'static str>,
     /// What is wrong, for people.
     pub(crate) reason: String,

@@ -75,7 +75,7 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Returns whether its lists and maps are nested more deeply than that.
+    /// Returns whether its lists and maps are nested in more than this many levels.
     pub(crate) fn is_deeper(&self, levels: usize) -> bool {
         let deeper = |value: &Self| value.is_deeper(levels - 1);
         match self {

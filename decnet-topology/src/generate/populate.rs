@@ -158,7 +158,7 @@ impl Residents {
         };
         let mut cross = stream("lan.cross");
         let crossed = cross.chance(config.cross_edge_probability());
-        // Drawn only for deckies with a cross edge, but the words of the stream are used for all.
+        // The decky and the LAN are drawn only if there is a cross edge. They are the last draws of the stream.
         let cross = crossed.then(|| {
             let target = elsewhere(tree, lan, node, parent, &mut cross)?;
             Some((cross.index(count), target))

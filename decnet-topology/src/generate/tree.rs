@@ -37,7 +37,7 @@ impl Tree {
                 let mut stream = RandomStream::new(config.seed(), "lan.children", parent as u64);
                 let children = stream.between(1, config.branching_factor());
                 needed += u64::from(children);
-                // Beyond the room of the pool, the level is only counted.
+                // LANs that do not fit the pool are only counted.
                 if needed <= available {
                     let first = lans.len();
                     lans[parent].children = first..first + usize::from(children);

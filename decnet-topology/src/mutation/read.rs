@@ -274,7 +274,7 @@ fn too_deep() -> String {
     format!("has values of more than {DEEPEST} levels of lists and objects")
 }
 
-/// Returns whether the lists and objects in a value are nested more deeply than that.
+/// Returns whether the lists and objects in a value are nested in more than this many levels.
 fn is_deeper(value: &Json, levels: usize) -> bool {
     let deeper = |value: &Json| is_deeper(value, levels - 1);
     match value {

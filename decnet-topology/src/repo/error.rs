@@ -91,7 +91,7 @@ pub enum RepoError {
         /// The lease that is held.
         lease: Box<Lease>,
     },
-    /// The lease ran out and another process took it.
+    /// The lease expired and another process took it.
     #[error("the lease on topology {id} was lost")]
     #[strum(serialize = "busy")]
     LeaseLost {
@@ -111,7 +111,7 @@ pub enum RepoError {
         /// The reason.
         source: Box<MutationError>,
     },
-    /// The claim on the mutation ran out and another process took it, the claim was released, or the mutation is finished.
+    /// The claim on the mutation expired and another process took it, or it was released, or the mutation is finished.
     #[error("the claim on mutation {id} was lost")]
     #[strum(serialize = "busy")]
     ClaimLost {

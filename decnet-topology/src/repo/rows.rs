@@ -33,7 +33,7 @@ pub struct NewTopology {
 }
 
 impl NewTopology {
-    /// Creates one from a maze for this host that was not generated, with the default settings.
+    /// Creates one for this host from a maze that was not generated, with the default settings.
     pub fn new(name: TopologyName, topology: Topology) -> Self {
         Self {
             name,

@@ -87,7 +87,7 @@ pub(super) fn overlaps(view: &TopologyView<'_>, findings: &mut Findings) {
     let mut around = Around::default();
     for (subnet, at) in subnets {
         for (other_subnet, other) in around.enter(subnet) {
-            // Named in the order of the document.
+            // The finding names the LANs in the order of the document.
             let (one, two) = (other.min(at), other.max(at));
             let (Some(lan), Some(other)) = (view.lan(one), view.lan(two)) else {
                 continue;

@@ -171,7 +171,7 @@ impl<'a> TopologyView<'a> {
 }
 
 fn list<'v>(names: &'v BTreeSet<ServiceName>, known: &mut CatalogCache<'v>, services: &mut Vec<ServiceView<'v>>) {
-    // A loop, because `extend` would first ask the set for its size.
+    // This is a loop, because `extend` would first ask the set for its size.
     for name in names {
         services.push(known.look_up(name));
     }

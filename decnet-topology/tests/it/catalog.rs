@@ -225,7 +225,7 @@ fn a_file_that_is_not_utf_8_is_refused_with_the_place() {
 }
 
 #[test]
-fn a_date_is_no_value_of_a_catalogue() {
+fn a_date_is_not_a_value_of_a_catalogue() {
     let text = "[services.a]\nports = []\nbanner = 2030-01-01";
     let refused = Catalog::empty().extend_from_toml(text).expect_err("a date");
     assert!(

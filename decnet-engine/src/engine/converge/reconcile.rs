@@ -43,7 +43,7 @@ impl Engine {
 }
 
 impl Session<'_> {
-    /// Brings a running topology to its maze.
+    /// Makes the runtime match the maze of a running topology.
     pub(in crate::engine) async fn converge(&self, task: Task, trigger: Trigger) -> Result<Outcome, EngineError> {
         let Task {
             stored,

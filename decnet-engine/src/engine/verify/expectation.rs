@@ -147,7 +147,7 @@ pub(super) fn of_services<'a>(
     })
 }
 
-/// The host's other addresses, as many as it usually has.
+/// Lists the probes of the host's addresses, at most [`HOST_ADDRESSES`] of them.
 pub(super) fn of_host(addresses: &[Ipv4Addr]) -> impl Iterator<Item = Expectation> {
     let targets = addresses.iter().take(HOST_ADDRESSES).flat_map(|address| {
         let (address, port) = (*address, DNS);
@@ -162,7 +162,7 @@ pub(super) fn of_host(addresses: &[Ipv4Addr]) -> impl Iterator<Item = Expectatio
     })
 }
 
-/// Broadcasts on the decky's own LAN: neither the host nor anybody else may answer them.
+/// Lists the broadcasts on the decky's own LANs. Nobody may answer them, and neither may the host.
 fn to_everybody(decky: &Decky, topology: &Topology, catalog: &Catalog) -> Vec<Expectation> {
     let lans = decky.attachments().iter().filter_map(|at| topology.lan(at.lan));
     let addresses = lans.flat_map(|lan| [lan.subnet().network(), lan.subnet().broadcast()]);

@@ -24,7 +24,7 @@ pub struct Inspection {
 pub struct DeckyState {
     /// The decky.
     pub decky: Name,
-    /// Its addresses by LAN as the maze has them, home first.
+    /// Its expected addresses by LAN, home first.
     pub addresses: Vec<(Name, Ipv4Addr)>,
     /// Its actual interfaces, those of the maze first, home first; none if it has no base.
     pub interfaces: Vec<InterfaceState>,

@@ -64,7 +64,7 @@ fn processes() -> Option<i64> {
     own.map_or(most, |own| own.min(most)).try_into().ok()
 }
 
-/// Returns the user that a service runs as. `wishes` are those of the image.
+/// Returns the user that a service runs as. `wishes` are the settings of its image.
 pub(super) fn user(run_as: &RunAs, wishes: &Wishes) -> String {
     match run_as {
         RunAs::User(user) => user.clone(),

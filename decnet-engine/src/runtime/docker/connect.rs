@@ -89,7 +89,7 @@ impl Docker {
             refused: Arc::default(),
             profile: seccomp_profile().into(),
         };
-        // A daemon that is stuck is found soon, and not after the timeout of a request that takes long.
+        // A ping has a short timeout, so a stuck daemon is found soon.
         docker.ping().await?;
         let version = docker.ask("get the version", docker.client.version()).await?;
         docker.podman = is_podman(&version);
@@ -128,7 +128,7 @@ impl Docker {
         Ok(info)
     }
 
-    /// Returns the description of any age. Nothing that containers depend on changes in it.
+    /// Returns the last description, whatever its age. The parts of it that containers depend on do not change.
     pub(super) async fn description(&self) -> Result<RuntimeInfo, RuntimeError> {
         let known = self.described().clone();
         match known {

@@ -294,7 +294,7 @@ pub(super) fn taken(name: &ContainerName) -> RuntimeError {
 
 /// Returns the error for a container that did not start.
 fn not_started(name: &ContainerName, failure: Failure) -> RuntimeError {
-    // Without these words, "address already in use" is about an address of a network.
+    // If none of these words occurs, "address already in use" means an address of a network and not a port.
     let port = failure.mentions("port is already allocated")
         || failure.mentions("address already in use")
             && ["bind", "listen", "port"].iter().any(|word| failure.mentions(word));

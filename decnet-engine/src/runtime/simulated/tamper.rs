@@ -15,7 +15,7 @@ use crate::{
     observe::Activity,
 };
 
-/// Changes by others, and damage.
+/// Methods that change or damage the world, as other programs could.
 ///
 /// A method with the name of a container returns whether the container exists.
 impl Simulated {

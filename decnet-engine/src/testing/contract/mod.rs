@@ -62,8 +62,8 @@ macro_rules! clauses {
             $($(RuntimeClause { name: stringify!($name), block: $block, hold: |lab| Box::pin($module::$name(lab)) },)*)*
         ];
 
-        /// Creates one `#[test]` for each clause of the [contract](crate::testing::contract) for the runtimes in the
-        /// [labs](crate::testing::contract::Lab) that an async function of a block of subnets makes.
+        /// Creates one `#[test]` for each clause of the [contract](crate::testing::contract). The argument is an async
+        /// function that returns a [lab](crate::testing::contract::Lab) with the runtime, given a block of subnets.
         #[macro_export]
         macro_rules! runtime_contract {
             ($d factory:expr $d(, #[$d mark:meta])?) => {$($(

@@ -120,7 +120,7 @@ impl Lab {
         NetworkName::from_docker(format!("{}_{}", self.prefix(), lan.to_lowercase()))
     }
 
-    /// The subnet with a number from 0 to 7.
+    /// Returns the subnet with a number from 0 to 7.
     pub fn subnet(&self, number: u8) -> String {
         format!("10.203.{}.0/24", self.block + number)
     }
@@ -130,7 +130,7 @@ impl Lab {
         Ipv4Addr::new(10, 203, self.block + number, host)
     }
 
-    /// An inner LAN on the subnet with a number.
+    /// Returns the spec of an inner LAN on the subnet with a number.
     pub fn network(&self, lan: &str, number: u8) -> NetworkSpec {
         NetworkSpec {
             name: self.network_name(lan),
@@ -179,7 +179,7 @@ impl Lab {
         }
     }
 
-    /// A built-in service that listens on no port.
+    /// Returns the spec of a built-in service whose ports are not probed.
     pub fn service(&self, decky: &str, service: &str) -> ServiceSpec {
         let mut labels = self.labels(&(decky, service));
         labels.insert(naming::ROLE.into(), Role::Service.as_str().into());
@@ -207,7 +207,7 @@ impl Lab {
         }
     }
 
-    /// A service that shares its base's namespace, like one with its own image.
+    /// Returns the spec of a service that shares its base's namespace, like one with its own image.
     pub fn sharing(&self, decky: &str, service: &str) -> ServiceSpec {
         ServiceSpec {
             network: ServiceNetwork::OfBase,

@@ -46,7 +46,7 @@ pub(super) fn aggregate(ways: impl IntoIterator<Item = Way>) -> Vec<Route> {
     let mut joined: Vec<Way> = Vec::new();
     for way in ways {
         if let Some(last) = joined.last() {
-            // Overlapping subnets break a rule, but can be drawn. A repeated or inner subnet adds nothing.
+            // Overlapping subnets break a rule, but a topology can have them. A repeated or inner subnet adds nothing.
             let same = (last.network, last.prefix) == (way.network, way.prefix);
             if same || last.via == way.via && last.prefix <= way.prefix && last.holds(way.network) {
                 continue;

@@ -27,7 +27,7 @@ const PATCHED: [&str; 5] = ["service_config", "archetype", "forwards_l3", "subne
 const FORCED: [&str; 2] = ["attach_decky", "update_decky"];
 
 impl Mutation {
-    /// Adds fields to the payload of an op that are given one by one: by flags, a form or keyword arguments.
+    /// Adds fields that are given one by one (by flags, a form or keyword arguments) to the payload of an op.
     ///
     /// The patch of an update need not be spelled out: its keys are put into it. `force` is ignored for an op that has no such
     /// key, because it never recreates a container; it replaces a `force` of the payload.

@@ -84,7 +84,7 @@ pub(in crate::repo) trait Tables {
     /// Appends changes of deckies.
     fn append_changes(&mut self, id: TopologyId, changes: &[RecordedChange]) -> Result<(), RepoError>;
 
-    /// Returns the stored lease, even if it ran out.
+    /// Returns the stored lease, even if it expired.
     fn lease(&mut self, id: TopologyId) -> Result<Option<Lease>, RepoError>;
 
     /// Replaces the lease of a topology.

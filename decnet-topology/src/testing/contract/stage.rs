@@ -23,7 +23,7 @@ pub(super) fn second(count: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + count).expect("a time of this century")
 }
 
-/// Returns a maze of two LANs and a router in `10.<third octet's parent>.0.0/23`.
+/// Returns a maze of two LANs and a router in `10.<octet>.0.0/23`.
 pub(super) fn maze(octet: u8) -> Topology {
     Topology::builder()
         .dmz("DMZ", &format!("10.{octet}.0.0/24"))
