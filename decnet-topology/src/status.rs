@@ -167,7 +167,7 @@ pub enum Mode {
 pub enum MutationState {
     /// It waits for its turn.
     Pending,
-    /// Somebody is applying it, or died while doing so.
+    /// A process is applying it, or died before it was finished.
     Applying,
     /// It is in the maze and, if that runs, on Docker.
     Applied,

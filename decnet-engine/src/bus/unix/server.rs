@@ -205,7 +205,7 @@ async fn serve_connection(stream: UnixStream, hub: &Hub, stop: &CancellationToke
     let mut writer = FramedWrite::new(writer, FrameCodec::default());
     let follower = hub.join();
     let (answers, mut waiting) = mpsc::channel(ANSWERS);
-    // Reads while writes wait: a client that does not read its events can still publish, and blocks nobody.
+    // It reads while writes wait: a client that does not read its events can still publish, and blocks nobody.
     let end = tokio::select! {
         biased;
         () = stop.cancelled() => End::Closed("the bus closes".into()),

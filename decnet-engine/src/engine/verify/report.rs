@@ -20,7 +20,7 @@ pub enum PathEnd {
     Network(String),
     /// The machine with the daemon.
     Host,
-    /// An address of nobody, beyond that machine.
+    /// An address that belongs to nobody, beyond that machine.
     Outside,
     /// The engine's own resolver, which is in every container.
     Resolver,
