@@ -1,13 +1,17 @@
 //! The types of the JSON between the engine and the program.
 
 mod contact;
+mod persona;
 
 use std::{collections::BTreeSet, fmt, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-pub use self::contact::{Contact, ContactEvent, EndReason, Summary, SummaryEvent};
+pub use self::{
+    contact::{Contact, ContactEvent, EndReason, Summary, SummaryEvent},
+    persona::{Os, Persona},
+};
 
 /// The environment variable with the first [`NetState`] of a base, as JSON. The name does not reveal this project.
 pub const STATE_VARIABLE: &str = "NET_STATE";

@@ -1,8 +1,46 @@
 //! The built-in service: answers on its ports and logs visitors.
 
 mod connection;
+mod conpot;
+mod context;
 mod crowd;
+mod dialogue;
+mod dns;
+mod docker_api;
+mod elasticsearch;
+mod event;
+mod ftp;
+mod http;
+mod https;
+mod imap;
+mod k8s;
+mod ldap;
 mod limits;
+mod llmnr;
+mod mongodb;
+mod mqtt;
+mod mssql;
+mod mysql;
+mod persona;
+mod plain;
+mod pop3;
+mod postgres;
+mod rdp;
+mod redis;
+mod registry;
+mod secret;
+mod sip;
+mod smb;
+mod smtp;
+mod smtp_relay;
+mod snmp;
+mod ssh;
+mod telnet;
+#[cfg(test)]
+mod testing;
+mod tftp;
+mod vnc;
+mod wire;
 
 use std::{
     env,

@@ -12,7 +12,7 @@ use decnet_decoy::protocol::{
     Contact, ContactEvent, EndReason, KEEPER, Listen, NetState, Protocol, ServiceState, Target,
 };
 
-use crate::lab::{Lab, address, docker, eventually, leaf, router, try_docker};
+use super::lab::{Lab, address, docker, eventually, leaf, router, try_docker};
 
 /// Input that would break a log that quotes it.
 const HOSTILE: &[u8] = b"GET /\n\"}\n{\"decky\":\"other\"\x1b\0\xff";

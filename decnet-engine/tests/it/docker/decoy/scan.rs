@@ -9,7 +9,7 @@ use std::{
 use decnet_decoy::protocol::{Contact, ContactEvent, Listen, Protocol, STATE_VARIABLE, ServiceState};
 use rustix::net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket};
 
-use crate::lab::{Lab, eventually, leaf, try_docker};
+use super::lab::{Lab, eventually, leaf, try_docker};
 
 const TARGET: &str = "10.201.31.10";
 const VISITOR: &str = "10.201.31.20";

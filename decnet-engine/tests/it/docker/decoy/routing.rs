@@ -1,6 +1,6 @@
 //! Which containers forward packets.
 
-use crate::lab::{Lab, docker, leaf, router};
+use super::lab::{Lab, docker, leaf, router};
 
 const A: &str = "10.201.1.0/24";
 const B: &str = "10.201.2.0/24";

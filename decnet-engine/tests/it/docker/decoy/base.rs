@@ -7,7 +7,7 @@ use std::{
 
 use decnet_decoy::protocol::{Deviation, NetState};
 
-use crate::lab::{Lab, address, docker, eventually, leaf, router, try_docker};
+use super::lab::{Lab, address, docker, eventually, leaf, router, try_docker};
 
 #[test]
 #[ignore = "needs Docker"]

@@ -7,7 +7,7 @@ use std::{fs, io::Write, net::Ipv4Addr};
 
 use decnet_decoy::protocol::{Deviation, EXIT_UNCONTAINED, Egress, NetState, Probe, ProbeResult, Route, Target};
 
-use crate::lab::{Lab, address, docker, eventually, leaf, router, try_docker};
+use super::lab::{Lab, address, docker, eventually, leaf, router, try_docker};
 
 /// An address for documentation (RFC 5737), which nobody has.
 fn outside(host: u8) -> Ipv4Addr {

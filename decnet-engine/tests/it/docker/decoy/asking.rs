@@ -11,7 +11,7 @@ use std::{
 
 use decnet_decoy::protocol::{Listen, NetState, Protocol, Published, ServiceState, Target};
 
-use crate::lab::{Lab, address, eventually, leaf};
+use super::lab::{Lab, address, eventually, leaf};
 
 /// How long the tests wait for packets that must not arrive.
 const SILENCE: Duration = Duration::from_millis(500);

@@ -1,0 +1,8 @@
+//! TODO.
+
+use super::{context::Context, dialogue::Dialogue, plain};
+
+/// Starts a conversation.
+pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
+    plain::new(context)
+}

@@ -1,0 +1,37 @@
+//! A service of a catalogue of the user's own: it sends its banner and reports what it gets.
+
+use super::{
+    context::Context,
+    dialogue::{Dialogue, Input, Turn},
+    event::Event,
+};
+use crate::protocol::Protocol;
+
+/// Sends the banner to each visitor.
+struct Plain {
+    banner: String,
+    is_datagram: bool,
+}
+
+/// Creates the conversation.
+pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
+    Box::new(Plain {
+        banner: context.fields().text("banner").unwrap_or_default().to_owned(),
+        is_datagram: context.session.transport == Protocol::Udp,
+    })
+}
+
+impl Dialogue for Plain {
+    fn open(&mut self, turn: &mut Turn) {
+        if !self.banner.is_empty() {
+            turn.send(self.banner.as_bytes());
+        }
+    }
+
+    fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
+        turn.report(Event::probe("input", &input.take_all()));
+        if self.is_datagram && !self.banner.is_empty() {
+            turn.send(self.banner.as_bytes());
+        }
+    }
+}

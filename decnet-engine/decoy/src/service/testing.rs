@@ -1,0 +1,240 @@
+//! A visitor in tests, and the inputs that every dialogue must survive.
+
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{
+    context::{Context, Service, Session},
+    dialogue::{Dialogue, Input, Next, Turn},
+    event::Event,
+    persona::Persona,
+    registry::protocol,
+    secret::Secret,
+};
+use crate::protocol::{Os, Protocol};
+
+/// The time of all turns: 2026-03-04 05:06:07 UTC.
+pub(crate) const NOW: &str = "2026-03-04T05:06:07Z";
+
+/// Returns the surroundings of a conversation with `web-01.corp.local` on Debian 12, which are the same at each call.
+pub(crate) fn context(service: &str, port: u16, transport: Protocol, fields: Value) -> Context {
+    context_on(Os::Debian12, service, port, transport, fields)
+}
+
+/// As [`context`], on another system.
+pub(crate) fn context_on(os: Os, service: &str, port: u16, transport: Protocol, fields: Value) -> Context {
+    let Value::Object(fields) = fields else {
+        panic!("fields are an object")
+    };
+    Context {
+        service: Arc::new(Service {
+            name: service.into(),
+            fields: fields.into(),
+            persona: Persona {
+                hostname: "web-01".into(),
+                domain: "corp.local".into(),
+                os,
+                versions: Default::default(),
+            },
+            secret: Secret::new([7; 32]),
+        }),
+        session: Session {
+            transport,
+            remote: "10.9.0.9:40000".parse().unwrap(),
+            local: Ipv4Addr::new(10, 9, 0, 2),
+            port,
+            random: Secret::new([9; 32]),
+        },
+    }
+}
+
+/// A visitor of one service.
+pub(crate) struct Visitor {
+    context: Context,
+    dialogue: Box<dyn Dialogue>,
+    input: Input,
+    /// The events so far.
+    pub(crate) events: Vec<Event>,
+    /// The step after the last turn.
+    pub(crate) next: Next,
+    /// The greeting.
+    pub(crate) greeting: Vec<u8>,
+}
+
+impl Visitor {
+    /// Connects to a TCP port of a service of the catalogue.
+    pub(crate) fn connect(service: &str, port: u16, fields: Value) -> Self {
+        Self::start(context(service, port, Protocol::Tcp, fields))
+    }
+
+    /// Prepares datagrams to a UDP port of a service of the catalogue.
+    pub(crate) fn datagrams(service: &str, port: u16, fields: Value) -> Self {
+        Self::start(context(service, port, Protocol::Udp, fields))
+    }
+
+    /// Starts a conversation.
+    pub(crate) fn start(context: Context) -> Self {
+        let dialogue = (protocol(&context.service.name).start)(&context);
+        let mut visitor = Self {
+            dialogue,
+            input: Input::default(),
+            events: Vec::new(),
+            next: Next::Continue,
+            greeting: Vec::new(),
+            context,
+        };
+        if visitor.context.session.transport == Protocol::Tcp {
+            visitor.greeting = visitor.turn(|dialogue, _, turn| dialogue.open(turn));
+        }
+        visitor
+    }
+
+    /// Sends bytes, or a datagram, and returns the answer.
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
+        if self.context.session.transport == Protocol::Udp {
+            self.input = Input::default();
+        }
+        self.input.push(bytes.as_ref());
+        self.turn(|dialogue, input, turn| dialogue.receive(input, turn))
+    }
+
+    /// Sends a line and returns the answer as text.
+    pub(crate) fn line(&mut self, line: &str) -> String {
+        String::from_utf8(self.send(format!("{line}\r\n"))).unwrap()
+    }
+
+    /// Completes the TLS handshake, and returns what is sent after it.
+    pub(crate) fn secure(&mut self) -> Vec<u8> {
+        self.turn(|dialogue, _, turn| dialogue.secured(turn))
+    }
+
+    /// Ends the bytes of the visitor, and returns the answer.
+    pub(crate) fn finish(&mut self) -> Vec<u8> {
+        self.turn(|dialogue, input, turn| dialogue.finish(input, turn))
+    }
+
+    /// Makes one turn with the dialogue.
+    pub(crate) fn turn(&mut self, act: impl FnOnce(&mut dyn Dialogue, &mut Input, &mut Turn)) -> Vec<u8> {
+        let mut turn = Turn::new(NOW.parse::<Timestamp>().unwrap());
+        act(&mut *self.dialogue, &mut self.input, &mut turn);
+        self.events.append(&mut turn.events);
+        self.next = turn.next;
+        turn.sent.concat()
+    }
+
+    fn is_open(&self) -> bool {
+        self.next == Next::Continue
+    }
+}
+
+/// Checks that a dialogue survives recorded messages that arrive in pieces, are cut off, or are changed: it does not panic,
+/// answers at most `most` bytes in all, and answers pieces in the same way as the whole.
+pub(crate) fn survives(start: &dyn Fn() -> Visitor, messages: &[&[u8]], most: usize) {
+    let whole = converse(&mut start(), messages, most);
+    if start().context.session.transport == Protocol::Tcp {
+        let bytes: Vec<&[u8]> = messages.iter().flat_map(|message| message.chunks(1)).collect();
+        assert_eq!(converse(&mut start(), &bytes, most), whole, "one byte at a time");
+    }
+    for message in 0..messages.len() {
+        for length in 0..messages[message].len().min(600) {
+            let cut = [&messages[..message], &[&messages[message][..length]]].concat();
+            let mut visitor = start();
+            converse(&mut visitor, &cut, most);
+            visitor.finish();
+        }
+    }
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut draw = |below: usize| {
+        // Steele and Vigna's SplitMix64: tests must be the same at each run.
+        random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (random ^ (random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % u64::try_from(below.max(1)).unwrap()).unwrap()
+    };
+    for round in 0..400 {
+        let mut changed: Vec<Vec<u8>> = messages.iter().map(|message| message.to_vec()).collect();
+        if round % 4 == 0 || changed.is_empty() {
+            let length = draw(300);
+            changed.push((0..length).map(|_| u8::try_from(draw(256)).unwrap()).collect());
+        }
+        for _ in 0..=draw(4) {
+            let at = draw(changed.len());
+            let message = &mut changed[at];
+            if message.is_empty() {
+                continue;
+            }
+            let place = draw(message.len());
+            match draw(4) {
+                0 => message[place] = u8::try_from(draw(256)).unwrap(),
+                1 => message[place] = [0, 0xff, 0x7f, 0x80][draw(4)],
+                2 => message.truncate(place),
+                _ => {
+                    let copy = message[place..].to_vec();
+                    message.extend(copy);
+                }
+            }
+        }
+        let changed: Vec<&[u8]> = changed.iter().map(Vec::as_slice).collect();
+        let mut visitor = start();
+        converse(&mut visitor, &changed, most);
+        visitor.finish();
+    }
+}
+
+/// Sends messages while the conversation is open, and returns all answers and events.
+fn converse(visitor: &mut Visitor, messages: &[&[u8]], most: usize) -> (Vec<u8>, Vec<Event>) {
+    let mut answers = visitor.greeting.clone();
+    for message in messages {
+        if !visitor.is_open() {
+            break;
+        }
+        answers.extend(visitor.send(message));
+        assert!(answers.len() <= most, "{} bytes of answers", answers.len());
+        assert!(visitor.input.bytes().len() <= Input::MOST, "too much input is kept");
+    }
+    (answers, visitor.events.clone())
+}
+
+/// Checks that each field of a service in the built-in catalogue changes what a visitor sees or what is reported. `cases` has
+/// a field, its value, the port and the messages that show the difference. `base` are fields that all cases set, if they do not set them
+/// themselves. The banner of a protocol that does not greet is left out: the registry sends it.
+pub(crate) fn fields_have_an_effect(service: &str, base: &Value, cases: &[(&str, Value, u16, &[&[u8]])]) {
+    let catalogue: toml::Table =
+        toml::from_str(include_str!("../../../../decnet-topology/src/catalog/builtin.toml")).unwrap();
+    let declared: BTreeSet<&str> = catalogue["services"][service]["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|field| field["key"].as_str().unwrap())
+        .filter(|key| *key != "banner" || protocol(service).greets)
+        .collect();
+    let tried: BTreeSet<&str> = cases.iter().map(|(field, ..)| *field).collect();
+    assert_eq!(tried, declared, "the fields of {service} in the catalogue");
+    let udp = |port: u16| {
+        let ports = catalogue["services"][service]["ports"].as_array().unwrap();
+        let is = |transport: &str| {
+            ports
+                .iter()
+                .any(|one| one.as_str() == Some(&format!("{port}/{transport}")))
+        };
+        is("udp") && !is("tcp")
+    };
+    for (field, value, port, messages) in cases {
+        let transport = if udp(*port) { Protocol::Udp } else { Protocol::Tcp };
+        let converse_with = |fields: Value| {
+            let mut visitor = Visitor::start(context(service, *port, transport, fields));
+            converse(&mut visitor, messages, usize::MAX)
+        };
+        let mut with = base.clone();
+        let mut without = base.clone();
+        with[*field] = value.clone();
+        without.as_object_mut().unwrap().remove(*field);
+        assert_ne!(
+            converse_with(with),
+            converse_with(without),
+            "the field {field} of {service} has no effect"
+        );
+    }
+}

@@ -1,0 +1,8 @@
+//! Formats that several protocols share.
+
+pub(super) mod ber;
+pub(super) mod bson;
+pub(super) mod client_hello;
+pub(super) mod http;
+pub(super) mod line;
+pub(super) mod ntlm;
