@@ -3,22 +3,30 @@
 //! Later visitors must not push earlier lines out of the log. So the lines are limited per source and for all sources together.
 //! Contacts beyond the limits are counted in summaries, which become rarer while a flood continues. First contacts have limits
 //! of their own. Connections, whose sources are real, have other limits than datagrams, whose sources can be forged. A base
-//! logs packets outside of connections, so in its log both can be forged.
+//! logs packets outside of connections, so in its log both can be forged. The events of one conversation are limited too; its
+//! last line has the number of those that were left out.
 
 mod bounds;
 mod bucket;
+#[cfg(feature = "services")]
+mod conversation;
 
 use std::{
+    collections::BTreeMap,
     io::Write,
     net::{Ipv4Addr, SocketAddrV4},
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime},
 };
 
 use self::bounds::{Bounds, Tally};
 pub(crate) use self::bucket::Bucket;
+#[cfg(feature = "services")]
+pub(crate) use self::conversation::Entry;
 use crate::{
     lines::write_line,
-    protocol::{Contact, ContactEvent, EndReason, Protocol, Summary, SummaryEvent},
+    protocol::{
+        Action, Decnet, Endpoint, EventFields, Named, Network, Protocol, Record, Related, Summary, Technique, Threat,
+    },
     timestamp::rfc3339,
 };
 
@@ -26,117 +34,82 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Visit {
     pub(crate) remote: SocketAddrV4,
+    /// The decky's address; none if it is not known.
+    pub(crate) local: Option<Ipv4Addr>,
     pub(crate) local_port: u16,
+    pub(crate) protocol: Protocol,
 }
 
 /// A contact that no service sees.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scan {
     pub(crate) visit: Visit,
-    pub(crate) event: ContactEvent,
-    pub(crate) protocol: Protocol,
+    pub(crate) kind: ScanKind,
 }
 
-/// A connection in the log, from its first line to its last.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    visit: Visit,
-    /// The number that its lines share; none if it is only counted.
-    number: Option<u64>,
-    opened: Instant,
+/// The kind of a contact that no service sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ScanKind {
+    /// A connection was requested and never completed (`nmap -sS`).
+    HalfOpen,
+    /// A connection request or a datagram arrived at a port where nothing listens.
+    ClosedPort,
+    /// A packet arrived outside of any connection that does not open one (`nmap -sA`, `-sF`, `-sM`, `-sN`, `-sX`).
+    Stray,
 }
 
-/// Writes the log of a service, or of a base.
+impl ScanKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::HalfOpen => "half_open",
+            Self::ClosedPort => "closed_port",
+            Self::Stray => "stray",
+        }
+    }
+}
+
+/// Writes the log of the services of a decky, or of a base.
 pub(crate) struct Journal {
     decky: String,
-    service: Option<String>,
-    /// The start time of this process. It separates its ids from those of earlier processes.
-    began: u128,
-    numbers: u64,
+    /// The number of the last line of each service; that of a base has the empty name.
+    sequence: BTreeMap<String, u64>,
     connections: Bounds,
     datagrams: Bounds,
+    #[cfg(feature = "services")]
+    conversations: conversation::Conversations,
     out: Box<dyn Write + Send>,
 }
 
 impl Journal {
-    pub(crate) fn new(decky: String, service: Option<String>, out: Box<dyn Write + Send>) -> Self {
+    pub(crate) fn new(decky: String, out: Box<dyn Write + Send>) -> Self {
         let now = Instant::now();
-        let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             decky,
-            service,
-            began: began.as_millis(),
-            numbers: 0,
+            sequence: BTreeMap::new(),
             connections: Bounds::new(now),
             datagrams: Bounds::new(now),
+            #[cfg(feature = "services")]
+            conversations: conversation::Conversations::new(now),
             out,
-        }
-    }
-
-    /// Logs the start of a connection.
-    pub(crate) fn connect(&mut self, visit: Visit, now: Instant) -> Entry {
-        let (from, at) = (*visit.remote.ip(), SystemTime::now());
-        let mut number = None;
-        if self.connections.admit(from, now) {
-            let next = self.next();
-            let line = self.contact(visit, ContactEvent::Connect, next, Protocol::Tcp, 0, at);
-            write_line(&mut *self.out, &line);
-            number = Some(next);
-        } else {
-            self.connections.count(from, &Tally::connection(at), now);
-        }
-        Entry {
-            visit,
-            number,
-            opened: now,
-        }
-    }
-
-    /// Logs the end of a connection.
-    pub(crate) fn end(&mut self, entry: &Entry, bytes: u64, reason: EndReason, now: Instant) {
-        let at = SystemTime::now();
-        let Some(number) = entry.number else {
-            let from = *entry.visit.remote.ip();
-            self.connections.count(from, &Tally::bytes(bytes, at), now);
-            return;
-        };
-        let lasted = now.saturating_duration_since(entry.opened).as_millis();
-        let line = Contact {
-            duration_ms: Some(u64::try_from(lasted).unwrap_or(u64::MAX)),
-            reason: Some(reason),
-            ..self.contact(entry.visit, ContactEvent::End, number, Protocol::Tcp, bytes, at)
-        };
-        write_line(&mut *self.out, &line);
-    }
-
-    /// Logs a datagram.
-    pub(crate) fn datagram(&mut self, visit: Visit, bytes: u64, now: Instant) {
-        let (from, at) = (*visit.remote.ip(), SystemTime::now());
-        if self.datagrams.admit(from, now) {
-            let number = self.next();
-            let line = self.contact(visit, ContactEvent::Datagram, number, Protocol::Udp, bytes, at);
-            write_line(&mut *self.out, &line);
-        } else {
-            self.datagrams.count(from, &Tally::datagram(bytes, at), now);
         }
     }
 
     /// Logs a contact that no service sees, and how often it happened.
     pub(crate) fn scan(&mut self, scan: &Scan, times: u64, now: Instant) {
-        let (from, at) = (*scan.visit.remote.ip(), SystemTime::now());
+        let (from, protocol) = (*scan.visit.remote.ip(), scan.visit.protocol);
         let mut uncounted = times;
-        if self.bounds(scan.protocol).admit(from, now) {
-            let number = self.next();
-            let line = self.contact(scan.visit, scan.event, number, scan.protocol, 0, at);
-            write_line(&mut *self.out, &line);
+        if self.bounds(protocol).admit(from, now) {
+            let mut record = self.record(Action::Probe, "", scan.visit);
+            record.decnet.probe = Some(scan.kind.as_str().into());
+            write_line(&mut *self.out, &record);
             uncounted -= 1;
         }
         for _ in 0..uncounted {
-            self.count(from, scan.protocol, now);
+            self.count(from, protocol, now);
         }
     }
 
-    /// Counts a contact of a base without a line.
+    /// Counts a contact without a line.
     pub(crate) fn count(&mut self, from: Ipv4Addr, protocol: Protocol, now: Instant) {
         let at = SystemTime::now();
         let tally = match protocol {
@@ -160,56 +133,85 @@ impl Journal {
     }
 
     /// Writes all remaining counts.
-    pub(crate) fn close(&mut self, now: Instant) {
+    pub(crate) fn finish(&mut self, now: Instant) {
         let left = [self.connections.close(now), self.datagrams.close(now)].concat();
         self.summarize(left);
     }
 
     fn summarize(&mut self, due: Vec<(Option<Ipv4Addr>, Tally)>) {
-        for (remote_addr, tally) in due {
-            let line = Summary {
-                ts: rfc3339(SystemTime::now()),
-                event: SummaryEvent::Summary,
-                decky: self.decky.clone(),
-                service: self.service.clone(),
-                remote_addr,
+        for (remote, tally) in due {
+            let mut record = self.empty_record(Action::Summary, "");
+            record.source = remote.map(|ip| Endpoint {
+                ip: Some(ip),
+                port: None,
+            });
+            record.related.ip.extend(remote);
+            record.decnet.left_out = tally.left_out;
+            record.decnet.summary = Some(Summary {
                 connections: tally.connections,
                 datagrams: tally.datagrams,
                 bytes: tally.bytes,
                 first: rfc3339(tally.first),
                 last: rfc3339(tally.last),
-            };
-            write_line(&mut *self.out, &line);
+            });
+            write_line(&mut *self.out, &record);
         }
     }
 
-    fn next(&mut self) -> u64 {
-        self.numbers += 1;
-        self.numbers
+    /// Returns a line about a contact.
+    fn record(&mut self, action: Action, service: &str, visit: Visit) -> Record {
+        let mut record = self.empty_record(action, service);
+        record.source = Some(Endpoint {
+            ip: Some(*visit.remote.ip()),
+            port: Some(visit.remote.port()),
+        });
+        record.destination = Some(Endpoint {
+            ip: visit.local,
+            port: Some(visit.local_port),
+        });
+        record.network = Some(Network {
+            transport: visit.protocol,
+        });
+        record.related.ip.push(*visit.remote.ip());
+        record
     }
 
-    fn contact(
-        &self,
-        visit: Visit,
-        event: ContactEvent,
-        number: u64,
-        protocol: Protocol,
-        bytes: u64,
-        at: SystemTime,
-    ) -> Contact {
-        Contact {
-            ts: rfc3339(at),
-            event,
-            id: format!("{:x}-{number}", self.began),
-            decky: self.decky.clone(),
-            service: self.service.clone(),
-            remote_addr: *visit.remote.ip(),
-            remote_port: visit.remote.port(),
-            local_port: visit.local_port,
-            protocol,
-            bytes,
-            duration_ms: None,
-            reason: None,
+    fn empty_record(&mut self, action: Action, service: &str) -> Record {
+        let sequence = self.sequence.entry(service.to_owned()).or_default();
+        *sequence += 1;
+        let (category, kind) = action.category();
+        let technique = action.technique().map(|(id, name)| Technique {
+            id: vec![id.into()],
+            name: vec![name.into()],
+        });
+        Record {
+            timestamp: rfc3339(SystemTime::now()),
+            event: EventFields {
+                action,
+                kind: "event".into(),
+                category: vec![category.into()],
+                kinds: vec![kind.into()],
+                sequence: *sequence,
+                outcome: None,
+                duration: None,
+            },
+            host: Named {
+                name: self.decky.clone(),
+            },
+            service: (!service.is_empty()).then(|| Named { name: service.into() }),
+            source: None,
+            destination: None,
+            network: None,
+            user: None,
+            process: None,
+            url: None,
+            http: None,
+            user_agent: None,
+            file: None,
+            tls: None,
+            related: Related::default(),
+            threat: technique.map(|technique| Threat { technique }),
+            decnet: Decnet::default(),
         }
     }
 }
@@ -218,12 +220,10 @@ impl Journal {
 mod tests {
     use std::{sync::mpsc, time::Duration};
 
-    use serde_json::Value;
-
     use super::*;
 
     /// Sends each line to the test.
-    struct Lines(mpsc::Sender<Value>);
+    struct Lines(mpsc::Sender<Record>);
 
     impl Write for Lines {
         fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
@@ -236,31 +236,48 @@ mod tests {
         }
     }
 
+    pub(super) fn visit(local_port: u16, protocol: Protocol) -> Visit {
+        Visit {
+            remote: SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 9), 4000),
+            local: None,
+            local_port,
+            protocol,
+        }
+    }
+
+    pub(super) fn written(act: impl FnOnce(&mut Journal, Instant)) -> Vec<Record> {
+        let (sender, lines) = mpsc::channel();
+        let mut journal = Journal::new("web".into(), Box::new(Lines(sender)));
+        let now = Instant::now();
+        act(&mut journal, now);
+        journal.finish(now + Duration::from_mins(1));
+        drop(journal);
+        lines.iter().collect()
+    }
+
     #[test]
     fn scans_have_lines_up_to_the_bounds_and_are_counted_beyond() {
-        let (sender, lines) = mpsc::channel();
-        let mut journal = Journal::new("web".into(), None, Box::new(Lines(sender)));
-        let now = Instant::now();
-        let scan = |journal: &mut Journal, local_port, event, protocol, times| {
-            let visit = Visit {
-                remote: SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 9), 4000),
-                local_port,
-            };
-            journal.scan(&Scan { visit, event, protocol }, times, now);
+        let lines = written(|journal, now| {
+            for port in 1..=1000 {
+                let visit = visit(port, Protocol::Tcp);
+                let kind = ScanKind::HalfOpen;
+                journal.scan(&Scan { visit, kind }, 1, now);
+            }
+            let visit = visit(53, Protocol::Udp);
+            let kind = ScanKind::ClosedPort;
+            journal.scan(&Scan { visit, kind }, 40, now);
+            journal.count(Ipv4Addr::new(10, 0, 0, 9), Protocol::Tcp, now);
+        });
+        let of = |probe: &str| {
+            let probes = lines.iter().filter_map(|line| line.decnet.probe.as_deref());
+            probes.filter(|found| *found == probe).count()
         };
-        for port in 1..=1000 {
-            scan(&mut journal, port, ContactEvent::HalfOpen, Protocol::Tcp, 1);
-        }
-        scan(&mut journal, 53, ContactEvent::ClosedPort, Protocol::Udp, 40);
-        journal.count(Ipv4Addr::new(10, 0, 0, 9), Protocol::Tcp, now);
-        journal.close(now + Duration::from_mins(1));
-        drop(journal);
-        let lines: Vec<Value> = lines.iter().collect();
-        let of = |event: &str| lines.iter().filter(|line| line["event"] == event).count();
-        assert_eq!((of("half_open"), of("closed_port"), of("summary")), (32, 1, 2));
-        assert_eq!(lines[0]["remote_addr"], "10.0.0.9");
-        assert_eq!(lines[0]["service"], Value::Null);
-        let sum = |field: &str| lines.iter().filter_map(|line| line[field].as_u64()).sum::<u64>();
-        assert_eq!((sum("connections"), sum("datagrams")), (969, 39));
+        assert_eq!((of("half_open"), of("closed_port")), (32, 1));
+        assert_eq!(lines[0].source.unwrap().ip, Some(Ipv4Addr::new(10, 0, 0, 9)));
+        assert_eq!(lines[0].service, None);
+        let summaries: Vec<_> = lines.iter().filter_map(|line| line.decnet.summary.as_ref()).collect();
+        assert_eq!(summaries.len(), 2);
+        assert_eq!(summaries.iter().map(|summary| summary.connections).sum::<u64>(), 969);
+        assert_eq!(summaries.iter().map(|summary| summary.datagrams).sum::<u64>(), 39);
     }
 }

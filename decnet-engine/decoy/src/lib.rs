@@ -6,7 +6,8 @@
 //! - `decnet-decoy base` is PID 1 of a base. It sets the containment, routes and forwarding, drops its capabilities, passes
 //!   sockets to built-in services, reports scans that no service sees, reaps processes, and exits on a stop signal.
 //! - `decnet-decoy state set|keep|restore|check|show` runs in a base by `docker exec`. It changes or reports the state.
-//! - `decnet-decoy service` gets a service's sockets from its base, answers on them and logs visitors.
+//! - `decnet-decoy service` gets the sockets of services from its base, answers on them and logs visitors. It needs the feature
+//!   `services`, which the engine enables only when it builds the program.
 //! - `decnet-decoy probe` reports which addresses and ports can be reached.
 //!
 //! [`protocol`] has the types of the input and output. The engine uses them, and [`deviations_here`] to check a base from
@@ -46,7 +47,7 @@ mod probe;
 pub mod program;
 #[cfg(target_os = "linux")]
 mod scan;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "services"))]
 mod service;
 #[cfg(target_os = "linux")]
 mod signals;

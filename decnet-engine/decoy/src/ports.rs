@@ -4,14 +4,14 @@
 //! over a Unix socket in a volume that both mount. The service then accepts, reads and answers by itself. The connection stays
 //! open: when it ends, the base has ended and the sockets are useless.
 
+#[cfg(feature = "services")]
 mod obtain;
 mod server;
 mod wire;
 
-pub(crate) use self::{
-    obtain::{Obtained, Supplier},
-    server::SocketServer,
-};
+#[cfg(feature = "services")]
+pub(crate) use self::obtain::{Obtained, Supplier};
+pub(crate) use self::server::SocketServer;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "services"))]
 pub(crate) mod tests;

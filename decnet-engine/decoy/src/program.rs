@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use crate::{base, failure::Failure, lines::log, probe, service, state};
+#[cfg(feature = "services")]
+use crate::service;
+use crate::{base, failure::Failure, lines::log, probe, state};
 
 const USAGE: &str = "decnet-decoy base | state set JSON | state keep JSON | state restore | state check [JSON] | state show | service | probe JSON";
 
@@ -18,6 +20,7 @@ pub fn run(arguments: impl IntoIterator<Item = String>) -> ExitCode {
         ["state", "check"] => state::check(),
         ["state", "check", json] => state::check_against(json),
         ["state", "show"] => state::show(),
+        #[cfg(feature = "services")]
         ["service"] => service::run(),
         ["probe", json] => probe::run(json),
         _ => Err(Failure::usage("unknown command", USAGE)),

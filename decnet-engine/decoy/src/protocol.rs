@@ -1,7 +1,7 @@
 //! The types of the JSON between the engine and the program.
 
-mod contact;
 mod persona;
+mod record;
 
 use std::{collections::BTreeSet, fmt, net::Ipv4Addr};
 
@@ -9,15 +9,19 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    contact::{Contact, ContactEvent, EndReason, Summary, SummaryEvent},
     persona::{Os, Persona},
+    record::{
+        Action, Decnet, EndReason, Endpoint, EventFields, FileFields, FileHash, Http, HttpBody, HttpRequest,
+        HttpResponse, Named, Network, Original, Outcome, Process, Record, Related, Summary, Technique, Threat, Tls,
+        TlsClient, User,
+    },
 };
 
 /// The environment variable with the first [`NetState`] of a base, as JSON. The name does not reveal this project.
 pub const STATE_VARIABLE: &str = "NET_STATE";
 
-/// The environment variable with the [`ServiceState`] of a service, as JSON.
-pub const SERVICE_VARIABLE: &str = "DECNET_SERVICE";
+/// The environment variable with the [`ServiceState`] of a service, as JSON. The name does not reveal this project.
+pub const SERVICE_VARIABLE: &str = "SERVICE_STATE";
 
 /// The folder that survives restarts of a base, whose root is read-only. Only [`KEEPER`] can write there.
 pub const STATE_FOLDER: &str = "/var/lib";
@@ -263,19 +267,31 @@ pub enum Guard {
     RouteLocalnet,
 }
 
-/// The ports of a built-in service, and its names in the log.
+/// The built-in services of one process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceState {
-    /// The decky's name.
+    /// The decky's name, as the log shows it.
     pub decky: String,
-    /// The service's name in the catalogue.
-    pub service: String,
+    /// The host that the decky pretends to be.
+    pub persona: Persona,
+    /// The source of the decky's keys and ids: 64 hex digits.
+    pub secret: String,
+    /// The services.
+    pub services: Vec<BuiltinService>,
+}
+
+/// A built-in service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BuiltinService {
+    /// The name in the catalogue.
+    pub name: String,
     /// The ports, on every address of the base.
     pub listen: Vec<Listen>,
-    /// The text sent on connect (TCP) or as the answer to a datagram (UDP).
-    #[serde(default)]
-    pub banner: Option<String>,
+    /// The fields that the maze sets.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub fields: serde_json::Map<String, serde_json::Value>,
 }
 
 /// One port that a service answers on.
@@ -439,7 +455,10 @@ mod tests {
 
     #[test]
     fn the_documented_json_is_parsed() {
-        let service = r#"{"decky":"web","service":"dns","listen":[{"port":53,"protocol":"udp"}],"banner":null}"#;
+        let service = concat!(
+            r#"{"decky":"web","persona":{"hostname":"web-01","domain":"corp.local","os":"debian-12"},"secret":"00","#,
+            r#""services":[{"name":"dns","listen":[{"port":53,"protocol":"udp"}],"fields":{"recursion":true}}]}"#
+        );
         assert_eq!(
             serde_json::to_string(&serde_json::from_str::<ServiceState>(service).unwrap()).unwrap(),
             service

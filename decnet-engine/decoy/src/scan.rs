@@ -60,7 +60,7 @@ impl Detector {
         let scans = Scans(Arc::new(Mutex::new(Contacts {
             pending: Pending::default(),
             sockets: Sockets::read(),
-            journal: Journal::new(decky, None, Box::new(io::stdout())),
+            journal: Journal::new(decky, Box::new(io::stdout())),
         })));
         let shared = Scans(Arc::clone(&scans.0));
         let thread = thread::Builder::new().name("scan".into());
@@ -123,7 +123,7 @@ impl Scans {
         let mut contacts = self.lock();
         contacts.settle(now);
         contacts.abandon(now);
-        contacts.journal.close(now);
+        contacts.journal.finish(now);
     }
 
     /// Locks the contacts, even if another thread panicked: a line is written completely or not at all.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::bucket::Bucket;
+use crate::protocol::Action;
 
 /// Lines per source: this many at once, then one per period.
 const OF_SOURCE: (u32, Duration) = (32, Duration::from_secs(10));
@@ -31,6 +32,8 @@ pub(crate) struct Tally {
     pub(crate) bytes: u64,
     pub(crate) first: SystemTime,
     pub(crate) last: SystemTime,
+    /// The events of conversations without lines.
+    pub(crate) left_out: BTreeMap<Action, u64>,
 }
 
 impl Tally {
@@ -42,6 +45,7 @@ impl Tally {
             bytes,
             first: at,
             last: at,
+            left_out: BTreeMap::new(),
         }
     }
 
@@ -65,6 +69,9 @@ impl Tally {
         self.bytes += other.bytes;
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
+        for (action, count) in &other.left_out {
+            *self.left_out.entry(*action).or_default() += count;
+        }
     }
 }
 

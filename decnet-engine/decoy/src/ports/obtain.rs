@@ -3,10 +3,7 @@
 use std::{
     io,
     net::{TcpListener, UdpSocket},
-    os::{
-        fd::{AsFd as _, OwnedFd},
-        unix::net::UnixStream,
-    },
+    os::{fd::OwnedFd, unix::net::UnixStream},
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -37,14 +34,23 @@ pub(crate) struct Obtained {
 
 /// The source of the sockets of a service: its base.
 pub(crate) struct Supplier {
-    pub(crate) path: PathBuf,
-    pub(crate) ports: Vec<Listen>,
+    path: PathBuf,
 }
 
 impl Supplier {
-    /// Tries until it has all sockets. Returns none if `stop` became readable first. `complain` gets the reason for a failed
-    /// attempt.
-    pub(crate) fn obtain(&self, stop: &UnixStream, mut complain: impl FnMut(&io::Error)) -> Option<Obtained> {
+    /// Creates a supplier whose base listens on a path.
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Tries until it has the sockets of all ports. Returns none if `stop` became readable first. `complain` gets the reason for
+    /// a failed attempt.
+    pub(crate) fn obtain(
+        &self,
+        ports: &[Listen],
+        stop: &UnixStream,
+        mut complain: impl FnMut(&io::Error),
+    ) -> Option<Obtained> {
         let pauses = ExponentialBuilder::default()
             .with_jitter()
             .with_min_delay(FIRST_PAUSE)
@@ -52,22 +58,35 @@ impl Supplier {
             .without_max_times();
         let mut pauses = pauses.build();
         loop {
-            match self.try_to_obtain(stop) {
+            match self.try_to_obtain(ports, Some(stop)) {
                 Ok(obtained) => return obtained,
                 Err(error) => complain(&error),
             }
             let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
-            if is_readable(stop, None, Instant::now() + pause) {
+            if is_readable(Some(stop), None, Instant::now() + pause) {
                 return None;
             }
         }
     }
 
-    fn try_to_obtain(&self, stop: &UnixStream) -> io::Result<Option<Obtained>> {
+    /// Gets a listener on a free TCP port.
+    pub(crate) fn open_port(&self) -> io::Result<TcpListener> {
+        let any = Listen {
+            port: 0,
+            protocol: Protocol::Tcp,
+        };
+        let obtained = self.try_to_obtain(&[any], None)?;
+        let listener = obtained.and_then(|obtained| obtained.listeners.into_iter().next());
+        listener
+            .map(|(listener, _)| listener)
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn try_to_obtain(&self, ports: &[Listen], stop: Option<&UnixStream>) -> io::Result<Option<Obtained>> {
         let base = wire::socket()?;
         connect(&base, &SocketAddrUnix::new(&*self.path)?)?;
         let (mut listeners, mut sockets) = (Vec::new(), Vec::new());
-        for ports in self.ports.chunks(PORTS_AT_ONCE) {
+        for ports in ports.chunks(PORTS_AT_ONCE) {
             let listen = ports.to_vec();
             wire::send(&base, &Request { listen }, &[])?;
             if is_readable(stop, Some(&base), Instant::now() + TIMEOUT) {
@@ -104,15 +123,15 @@ impl Supplier {
 }
 
 /// Waits until `stop` is readable (true), the other is readable, or the time is up.
-fn is_readable(stop: &UnixStream, other: Option<&OwnedFd>, deadline: Instant) -> bool {
+fn is_readable(stop: Option<&UnixStream>, other: Option<&OwnedFd>, deadline: Instant) -> bool {
     loop {
-        let mut fds = vec![PollFd::from_borrowed_fd(stop.as_fd(), PollFlags::IN)];
+        let mut fds: Vec<_> = stop.map(|stop| PollFd::new(stop, PollFlags::IN)).into_iter().collect();
         fds.extend(other.map(|other| PollFd::new(other, PollFlags::IN)));
         let left = deadline.saturating_duration_since(Instant::now());
         let left = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
         match poll(&mut fds, Some(&left)) {
             Err(Errno::INTR) => {}
-            _ => return !fds[0].revents().is_empty(),
+            _ => return stop.is_some() && !fds[0].revents().is_empty(),
         }
     }
 }

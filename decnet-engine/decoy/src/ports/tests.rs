@@ -58,6 +58,7 @@ impl Drop for Base {
 /// A service and its complaints.
 struct Service {
     supplier: Supplier,
+    ports: Vec<Listen>,
     complaints: Arc<Mutex<Vec<String>>>,
     stop: UnixStream,
     signal: UnixStream,
@@ -67,10 +68,8 @@ impl Service {
     fn new(path: &Path, ports: &[Listen]) -> Self {
         let (signal, stop) = UnixStream::pair().unwrap();
         Self {
-            supplier: Supplier {
-                path: path.to_owned(),
-                ports: ports.to_vec(),
-            },
+            supplier: Supplier::new(path.to_owned()),
+            ports: ports.to_vec(),
             complaints: Arc::default(),
             stop,
             signal,
@@ -78,7 +77,7 @@ impl Service {
     }
 
     fn obtain(&self) -> Option<Obtained> {
-        self.supplier.obtain(&self.signal, |error| {
+        self.supplier.obtain(&self.ports, &self.signal, |error| {
             self.complaints.lock().unwrap().push(error.to_string());
         })
     }
@@ -302,4 +301,23 @@ fn services_that_do_not_take_their_sockets_delay_others_only_briefly() {
         wire::send(socket, &request, &[]).unwrap();
     }
     assert_eq!(Service::new(&path, &[tcp(0)]).obtain().unwrap().listeners.len(), 1);
+}
+
+#[test]
+fn a_service_gets_a_free_port_for_a_second_connection() {
+    let (_folder, path) = path();
+    let _base = Base::start(&path);
+    let supplier = Supplier::new(path);
+    let (first, second) = (supplier.open_port().unwrap(), supplier.open_port().unwrap());
+    assert_ne!(first.local_addr().unwrap().port(), second.local_addr().unwrap().port());
+    TcpStream::connect((Ipv4Addr::LOCALHOST, first.local_addr().unwrap().port())).unwrap();
+}
+
+#[test]
+fn a_port_for_a_second_connection_is_refused_without_a_base() {
+    let (_folder, path) = path();
+    assert_eq!(
+        Supplier::new(path).open_port().unwrap_err().kind(),
+        io::ErrorKind::NotFound
+    );
 }

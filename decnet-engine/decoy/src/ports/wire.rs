@@ -7,8 +7,8 @@ use std::{
 };
 
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socket_with,
+    AddressFamily, RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    SocketFlags, SocketType, recvmsg, sendmsg, socket_with,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -62,13 +62,14 @@ pub(super) fn receive<M: DeserializeOwned>(from: &OwnedFd) -> io::Result<Option<
 }
 
 /// Receives a message with its sockets. Returns none if the other end disconnected.
+#[cfg(feature = "services")]
 pub(super) fn receive_sockets<M: DeserializeOwned>(from: &OwnedFd) -> io::Result<Option<(M, Vec<OwnedFd>)>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(PORTS_AT_ONCE))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let message = receive_into(from, &mut control)?;
     let mut sockets = Vec::new();
     for received in control.drain() {
-        if let RecvAncillaryMessage::ScmRights(descriptors) = received {
+        if let rustix::net::RecvAncillaryMessage::ScmRights(descriptors) = received {
             sockets.extend(descriptors);
         }
     }

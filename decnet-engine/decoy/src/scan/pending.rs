@@ -11,8 +11,8 @@ use super::{
     sockets::Sockets,
 };
 use crate::{
-    journal::{Scan, Visit},
-    protocol::{ContactEvent, Protocol},
+    journal::{Scan, ScanKind, Visit},
+    protocol::Protocol,
 };
 
 /// The time in which a connection must be completed.
@@ -80,17 +80,22 @@ impl Pending {
                 return age < RETRIES;
             }
             let listens = sockets.listening.contains(&(protocol, local_port));
-            let event = match contact.kind {
+            let kind = match contact.kind {
                 Kind::Datagram if listens => return false,
-                Kind::Datagram => ContactEvent::ClosedPort,
-                Kind::Syn if !listens => ContactEvent::ClosedPort,
+                Kind::Datagram => ScanKind::ClosedPort,
+                Kind::Syn if !listens => ScanKind::ClosedPort,
                 Kind::Syn if age < COMPLETION => return true,
-                Kind::Syn | Kind::Reset => ContactEvent::HalfOpen,
+                Kind::Syn | Kind::Reset => ScanKind::HalfOpen,
                 Kind::Completion => return false,
-                Kind::Stray => ContactEvent::Stray,
+                Kind::Stray => ScanKind::Stray,
             };
-            let visit = Visit { remote, local_port };
-            let scan = Scan { visit, event, protocol };
+            let visit = Visit {
+                remote,
+                local: None,
+                local_port,
+                protocol,
+            };
+            let scan = Scan { visit, kind };
             contact.reported = protocol == Protocol::Tcp;
             scans.push((scan, if contact.reported { 1 } else { contact.packets }));
             contact.reported
@@ -130,13 +135,13 @@ mod tests {
         }
     }
 
-    fn settle(pending: &mut Pending, sockets: &Sockets, now: Instant) -> Vec<(ContactEvent, u64)> {
+    fn settle(pending: &mut Pending, sockets: &Sockets, now: Instant) -> Vec<(ScanKind, u64)> {
         let scans = pending.settle(sockets, now).into_iter();
-        scans.map(|(scan, times)| (scan.event, times)).collect()
+        scans.map(|(scan, times)| (scan.kind, times)).collect()
     }
 
     /// Checks the contacts reported for packets to port 80, after one second and after four.
-    fn check(kinds: &[Kind], sockets: &Sockets, soon: &[(ContactEvent, u64)], late: &[(ContactEvent, u64)]) {
+    fn check(kinds: &[Kind], sockets: &Sockets, soon: &[(ScanKind, u64)], late: &[(ScanKind, u64)]) {
         let now = Instant::now();
         let mut pending = Pending::default();
         for kind in kinds {
@@ -152,17 +157,17 @@ mod tests {
     fn contacts_that_a_service_sees_are_not_reported() {
         let nothing = Sockets::default();
         let open = open();
-        check(&[Kind::Syn], &nothing, &[(ContactEvent::ClosedPort, 1)], &[]);
+        check(&[Kind::Syn], &nothing, &[(ScanKind::ClosedPort, 1)], &[]);
         check(&[Kind::Syn, Kind::Completion], &open, &[], &[]);
         check(&[Kind::Completion], &open, &[], &[]);
-        check(&[Kind::Syn, Kind::Syn], &open, &[], &[(ContactEvent::HalfOpen, 1)]);
-        check(&[Kind::Syn, Kind::Reset], &open, &[(ContactEvent::HalfOpen, 1)], &[]);
-        check(&[Kind::Stray], &open, &[(ContactEvent::Stray, 1)], &[]);
+        check(&[Kind::Syn, Kind::Syn], &open, &[], &[(ScanKind::HalfOpen, 1)]);
+        check(&[Kind::Syn, Kind::Reset], &open, &[(ScanKind::HalfOpen, 1)], &[]);
+        check(&[Kind::Stray], &open, &[(ScanKind::Stray, 1)], &[]);
         check(&[Kind::Datagram], &open, &[], &[]);
         check(
             &[Kind::Datagram, Kind::Datagram],
             &nothing,
-            &[(ContactEvent::ClosedPort, 2)],
+            &[(ScanKind::ClosedPort, 2)],
             &[],
         );
     }
@@ -179,7 +184,7 @@ mod tests {
             assert!(pending.add(&packet(VISITOR, Kind::Syn), now));
         }
         scans.extend(settle(&mut pending, &open(), start + Duration::from_secs(66)));
-        assert_eq!(scans, [(ContactEvent::HalfOpen, 1)]);
+        assert_eq!(scans, [(ScanKind::HalfOpen, 1)]);
         settle(&mut pending, &open(), start + RETRIES);
         assert!(pending.is_empty(), "it is removed");
     }

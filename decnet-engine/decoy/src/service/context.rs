@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{persona::Persona, secret::Secret};
-use crate::protocol::Protocol;
+use crate::{journal::Visit, protocol::Protocol};
 
 /// A service of a decky, which all its conversations share.
 #[derive(Debug, Clone)]
@@ -36,6 +36,18 @@ pub(crate) struct Session {
     pub(crate) port: u16,
     /// Random bytes of this conversation, the source of its challenges and ids.
     pub(crate) random: Secret,
+}
+
+impl Session {
+    /// Returns what the log says of the two ends.
+    pub(crate) fn visit(&self) -> Visit {
+        Visit {
+            remote: self.remote,
+            local: (!self.local.is_unspecified()).then_some(self.local),
+            local_port: self.port,
+            protocol: self.transport,
+        }
+    }
 }
 
 /// The surroundings of one conversation.

@@ -1,20 +1,71 @@
 //! Decides which connection is closed if there are too many.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, time::Instant};
+use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc, time::Instant};
+
+use tokio::sync::Notify;
+
+/// The open connections.
+#[derive(Default)]
+pub(super) struct Crowd {
+    guests: BTreeMap<u64, (Guest, Arc<Notify>)>,
+    last: u64,
+}
+
+impl Crowd {
+    /// Adds a connection, and closes another if there are too many. Returns its number, and what notifies it when it is closed
+    /// for another.
+    pub(super) fn add(
+        &mut self,
+        source: Ipv4Addr,
+        of_source: usize,
+        of_all: usize,
+        now: Instant,
+    ) -> (u64, Arc<Notify>) {
+        self.displace(source, of_source, of_all);
+        self.last += 1;
+        let notify = Arc::new(Notify::new());
+        self.guests
+            .insert(self.last, (Guest { source, last: now }, Arc::clone(&notify)));
+        (self.last, notify)
+    }
+
+    /// Closes a connection if there is no room for another from this source. Returns whether it did.
+    pub(super) fn displace(&mut self, newcomer: Ipv4Addr, of_source: usize, of_all: usize) -> bool {
+        let numbers: Vec<u64> = self.guests.keys().copied().collect();
+        let open: Vec<Guest> = self.guests.values().map(|(guest, _)| *guest).collect();
+        let displaced = displaced(&open, newcomer, of_source, of_all).and_then(|at| self.guests.remove(&numbers[at]));
+        if let Some((_, notify)) = &displaced {
+            notify.notify_one();
+        }
+        displaced.is_some()
+    }
+
+    /// Notes that a connection had input.
+    pub(super) fn touch(&mut self, number: u64, now: Instant) {
+        if let Some((guest, _)) = self.guests.get_mut(&number) {
+            guest.last = now;
+        }
+    }
+
+    /// Removes a connection that ended.
+    pub(super) fn remove(&mut self, number: u64) {
+        self.guests.remove(&number);
+    }
+}
 
 /// An open connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Guest {
+struct Guest {
     /// The source.
-    pub(super) source: Ipv4Addr,
+    source: Ipv4Addr,
     /// The time of the last input.
-    pub(super) last: Instant,
+    last: Instant,
 }
 
 /// Returns the connection to close so that another from `newcomer` has room. If the source has its maximum, it is one of its
 /// own. Otherwise, if all places are taken, it is one of the source with the most. Of these it is the one that was idle for
 /// longest.
-pub(super) fn displaced(open: &[Guest], newcomer: Ipv4Addr, of_source: usize, of_all: usize) -> Option<usize> {
+fn displaced(open: &[Guest], newcomer: Ipv4Addr, of_source: usize, of_all: usize) -> Option<usize> {
     let mut counts: BTreeMap<Ipv4Addr, usize> = BTreeMap::new();
     for guest in open {
         *counts.entry(guest.source).or_default() += 1;

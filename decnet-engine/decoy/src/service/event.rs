@@ -1,5 +1,7 @@
 //! What dialogues report. The journal adds the time, the session and the addresses, and writes the line.
 
+mod fill;
+
 use std::fmt;
 
 /// An event of a conversation.

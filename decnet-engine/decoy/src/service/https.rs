@@ -6,3 +6,6 @@ use super::{context::Context, dialogue::Dialogue, plain};
 pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
     plain::new(context)
 }
+pub(super) fn certificate_name(context: &Context) -> String {
+    context.persona().fqdn()
+}

@@ -1,36 +1,39 @@
 //! The protocols, by the name of their service in the catalogue.
 
 use super::{
-    conpot, context::Context, dialogue::Dialogue, dns, docker_api, elasticsearch, ftp, http, https, imap, k8s, ldap,
-    llmnr, mongodb, mqtt, mssql, mysql, plain, pop3, postgres, rdp, redis, sip, smb, smtp, smtp_relay, snmp, telnet,
-    tftp, vnc,
+    conpot,
+    context::Context,
+    dialogue::{Dialogue, Input, Turn},
+    dns, docker_api, elasticsearch, ftp, http, https, imap, k8s, ldap, llmnr, mongodb, mqtt, mssql, mysql, plain, pop3,
+    postgres, rdp, redis, sip, smb, smtp, smtp_relay, snmp, telnet, tftp, vnc,
 };
+use crate::protocol::Protocol as Transport;
 
 /// Starts a conversation.
 type Constructor = fn(&Context) -> Box<dyn Dialogue>;
 
 /// A protocol.
-pub(super) struct Entry {
+pub(super) struct Protocol {
     /// The name of the service in the catalogue.
-    pub(super) name: &'static str,
-    /// Starts a conversation on any of its ports.
-    pub(super) start: Constructor,
+    name: &'static str,
+    /// Starts a conversation on any of its ports; none for SSH, which is not a dialogue.
+    constructor: Option<Constructor>,
     /// The TCP ports on which a connection starts with a TLS handshake.
     pub(super) tls_ports: &'static [u16],
     /// Whether the field `banner` is the protocol's own greeting. For other protocols, the banner is sent before anything else.
     pub(super) greets: bool,
 }
 
-const fn entry(name: &'static str, start: Constructor) -> Entry {
-    Entry {
+const fn entry(name: &'static str, constructor: Constructor) -> Protocol {
+    Protocol {
         name,
-        start,
+        constructor: Some(constructor),
         tls_ports: &[],
         greets: false,
     }
 }
 
-impl Entry {
+impl Protocol {
     const fn tls(self, tls_ports: &'static [u16]) -> Self {
         Self { tls_ports, ..self }
     }
@@ -38,10 +41,24 @@ impl Entry {
     const fn greets(self) -> Self {
         Self { greets: true, ..self }
     }
+
+    /// Starts a conversation. Returns none for SSH, which is not a dialogue.
+    pub(super) fn start(&self, context: &Context) -> Option<Box<dyn Dialogue>> {
+        let dialogue = self.constructor?(context);
+        let banner = context.fields().text("banner").filter(|_| !self.greets);
+        Some(match banner {
+            Some(banner) => Box::new(Bannered {
+                banner: banner.to_owned(),
+                is_datagram: context.session.transport == Transport::Udp,
+                dialogue,
+            }),
+            None => dialogue,
+        })
+    }
 }
 
 /// All protocols, sorted by name.
-pub(super) const PROTOCOLS: &[Entry] = &[
+const PROTOCOLS: &[Protocol] = &[
     entry("conpot", conpot::new),
     entry("dns", dns::new),
     entry("docker_api", docker_api::new).tls(&[2376]),
@@ -66,15 +83,70 @@ pub(super) const PROTOCOLS: &[Entry] = &[
     entry("smtp", smtp::new).greets(),
     entry("smtp_relay", smtp_relay::new).greets(),
     entry("snmp", snmp::new),
+    SSH,
     entry("telnet", telnet::new).greets(),
     entry("tftp", tftp::new),
     entry("vnc", vnc::new).greets(),
 ];
 
-/// A service with a name that is not in [`PROTOCOLS`].
-const PLAIN: Entry = entry("", plain::new).greets();
+/// A service with a name that is not in the list.
+const PLAIN: Protocol = entry("", plain::new).greets();
+
+/// SSH, whose library wants a stream.
+const SSH: Protocol = Protocol {
+    name: "ssh",
+    constructor: None,
+    tls_ports: &[],
+    greets: true,
+};
 
 /// Returns the protocol of a service.
-pub(super) fn protocol(service: &str) -> &'static Entry {
+pub(super) fn protocol(service: &str) -> &'static Protocol {
     PROTOCOLS.iter().find(|entry| entry.name == service).unwrap_or(&PLAIN)
+}
+
+/// A conversation whose visitor gets the banner of the maze first, whatever a real server sends.
+struct Bannered {
+    banner: String,
+    is_datagram: bool,
+    dialogue: Box<dyn Dialogue>,
+}
+
+impl Dialogue for Bannered {
+    fn open(&mut self, turn: &mut Turn) {
+        turn.send(self.banner.as_bytes());
+        self.dialogue.open(turn);
+    }
+
+    fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
+        self.dialogue.receive(input, turn);
+        if self.is_datagram {
+            turn.sent.clear();
+            turn.send(self.banner.as_bytes());
+        }
+    }
+
+    fn finish(&mut self, input: &mut Input, turn: &mut Turn) {
+        self.dialogue.finish(input, turn);
+    }
+
+    fn expire(&mut self, turn: &mut Turn) {
+        self.dialogue.expire(turn);
+    }
+
+    fn secured(&mut self, turn: &mut Turn) {
+        self.dialogue.secured(turn);
+    }
+
+    fn unsecured(&mut self, input: &mut Input, turn: &mut Turn) {
+        self.dialogue.unsecured(input, turn);
+    }
+
+    fn port_opened(&mut self, port: Option<u16>, turn: &mut Turn) {
+        self.dialogue.port_opened(port, turn);
+    }
+
+    fn transferred(&mut self, received: Option<&[u8]>, turn: &mut Turn) {
+        self.dialogue.transferred(received, turn);
+    }
 }

@@ -76,7 +76,7 @@ impl Visitor {
 
     /// Starts a conversation.
     pub(crate) fn start(context: Context) -> Self {
-        let dialogue = (protocol(&context.service.name).start)(&context);
+        let dialogue = protocol(&context.service.name).start(&context).expect("a dialogue");
         let mut visitor = Self {
             dialogue,
             input: Input::default(),

@@ -1,19 +1,23 @@
-//! Tests of the responder in this process, with visitors on many loopback addresses.
+//! Tests of the server in this process, with visitors on many loopback addresses.
 
 use std::{
     io::{Read, Write},
-    net::SocketAddrV4,
-    os::fd::OwnedFd,
+    net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
+    os::{fd::OwnedFd, unix::net::UnixStream},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
 use super::*;
 use crate::{
-    ports::tests::{Base, free},
-    protocol::{Contact, ContactEvent, Listen, Protocol, Summary},
+    ports::{
+        Obtained,
+        tests::{Base, free},
+    },
+    protocol::{Action, BuiltinService, EXIT_DONE, EXIT_FAILED, EndReason, Listen, Os, Persona, Protocol, Record},
 };
 
 const BANNER: &str = "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n";
@@ -35,73 +39,87 @@ impl Write for Log {
 }
 
 impl Log {
-    fn lines(&self) -> Vec<serde_json::Value> {
+    fn records(&self) -> Vec<Record> {
         let text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
     }
 
-    fn contacts(&self) -> Vec<Contact> {
-        let lines = self.lines().into_iter().filter(|line| line["event"] != "summary");
-        lines.map(|line| serde_json::from_value(line).unwrap()).collect()
-    }
-
-    fn summaries(&self) -> Vec<Summary> {
-        let lines = self.lines().into_iter().filter(|line| line["event"] == "summary");
-        lines.map(|line| serde_json::from_value(line).unwrap()).collect()
+    fn of(&self, action: Action) -> Vec<Record> {
+        let records = self.records().into_iter();
+        records.filter(|record| record.event.action == action).collect()
     }
 }
 
-/// A running responder with one socket on a free port.
+/// Returns the state of a service of a user's own catalogue.
+fn state(listen: Vec<Listen>) -> ServiceState {
+    ServiceState {
+        decky: "web".into(),
+        persona: Persona {
+            hostname: "web".into(),
+            domain: "corp.local".into(),
+            os: Os::Debian12,
+            versions: Default::default(),
+        },
+        secret: "07".repeat(32),
+        services: vec![BuiltinService {
+            name: "own".into(),
+            listen,
+            fields: serde_json::from_value(serde_json::json!({ "banner": BANNER })).unwrap(),
+        }],
+    }
+}
+
+fn server(listen: Vec<Listen>, path: &str, log: &Log) -> Server {
+    let supplier = Supplier::new(path.into());
+    let log = Box::new(log.clone());
+    Server::new(&state(listen), supplier, Limits::default(), log).unwrap_or_else(|_| panic!("a server"))
+}
+
+/// A running server with one socket on a free port.
 struct Running {
     port: u16,
     log: Log,
     stop: UnixStream,
     /// Dropping it ends the base.
     base: OwnedFd,
-    thread: JoinHandle<Option<u8>>,
+    thread: JoinHandle<EndReason>,
 }
 
 impl Running {
     fn start(protocol: Protocol) -> Self {
         let log = Log::default();
-        let state = ServiceState {
-            decky: "web".into(),
-            service: "ssh".into(),
-            listen: Vec::new(),
-            banner: Some(BANNER.into()),
-        };
-        let mut responder = Responder::new(state, Limits::default(), Box::new(log.clone()));
         let any = (Ipv4Addr::UNSPECIFIED, 0);
-        let address = match protocol {
+        let (held, base) = UnixStream::pair().unwrap();
+        let mut obtained = Obtained {
+            base: held.into(),
+            listeners: Vec::new(),
+            sockets: Vec::new(),
+        };
+        let port = match protocol {
             Protocol::Tcp => {
                 let listener = TcpListener::bind(any).unwrap();
                 listener.set_nonblocking(true).unwrap();
-                let address = listener.local_addr();
-                responder.listeners.push((listener, address.as_ref().unwrap().port()));
-                address
+                let port = listener.local_addr().unwrap().port();
+                obtained.listeners.push((listener, port));
+                port
             }
             Protocol::Udp => {
                 let socket = UdpSocket::bind(any).unwrap();
                 socket.set_nonblocking(true).unwrap();
-                let address = socket.local_addr();
-                responder.sockets.push((socket, address.as_ref().unwrap().port()));
-                address
+                let port = socket.local_addr().unwrap().port();
+                obtained.sockets.push((socket, port));
+                port
             }
         };
+        let mut server = server(vec![Listen { port, protocol }], "", &log);
         let (stop_end, stop) = UnixStream::pair().unwrap();
-        let (held, base) = UnixStream::pair().unwrap();
-        let thread = thread::spawn(move || {
-            let code = responder.answer(&stop_end, &held.into());
-            responder.close();
-            code
-        });
         Self {
-            port: address.unwrap().port(),
+            port,
             log,
             stop,
             base: base.into(),
-            thread,
+            thread: thread::spawn(move || server.run_on(obtained, stop_end)),
         }
     }
 
@@ -117,7 +135,7 @@ impl Running {
 
     fn end(self) -> Log {
         (&self.stop).write_all(b"x").unwrap();
-        assert_eq!(self.thread.join().unwrap(), Some(EXIT_DONE));
+        assert_eq!(self.thread.join().unwrap(), EndReason::Stopped);
         drop(self.base);
         self.log
     }
@@ -144,20 +162,30 @@ fn fifty_visitors_are_served_while_one_holds_all_connections_that_it_can() {
         assert_eq!(greeting(&mut visitor), BANNER, "visitor {of}");
     }
     let log = running.end();
-    let contacts = log.contacts();
     let connected = |from: Ipv4Addr| {
-        let lines = contacts.iter().filter(|line| line.event == ContactEvent::Connect);
-        lines.filter(|line| line.remote_addr == from).count()
+        let opened = log.of(Action::SessionOpen);
+        opened.iter().filter(|record| source(record) == from).count()
     };
     assert!((0..50).all(|of| connected(Ipv4Addr::new(127, 0, 2, of)) == 1));
-    let displaced: Vec<_> = contacts
-        .iter()
-        .filter(|line| line.reason == Some(EndReason::Displaced))
-        .collect();
-    assert!(displaced.iter().all(|line| line.remote_addr == greedy), "{displaced:?}");
+    let displaced = closed(&log, EndReason::Displaced);
+    assert!(displaced.iter().all(|record| source(record) == greedy), "{displaced:?}");
     assert!(!displaced.is_empty());
-    let counted: u64 = log.summaries().iter().map(|summary| summary.connections).sum();
+    let summaries = log.of(Action::Summary).into_iter();
+    let counted: u64 = summaries
+        .filter_map(|record| record.decnet.summary)
+        .map(|summary| summary.connections)
+        .sum();
     assert_eq!(connected(greedy) as u64 + counted, 256);
+}
+
+fn source(record: &Record) -> Ipv4Addr {
+    record.source.and_then(|source| source.ip).expect("an address")
+}
+
+/// Returns the ends of conversations for this reason.
+fn closed(log: &Log, reason: EndReason) -> Vec<Record> {
+    let ends = log.of(Action::SessionClose).into_iter();
+    ends.filter(|record| record.decnet.reason == Some(reason)).collect()
 }
 
 #[test]
@@ -173,46 +201,41 @@ fn visitors_are_served_while_many_sources_hold_all_connections() {
     assert_eq!(greeting(&mut visitor), BANNER);
     drop(held);
     let log = running.end();
-    let reason = |reason| {
-        let ended = log
-            .contacts()
-            .into_iter()
-            .filter(move |line| line.reason == Some(reason));
-        ended.collect::<Vec<_>>()
-    };
-    let displaced = reason(EndReason::Displaced);
+    let displaced = closed(&log, EndReason::Displaced);
     assert_eq!(displaced.len(), 1, "{displaced:?}");
-    assert_eq!(displaced[0].remote_addr, Ipv4Addr::new(127, 0, 3, 0));
+    assert_eq!(source(&displaced[0]), Ipv4Addr::new(127, 0, 3, 0));
 }
 
 #[test]
-fn a_connection_has_a_line_for_its_start_and_one_for_its_end() {
+fn a_connection_has_a_line_for_its_start_one_for_its_input_and_one_for_its_end() {
     let running = Running::start(Protocol::Tcp);
     let mut visitor = running.visit(Ipv4Addr::new(127, 0, 5, 1));
     greeting(&mut visitor);
     // A connection that is open when the service is killed has this line.
-    let open = running.log.contacts();
+    let open = running.log.records();
     assert_eq!(open.len(), 1);
-    assert_eq!(
-        (open[0].event, open[0].bytes, open[0].reason),
-        (ContactEvent::Connect, 0, None)
-    );
+    assert_eq!((open[0].event.action, open[0].event.sequence), (Action::SessionOpen, 1));
+    assert_eq!(open[0].destination.unwrap().ip, Some(Ipv4Addr::LOCALHOST));
     visitor.write_all(b"hello").unwrap();
     drop(visitor);
     // A stop signal is handled first, so the end of the first connection must be logged before.
-    while running.log.contacts().len() < 2 {
+    while running.log.of(Action::SessionClose).is_empty() {
         thread::yield_now();
     }
     let mut other = running.visit(Ipv4Addr::new(127, 0, 5, 2));
     greeting(&mut other);
-    let contacts = running.end().contacts();
-    let ended: Vec<_> = contacts.iter().filter(|line| line.event == ContactEvent::End).collect();
-    assert_eq!(contacts.len(), 4, "{contacts:?}");
-    let of_first = ended.iter().find(|line| line.id == open[0].id).expect("its end");
-    assert_eq!((of_first.bytes, of_first.remote_port), (5, open[0].remote_port));
-    assert!(of_first.duration_ms.is_some() && of_first.reason.is_some());
-    let of_other = ended.iter().find(|line| line.id != open[0].id).expect("its end");
-    assert_eq!(of_other.reason, Some(EndReason::Stopped));
+    let records = running.end().records();
+    let actions: Vec<_> = records.iter().map(|record| record.event.action).collect();
+    use Action::{Probe, SessionClose, SessionOpen};
+    assert_eq!(actions, [SessionOpen, Probe, SessionClose, SessionOpen, SessionClose]);
+    assert_eq!(records[1].decnet.input.as_deref(), Some("hello"));
+    assert_eq!(records[2].decnet.session, records[0].decnet.session);
+    assert_eq!(records[2].decnet.bytes, Some(5));
+    assert_eq!(records[2].decnet.reason, Some(EndReason::Closed));
+    assert_eq!(records[2].source, records[0].source);
+    assert!(records[2].event.duration.is_some());
+    assert_ne!(records[3].decnet.session, records[0].decnet.session);
+    assert_eq!(records[4].decnet.reason, Some(EndReason::Stopped));
 }
 
 #[test]
@@ -224,21 +247,11 @@ fn a_service_whose_base_ends_continues_with_the_sockets_of_the_next_one() {
         port,
         protocol: Protocol::Tcp,
     }];
-    let state = ServiceState {
-        decky: "web".into(),
-        service: "ssh".into(),
-        listen: listen.clone(),
-        banner: Some(BANNER.into()),
-    };
-    let supplier = Supplier {
-        path: path.clone(),
-        ports: listen,
-    };
     let log = Log::default();
-    let mut responder = Responder::new(state, Limits::default(), Box::new(log.clone()));
+    let mut server = server(listen, path.to_str().unwrap(), &log);
     let (stop_end, mut stop) = UnixStream::pair().unwrap();
     // The service starts before its base.
-    let thread = thread::spawn(move || responder.run(&supplier, &stop_end));
+    let thread = thread::spawn(move || server.run(&stop_end).unwrap_or(EXIT_FAILED));
     let visit = || loop {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port));
         match &mut stream {
@@ -254,8 +267,10 @@ fn a_service_whose_base_ends_continues_with_the_sockets_of_the_next_one() {
     drop(first);
     // Connections and ports of the old namespace end.
     assert!(!matches!(visitor.read(&mut [0]), Ok(1..)));
-    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
-    let reasons = log.contacts().into_iter().filter_map(|line| line.reason);
+    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        thread::yield_now();
+    }
+    let reasons = log.records().into_iter().filter_map(|record| record.decnet.reason);
     assert_eq!(reasons.collect::<Vec<_>>(), [EndReason::Broken]);
 
     let _second = Base::start(&path);
@@ -270,17 +285,17 @@ fn an_answer_has_at_most_twice_the_size_of_the_request() {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     socket.connect((Ipv4Addr::LOCALHOST, running.port)).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let ask = |question: &[u8]| {
-        socket.send(question).unwrap();
-        let mut answer = [0; 1024];
-        let length = socket.recv(&mut answer).unwrap();
-        answer[..length].to_vec()
-    };
-    // An empty datagram has no answer, so the next answer is for the one after it.
-    socket.send(b"").unwrap();
-    assert_eq!(ask(b"x"), &BANNER.as_bytes()[..2]);
-    assert_eq!(ask(&[0; 15]), &BANNER.as_bytes()[..30]);
-    assert_eq!(ask(&[0; 100]), BANNER.as_bytes());
-    let bytes: Vec<_> = running.end().contacts().iter().map(|line| line.bytes).collect();
-    assert_eq!(bytes, [0, 1, 15, 100]);
+    // The answer to these would be too long, so the next answer is for the one after them.
+    for small in [&b""[..], b"x", &[0; 15]] {
+        socket.send(small).unwrap();
+    }
+    socket.send(&[1; 20]).unwrap();
+    let mut answer = [0; 1024];
+    let length = socket.recv(&mut answer).unwrap();
+    assert_eq!(&answer[..length], BANNER.as_bytes());
+    let log = running.end();
+    assert_eq!(log.of(Action::Probe).len(), 4);
+    let ends = log.of(Action::SessionClose);
+    assert_eq!(ends.len(), 1, "one source is one conversation");
+    assert_eq!(ends[0].decnet.bytes, Some(36));
 }

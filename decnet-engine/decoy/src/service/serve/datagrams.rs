@@ -1,0 +1,147 @@
+//! The datagrams of one UDP port.
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use tokio::{net::UdpSocket, time::interval};
+
+use super::{Shared, conversation::Conversation};
+use crate::{
+    protocol::{EndReason, Protocol as Transport},
+    service::{
+        context::Service,
+        dialogue::{Dialogue, Input, Turn},
+        registry::protocol,
+    },
+};
+
+/// The maximum size of a datagram.
+const DATAGRAM_BYTES: usize = 65_536;
+
+/// The answers have at most this multiple of the request's size, so forged senders gain little.
+const AMPLIFICATION: usize = 2;
+
+/// A source and its conversation.
+struct Peer {
+    dialogue: Box<dyn Dialogue>,
+    conversation: Conversation,
+    last: Instant,
+    silence: Duration,
+}
+
+/// A socket and the sources that sent to it recently.
+pub(super) struct Datagrams {
+    socket: UdpSocket,
+    port: u16,
+    service: Arc<Service>,
+    shared: Arc<Shared>,
+    peers: BTreeMap<SocketAddrV4, Peer>,
+}
+
+impl Datagrams {
+    pub(super) fn new(socket: UdpSocket, port: u16, service: Arc<Service>, shared: Arc<Shared>) -> Self {
+        Self {
+            socket,
+            port,
+            service,
+            shared,
+            peers: BTreeMap::new(),
+        }
+    }
+
+    /// Answers until the server ends.
+    pub(super) async fn run(mut self) {
+        let mut buffer = vec![0; DATAGRAM_BYTES];
+        let mut tick = interval(self.shared.limits.tick);
+        let mut end = self.shared.end.subscribe();
+        let reason = loop {
+            tokio::select! {
+                biased;
+                reason = super::ended(&mut end) => break reason,
+                _ = tick.tick() => self.forget(),
+                received = self.socket.recv_from(&mut buffer) => {
+                    // An error is about an earlier answer that could not be delivered.
+                    if let Ok((count, SocketAddr::V4(remote))) = received {
+                        self.receive(&buffer[..count], remote);
+                    }
+                }
+            }
+        };
+        for peer in self.peers.values() {
+            peer.conversation.close(reason);
+        }
+    }
+
+    fn receive(&mut self, datagram: &[u8], remote: SocketAddrV4) {
+        if !self.peers.contains_key(&remote) {
+            self.make_room();
+            let context = super::context(
+                &self.service,
+                Transport::Udp,
+                remote,
+                SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, self.port),
+            );
+            let Some(dialogue) = protocol(&self.service.name).start(&context) else {
+                return;
+            };
+            let peer = Peer {
+                dialogue,
+                conversation: Conversation::open(context, &self.shared, None),
+                last: Instant::now(),
+                silence: self.shared.limits.silence,
+            };
+            self.peers.insert(remote, peer);
+        }
+        let Some(peer) = self.peers.get_mut(&remote) else {
+            return;
+        };
+        peer.last = Instant::now();
+        peer.conversation.count(datagram.len());
+        let mut turn = Turn::new(Timestamp::now());
+        peer.dialogue.receive(&mut Input::from(datagram), &mut turn);
+        for event in turn.events {
+            peer.conversation.report(event);
+        }
+        peer.silence = turn.silence.unwrap_or(peer.silence);
+        let mut allowed = datagram.len() * AMPLIFICATION;
+        for answer in turn.sent {
+            if answer.is_empty() || answer.len() > allowed || !self.shared.may_answer() {
+                break;
+            }
+            allowed -= answer.len();
+            // A full buffer of the kernel loses datagrams, as any network may.
+            let _ = self.socket.try_send_to(&answer, remote.into());
+        }
+    }
+
+    /// Ends the conversation that was silent for longest if there are too many.
+    fn make_room(&mut self) {
+        if self.peers.len() < self.shared.limits.datagram_sources {
+            return;
+        }
+        let idlest = self
+            .peers
+            .iter()
+            .min_by_key(|(_, peer)| peer.last)
+            .map(|(remote, _)| *remote);
+        if let Some(peer) = idlest.and_then(|remote| self.peers.remove(&remote)) {
+            peer.conversation.close(EndReason::Displaced);
+        }
+    }
+
+    /// Ends the conversations of sources that are silent.
+    fn forget(&mut self) {
+        let now = Instant::now();
+        let silent = self
+            .peers
+            .extract_if(.., |_, peer| now.saturating_duration_since(peer.last) >= peer.silence);
+        for (_, peer) in silent {
+            peer.conversation.close(EndReason::Idle);
+        }
+    }
+}
