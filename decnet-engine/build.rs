@@ -78,6 +78,8 @@ fn inner(package: &Path, folder: &Path, target: &str) -> Result<Command, Box<dyn
             "--release",
             "--bin",
             "decnet-decoy",
+            "--features",
+            "services",
             "--target",
             target,
             "--manifest-path",

@@ -15,7 +15,7 @@ use decnet_benches::{
     running::{Result, Running, Services, maze_for_docker, nanoseconds, wanted},
 };
 use decnet_engine::{Desired, DesiredContext, Runtime as _, compose};
-use decnet_topology::{Catalog, DeploySettings, RuleSet, Topology, TopologyId};
+use decnet_topology::{Catalog, DeploySettings, RuleSet, Topology, TopologyId, rng};
 
 /// How many LANs the maze has; each LAN has three deckies.
 const LANS: u8 = 10;
@@ -91,6 +91,7 @@ async fn desired(running: &Running, id: TopologyId, maze: &Topology) -> Result<D
     let (catalog, settings) = (Catalog::builtin(), DeploySettings::default());
     let context = DesiredContext {
         instance: running.instance,
+        secret: &rng::installation_secret(),
         topology: id,
         catalog: &catalog,
         decoy: &running.image,

@@ -8,7 +8,7 @@ use decnet_engine::{
     ApiVersion, ContainerName, Desired, DesiredContext, Labels, Observed, ObservedContainer, ObservedNetwork,
     ObservedVolume, VolumeName, naming, testing::diff,
 };
-use decnet_topology::{Catalog, DeploySettings, InstanceId, RuleSet, TopologyId};
+use decnet_topology::{Catalog, DeploySettings, InstanceId, RuleSet, TopologyId, rng};
 
 const LARGEST: usize = 10_000;
 
@@ -60,6 +60,7 @@ fn benches(criterion: &mut Criterion) {
     let settings = DeploySettings::default();
     let context = DesiredContext {
         instance: InstanceId::nil(),
+        secret: &rng::installation_secret(),
         topology: TopologyId::nil(),
         catalog: &catalog,
         decoy: "decnet/decoy:bench",

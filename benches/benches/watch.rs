@@ -23,8 +23,9 @@ use decnet_engine::{
     WatchOptions, execute, submit, testing::diff, watch,
 };
 use decnet_topology::{
-    AddDecky, Catalog, DeploySettings, InstanceId, MemoryRepo, Mutation, MutationContext, NewMutation, NewTopology,
-    RemoveDecky, Repo, RuleSet, SqliteRepo, Stage, Topology, TopologyFilter, TopologyId, UpdateDecky, apply,
+    AddDecky, Catalog, DeploySettings, InstallationSecret, InstanceId, MemoryRepo, Mutation, MutationContext,
+    NewMutation, NewTopology, RemoveDecky, Repo, RuleSet, SqliteRepo, Stage, Topology, TopologyFilter, TopologyId,
+    UpdateDecky, apply,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -287,6 +288,7 @@ impl Bare {
     fn desired(&self, maze: &Topology) -> Result<Desired> {
         let context = DesiredContext {
             instance: self.instance,
+            secret: &InstallationSecret::new([7; 32]),
             topology: self.id,
             catalog: &self.catalog,
             decoy: &self.image,

@@ -5,6 +5,7 @@ mod bridge;
 mod build;
 mod changed;
 mod digest;
+mod persona;
 mod seccomp;
 mod spec;
 

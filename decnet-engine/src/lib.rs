@@ -61,6 +61,7 @@
 //!     .validate(&catalog, RuleSet::deploy())?;
 //! let desired = Desired::new(&valid, &DesiredContext {
 //!     instance: rng::instance_id(),
+//!     secret: &rng::installation_secret(),
 //!     topology: rng::topology_id(),
 //!     catalog: &catalog,
 //!     decoy: "decnet-decoy:1",

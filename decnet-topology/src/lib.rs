@@ -154,6 +154,7 @@ pub mod net;
 mod publish;
 mod repo;
 pub mod rng;
+mod secret;
 pub mod shown;
 mod spelling;
 mod status;
@@ -202,6 +203,7 @@ pub use repo::{
 #[cfg(feature = "sqlite")]
 pub use repo::{SqliteOptions, SqliteRepo};
 pub use rng::stream::RandomStream;
+pub use secret::{InstallationSecret, InvalidSecret};
 pub use status::{Intent, Mode, MutationState, Status, StatusEvent, UnknownWord};
 pub use validate::{
     DaemonNetwork, HostFacts, HostRoute, InvalidTopology, Listener, PublishedPort, Report, RuleSet, Surroundings,

@@ -18,7 +18,10 @@ pub(crate) mod stream;
 
 use newtype_uuid::{TypedUuid, TypedUuidKind};
 
-use crate::id::{ClaimToken, EventId, InstanceId, LeaseToken, TopologyId};
+use crate::{
+    id::{ClaimToken, EventId, InstanceId, LeaseToken, TopologyId},
+    secret::InstallationSecret,
+};
 
 pub(crate) use stream::RandomStream;
 
@@ -37,6 +40,13 @@ pub fn topology_id() -> TopologyId {
 /// Draws the id of a store.
 pub fn instance_id() -> InstanceId {
     uuid_v4()
+}
+
+/// Draws the secret of a store.
+pub fn installation_secret() -> InstallationSecret {
+    let mut bytes = [0; 32];
+    fill(&mut bytes);
+    InstallationSecret::new(bytes)
 }
 
 /// Draws the token of a lease.

@@ -4,10 +4,10 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use decnet_topology::{
-    ClaimToken, DeploySettings, Edit, Holder, InstanceId, Lease, LeaseStore, LeaseToken, MutationClaim, MutationFilter,
-    MutationId, MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, RecordedChange,
-    RepoError, StatusChange, StatusEvent, StoredTopology, SubnetClaim, Topology, TopologyFilter, TopologyId,
-    TopologyPage, TopologyRow, TopologyStore, Version,
+    ClaimToken, DeploySettings, Edit, Holder, InstallationSecret, InstanceId, Lease, LeaseStore, LeaseToken,
+    MutationClaim, MutationFilter, MutationId, MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation,
+    NewTopology, RecordedChange, RepoError, StatusChange, StatusEvent, StoredTopology, SubnetClaim, Topology,
+    TopologyFilter, TopologyId, TopologyPage, TopologyRow, TopologyStore, Version,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -42,6 +42,10 @@ impl<R> Audited<R> {
 impl<R: TopologyStore> TopologyStore for Audited<R> {
     async fn instance(&self) -> Result<InstanceId, RepoError> {
         self.inner.instance().await
+    }
+
+    async fn secret(&self) -> Result<InstallationSecret, RepoError> {
+        self.inner.secret().await
     }
 
     async fn create(&self, new: NewTopology, at: Timestamp) -> Result<StoredTopology, RepoError> {

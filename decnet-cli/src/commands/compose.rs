@@ -22,15 +22,17 @@ pub(crate) struct Arguments {
 /// Prints a Compose file.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let catalog = context.catalog()?;
-    let (topology, instance, id, settings) = match lookup::maze(context, &arguments.maze).await? {
+    let (topology, (instance, secret), id, settings) = match lookup::maze(context, &arguments.maze).await? {
         // A file belongs to no store, so no store considers containers started from it as its own.
         lookup::Maze::File(header, topology) => {
             let id = header.id.unwrap_or_else(rng::topology_id);
-            (topology, rng::instance_id(), id, DeploySettings::default())
+            let owner = (rng::instance_id(), rng::installation_secret());
+            (topology, owner, id, DeploySettings::default())
         }
         lookup::Maze::Stored(stored) => {
-            let instance = context.repo()?.instance().await?;
-            (stored.topology, instance, stored.row.id, stored.row.settings)
+            let repo = context.repo()?;
+            let owner = (repo.instance().await?, repo.secret().await?);
+            (stored.topology, owner, stored.row.id, stored.row.settings)
         }
     };
     let surroundings = Surroundings {
@@ -43,6 +45,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let decoy = Context::decoy(arguments.decoy.as_deref())?;
     let desired_context = DesiredContext {
         instance,
+        secret: &secret,
         topology: id,
         catalog: &catalog,
         decoy: &decoy.reference,

@@ -3,13 +3,14 @@ use std::{
     net::Ipv4Addr,
 };
 
-use decnet_decoy::protocol::{self, Egress, Listen, NetState, ServiceState};
+use decnet_decoy::protocol::{self, BuiltinService, Egress, Listen, NetState, ServiceState};
 use decnet_topology::{
-    Catalog, Decky, DeploySettings, DmzEgress, Graph, ImageSource, InstanceId, Lan, Protocol, Route, Service,
-    ServiceFields, ServiceLimits, ServiceName, Topology, TopologyId, ValidTopology,
+    Catalog, Decky, DeploySettings, DmzEgress, Graph, ImageSource, InstallationSecret, InstanceId, Lan, Protocol,
+    Route, Service, ServiceFields, ServiceLimits, ServiceName, Topology, TopologyId, ValidTopology,
 };
 
 use super::bridge;
+use super::persona;
 use super::digest::digest;
 use super::seccomp::Seccomp;
 use super::spec::{
@@ -51,13 +52,15 @@ const WRITABLE_ROOT: i64 = 1_024 * MIB;
 
 /// The environment variable with the fields of a service's configuration as a JSON object: values from the maze, and the
 /// catalogue's defaults for the rest.
-const CONFIG_VARIABLE: &str = "DECNET_SERVICE_CONFIG";
+const CONFIG_VARIABLE: &str = "SERVICE_CONFIG";
 
 /// The inputs of the desired state other than the topology.
 #[derive(Debug, Clone)]
 pub struct DesiredContext<'a> {
     /// The repo.
     pub instance: InstanceId,
+    /// The secret of the repo, from which keys and versions of the deckies derive.
+    pub secret: &'a InstallationSecret,
     /// The topology.
     pub topology: TopologyId,
     /// The catalogue of services.
@@ -329,14 +332,40 @@ impl<'a> Maker<'_, 'a> {
         }
     }
 
+    /// Returns the state that is passed to a built-in service.
+    fn state_of(&self, decky: &Decky, entry: &Service, fields: Option<&ServiceFields>) -> ServiceState {
+        let listen = entry.ports.iter().map(|port| Listen {
+            port: port.number,
+            protocol: transport(port.protocol),
+        });
+        let mut fields: serde_json::Map<_, _> = fields
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (key.to_string(), value.clone()))
+            .collect();
+        if let Some(banner) = &entry.banner {
+            fields.entry("banner").or_insert_with(|| banner.as_str().into());
+        }
+        ServiceState {
+            decky: decky.name().to_string(),
+            persona: persona::of(decky),
+            secret: persona::secret(self.context.secret, self.context.topology, decky.id()),
+            services: vec![BuiltinService {
+                name: entry.name.to_string(),
+                listen: listen.collect(),
+                fields,
+            }],
+        }
+    }
+
     fn service(&self, decky: &Decky, entry: &Service, base: &ContainerName, image: &ImageSpec) -> ServiceSpec {
         let fields = decky.service_config().get(&entry.name);
         let mut environment = entry.environment.clone();
         let is_builtin = matches!(entry.image, ImageSource::Builtin);
         let mut answers_datagrams = false;
         let (command, limits) = if is_builtin {
-            let state = state_of(decky, entry, fields);
-            answers_datagrams = state.banner.as_ref().is_some_and(|banner| !banner.is_empty());
+            let state = self.state_of(decky, entry, fields);
+            answers_datagrams = state.services.iter().any(answers_every_datagram);
             environment.insert(protocol::SERVICE_VARIABLE.into(), json(&state));
             (Some(vec!["service".into()]), BUILTIN_LIMITS)
         } else {
@@ -390,19 +419,10 @@ impl<'a> Maker<'_, 'a> {
     }
 }
 
-/// Returns the state that is passed to a built-in service.
-fn state_of(decky: &Decky, entry: &Service, fields: Option<&ServiceFields>) -> ServiceState {
-    let listen = entry.ports.iter().map(|port| Listen {
-        port: port.number,
-        protocol: transport(port.protocol),
-    });
-    let banner = fields.and_then(|fields| fields.get("banner")?.as_str());
-    ServiceState {
-        decky: decky.name().to_string(),
-        service: entry.name.to_string(),
-        listen: listen.collect(),
-        banner: banner.or(entry.banner.as_deref()).map(Into::into),
-    }
+/// Returns whether a built-in service answers to any datagram, because its maze or catalogue sets a banner.
+fn answers_every_datagram(service: &BuiltinService) -> bool {
+    let banner = service.fields.get("banner").and_then(|banner| banner.as_str());
+    banner.is_some_and(|banner| !banner.is_empty())
 }
 
 /// Converts a published port for a base.

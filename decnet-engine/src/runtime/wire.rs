@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Debug};
 
-use decnet_topology::{Catalog, DeploySettings, RuleSet, Topology, rng};
+use decnet_topology::{Catalog, DeploySettings, InstallationSecret, RuleSet, Topology, rng};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -35,6 +35,7 @@ fn desired() -> Desired {
         .validate(&catalog, RuleSet::deploy());
     let context = DesiredContext {
         instance: rng::instance_id(),
+        secret: &InstallationSecret::new([7; 32]),
         topology: rng::topology_id(),
         catalog: &catalog,
         decoy: "decnet-decoy:1",

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use decnet_engine::{ApiVersion, Desired, DesiredContext, Labels, naming};
-use decnet_topology::{Catalog, DeploySettings, DmzEgress, RuleSet, Topology};
+use decnet_topology::{Catalog, DeploySettings, DmzEgress, InstallationSecret, RuleSet, Topology};
 
 /// A gateway with a built-in service, an inner LAN, and services from a registry and from a folder.
 fn desired(api: u16, egress: DmzEgress) -> Desired {
@@ -28,6 +28,7 @@ fn desired(api: u16, egress: DmzEgress) -> Desired {
     let settings = DeploySettings::default().dmz_egress(egress);
     let context = DesiredContext {
         instance: "fedcba98-7654-4321-8fed-cba987654321".parse().expect("an id"),
+        secret: &InstallationSecret::new([7; 32]),
         topology: "01234567-89ab-4cde-8f01-23456789abcd".parse().expect("an id"),
         catalog: &catalog,
         decoy: "decnet-decoy:0123456789ab",

@@ -7,6 +7,7 @@ use super::{Edit, NewTopology, RecordedChange, RepoError, StatusChange, SubnetCl
 use crate::{
     id::{InstanceId, LeaseToken, TopologyId},
     model::{DeploySettings, StoredTopology, TopologyRow},
+    secret::InstallationSecret,
     status::StatusEvent,
 };
 
@@ -15,6 +16,9 @@ use crate::{
 pub trait TopologyStore: Send + Sync + Debug {
     /// Returns the store's own id, drawn when the store was created. It labels all its resources on Docker.
     async fn instance(&self) -> Result<InstanceId, RepoError>;
+
+    /// Returns the store's secret, drawn when the store was created. Keys and certificates of deckies derive from it.
+    async fn secret(&self) -> Result<InstallationSecret, RepoError>;
 
     /// Stores a topology as pending, at [`Version::FIRST`](crate::Version::FIRST), under the wanted id or a fresh one: no two
     /// topologies have the same first eight hex digits. Its creation is the first status event.

@@ -110,7 +110,7 @@ impl Engine {
         mut observed: Observed,
     ) -> Result<Change, EngineError> {
         let Target { stored, settings, .. } = target;
-        let context = self.desired_context(facts.instance, stored.row.id, &facts.info, settings)?;
+        let context = self.desired_context(facts, stored.row.id, settings)?;
         let desired = Desired::new(valid, &context)?;
         let before = self.desired_before(facts, target)?;
         let known = before.as_ref().filter(|_| matches!(target.inside, Inside::AsBefore));
@@ -144,7 +144,7 @@ impl Engine {
         let Ok(valid) = topology.validate(&self.options.catalog, RuleSet::live()) else {
             return Ok(None);
         };
-        let context = self.desired_context(facts.instance, before.row.id, &facts.info, &before.row.settings)?;
+        let context = self.desired_context(facts, before.row.id, &before.row.settings)?;
         Ok(Some(Desired::new(&valid, &context)?))
     }
 }

@@ -31,10 +31,7 @@ impl Engine {
         let mut observed = self.observe(&facts, id).await?;
         let settings = &stored.row.settings;
         let valid = self.validate(&stored, settings, RuleSet::live(), None, id).await?;
-        let desired = Desired::new(
-            &valid,
-            &self.desired_context(facts.instance, id, &facts.info, settings)?,
-        )?;
+        let desired = Desired::new(&valid, &self.desired_context(&facts, id, settings)?)?;
         if inside {
             self.check_inside(&desired, &mut observed, Asked::All).await?;
         }

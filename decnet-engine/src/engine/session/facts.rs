@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    Catalog, DaemonNetwork, DeploySettings, HostFacts, InstanceId, Lan, Mode, Port, RuleSet, StoredTopology,
-    Surroundings, TopologyId, TopologyRow, ValidTopology, published_ports,
+    Catalog, DaemonNetwork, DeploySettings, HostFacts, InstallationSecret, InstanceId, Lan, Mode, Port, RuleSet,
+    StoredTopology, Surroundings, TopologyId, TopologyRow, ValidTopology, published_ports,
 };
 use futures_util::{TryFutureExt as _, try_join};
 
@@ -20,6 +20,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct Facts {
     pub(in crate::engine) instance: InstanceId,
+    pub(in crate::engine) secret: InstallationSecret,
     pub(in crate::engine) info: RuntimeInfo,
 }
 
@@ -32,11 +33,12 @@ pub(in crate::engine) struct CurrentState<'a> {
 impl Engine {
     /// Reads the inputs of plans other than the topology. This also checks that the runtime answers.
     pub(in crate::engine) async fn facts(&self) -> Result<Facts, EngineError> {
-        let (info, instance) = try_join!(
+        let (info, instance, secret) = try_join!(
             self.runtime.info().map_err(EngineError::from),
-            self.repo.instance().map_err(EngineError::from)
+            self.repo.instance().map_err(EngineError::from),
+            self.repo.secret().map_err(EngineError::from)
         )?;
-        Ok(Facts { instance, info })
+        Ok(Facts { instance, secret, info })
     }
 
     /// Validates a topology against a rule set, the claims of other topologies (without `own_claims`), and the host.
@@ -62,20 +64,20 @@ impl Engine {
     /// Returns the inputs of specs other than the maze.
     pub(in crate::engine) fn desired_context<'s>(
         &'s self,
-        instance: InstanceId,
+        facts: &'s Facts,
         topology: TopologyId,
-        info: &'s RuntimeInfo,
         settings: &'s DeploySettings,
     ) -> Result<DesiredContext<'s>, EngineError> {
         let image = self.image.as_ref().ok_or(EngineError::NoDecoy)?;
         Ok(DesiredContext {
-            instance,
+            instance: facts.instance,
+            secret: &facts.secret,
             topology,
             catalog: &self.options.catalog,
             decoy: &image.reference,
-            api: info.api,
+            api: facts.info.api,
             settings,
-            host_addresses: &info.addresses,
+            host_addresses: &facts.info.addresses,
         })
     }
 

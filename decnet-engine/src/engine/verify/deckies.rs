@@ -115,10 +115,10 @@ impl Engine {
                 verb: "verified",
             });
         }
-        let info = self.runtime.info().await?;
-        let instance = self.repo.instance().await?;
+        let facts = self.facts().await?;
+        let (info, instance) = (&facts.info, facts.instance);
         let valid = self.validate(&stored, &row.settings, RuleSet::live(), None, id).await?;
-        let desired = Desired::new(&valid, &self.desired_context(instance, id, &info, &row.settings)?)?;
+        let desired = Desired::new(&valid, &self.desired_context(&facts, id, &row.settings)?)?;
         let graph = Graph::new(&stored.topology);
         let scope = Scope::Topology(instance, id);
         let mut observed = self.runtime.inspect(scope).await?;

@@ -18,10 +18,10 @@ impl Engine {
     pub async fn check_host(&self, id: TopologyId) -> Result<VerifyReport, EngineError> {
         let stored = self.repo.load(id).await?;
         let row = &stored.row;
-        let info = self.runtime.info().await?;
-        let instance = self.repo.instance().await?;
+        let facts = self.facts().await?;
+        let (info, instance) = (&facts.info, facts.instance);
         let valid = self.validate(&stored, &row.settings, RuleSet::live(), None, id).await?;
-        let desired = Desired::new(&valid, &self.desired_context(instance, id, &info, &row.settings)?)?;
+        let desired = Desired::new(&valid, &self.desired_context(&facts, id, &row.settings)?)?;
         let observed = self.runtime.inspect(Scope::Topology(instance, id)).await?;
         let mut report = VerifyReport::default();
         sources(&mut report, &desired, &observed, &info).await;

@@ -9,7 +9,7 @@ use std::{
 
 use decnet_decoy::protocol::{self, Probe, Published, Target};
 use decnet_engine::{ContainerName, Desired, DesiredContext, PortMapping};
-use decnet_topology::{Catalog, DeploySettings, Protocol, RuleSet, Topology};
+use decnet_topology::{Catalog, DeploySettings, InstallationSecret, Protocol, RuleSet, Topology};
 
 use super::lab::docker_lab;
 use decnet_engine::testing::contract::{Lab, create_base, create_network, create_service};
@@ -61,6 +61,7 @@ async fn routed_packets_pass_and_the_host_is_not_reachable() {
     let valid = maze(&lab).validate(&catalog, RuleSet::deploy()).expect("valid");
     let context = DesiredContext {
         instance: lab.instance,
+        secret: &InstallationSecret::new([7; 32]),
         topology: lab.topology,
         catalog: &catalog,
         decoy: &lab.decoy,

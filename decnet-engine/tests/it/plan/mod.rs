@@ -12,7 +12,7 @@ use decnet_engine::{
     simulated::{Container, Simulated, World},
     testing::diff,
 };
-use decnet_topology::{Catalog, DeploySettings, InstanceId, RuleSet, Topology, TopologyId};
+use decnet_topology::{Catalog, DeploySettings, InstallationSecret, InstanceId, RuleSet, Topology, TopologyId};
 use tokio_util::sync::CancellationToken;
 
 /// Parsed once: these tests create thousands of mazes.
@@ -47,6 +47,7 @@ impl Ground {
             .expect("a maze that may run");
         let context = DesiredContext {
             instance: self.instance,
+            secret: &InstallationSecret::new([7; 32]),
             topology: self.topology,
             catalog: &CATALOG,
             decoy: "decoy:test",

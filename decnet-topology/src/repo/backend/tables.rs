@@ -10,6 +10,7 @@ use crate::{
         Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, SubnetClaim, TopologyFilter,
         TopologyPage,
     },
+    secret::InstallationSecret,
     status::StatusEvent,
 };
 
@@ -37,6 +38,9 @@ pub(in crate::repo) trait Backend: Send + Sync + Debug + 'static {
 pub(in crate::repo) trait Tables {
     /// Returns the store's own id.
     fn instance(&mut self) -> Result<InstanceId, RepoError>;
+
+    /// Returns the store's secret.
+    fn secret(&mut self) -> Result<InstallationSecret, RepoError>;
 
     /// Returns the row of a topology.
     fn topology(&mut self, id: TopologyId) -> Result<TopologyRow, RepoError>;

@@ -17,6 +17,7 @@ use crate::{
         },
     },
     rng,
+    secret::InstallationSecret,
     status::StatusEvent,
 };
 
@@ -24,6 +25,10 @@ use crate::{
 impl<B: Backend> TopologyStore for B {
     async fn instance(&self) -> Result<InstanceId, RepoError> {
         self.read(|tables| tables.instance()).await
+    }
+
+    async fn secret(&self) -> Result<InstallationSecret, RepoError> {
+        self.read(|tables| tables.secret()).await
     }
 
     async fn create(&self, new: NewTopology, at: Timestamp) -> Result<StoredTopology, RepoError> {

@@ -16,6 +16,7 @@ use crate::{
         TopologyPage, backend::Tables,
     },
     rng,
+    secret::InstallationSecret,
     status::{Status, StatusEvent},
 };
 
@@ -23,6 +24,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Stock {
     instance: InstanceId,
+    secret: InstallationSecret,
     topologies: BTreeMap<TopologyId, Entry>,
     mutations: BTreeMap<MutationId, MutationRow>,
     unfinished: BTreeSet<(TopologyId, MutationId)>,
@@ -44,6 +46,7 @@ impl Stock {
     pub(super) fn new() -> Self {
         Self {
             instance: rng::instance_id(),
+            secret: rng::installation_secret(),
             topologies: BTreeMap::new(),
             mutations: BTreeMap::new(),
             unfinished: BTreeSet::new(),
@@ -79,6 +82,10 @@ impl Stock {
 impl Tables for Stock {
     fn instance(&mut self) -> Result<InstanceId, RepoError> {
         Ok(self.instance)
+    }
+
+    fn secret(&mut self) -> Result<InstallationSecret, RepoError> {
+        Ok(self.secret.clone())
     }
 
     fn topology(&mut self, id: TopologyId) -> Result<TopologyRow, RepoError> {

@@ -19,6 +19,7 @@ pub(super) fn damage(moment: &Transaction<'_>) -> Result<Vec<String>, Fault> {
         return Ok(found);
     }
     meta::instance(moment)?;
+    meta::secret(moment)?;
     for row in topologies::list(moment, &TopologyFilter::default())?.rows {
         let key = topologies::key(moment, row.id)?;
         note(&mut found, row.id, transaction::maze(moment, key))?;

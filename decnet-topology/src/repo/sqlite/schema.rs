@@ -18,6 +18,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("1-topologies.sql"),
     include_str!("2-mutations.sql"),
     include_str!("3-lease-lengths.sql"),
+    include_str!("4-secret.sql"),
 ];
 
 /// The newest supported layout.
@@ -124,9 +125,16 @@ fn migrations(seen: u32) -> Migrations<'static> {
                     "another process made layout {found} meanwhile"
                 )));
             }
-            if at == 0 {
-                let instance = rng::instance_id().to_string();
-                transaction.execute("INSERT INTO meta (instance) VALUES (?1)", [instance])?;
+            match at {
+                0 => {
+                    let instance = rng::instance_id().to_string();
+                    transaction.execute("INSERT INTO meta (instance) VALUES (?1)", [instance])?;
+                }
+                3 => {
+                    let secret = rng::installation_secret().to_string();
+                    transaction.execute("UPDATE meta SET secret = ?1", [secret])?;
+                }
+                _ => {}
             }
             Ok(())
         })

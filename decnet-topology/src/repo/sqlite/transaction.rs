@@ -20,6 +20,7 @@ use crate::{
         Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, SubnetClaim, TopologyFilter,
         TopologyPage, backend::Tables,
     },
+    secret::InstallationSecret,
     status::StatusEvent,
 };
 
@@ -45,6 +46,10 @@ fn delete_maze(tx: &Transaction<'_>, key: i64) -> Result<(), Fault> {
 impl Tables for SqliteTables<'_> {
     fn instance(&mut self) -> Result<InstanceId, RepoError> {
         Ok(meta::instance(self.0)?)
+    }
+
+    fn secret(&mut self) -> Result<InstallationSecret, RepoError> {
+        Ok(meta::secret(self.0)?)
     }
 
     fn topology(&mut self, id: TopologyId) -> Result<TopologyRow, RepoError> {

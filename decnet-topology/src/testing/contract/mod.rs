@@ -120,7 +120,7 @@ macro_rules! clauses {
 
 clauses! { $
     storing {
-        the_instance_id_of_a_store_is_stable,
+        the_instance_id_and_the_secret_of_a_store_are_stable,
         a_new_topology_is_pending_at_the_first_version,
         the_first_event_is_the_creation,
         every_field_is_loaded_as_stored,

@@ -13,15 +13,19 @@ use crate::{
     id::{LeaseToken, TopologyId},
     model::{Coordinate, DeploySettings, Position, Topology},
     repo::{Edit, NewTopology, Repo, RepoError, TopologyFilter},
+    secret::InstallationSecret,
     status::{Mode, Status, StatusEvent},
     version::Version,
 };
 
-pub(super) async fn the_instance_id_of_a_store_is_stable(repo: Arc<dyn Repo>) {
+pub(super) async fn the_instance_id_and_the_secret_of_a_store_are_stable(repo: Arc<dyn Repo>) {
     let instance = repo.instance().await.expect("the instance");
     assert!(!instance.is_nil(), "the instance is drawn");
+    let secret = repo.secret().await.expect("the secret");
+    assert_ne!(secret, InstallationSecret::new([0; 32]), "the secret is drawn");
     stage::create(&*repo, "corp", stage::maze(1)).await;
     assert_eq!(repo.instance().await.expect("the instance"), instance);
+    assert_eq!(repo.secret().await.expect("the secret"), secret);
 }
 
 pub(super) async fn a_new_topology_is_pending_at_the_first_version(repo: Arc<dyn Repo>) {

@@ -20,7 +20,8 @@ use decnet_engine::{
     testing::diff,
 };
 use decnet_topology::{
-    Attachment, Catalog, Decky, DeckyId, DeploySettings, Lan, LanId, Name, RuleSet, ServiceName, Topology, TopologyId,
+    Attachment, Catalog, Decky, DeckyId, DeploySettings, InstallationSecret, Lan, LanId, Name, RuleSet, ServiceName,
+    Topology, TopologyId,
 };
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio_util::sync::CancellationToken;
@@ -61,6 +62,7 @@ impl Lab {
         let valid = topology.clone().validate(&catalog, RuleSet::live()).expect("valid");
         let context = DesiredContext {
             instance: self.repo.instance().await.expect("an instance"),
+            secret: &InstallationSecret::new([7; 32]),
             topology: id,
             catalog: &catalog,
             decoy: &self.image,

@@ -1,0 +1,75 @@
+//! The host that a decky pretends to be.
+
+use decnet_decoy::protocol::{Os, Persona};
+use decnet_topology::{Decky, DeckyId, InstallationSecret, TopologyId};
+use sha2::{Digest, Sha256};
+
+/// The DNS domain of all deckies.
+const DOMAIN: &str = "corp.local";
+
+/// The systems of the archetypes of the built-in catalogue.
+const OF_ARCHETYPES: [(&str, Os); 8] = [
+    ("windows-workstation", Os::Windows10),
+    ("windows-server", Os::WindowsServer2019),
+    ("domain-controller", Os::WindowsServer2019),
+    ("printer", Os::Printer),
+    ("iot-device", Os::EmbeddedLinux),
+    ("industrial-control", Os::Controller),
+    ("network-switch", Os::NetworkDevice),
+    ("linux-workstation", Os::Ubuntu2204),
+];
+
+/// The services that run on one system only.
+const OF_SERVICES: [(&str, Os); 4] = [
+    ("rdp", Os::WindowsServer2019),
+    ("mssql", Os::WindowsServer2019),
+    ("smb", Os::WindowsServer2019),
+    ("conpot", Os::Controller),
+];
+
+/// Returns the persona of a decky: its system follows from its archetype, or else from its services.
+pub(super) fn of(decky: &Decky) -> Persona {
+    let archetype = decky.archetype().unwrap_or_default();
+    let of_archetype = OF_ARCHETYPES.iter().find(|(name, _)| *name == archetype);
+    let of_service = OF_SERVICES
+        .iter()
+        .find(|(name, _)| archetype.is_empty() && decky.services().iter().any(|service| service.as_str() == *name));
+    Persona {
+        hostname: decky.name().to_string().to_lowercase(),
+        domain: DOMAIN.into(),
+        os: of_archetype.or(of_service).map_or(Os::Debian12, |(_, os)| *os),
+        versions: Default::default(),
+    }
+}
+
+/// Returns the secret of a decky, as hex digits. It is the same as long as the decky exists, and no decky knows that of another.
+pub(super) fn secret(installation: &InstallationSecret, topology: TopologyId, decky: DeckyId) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"decky");
+    hash.update(installation.as_bytes());
+    hash.update(topology.to_string());
+    hash.update(decky.ordinal().to_be_bytes());
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_decky_has_its_own_secret() {
+        let of = |installation: u8, topology: &str, decky: u32| {
+            let installation = InstallationSecret::new([installation; 32]);
+            secret(&installation, topology.parse().unwrap(), DeckyId::new(decky))
+        };
+        let (one, other) = (
+            "01234567-89ab-4cde-8f01-23456789abcd",
+            "11234567-89ab-4cde-8f01-23456789abcd",
+        );
+        assert_eq!(of(1, one, 1), of(1, one, 1));
+        for different in [of(2, one, 1), of(1, other, 1), of(1, one, 2)] {
+            assert_ne!(of(1, one, 1), different);
+            assert_eq!(different.len(), 64);
+        }
+    }
+}
