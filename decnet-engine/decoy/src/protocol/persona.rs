@@ -49,7 +49,7 @@ pub enum Os {
     /// Windows Server 2022.
     #[serde(rename = "windows-server-2022")]
     WindowsServer2022,
-    /// Linux of a small device with BusyBox.
+    /// Linux of a small device with `BusyBox`.
     EmbeddedLinux,
     /// The firmware of a printer.
     Printer,

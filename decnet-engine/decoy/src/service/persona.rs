@@ -17,12 +17,12 @@ impl Persona {
         format!("{}.{}", self.hostname, self.domain)
     }
 
-    /// Returns the NetBIOS name: at most 15 upper-case characters.
+    /// Returns the `NetBIOS` name: at most 15 upper-case characters.
     pub(crate) fn netbios(&self) -> String {
         self.hostname.chars().take(15).collect::<String>().to_uppercase()
     }
 
-    /// Returns the NetBIOS name of the domain: its first label, at most 15 upper-case characters.
+    /// Returns the `NetBIOS` name of the domain: its first label, at most 15 upper-case characters.
     pub(crate) fn netbios_domain(&self) -> String {
         let label = self.domain.split('.').next().unwrap_or_default();
         label.chars().take(15).collect::<String>().to_uppercase()

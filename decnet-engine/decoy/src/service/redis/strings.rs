@@ -12,14 +12,6 @@ impl Redis {
     pub(super) fn of_keys(&mut self, name: &str, rest: &[Vec<u8>]) -> Option<Reply> {
         let first = rest.first().map_or(&[][..], Vec::as_slice);
         let count = |number: usize| Reply::Number(i64::try_from(number).unwrap_or(i64::MAX));
-        let mut store = |key: &[u8], value: &[u8], reply: Reply| {
-            self.keys.remove(key);
-            if self.keys.set(key, value.to_vec()) {
-                reply
-            } else {
-                full()
-            }
-        };
         Some(match (name, rest) {
             ("set", [key, value, options @ ..]) => {
                 let known: &[&[u8]] = &[b"ex", b"px", b"nx", b"xx", b"get", b"keepttl", b"exat", b"pxat"];

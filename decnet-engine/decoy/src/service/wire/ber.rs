@@ -1,1 +1,1 @@
-//! BER (ITU-T X.690), as LDAP, SNMP and CredSSP use it.
+//! BER (ITU-T X.690), as LDAP, SNMP and `CredSSP` use it.
