@@ -7,6 +7,7 @@ mod packet;
 mod query;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::time::Duration;
 
@@ -197,7 +198,7 @@ impl MySql {
             &[charset, 2, 0],
             &high,
             &[21, 0, 0, 0, 0, 0, 0],
-            if self.is_mariadb { &[0x1d, 0, 0, 0] } else { &[0; 4] },
+            &[if self.is_mariadb { 0x1d } else { 0 }, 0, 0, 0],
             second,
             &[0],
             self.plugin.as_bytes(),

@@ -134,7 +134,7 @@ pub(super) fn error(flags: u32, code: u16, state: &str, text: &str) -> Vec<u8> {
 }
 
 /// Returns the payloads of a table of text.
-pub(super) fn table(flags: u32, columns: &[&str], rows: &[Vec<String>]) -> Vec<Vec<u8>> {
+pub(super) fn table(flags: u32, columns: &[&str], rows: &[Vec<Option<String>>]) -> Vec<Vec<u8>> {
     let mut payloads = vec![vec![u8::try_from(columns.len()).unwrap_or(250)]];
     for column in columns {
         let mut definition = [string(b"def"), string(b""), string(b""), string(b""), string(column.as_bytes()), string(b"")].concat();
@@ -146,7 +146,7 @@ pub(super) fn table(flags: u32, columns: &[&str], rows: &[Vec<String>]) -> Vec<V
     if flags & DEPRECATE_EOF == 0 {
         payloads.push(end.to_vec());
     }
-    payloads.extend(rows.iter().map(|row| row.iter().flat_map(|value| string(value.as_bytes())).collect()));
+    payloads.extend(rows.iter().map(|row| row.iter().flat_map(|value| value.as_ref().map_or(vec![0xfb], |value| string(value.as_bytes()))).collect()));
     payloads.push(if flags & DEPRECATE_EOF == 0 { end.to_vec() } else { vec![0xfe, 0, 0, 2, 0, 0, 0] });
     payloads
 }
