@@ -3,6 +3,7 @@
 //! Without TLS, the server asks for `mysql_native_password`, whose answer can be cracked. Over TLS it asks for the password in
 //! clear text, as MySQL does when its cache has no hash of the user.
 
+mod native;
 mod packet;
 mod query;
 #[cfg(test)]
@@ -11,9 +12,8 @@ mod values;
 
 use std::time::Duration;
 
-use sha1::{Digest as _, Sha1};
-
 use self::{
+    native::{hex, native},
     packet::{Login, Packet, frame},
     query::{Answer, Database},
 };
@@ -55,12 +55,23 @@ pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
 fn version(context: &Context) -> String {
     let persona = context.persona();
     let of_system = match persona.os {
-        Os::Ubuntu2204 => context.pick("mysql version", &["8.0.36-0ubuntu0.22.04.1", "8.0.39-0ubuntu0.22.04.1", "8.0.40-0ubuntu0.22.04.1"]),
+        Os::Ubuntu2204 => context.pick(
+            "mysql version",
+            &[
+                "8.0.36-0ubuntu0.22.04.1",
+                "8.0.39-0ubuntu0.22.04.1",
+                "8.0.40-0ubuntu0.22.04.1",
+            ],
+        ),
         Os::Ubuntu2404 => context.pick("mysql version", &["8.0.39-0ubuntu0.24.04.2", "8.0.40-0ubuntu0.24.04.1"]),
         _ => context.pick("mysql version", &["8.0.35", "8.0.36", "8.0.37", "8.0.39", "8.0.40"]),
     };
     let pinned = persona.versions.get("mysql").map_or(of_system, String::as_str);
-    context.fields().text("server_version").unwrap_or(pinned).replace('\0', "")
+    context
+        .fields()
+        .text("server_version")
+        .unwrap_or(pinned)
+        .replace('\0', "")
 }
 
 /// A conversation.
@@ -104,7 +115,11 @@ impl Dialogue for MySql {
                 Packet::TooLong => return self.refuse_length(input, turn),
                 Packet::Whole { sequence, payload } => (sequence, payload),
             };
-            let expected = if matches!(self.state, State::Session(_)) { 0 } else { self.sequence };
+            let expected = if matches!(self.state, State::Session(_)) {
+                0
+            } else {
+                self.sequence
+            };
             if sequence != expected {
                 turn.report(Event::probe("not this protocol", &payload));
                 return self.fail(1156, "08S01", "Got packets out of order", turn);
@@ -169,10 +184,20 @@ impl MySql {
     fn refuse_length(&mut self, input: &mut Input, turn: &mut Turn) {
         let header = input.take_all();
         turn.report(Event::probe("not this protocol", &header));
-        let is_expected = header.get(3) == Some(&if matches!(self.state, State::Session(_)) { 0 } else { self.sequence });
+        let is_expected = header.get(3)
+            == Some(&if matches!(self.state, State::Session(_)) {
+                0
+            } else {
+                self.sequence
+            });
         if is_expected {
             self.sequence = self.sequence.wrapping_add(1);
-            self.fail(1153, "08S01", "Got a packet bigger than 'max_allowed_packet' bytes", turn);
+            self.fail(
+                1153,
+                "08S01",
+                "Got a packet bigger than 'max_allowed_packet' bytes",
+                turn,
+            );
         } else {
             self.fail(1156, "08S01", "Got packets out of order", turn);
         }
@@ -221,8 +246,20 @@ impl MySql {
             return false;
         };
         if !login.attributes.is_empty() {
-            let value = |name: &[u8]| login.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice());
-            let names = [&b"_client_name"[..], b"_client_version", b"_os", b"_platform", b"program_name"];
+            let value = |name: &[u8]| {
+                login
+                    .attributes
+                    .iter()
+                    .find(|(key, _)| key == name)
+                    .map(|(_, value)| value.as_slice())
+            };
+            let names = [
+                &b"_client_name"[..],
+                b"_client_version",
+                b"_os",
+                b"_platform",
+                b"program_name",
+            ];
             let client: Vec<&[u8]> = names.iter().filter_map(|name| value(name)).collect();
             turn.report(Event::Fingerprint(Fingerprint {
                 method: "client-name",
@@ -266,16 +303,28 @@ impl MySql {
         let fields = self.context.fields();
         let is_known = login.user == fields.text("user").unwrap_or("root").as_bytes();
         let accepted = is_known
-            && fields.text("password").filter(|own| !own.is_empty()).is_some_and(|own| match method {
-                CACHING => own.as_bytes() == response,
-                _ => native(own.as_bytes(), &self.scramble) == response,
-            });
+            && fields
+                .text("password")
+                .filter(|own| !own.is_empty())
+                .is_some_and(|own| match method {
+                    CACHING => own.as_bytes() == response,
+                    _ => native(own.as_bytes(), &self.scramble) == response,
+                });
         let database = Some(Text::from(&login.database)).filter(|name| !name.as_str().is_empty());
-        turn.report(Event::Auth(Auth { method, user: Some(Text::from(&login.user)), domain: database, proof, accepted }));
+        turn.report(Event::Auth(Auth {
+            method,
+            user: Some(Text::from(&login.user)),
+            domain: database,
+            proof,
+            accepted,
+        }));
         let user = String::from_utf8_lossy(&login.user).into_owned();
         if !accepted {
             let used = if response.is_empty() { "NO" } else { "YES" };
-            let text = format!("Access denied for user '{user}'@'{}' (using password: {used})", self.context.session.remote.ip());
+            let text = format!(
+                "Access denied for user '{user}'@'{}' (using password: {used})",
+                self.context.session.remote.ip()
+            );
             return self.fail(1045, "28000", &text, turn);
         }
         if !login.database.is_empty() && !self.database.select(&String::from_utf8_lossy(&login.database)) {
@@ -313,8 +362,16 @@ impl MySql {
             "query" => self.database.query(user, &query, turn.now()),
             "ping" | "reset connection" => Answer::Ok(0),
             "statistics" => Answer::Text(self.database.statistics(turn.now())),
-            "prepare" => Answer::Error(1295, "HY000", "This command is not supported in the prepared statement protocol yet".into()),
-            "field list" => Answer::Error(1146, "42S02", self.database.no_table(query.split('\0').next().unwrap_or_default())),
+            "prepare" => Answer::Error(
+                1295,
+                "HY000",
+                "This command is not supported in the prepared statement protocol yet".into(),
+            ),
+            "field list" => Answer::Error(
+                1146,
+                "42S02",
+                self.database.no_table(query.split('\0').next().unwrap_or_default()),
+            ),
             _ => Answer::Error(1047, "08S01", "Unknown command".into()),
         };
         let status = if let Answer::Error(code, ..) = answer { code } else { 0 };
@@ -342,20 +399,4 @@ impl MySql {
             turn.close();
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut digits, byte| {
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
-}
-
-/// Returns the response of `mysql_native_password`: SHA1(password) XOR SHA1(scramble, SHA1(SHA1(password))).
-fn native(password: &[u8], scramble: &[u8]) -> [u8; 20] {
-    let once: [u8; 20] = Sha1::digest(password).into();
-    let twice = Sha1::digest(once);
-    let mask: [u8; 20] = Sha1::digest([scramble, &twice[..]].concat()).into();
-    std::array::from_fn(|at| once[at] ^ mask[at])
 }

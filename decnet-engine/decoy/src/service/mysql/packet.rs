@@ -68,7 +68,11 @@ fn lenenc(cursor: &mut Cursor) -> Option<usize> {
         0xfe => 8,
         _ => return None,
     };
-    let number = cursor.bytes(more)?.iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    let number = cursor
+        .bytes(more)?
+        .iter()
+        .rev()
+        .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     usize::try_from(number).ok()
 }
 
@@ -91,7 +95,12 @@ pub(super) fn login(payload: &[u8]) -> Option<Login> {
     } else {
         cursor.until_zero()?
     };
-    let mut login = Login { flags, user, response: response.to_vec(), ..Login::default() };
+    let mut login = Login {
+        flags,
+        user,
+        response: response.to_vec(),
+        ..Login::default()
+    };
     if flags & CONNECT_WITH_DB != 0 {
         // Old clients leave it out.
         login.database = cursor.until_zero().unwrap_or_default().to_vec();
@@ -99,7 +108,9 @@ pub(super) fn login(payload: &[u8]) -> Option<Login> {
     if flags & PLUGIN_AUTH != 0 {
         login.plugin = cursor.until_zero().unwrap_or(cursor.rest()).to_vec();
     }
-    if flags & CONNECT_ATTRS != 0 && let Some(attributes) = lenenc_bytes(&mut cursor) {
+    if flags & CONNECT_ATTRS != 0
+        && let Some(attributes) = lenenc_bytes(&mut cursor)
+    {
         let mut cursor = Cursor::new(attributes);
         while login.attributes.len() < 32
             && let (Some(name), Some(value)) = (lenenc_bytes(&mut cursor), lenenc_bytes(&mut cursor))
@@ -129,7 +140,11 @@ pub(super) fn ok(affected: u8) -> Vec<u8> {
 
 /// Returns the payload of an error.
 pub(super) fn error(flags: u32, code: u16, state: &str, text: &str) -> Vec<u8> {
-    let state = if flags & PROTOCOL_41 != 0 { format!("#{state}") } else { String::new() };
+    let state = if flags & PROTOCOL_41 != 0 {
+        format!("#{state}")
+    } else {
+        String::new()
+    };
     [&[0xff], &code.to_le_bytes()[..], state.as_bytes(), text.as_bytes()].concat()
 }
 
@@ -137,7 +152,15 @@ pub(super) fn error(flags: u32, code: u16, state: &str, text: &str) -> Vec<u8> {
 pub(super) fn table(flags: u32, columns: &[&str], rows: &[Vec<Option<String>>]) -> Vec<Vec<u8>> {
     let mut payloads = vec![vec![u8::try_from(columns.len()).unwrap_or(250)]];
     for column in columns {
-        let mut definition = [string(b"def"), string(b""), string(b""), string(b""), string(column.as_bytes()), string(b"")].concat();
+        let mut definition = [
+            string(b"def"),
+            string(b""),
+            string(b""),
+            string(b""),
+            string(column.as_bytes()),
+            string(b""),
+        ]
+        .concat();
         // The length of what follows; utf8mb4; the maximum length; VAR_STRING; no flags; 31 decimals.
         definition.extend([0x0c, 0xff, 0, 0, 4, 0, 0, 0xfd, 0, 0, 0x1f, 0, 0]);
         payloads.push(definition);
@@ -146,7 +169,15 @@ pub(super) fn table(flags: u32, columns: &[&str], rows: &[Vec<Option<String>>]) 
     if flags & DEPRECATE_EOF == 0 {
         payloads.push(end.to_vec());
     }
-    payloads.extend(rows.iter().map(|row| row.iter().flat_map(|value| value.as_ref().map_or(vec![0xfb], |value| string(value.as_bytes()))).collect()));
-    payloads.push(if flags & DEPRECATE_EOF == 0 { end.to_vec() } else { vec![0xfe, 0, 0, 2, 0, 0, 0] });
+    payloads.extend(rows.iter().map(|row| {
+        row.iter()
+            .flat_map(|value| value.as_ref().map_or(vec![0xfb], |value| string(value.as_bytes())))
+            .collect()
+    }));
+    payloads.push(if flags & DEPRECATE_EOF == 0 {
+        end.to_vec()
+    } else {
+        vec![0xfe, 0, 0, 2, 0, 0, 0]
+    });
     payloads
 }

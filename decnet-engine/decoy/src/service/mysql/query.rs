@@ -20,7 +20,10 @@ pub(super) enum Answer {
 impl Answer {
     /// Returns a table with one column.
     pub(super) fn list(column: &str, values: &[String]) -> Self {
-        Self::Table(vec![column.into()], values.iter().map(|value| vec![Some(value.clone())]).collect())
+        Self::Table(
+            vec![column.into()],
+            values.iter().map(|value| vec![Some(value.clone())]).collect(),
+        )
     }
 
     pub(super) fn empty(columns: &[&str]) -> Self {
@@ -52,11 +55,13 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) fn new(context: &Context, version: &str) -> Self {
-        let mut names: Vec<String> = ["information_schema", "mysql", "performance_schema", "sys"].map(Into::into).into();
+        let mut names: Vec<String> = ["information_schema", "mysql", "performance_schema", "sys"]
+            .map(Into::into)
+            .into();
         names.extend(context.fields().lines("databases").into_iter().map(ToOwned::to_owned));
         names.sort();
         names.dedup();
-        let id = super::hex(&context.stable::<16>("mysql uuid"));
+        let id = super::native::hex(&context.stable::<16>("mysql uuid"));
         let part = |from: usize, to: usize| id.get(from..to).unwrap_or_default();
         Self {
             names,
@@ -97,11 +102,18 @@ impl Database {
     }
 
     pub(super) fn no_table(&self, table: &str) -> String {
-        format!("Table '{}.{table}' doesn't exist", self.selected.as_deref().unwrap_or_default())
+        format!(
+            "Table '{}.{table}' doesn't exist",
+            self.selected.as_deref().unwrap_or_default()
+        )
     }
 
     pub(super) fn syntax(&self, near: &str) -> Answer {
-        let product = if self.version.contains("MariaDB") { "MariaDB" } else { "MySQL" };
+        let product = if self.version.contains("MariaDB") {
+            "MariaDB"
+        } else {
+            "MySQL"
+        };
         let near: String = near.chars().take(80).collect();
         let text = format!(
             "You have an error in your SQL syntax; check the manual that corresponds to your {product} server version for the right syntax to use near '{near}' at line 1"
@@ -114,7 +126,13 @@ impl Database {
         let plain = plain(query);
         let lower = plain.to_ascii_lowercase();
         let words: Vec<&str> = lower.split_whitespace().collect();
-        let word = |at: usize| plain.split_whitespace().nth(at).unwrap_or_default().replace(['`', '"', '\''], "");
+        let word = |at: usize| {
+            plain
+                .split_whitespace()
+                .nth(at)
+                .unwrap_or_default()
+                .replace(['`', '"', '\''], "")
+        };
         let last = word(words.len().saturating_sub(1));
         match words.as_slice() {
             [] => Answer::Error(1065, "42000", "Query was empty".into()),
@@ -126,7 +144,10 @@ impl Database {
                 Answer::Error(1290, "HY000", text.into())
             }
             ["select", ..] => self.values(user, &plain, &lower, now),
-            ["set" | "begin" | "commit" | "rollback" | "start" | "flush" | "lock" | "unlock", ..] => Answer::Ok(0),
+            [
+                "set" | "begin" | "commit" | "rollback" | "start" | "flush" | "lock" | "unlock",
+                ..,
+            ] => Answer::Ok(0),
             ["create", "database" | "schema", ..] => self.create(&last),
             ["drop", "database" | "schema", ..] => self.drop(&last, words.contains(&"exists")),
             ["create", "function", ..] => {
@@ -151,7 +172,9 @@ impl Database {
 
     pub(super) fn missing(&self, table: &str) -> Answer {
         match table.split_once('.') {
-            Some((database, table)) => Answer::Error(1146, "42S02", format!("Table '{database}.{table}' doesn't exist")),
+            Some((database, table)) => {
+                Answer::Error(1146, "42S02", format!("Table '{database}.{table}' doesn't exist"))
+            }
             None if self.selected.is_none() => no_database(),
             None => Answer::Error(1146, "42S02", self.no_table(table)),
         }
@@ -169,7 +192,11 @@ impl Database {
 
     fn create(&mut self, name: &str) -> Answer {
         if self.names.iter().any(|known| known == name) {
-            return Answer::Error(1007, "HY000", format!("Can't create database '{name}'; database exists"));
+            return Answer::Error(
+                1007,
+                "HY000",
+                format!("Can't create database '{name}'; database exists"),
+            );
         }
         if self.names.len() < 64 && name.len() <= 64 {
             self.names.push(name.into());
@@ -187,7 +214,11 @@ impl Database {
         if self.names.len() < count || if_exists {
             Answer::Ok(0)
         } else {
-            Answer::Error(1008, "HY000", format!("Can't drop database '{name}'; database doesn't exist"))
+            Answer::Error(
+                1008,
+                "HY000",
+                format!("Can't drop database '{name}'; database doesn't exist"),
+            )
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
         event::{Auth, Event, Proof},
         testing::{Visitor, fields_have_an_effect, survives},
     },
-    hex, native,
+    native::{hex, native},
     packet::{frame, string},
 };
 
@@ -55,12 +55,20 @@ fn query(visitor: &mut Visitor, text: &str) -> Vec<u8> {
 #[test]
 fn the_greeting_is_that_of_mysql_8() {
     let greeting = connect().greeting;
-    assert_eq!(greeting[..12], *b"\x49\0\0\0\x0a8.0.36\0");
+    assert_eq!(greeting[..12], *b"\x4a\0\0\0\x0a8.0.36\0");
     assert_eq!(greeting[15], 0);
-    assert_eq!(greeting[24..43], *b"\0\xff\xff\xff\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0");
+    assert_eq!(
+        greeting[24..43],
+        *b"\0\xff\xff\xff\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0"
+    );
     assert_eq!(greeting[55..], *b"\0caching_sha2_password\0");
     assert!(scramble(&greeting).iter().all(|byte| *byte != 0 && *byte < 0x80));
-    let old = Visitor::connect("mysql", 3306, json!({"server_version": "5.5.5-10.11.6-MariaDB-0+deb12u1"})).greeting;
+    let old = Visitor::connect(
+        "mysql",
+        3306,
+        json!({"server_version": "5.5.5-10.11.6-MariaDB-0+deb12u1"}),
+    )
+    .greeting;
     assert!(old.ends_with(b"\0mysql_native_password\0"));
 }
 
@@ -91,7 +99,10 @@ fn a_wrong_password_is_reported_as_a_hash_that_can_be_cracked() {
 fn a_login_without_a_password_fails_with_its_own_words() {
     let mut visitor = connect();
     let text = [&b"\xff\x15\x04"[..], &denied("root", "NO")].concat();
-    assert_eq!(visitor.send(frame(1, &response("root", b"", "caching_sha2_password"))), frame(2, &text));
+    assert_eq!(
+        visitor.send(frame(1, &response("root", b"", "caching_sha2_password"))),
+        frame(2, &text)
+    );
 }
 
 #[test]
@@ -102,9 +113,15 @@ fn over_tls_the_password_comes_in_clear_text() {
     assert_eq!(visitor.send(frame(1, &request)), b"");
     assert_eq!(visitor.next, Next::StartTls);
     visitor.secure();
-    assert_eq!(visitor.send(frame(2, &response("root", &[7; 32], "caching_sha2_password"))), frame(3, &[1, 4]));
+    assert_eq!(
+        visitor.send(frame(2, &response("root", &[7; 32], "caching_sha2_password"))),
+        frame(3, &[1, 4])
+    );
     assert_eq!(visitor.send(frame(4, b"s3cret\0")), frame(5, &[0, 0, 0, 2, 0, 0, 0]));
-    assert_eq!(visitor.events[1..], [Event::password("caching_sha2_password", b"root", b"s3cret", true)]);
+    assert_eq!(
+        visitor.events[1..],
+        [Event::password("caching_sha2_password", b"root", b"s3cret", true)]
+    );
 }
 
 #[test]
@@ -119,7 +136,10 @@ fn a_session_answers_queries() {
         frame(3, b"\x1cMySQL Community Server - GPL"),
         frame(4, &[0xfe, 0, 0, 2, 0, 0, 0]),
     ];
-    assert_eq!(query(&mut visitor, "select @@version_comment limit 1"), comment.concat());
+    assert_eq!(
+        query(&mut visitor, "select @@version_comment limit 1"),
+        comment.concat()
+    );
     let databases = query(&mut visitor, "SHOW DATABASES;");
     assert!(databases.windows(5).any(|bytes| bytes == b"\x04shop"));
     for (text, code) in [
@@ -137,10 +157,17 @@ fn a_session_answers_queries() {
         ("drop database shop", 1008),
     ] {
         let answer = query(&mut visitor, text);
-        let found = if answer[4] == 0xff { u16::from_le_bytes([answer[5], answer[6]]) } else { 0 };
+        let found = if answer[4] == 0xff {
+            u16::from_le_bytes([answer[5], answer[6]])
+        } else {
+            0
+        };
         assert_eq!(found, code, "{text}");
     }
-    assert_eq!(visitor.send(frame(0, &[0x63])), frame(1, b"\xff\x17\x04#08S01Unknown command"));
+    assert_eq!(
+        visitor.send(frame(0, &[0x63])),
+        frame(1, b"\xff\x17\x04#08S01Unknown command")
+    );
     visitor.send(frame(0, &[1]));
     assert_eq!(visitor.next, Next::Close);
     assert_eq!(visitor.events.len(), 19);
@@ -153,7 +180,10 @@ fn nonsense_gets_the_errors_of_mysql() {
         (&b"GET / HTTP/1.0\r\n\r\n"[..], out_of_order.clone()),
         (b"\x01\0\0\x05x", out_of_order),
         (b"\x01\0\0\x01x", frame(2, b"\xff\x13\x04Bad handshake")),
-        (b"\xff\xff\xff\x01", frame(2, b"\xff\x81\x04Got a packet bigger than 'max_allowed_packet' bytes")),
+        (
+            b"\xff\xff\xff\x01",
+            frame(2, b"\xff\x81\x04Got a packet bigger than 'max_allowed_packet' bytes"),
+        ),
     ] {
         let mut visitor = connect();
         assert_eq!(visitor.send(input), answer);
@@ -168,7 +198,13 @@ fn it_survives_pieces_and_changes() {
     let proof = native(b"s3cret", &scramble(&greeting));
     let login = frame(1, &response("root", &proof, "mysql_native_password"));
     let select = frame(0, b"\x03select 1, 'a,b' as x, version(), @@sql_mode limit 1");
-    let others = [frame(0, b"\x03show variables like '%version%'"), frame(0, b"\x02shop"), frame(0, b"\x03show tables"), frame(0, b"\x09")].concat();
+    let others = [
+        frame(0, b"\x03show variables like '%version%'"),
+        frame(0, b"\x02shop"),
+        frame(0, b"\x03show tables"),
+        frame(0, b"\x09"),
+    ]
+    .concat();
     survives(&connect, &[&login, &select, &others], 20_000);
     let switch = frame(1, &response("root", &[7; 32], "caching_sha2_password"));
     survives(&connect, &[&switch, &frame(3, &proof)], 2_000);

@@ -38,7 +38,10 @@ const VARIABLES: &[(&str, &str)] = &[
     ("secure_file_priv", "/var/lib/mysql-files/"),
     ("server_id", "1"),
     ("socket", "/var/run/mysqld/mysqld.sock"),
-    ("sql_mode", "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"),
+    (
+        "sql_mode",
+        "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION",
+    ),
     ("super_read_only", "0"),
     ("system_time_zone", "UTC"),
     ("time_zone", "SYSTEM"),
@@ -58,22 +61,30 @@ impl Database {
             ["databases" | "schemas", ..] => Answer::list("Database", &self.names),
             ["tables"] | ["full", "tables"] => self.tables(self.selected.as_deref()),
             ["tables", "from" | "in", ..] => self.tables(Some(&named)),
-            ["variables" | "status", ..] | ["global" | "session", "variables" | "status", ..] => self.variables(lower, now),
+            ["variables" | "status", ..] | ["global" | "session", "variables" | "status", ..] => {
+                self.variables(lower, now)
+            }
             ["grants", ..] => {
                 let grant = format!("GRANT ALL PRIVILEGES ON *.* TO `{user}`@`%` WITH GRANT OPTION");
                 Answer::list(&format!("Grants for {user}@%"), &[grant])
             }
             ["processlist"] | ["full", "processlist"] => {
-                let columns = ["Id", "User", "Host", "db", "Command", "Time", "State", "Info"].map(Into::into).into();
+                let columns = ["Id", "User", "Host", "db", "Command", "Time", "State", "Info"]
+                    .map(Into::into)
+                    .into();
                 let some = |value: &str| Some(value.to_owned());
                 let place = [some("8"), some(user), Some(self.remote.clone()), self.selected.clone()];
                 let state = [some("Query"), some("0"), some("init"), some(plain)];
                 Answer::Table(columns, vec![place.into_iter().chain(state).collect()])
             }
             ["warnings" | "errors", ..] => Answer::empty(&["Level", "Code", "Message"]),
-            ["master", "status"] => {
-                Answer::empty(&["File", "Position", "Binlog_Do_DB", "Binlog_Ignore_DB", "Executed_Gtid_Set"])
-            }
+            ["master", "status"] => Answer::empty(&[
+                "File",
+                "Position",
+                "Binlog_Do_DB",
+                "Binlog_Ignore_DB",
+                "Executed_Gtid_Set",
+            ]),
             _ => self.syntax(plain.get(5..).unwrap_or_default()),
         }
     }
@@ -100,13 +111,24 @@ impl Database {
     }
 
     fn variables(&self, lower: &str, now: Timestamp) -> Answer {
-        let quoted = lower.rsplit_once(['\'', '"']).and_then(|(before, _)| before.rsplit_once(['\'', '"']));
+        let quoted = lower
+            .rsplit_once(['\'', '"'])
+            .and_then(|(before, _)| before.rsplit_once(['\'', '"']));
         let pattern = quoted.map_or("", |(_, pattern)| pattern).replace('%', "");
-        let own = ["hostname", "port", "server_uuid", "uptime", "version", "version_comment"];
+        let own = [
+            "hostname",
+            "port",
+            "server_uuid",
+            "uptime",
+            "version",
+            "version_comment",
+        ];
         let mut names: Vec<&str> = VARIABLES.iter().map(|(name, _)| *name).chain(own).collect();
         names.retain(|name| name.contains(&pattern) && (*name == "uptime") == lower.contains("status"));
         names.sort_unstable();
-        let rows = names.into_iter().map(|name| vec![Some(name.to_owned()), self.variable(name, now)]);
+        let rows = names
+            .into_iter()
+            .map(|name| vec![Some(name.to_owned()), self.variable(name, now)]);
         Answer::Table(vec!["Variable_name".into(), "Value".into()], rows.collect())
     }
 
@@ -120,7 +142,10 @@ impl Database {
                 table if table.starts_with("information_schema.") => Answer::empty(&["TABLE_SCHEMA", "TABLE_NAME"]),
                 "mysql.user" | "mysql.db" => {
                     let name = table.strip_prefix("mysql.").unwrap_or_default();
-                    let text = format!("SELECT command denied to user '{user}'@'{}' for table '{name}'", self.remote);
+                    let text = format!(
+                        "SELECT command denied to user '{user}'@'{}' for table '{name}'",
+                        self.remote
+                    );
                     Answer::Error(1142, "42000", text)
                 }
                 table => self.missing(table),
@@ -151,7 +176,9 @@ impl Database {
             let unknown = || Answer::Error(1193, "HY000", format!("Unknown system variable '{name}'"));
             return self.variable(name, now).map(Some).ok_or_else(unknown);
         }
-        let quoted = ['\'', '"'].iter().find_map(|mark| expression.strip_prefix(*mark)?.strip_suffix(*mark));
+        let quoted = ['\'', '"']
+            .iter()
+            .find_map(|mark| expression.strip_prefix(*mark)?.strip_suffix(*mark));
         if let Some(text) = quoted {
             return Ok(Some(text.to_owned()));
         }
@@ -171,11 +198,22 @@ impl Database {
             sleep if sleep.starts_with("sleep(") => "0".into(),
             call if call.ends_with(')') && call.contains('(') => {
                 let name = call.split('(').next().unwrap_or_default();
-                let place = self.selected.as_deref().map_or(String::new(), |database| format!("{database}."));
-                return Err(Answer::Error(1305, "42000", format!("FUNCTION {place}{name} does not exist")));
+                let place = self
+                    .selected
+                    .as_deref()
+                    .map_or(String::new(), |database| format!("{database}."));
+                return Err(Answer::Error(
+                    1305,
+                    "42000",
+                    format!("FUNCTION {place}{name} does not exist"),
+                ));
             }
             name if name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
-                return Err(Answer::Error(1054, "42S22", format!("Unknown column '{expression}' in 'field list'")));
+                return Err(Answer::Error(
+                    1054,
+                    "42S22",
+                    format!("Unknown column '{expression}' in 'field list'"),
+                ));
             }
             _ => return Err(self.syntax(expression)),
         }))
