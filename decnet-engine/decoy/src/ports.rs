@@ -13,5 +13,6 @@ mod wire;
 pub(crate) use self::obtain::{Obtained, Supplier};
 pub(crate) use self::server::SocketServer;
 
-#[cfg(all(test, feature = "services"))]
+#[cfg(test)]
+#[cfg(feature = "services")]
 pub(crate) mod tests;

@@ -131,7 +131,7 @@ impl Dialogue for MySql {
                         return;
                     }
                 }
-                State::Method(login, method) => self.prove(login, method, &payload, turn),
+                State::Method(login, method) => self.prove(&login, method, &payload, turn),
                 State::Session(user) => {
                     self.command(&user, &payload, turn);
                     self.state = State::Session(user);
@@ -275,8 +275,7 @@ impl MySql {
             self.send(&[1, 4], turn);
             self.state = State::Method(login, CACHING);
         } else if login.plugin == NATIVE.as_bytes() || flags & packet::PLUGIN_AUTH == 0 {
-            let response = login.response.clone();
-            self.prove(login, NATIVE, &response, turn);
+            self.prove(&login, NATIVE, &login.response, turn);
         } else {
             let request = [&[0xfe], NATIVE.as_bytes(), &[0], &self.scramble[..], &[0]].concat();
             self.send(&request, turn);
@@ -285,17 +284,17 @@ impl MySql {
         false
     }
 
-    fn prove(&mut self, login: Login, method: &'static str, response: &[u8], turn: &mut Turn) {
+    fn prove(&mut self, login: &Login, method: &'static str, response: &[u8], turn: &mut Turn) {
         if method == CACHING {
             let password = response.strip_suffix(b"\0").unwrap_or(response);
-            return self.finish_login(&login, Proof::Password(password.into()), CACHING, password, turn);
+            return self.finish_login(login, Proof::Password(password.into()), CACHING, password, turn);
         }
         let proof = match response.len() {
             0 => Proof::Password(Text::default()),
             20 => Proof::Hash(format!("$mysqlna${}*{}", hex(&self.scramble), hex(response)).into()),
             _ => Proof::Hash(hex(response).into()),
         };
-        self.finish_login(&login, proof, NATIVE, response, turn);
+        self.finish_login(login, proof, NATIVE, response, turn);
     }
 
     /// Reports the attempt and admits the visitor, or not. `response` is what the visitor sent with this method.
@@ -320,9 +319,9 @@ impl MySql {
         }));
         let user = String::from_utf8_lossy(&login.user).into_owned();
         if !accepted {
-            let used = if response.is_empty() { "NO" } else { "YES" };
+            let password = if response.is_empty() { "NO" } else { "YES" };
             let text = format!(
-                "Access denied for user '{user}'@'{}' (using password: {used})",
+                "Access denied for user '{user}'@'{}' (using password: {password})",
                 self.context.session.remote.ip()
             );
             return self.fail(1045, "28000", &text, turn);
@@ -374,11 +373,10 @@ impl MySql {
             ),
             _ => Answer::Error(1047, "08S01", "Unknown command".into()),
         };
-        let status = if let Answer::Error(code, ..) = answer { code } else { 0 };
         turn.report(Event::Request(Request {
             method: name.into(),
             target: Some(Text::from(text)).filter(|text| !text.as_str().is_empty()),
-            status: Some(status),
+            status: Some(if let Answer::Error(code, ..) = answer { code } else { 0 }),
             ..Request::default()
         }));
         match answer {

@@ -59,7 +59,7 @@ fn state(listen: Vec<Listen>) -> ServiceState {
             hostname: "web".into(),
             domain: "corp.local".into(),
             os: Os::Debian12,
-            versions: Default::default(),
+            versions: std::collections::BTreeMap::default(),
         },
         secret: "07".repeat(32),
         services: vec![BuiltinService {
@@ -226,8 +226,16 @@ fn a_connection_has_a_line_for_its_start_one_for_its_input_and_one_for_its_end()
     greeting(&mut other);
     let records = running.end().records();
     let actions: Vec<_> = records.iter().map(|record| record.event.action).collect();
-    use Action::{Probe, SessionClose, SessionOpen};
-    assert_eq!(actions, [SessionOpen, Probe, SessionClose, SessionOpen, SessionClose]);
+    assert_eq!(
+        actions,
+        [
+            Action::SessionOpen,
+            Action::Probe,
+            Action::SessionClose,
+            Action::SessionOpen,
+            Action::SessionClose
+        ]
+    );
     assert_eq!(records[1].decnet.input.as_deref(), Some("hello"));
     assert_eq!(records[2].decnet.session, records[0].decnet.session);
     assert_eq!(records[2].decnet.bytes, Some(5));

@@ -144,10 +144,6 @@ impl Database {
                 Answer::Error(1290, "HY000", text.into())
             }
             ["select", ..] => self.values(user, &plain, &lower, now),
-            [
-                "set" | "begin" | "commit" | "rollback" | "start" | "flush" | "lock" | "unlock",
-                ..,
-            ] => Answer::Ok(0),
             ["create", "database" | "schema", ..] => self.create(&last),
             ["drop", "database" | "schema", ..] => self.drop(&last, words.contains(&"exists")),
             ["create", "function", ..] => {
@@ -156,7 +152,12 @@ impl Database {
                 );
                 Answer::Error(1126, "HY000", text)
             }
-            ["create" | "alter" | "drop", "user" | "role", ..] | ["grant" | "revoke", _, ..] => Answer::Ok(0),
+            ["create" | "alter" | "drop", "user" | "role", ..]
+            | ["grant" | "revoke", _, ..]
+            | [
+                "set" | "begin" | "commit" | "rollback" | "start" | "flush" | "lock" | "unlock",
+                ..,
+            ] => Answer::Ok(0),
             ["create", "table", ..] if self.selected.is_some() => Answer::Ok(0),
             ["insert" | "replace", ..] if self.selected.is_some() => Answer::Ok(1),
             ["create", "table", ..] | ["insert" | "replace", _, ..] => no_database(),

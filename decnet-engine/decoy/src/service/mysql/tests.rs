@@ -38,8 +38,8 @@ fn response(user: &str, proof: &[u8], plugin: &str) -> Vec<u8> {
     payload
 }
 
-fn denied(user: &str, used: &str) -> Vec<u8> {
-    format!("#28000Access denied for user '{user}'@'10.9.0.9' (using password: {used})").into_bytes()
+fn denied(user: &str, password: &str) -> Vec<u8> {
+    format!("#28000Access denied for user '{user}'@'10.9.0.9' (using password: {password})").into_bytes()
 }
 
 fn log_in(visitor: &mut Visitor) {

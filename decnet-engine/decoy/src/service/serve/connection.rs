@@ -35,7 +35,7 @@ pub(super) async fn converse(stream: TcpStream, protocol: &Protocol, conversatio
             let conversation = Arc::clone(conversation);
             move |event| conversation.report(event)
         };
-        return ssh::converse(stream, context.clone(), report).await.into();
+        return ssh::converse(stream, context.clone(), report).await;
     };
     let connection = Connection {
         stream: Box::new(stream),
