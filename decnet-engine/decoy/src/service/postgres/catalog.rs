@@ -70,7 +70,7 @@ pub(super) fn setting(server: &Server, name: &str) -> Option<String> {
         "hba_file" => format!("/etc/postgresql/{major}/main/pg_hba.conf"),
         "port" => server.port.to_string(),
         "session_authorization" => server.user.clone(),
-        _ => (*SETTINGS.iter().find(|(known, _)| *known == name)?).1.to_owned(),
+        _ => SETTINGS.iter().find(|(known, _)| *known == name)?.1.to_owned(),
     })
 }
 
@@ -139,10 +139,10 @@ fn cell(server: &Server, column: &str, row: &str) -> String {
 /// Returns the names of the columns of a select list.
 fn columns(list: &str) -> Vec<String> {
     let name = |part: &str| {
-        let last = part.trim().rsplit([' ', '.', '\n']).next().unwrap_or_default();
+        let bare = part.trim().rsplit([' ', '.', '\n']).next().unwrap_or_default();
         match part.rsplit('"').nth(1) {
             Some(quoted) if part.trim_end().ends_with('"') => quoted.to_owned(),
-            _ => last.split('(').next().unwrap_or_default().to_owned(),
+            _ => bare.split('(').next().unwrap_or_default().to_owned(),
         }
     };
     let names = split(list).into_iter().take(32).map(name);

@@ -168,6 +168,7 @@ impl Server {
         answer
     }
 
+    #[expect(clippy::too_many_lines, reason = "it has one arm for each statement")]
     fn run(&mut self, plain: &str, lower: &str, words: &[&str], now: Timestamp) -> Answer {
         let word = |at: usize| plain.split_whitespace().nth(at).unwrap_or_default();
         let name = |text: &str| {
