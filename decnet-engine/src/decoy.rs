@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 
 const REPOSITORY: &str = "decnet-decoy";
 
-/// The folders of the image except [`STATE_FOLDER`], parents first. Engines mount to all of them except the first and `var`.
+/// The folders of the image except [`STATE_FOLDER`], parents first. Engines mount to most of them.
 /// They exist in the image so that engines need not create them as root.
-const FOLDERS: [&str; 6] = ["./", "dev", "etc", "proc", "sys", "var"];
+const FOLDERS: [&str; 7] = ["./", "dev", "etc", "proc", "sbin", "sys", "var"];
 
 /// The program is executable and not readable, even for its owner. So the kernel refuses access to its processes and to their
 /// root through `/proc` without `SYS_PTRACE`.
@@ -19,7 +19,7 @@ const PROGRAM_MODE: u32 = 0o111;
 
 /// An image with one program, ready to load.
 ///
-/// The image has one file, `/decnet-decoy`, and the folders that engines mount to. It is the same on every machine: its dates,
+/// The image has one file, `/sbin/init`, whose name does not reveal this project, and the folders that engines mount to. It is the same on every machine: its dates,
 /// order and owners are fixed. So its id is a digest of the program, and loading it is idempotent.
 ///
 /// Everything except [`PORTS_FOLDER`] belongs to [`KEEPER`], a user that no process with intruders runs as: root without
@@ -39,7 +39,7 @@ pub struct DecoyImage {
 
 impl DecoyImage {
     /// The path of the program in the image.
-    pub const PROGRAM_PATH: &str = "/decnet-decoy";
+    pub const PROGRAM_PATH: &str = "/sbin/init";
 
     /// The label of the engine's own images.
     pub const LABEL: &str = "decnet.decoy";

@@ -70,7 +70,7 @@ fn the_archive_has_a_manifest_a_configuration_and_one_layer_with_matching_names(
     );
     assert_eq!(
         config["config"],
-        json!({"Entrypoint": ["/decnet-decoy"], "Labels": {"decnet.decoy": "true"}})
+        json!({"Entrypoint": ["/sbin/init"], "Labels": {"decnet.decoy": "true"}})
     );
     let inside = entries(&layer.4);
     let listed: Vec<_> = inside

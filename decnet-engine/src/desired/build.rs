@@ -10,8 +10,8 @@ use decnet_topology::{
 };
 
 use super::bridge;
-use super::persona;
 use super::digest::digest;
+use super::persona;
 use super::seccomp::Seccomp;
 use super::spec::{
     BaseSpec, ImageSpec, InterfaceSpec, Limits, LogSpec, NOBODY, NetworkReach, NetworkSpec, PortMapping, RunAs,

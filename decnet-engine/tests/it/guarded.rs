@@ -7,6 +7,7 @@ macro_rules! guarded {
         guarded! { $guarded:
             TopologyStore {
                 instance() -> InstanceId;
+                secret() -> InstallationSecret;
                 create(new: NewTopology, at: Timestamp) -> StoredTopology;
                 get(id: TopologyId) -> TopologyRow;
                 list(filter: &TopologyFilter) -> TopologyPage;
@@ -42,7 +43,7 @@ macro_rules! guarded {
     ($guarded:ident: $($store:ident { $($method:ident($($argument:ident: $kind:ty),*) -> $result:ty;)* })*) => {
         const _: () = {
             use async_trait::async_trait;
-            use decnet_topology::{ClaimToken, DeploySettings, InstanceId, LeaseStore, LeaseToken, MutationId, MutationQueue, StoredTopology, Topology, TopologyId, TopologyRow, TopologyStore, Version, SubnetClaim, Edit, Holder, Lease, TopologyFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation, NewTopology, MutationOutcome, TopologyPage, RecordedChange, StatusChange, StatusEvent};
+            use decnet_topology::{ClaimToken, DeploySettings, InstallationSecret, InstanceId, LeaseStore, LeaseToken, MutationId, MutationQueue, StoredTopology, Topology, TopologyId, TopologyRow, TopologyStore, Version, SubnetClaim, Edit, Holder, Lease, TopologyFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation, NewTopology, MutationOutcome, TopologyPage, RecordedChange, StatusChange, StatusEvent};
             use jiff::{SignedDuration, Timestamp};
 
             $(#[async_trait]

@@ -162,7 +162,7 @@ fn manual_damage_is_found_by_verify_and_repaired() {
         "forward": false, "default_route": false, "interfaces": ["10.207.3.18"], "routes": [],
         "lans": ["10.207.3.16/28"], "closed": [], "egress": "none",
     });
-    docker(&["exec", desk, "/decnet-decoy", "state", "set", &state.to_string()]);
+    docker(&["exec", desk, "/sbin/init", "state", "set", &state.to_string()]);
 
     let found = lab
         .run(&["verify", "lab"])

@@ -29,9 +29,15 @@ impl Dialogue for Plain {
     }
 
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
-        turn.report(Event::probe("input", &input.take_all()));
-        if self.is_datagram && !self.banner.is_empty() {
-            turn.send(self.banner.as_bytes());
+        let received = input.take_all();
+        turn.report(Event::probe("input", &received));
+        if self.is_datagram {
+            turn.send(answer_of(&self.banner, received.len()));
         }
     }
+}
+
+/// Returns as much of a banner as may answer a datagram: twice its size, so that forged senders gain little.
+pub(super) fn answer_of(banner: &str, received: usize) -> &[u8] {
+    &banner.as_bytes()[..banner.len().min(2 * received)]
 }

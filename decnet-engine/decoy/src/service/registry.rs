@@ -119,10 +119,11 @@ impl Dialogue for Bannered {
     }
 
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
+        let received = input.bytes().len();
         self.dialogue.receive(input, turn);
         if self.is_datagram {
             turn.sent.clear();
-            turn.send(self.banner.as_bytes());
+            turn.send(plain::answer_of(&self.banner, received));
         }
     }
 

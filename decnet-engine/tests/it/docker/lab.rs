@@ -127,7 +127,7 @@ impl Outside for Outsider {
         let program = self.folder.path().join("decnet-decoy");
         fs::write(&program, DecoyImage::embedded_program().expect("built on Linux")).expect("written");
         fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("set");
-        let dockerfile = "FROM scratch\nCOPY decnet-decoy /decnet-decoy\nENTRYPOINT [\"/decnet-decoy\"]\n";
+        let dockerfile = "FROM scratch\nCOPY decnet-decoy /sbin/init\nENTRYPOINT [\"/sbin/init\"]\n";
         fs::write(self.folder.path().join("Dockerfile"), dockerfile).expect("written");
         self.folder.path().into()
     }

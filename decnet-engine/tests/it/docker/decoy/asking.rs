@@ -9,9 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use decnet_decoy::protocol::{Listen, NetState, Protocol, Published, ServiceState, Target};
+use decnet_decoy::protocol::{Listen, NetState, Protocol, Published, Target};
 
-use super::lab::{Lab, address, eventually, leaf};
+use super::lab::{Lab, address, eventually, leaf, own_service};
 
 /// How long the tests wait for packets that must not arrive.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -69,12 +69,7 @@ fn the_host_reaches_published_ports_and_no_others() {
     let listen = [80, 81]
         .into_iter()
         .flat_map(|port| [Protocol::Tcp, Protocol::Udp].map(|protocol| Listen { port, protocol }));
-    let service = ServiceState {
-        decky: "one".into(),
-        service: "http".into(),
-        listen: listen.collect(),
-        banner: Some("hi".into()),
-    };
+    let service = own_service("one", listen.collect(), Some("hi"));
     lab.service("http", "one", &service);
     let at = |port| SocketAddr::from((address(&format!("{NET}.5")), port));
     let connects = |port| TcpStream::connect_timeout(&at(port), Duration::from_secs(1)).is_ok();
@@ -166,15 +161,11 @@ fn a_port_published_on_loopback_is_reachable_only_from_the_host() {
     lab.base("other", &leaf(&[&other], &[]), &[("a", &other)]);
     lab.settled("one");
     lab.settled("other");
-    let service = ServiceState {
-        decky: "one".into(),
-        service: "http".into(),
-        listen: vec![Listen {
-            port: 80,
-            protocol: Protocol::Tcp,
-        }],
-        banner: None,
+    let listen = Listen {
+        port: 80,
+        protocol: Protocol::Tcp,
     };
+    let service = own_service("one", vec![listen], None);
     lab.service("http", "one", &service);
     let port = Target::Tcp {
         address: address(&format!("{NET}.5")),

@@ -134,7 +134,7 @@ fn without_the_rights_to_set_a_state_the_previous_state_stays_kept() {
             "--user",
             "65534",
             &name,
-            "/decnet-decoy",
+            "/sbin/init",
             "state",
             "set",
             &wanted,

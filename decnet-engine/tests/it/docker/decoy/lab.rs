@@ -1,6 +1,7 @@
 //! The networks and containers of one test, which are all labelled and removed with it.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::Write,
     net::Ipv4Addr,
@@ -11,7 +12,7 @@ use std::{
 };
 
 use decnet_decoy::protocol::{
-    KEEPER, NetState, Probe, ProbeResult, Route, SERVICE_VARIABLE, STATE_FOLDER, STATE_VARIABLE, ServiceState,
+    BuiltinService, KEEPER, Listen, Os, Persona, Record, NetState, Probe, ProbeResult, Route, SERVICE_VARIABLE, STATE_FOLDER, STATE_VARIABLE, ServiceState,
     StateReport, Target,
 };
 use decnet_engine::DecoyImage;
@@ -20,6 +21,26 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// Long enough for a busy machine; only a broken program takes this long.
 const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Returns the state of a service of a user's own catalogue, which sends its banner to each visitor.
+pub(crate) fn own_service(decky: &str, listen: Vec<Listen>, banner: Option<&str>) -> ServiceState {
+    let fields = banner.map(|banner| ("banner".to_owned(), banner.into()));
+    ServiceState {
+        decky: decky.into(),
+        persona: Persona {
+            hostname: decky.into(),
+            domain: "corp.local".into(),
+            os: Os::Debian12,
+            versions: BTreeMap::new(),
+        },
+        secret: "07".repeat(32),
+        services: vec![BuiltinService {
+            name: "own".into(),
+            listen,
+            fields: fields.into_iter().collect(),
+        }],
+    }
+}
 
 /// The result of a command.
 pub(crate) struct Done {
@@ -288,14 +309,14 @@ impl Lab {
     /// Runs the program in a running base.
     pub(crate) fn exec(&self, base: &str, arguments: &[&str]) -> Done {
         let name = self.name(base);
-        try_docker(&[&["exec", &name, "/decnet-decoy"], arguments].concat(), b"")
+        try_docker(&[&["exec", &name, "/sbin/init"], arguments].concat(), b"")
     }
 
     /// Runs the program in a running base as the keeper of its files.
     pub(crate) fn exec_as_keeper(&self, base: &str, arguments: &[&str]) -> Done {
         let (name, keeper) = (self.name(base), KEEPER.to_string());
         try_docker(
-            &[&["exec", "--user", &keeper, &name, "/decnet-decoy"], arguments].concat(),
+            &[&["exec", "--user", &keeper, &name, "/sbin/init"], arguments].concat(),
             b"",
         )
     }
@@ -364,6 +385,14 @@ impl Lab {
             .stdout
             .lines()
             .map(str::to_owned)
+            .collect()
+    }
+
+    /// Returns the log lines of visitors.
+    pub(crate) fn records(&self, name: &str) -> Vec<Record> {
+        let lines = self.logs(name).into_iter();
+        lines
+            .map(|line| serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")))
             .collect()
     }
 }

@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use decnet_decoy::protocol::{Contact, ContactEvent, Listen, Protocol, STATE_VARIABLE, ServiceState};
+use decnet_decoy::protocol::{Action, Listen, Protocol, Record, STATE_VARIABLE};
 use rustix::net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket};
 
-use super::lab::{Lab, eventually, leaf, try_docker};
+use super::lab::{Lab, eventually, leaf, own_service, try_docker};
 
 const TARGET: &str = "10.201.31.10";
 const VISITOR: &str = "10.201.31.20";
@@ -40,10 +40,14 @@ fn send_segment(from: &str, from_port: u16, port: u16, flags: u8) {
     sendto(&raw, &packet, SendFlags::empty(), &SocketAddrV4::new(target, 0)).unwrap();
 }
 
-fn contacts(lab: &Lab, container: &str) -> Vec<Contact> {
-    let lines = lab.logs(container);
-    let lines = lines.iter().filter(|line| !line.contains(r#""event":"summary""#));
-    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+/// Returns the lines of contacts without those of summaries.
+fn contacts(lab: &Lab, container: &str) -> Vec<Record> {
+    let records = lab.records(container).into_iter();
+    records.filter(|record| record.event.action != Action::Summary).collect()
+}
+
+fn remote_port(record: &Record) -> u16 {
+    record.source.and_then(|source| source.port).expect("a port")
 }
 
 #[test]
@@ -57,13 +61,7 @@ fn half_open_connections_and_closed_ports_are_reported_and_completed_connections
     lab.settled("target");
     lab.settled("visitor");
     let listen = [(80, Protocol::Tcp), (80, Protocol::Udp)].map(|(port, protocol)| Listen { port, protocol });
-    let http = ServiceState {
-        decky: "web".into(),
-        service: "http".into(),
-        listen: listen.to_vec(),
-        banner: None,
-    };
-    lab.service("http", "target", &http);
+    lab.service("http", "target", &own_service("web", listen.to_vec(), None));
     eventually("the service listens", || {
         lab.inside("visitor", || TcpStream::connect((TARGET, 80)).is_ok())
     });
@@ -82,21 +80,25 @@ fn half_open_connections_and_closed_ports_are_reported_and_completed_connections
         send_segment(VISITOR, 5008, 80, SYN | ACK);
     });
     let found = || {
-        let contacts = contacts(&lab, "target");
-        let key = |contact: &Contact| (contact.remote_port, contact.local_port, contact.event, contact.protocol);
-        let mut found: Vec<_> = contacts.iter().map(key).collect();
+        let key = |record: &Record| {
+            let probe = record.decnet.probe.clone().expect("a scan");
+            let port = record.destination.and_then(|destination| destination.port);
+            let transport = record.network.expect("a transport").transport;
+            (remote_port(record), port.expect("a port"), probe, transport)
+        };
+        let mut found: Vec<_> = contacts(&lab, "target").iter().map(key).collect();
         found.sort_unstable();
         found
     };
     let expected = [
-        (5001, 81, ContactEvent::ClosedPort, Protocol::Udp),
-        (5002, 80, ContactEvent::HalfOpen, Protocol::Tcp),
-        (5003, 81, ContactEvent::ClosedPort, Protocol::Tcp),
-        (5004, 80, ContactEvent::Stray, Protocol::Tcp),
-        (5005, 80, ContactEvent::Stray, Protocol::Tcp),
-        (5006, 80, ContactEvent::HalfOpen, Protocol::Tcp),
-        (5007, 80, ContactEvent::Stray, Protocol::Tcp),
-        (5008, 80, ContactEvent::Stray, Protocol::Tcp),
+        (5001, 81, "closed_port".to_owned(), Protocol::Udp),
+        (5002, 80, "half_open".to_owned(), Protocol::Tcp),
+        (5003, 81, "closed_port".to_owned(), Protocol::Tcp),
+        (5004, 80, "stray".to_owned(), Protocol::Tcp),
+        (5005, 80, "stray".to_owned(), Protocol::Tcp),
+        (5006, 80, "half_open".to_owned(), Protocol::Tcp),
+        (5007, 80, "stray".to_owned(), Protocol::Tcp),
+        (5008, 80, "stray".to_owned(), Protocol::Tcp),
     ];
     for _ in 0..300 {
         if found() == expected {
@@ -106,18 +108,14 @@ fn half_open_connections_and_closed_ports_are_reported_and_completed_connections
     }
     assert_eq!(found(), expected);
     for contact in contacts(&lab, "target") {
-        assert_eq!((contact.decky.as_str(), contact.service.as_deref()), ("web", None));
-        let from = if contact.remote_port == 5006 { NOBODY } else { VISITOR };
-        assert_eq!(contact.remote_addr.to_string(), from);
+        assert_eq!((contact.host.name.as_str(), &contact.service), ("web", &None));
+        let from: Ipv4Addr = if remote_port(&contact) == 5006 { NOBODY } else { VISITOR }.parse().unwrap();
+        assert_eq!(contact.source.and_then(|source| source.ip), Some(from));
     }
     // The service reports its contact, and the base does not.
-    let of_service = contacts(&lab, "http");
-    assert!(of_service.iter().any(|contact| contact.remote_port == 5001));
-    assert!(
-        of_service
-            .iter()
-            .all(|contact| contact.remote_port < 5002 || contact.remote_port > 5008)
-    );
+    let of_service: Vec<u16> = contacts(&lab, "http").iter().map(remote_port).collect();
+    assert!(of_service.contains(&5001), "{of_service:?}");
+    assert!(of_service.iter().all(|port| !(5002..=5008).contains(port)), "{of_service:?}");
 }
 
 #[test]
@@ -133,11 +131,9 @@ fn scans_beyond_the_bounds_are_counted() {
         (1..=500).for_each(|port| send_segment(VISITOR, 5000, port, SYN));
     });
     eventually("each contact has a line or is counted", || {
-        let lines = lab.logs("target");
-        let lines = lines.iter().map(|line| serde_json::from_str(line).unwrap());
-        let lines: Vec<serde_json::Value> = lines.collect();
-        let single = lines.iter().filter(|line| line["event"] == "closed_port").count();
-        let counted: u64 = lines.iter().filter_map(|line| line["connections"].as_u64()).sum();
+        let single = contacts(&lab, "target").len();
+        let summaries = lab.records("target").into_iter().filter_map(|record| record.decnet.summary);
+        let counted: u64 = summaries.map(|summary| summary.connections).sum();
         (single, counted) == (32, 468)
     });
 }

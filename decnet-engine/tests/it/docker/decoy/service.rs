@@ -9,31 +9,17 @@ use std::{
 };
 
 use decnet_decoy::protocol::{
-    Contact, ContactEvent, EndReason, KEEPER, Listen, NetState, Protocol, ServiceState, Target,
+    Action, EndReason, KEEPER, Listen, NetState, Protocol, ServiceState, Target,
 };
 
-use super::lab::{Lab, address, docker, eventually, leaf, router, try_docker};
+use super::lab::{Lab, address, docker, eventually, leaf, own_service, router, try_docker};
 
 /// Input that would break a log that quotes it.
 const HOSTILE: &[u8] = b"GET /\n\"}\n{\"decky\":\"other\"\x1b\0\xff";
 
 fn http(decky: &str) -> ServiceState {
     let listen = [(80, Protocol::Tcp), (80, Protocol::Udp)].map(|(port, protocol)| Listen { port, protocol });
-    ServiceState {
-        decky: decky.into(),
-        service: "http".into(),
-        listen: listen.to_vec(),
-        banner: Some("HTTP/1.1 400 Bad Request\r\n\r\n".into()),
-    }
-}
-
-/// Returns the lines of contacts without those of summaries.
-fn contacts(lab: &Lab, service: &str) -> Vec<Contact> {
-    let lines = lab.logs(service);
-    let lines = lines.iter().filter(|line| !line.contains(r#""event":"summary""#));
-    lines
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
-        .collect()
+    own_service(decky, listen.to_vec(), Some("HTTP/1.1 400 Bad Request\r\n\r\n"))
 }
 
 #[test]
@@ -76,33 +62,26 @@ fn a_published_port_of_a_gateway_answers_and_each_contact_is_logged() {
     let length = socket.recv(&mut answer).unwrap();
     assert_eq!(&answer[..length], b"HTTP/1.1 4", "at most twice the request");
 
-    let over = |lines: &[Contact]| lines.iter().filter(|line| line.event != ContactEvent::Connect).count();
-    eventually("both contacts are logged", || over(&contacts(&lab, "http")) >= 2);
-    let mut lines_of_http = contacts(&lab, "http");
-    let connect = lines_of_http
-        .iter()
-        .position(|line| line.event == ContactEvent::Connect)
-        .unwrap();
-    let connect = lines_of_http.remove(connect);
-    assert!(
-        lines_of_http
-            .iter()
-            .any(|line| line.event == ContactEvent::End && line.id == connect.id)
-    );
-    let one = |protocol, bytes| {
-        lines_of_http
-            .iter()
-            .filter(|contact| (contact.protocol, contact.bytes) == (protocol, bytes))
-            .count()
-            == 1
+    let of = |action: Action| {
+        let records = lab.records("http").into_iter();
+        records.filter(|record| record.event.action == action).collect::<Vec<_>>()
     };
-    assert!(
-        one(Protocol::Tcp, HOSTILE.len() as u64) && one(Protocol::Udp, 5),
-        "{lines_of_http:?}"
+    eventually("the input is logged", || of(Action::Probe).len() >= 2);
+    let inputs: Vec<String> = of(Action::Probe).into_iter().filter_map(|record| record.decnet.input).collect();
+    assert_eq!(
+        inputs,
+        ["GET /\\x0a\"}\\x0a{\"decky\":\"other\"\\x1b\\x00\\xff", "hello"]
     );
-    assert!(lines_of_http.iter().all(|contact| contact.decky == "gateway"
-        && contact.service.as_deref() == Some("http")
-        && contact.local_port == 80));
+    eventually("the end of the connection is logged", || !of(Action::SessionClose).is_empty());
+    let closed = of(Action::SessionClose).remove(0);
+    assert_eq!(closed.decnet.bytes, Some(HOSTILE.len() as u64));
+    let opened = of(Action::SessionOpen);
+    assert!(opened.iter().any(|record| record.decnet.session == closed.decnet.session));
+    for record in lab.records("http") {
+        assert_eq!(record.host.name, "gateway");
+        assert_eq!(record.service.as_ref().map(|service| service.name.as_str()), Some("own"));
+        assert_eq!(record.destination.and_then(|destination| destination.port), Some(80));
+    }
 }
 
 #[test]
@@ -231,8 +210,8 @@ fn connections_beyond_the_limit_displace_others_and_the_service_continues() {
     let published = published_gateway(&lab, "10.201.23", &[]);
     let open: Vec<TcpStream> = (0..300).map(|_| TcpStream::connect(&published).unwrap()).collect();
     eventually("some are displaced", || {
-        let mut lines = contacts(&lab, "http").into_iter();
-        lines.any(|line| line.reason == Some(EndReason::Displaced))
+        let mut records = lab.records("http").into_iter();
+        records.any(|record| record.decnet.reason == Some(EndReason::Displaced))
     });
     // They stay open, like those of an attacker who wants to lock others out.
     eventually("a newcomer is greeted", || greets(&published));

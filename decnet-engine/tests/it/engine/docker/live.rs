@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use decnet_decoy::protocol::{Answer, Contact, ContactEvent, Target};
+use decnet_decoy::protocol::{Action, Answer, Record, Target};
 use decnet_engine::{
     ContainerName, Desired, DesiredContext, ExecuteOptions, Observed, OnFailure, Plan, Runtime, Scope, execute, naming,
     testing::diff,
@@ -174,13 +174,16 @@ impl Talk {
 }
 
 /// Returns a service's log lines of connections with an address; the last one has just ended.
-async fn contacts(service: &ContainerName, with: Ipv4Addr) -> Vec<Contact> {
+async fn contacts(service: &ContainerName, with: Ipv4Addr) -> Vec<Record> {
     for _ in 0..100 {
         let lines = docker(&["logs", service.as_str()]);
         let contacts = lines
             .lines()
-            .filter_map(|line| serde_json::from_str::<Contact>(line).ok());
-        let ended = |contact: &Contact| contact.remote_addr == with && contact.event == ContactEvent::End;
+            .filter_map(|line| serde_json::from_str::<Record>(line).ok());
+        let ended = |record: &Record| {
+            let source = record.source.and_then(|source| source.ip);
+            source == Some(with) && record.event.action == Action::SessionClose
+        };
         let contacts: Vec<_> = contacts.filter(ended).collect();
         if !contacts.is_empty() {
             return contacts;
@@ -270,7 +273,7 @@ async fn a_maze_changes_while_connections_pass_through_it() {
 
         let sent = talk.end();
         let reported = contacts(&smb, Ipv4Addr::new(10, 204, 1, 3)).await;
-        let received: Vec<u64> = reported.iter().map(|contact| contact.bytes).collect();
+        let received: Vec<u64> = reported.iter().filter_map(|record| record.decnet.bytes).collect();
         assert_eq!(received, [sent], "one connection, and every byte came over it");
         lab.change_maze(id, "the first maze comes back", &first).await;
         lab.check_reach(id, &first).await;

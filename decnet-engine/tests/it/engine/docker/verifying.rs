@@ -1,7 +1,7 @@
 //! Verification and containment on a real daemon. No probe is sent to an address that another machine has, and none is sent
 //! outside before the containment was checked.
 
-use decnet_decoy::protocol::Contact;
+use decnet_decoy::protocol::Record;
 use decnet_engine::{DecoyImage, EngineError, PathEnd, Reach, VerifyReport};
 use decnet_topology::{DeploySettings, TopologyConfig, generate};
 
@@ -229,10 +229,10 @@ async fn a_gateway_answers_an_outsider_and_logs_its_real_address() {
         let mut seen = Vec::new();
         for _ in 0..100 {
             let log = text(&run("docker", &["logs", service.as_str()]));
-            let contacts = log
-                .lines()
-                .filter_map(|line| serde_json::from_str::<Contact>(line).ok());
-            seen = contacts.map(|contact| contact.remote_addr.to_string()).collect();
+            let contacts = log.lines().filter_map(|line| serde_json::from_str::<Record>(line).ok());
+            seen = contacts
+                .filter_map(|record| Some(record.source?.ip?.to_string()))
+                .collect();
             if seen.iter().any(|address| address == Outsider::OWN) {
                 return;
             }
