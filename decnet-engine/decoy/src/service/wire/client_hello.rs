@@ -317,7 +317,10 @@ mod tests {
     fn records(hello: &ClientHello, size: usize) -> Vec<u8> {
         let extensions = hello.extensions.iter().flat_map(|kind| {
             let content = match *kind {
-                0 => vector(2, &[&[0], &vector(2, hello.server_name().unwrap().as_bytes())[..]].concat()),
+                0 => vector(
+                    2,
+                    &[&[0], &vector(2, hello.server_name().unwrap().as_bytes())[..]].concat(),
+                ),
                 13 => vector(2, &list(&hello.signature_algorithms)),
                 16 => {
                     let names: Vec<u8> = hello.alpn.iter().flat_map(|name| vector(1, name)).collect();
