@@ -96,6 +96,3 @@ mod tests {
         );
     }
 }
-pub(super) fn certificate_name(context: &Context) -> String {
-    context.persona().fqdn()
-}

@@ -75,9 +75,8 @@ pub(in crate::service) fn refusal(fault: Fault, request: &Request) -> (u16, Vec<
         }
         _ => (400, "400 Bad Request", "400 Bad Request"),
     };
-    let answer = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n{text}"
-    );
+    let answer =
+        format!("HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n{text}");
     (code, answer.into_bytes())
 }
 
