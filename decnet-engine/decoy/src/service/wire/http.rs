@@ -11,9 +11,9 @@ mod value;
 use sha2::{Digest, Sha256};
 
 pub(in crate::service) use self::{
-    response::{Response, date, hex},
+    response::{Response, date, hex, quoted},
     serve::{Server, finish, report_wrong, serve},
-    value::{decode, form, report},
+    value::{decode, form, query_value, report},
 };
 use super::super::dialogue::Input;
 

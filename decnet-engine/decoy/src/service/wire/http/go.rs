@@ -84,7 +84,7 @@ pub(in crate::service) fn refusal(fault: Fault, request: &Request) -> (u16, Vec<
 pub(in crate::service) fn unsecured(input: &mut Input, turn: &mut Turn) {
     let methods = [&b"GET /"[..], b"HEAD ", b"POST ", b"PUT /", b"OPTIO"];
     let is_http = input.bytes().get(..5).is_some_and(|start| methods.contains(&start));
-    let mut words = input.bytes().split(|byte| byte.is_ascii_whitespace());
+    let mut words = input.bytes().split(u8::is_ascii_whitespace);
     let mut word = || words.next().map(<[u8]>::to_vec).unwrap_or_default();
     let mut request = Request::default();
     if is_http {

@@ -16,13 +16,18 @@ pub(in crate::service) trait Server {
     /// Answers a request and reports it.
     fn answer(&mut self, request: &Request, turn: &mut Turn);
 
+    /// Returns whether the connection speaks another protocol from now on.
+    fn has_switched(&self) -> bool {
+        false
+    }
+
     /// Returns the answer to a request that cannot be read, and its status. The connection closes after it.
     fn refusal(&self, fault: Fault, request: &Request, now: Timestamp) -> (u16, Vec<u8>);
 }
 
 /// Answers the requests in the input.
 pub(in crate::service) fn serve(server: &mut impl Server, input: &mut Input, turn: &mut Turn) {
-    while !turn.is_closed() {
+    while !turn.is_closed() && !server.has_switched() {
         match server.reader().next(input) {
             Read::Incomplete => return,
             Read::Expects => turn.send("HTTP/1.1 100 Continue\r\n\r\n"),

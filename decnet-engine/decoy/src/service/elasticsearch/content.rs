@@ -1,0 +1,450 @@
+//! What the node shows of itself and its indices.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+
+use crate::service::{
+    context::Context,
+    wire::http::{hex, quoted},
+};
+
+/// The builds of releases: version, commit, date and version of Lucene.
+const BUILDS: &[(&str, &str, &str, &str)] = &[
+    (
+        "7.9.3",
+        "c4138e51121ef06a6404866cddc601906fe5c868",
+        "2020-10-16T10:36:16.141335Z",
+        "8.6.2",
+    ),
+    (
+        "7.10.2",
+        "747e1cc71def077253878a59143c1f785afa92b9",
+        "2021-01-13T00:42:12.435326Z",
+        "8.7.0",
+    ),
+    (
+        "7.12.1",
+        "3186837139b9c6b6d23c3200870651f10d3343b7",
+        "2021-04-20T20:56:39.040728659Z",
+        "8.8.0",
+    ),
+    (
+        "7.13.2",
+        "4d960a0733be83dd2543ca018aa4ddc42e956800",
+        "2021-06-10T21:01:55.251515791Z",
+        "8.8.2",
+    ),
+    (
+        "7.13.4",
+        "c5f60e894ca0c61cdbae4f5a686d9f08bcefc942",
+        "2021-07-14T18:33:36.673943207Z",
+        "8.8.2",
+    ),
+    (
+        "7.17.9",
+        "ef48222227ee6b9e70e502f0f0daa52435ee634d",
+        "2023-01-31T05:34:43.305517834Z",
+        "8.11.1",
+    ),
+];
+
+/// The names and numbers of a node.
+pub(super) struct Shown {
+    context: Context,
+    cluster: String,
+    node: String,
+    version: String,
+    indices: Vec<String>,
+}
+
+impl Shown {
+    pub(super) fn new(context: &Context) -> Self {
+        let fields = context.fields();
+        let text = |key| fields.text(key).filter(|text| !text.is_empty()).map(str::to_owned);
+        let pin = || context.persona().versions.get("elasticsearch").cloned();
+        let usual = || {
+            context
+                .pick("elasticsearch", &["7.10.2", "7.12.1", "7.13.2", "7.13.4"])
+                .to_owned()
+        };
+        let mut indices = if fields.text("indices").is_some() {
+            fields.lines("indices")
+        } else {
+            let usual = [
+                "customers\norders\nproducts",
+                "filebeat-2024.05\nfilebeat-2024.06\nmetricbeat-2024.06",
+                "users\nsessions\naudit-log",
+                "logstash-2024.05.30\nlogstash-2024.05.31\ninvoices",
+            ];
+            context.pick("indices", &usual).lines().collect()
+        };
+        indices.truncate(200);
+        Self {
+            context: context.clone(),
+            cluster: text("cluster_name").unwrap_or_else(|| "elasticsearch".into()),
+            node: text("node_name").unwrap_or_else(|| context.persona().hostname.clone()),
+            version: text("server_version").or_else(pin).unwrap_or_else(usual),
+            indices: indices.into_iter().map(str::to_owned).collect(),
+        }
+    }
+
+    /// Returns whether the version sends `X-elastic-product`: 7.14 and later.
+    pub(super) fn is_new(&self) -> bool {
+        let mut parts = self
+            .version
+            .split('.')
+            .map(|part| part.parse::<u32>().unwrap_or_default());
+        (parts.next(), parts.next()) >= (Some(7), Some(14))
+    }
+
+    fn build(&self) -> (String, String, &'static str) {
+        let known = BUILDS.iter().find(|(version, ..)| *version == self.version);
+        known.map_or_else(
+            || {
+                let commit: [u8; 20] = self.context.stable(&format!("build {}", self.version));
+                let lucene = if self.is_new() { "8.11.1" } else { "8.7.0" };
+                (hex(&commit), "2022-04-20T10:35:10.180408517Z".into(), lucene)
+            },
+            |(_, commit, date, lucene)| ((*commit).into(), (*date).into(), lucene),
+        )
+    }
+
+    fn id(&self, label: &str) -> String {
+        URL_SAFE_NO_PAD.encode(self.context.stable::<16>(label))
+    }
+
+    /// The UUID of an index.
+    pub(super) fn uuid(&self, index: &str) -> String {
+        self.id(&format!("index {index}"))
+    }
+
+    pub(super) fn document_id(&self, number: usize) -> String {
+        URL_SAFE_NO_PAD.encode(self.context.fresh::<15>(&format!("document {number}")))
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        name.split(',')
+            .all(|name| self.indices.iter().any(|index| index == name))
+    }
+
+    /// The number of documents and the bytes of an index.
+    fn size(&self, index: &str) -> (u64, u64) {
+        let [low, high, each]: [u8; 3] = self.context.stable(&format!("size {index}"));
+        let count = 137 + u64::from(low) * 41 + u64::from(high) * 977;
+        (count, count * (180 + u64::from(each)) + 4096)
+    }
+
+    pub(super) fn root(&self) -> String {
+        let (commit, date, lucene) = self.build();
+        format!(
+            "{{\"name\":{},\"cluster_name\":{},\"cluster_uuid\":\"{}\",\"version\":{{\"number\":{},\
+            \"build_flavor\":\"default\",\"build_type\":\"{}\",\"build_hash\":\"{commit}\",\"build_date\":\"{date}\",\
+            \"build_snapshot\":false,\"lucene_version\":\"{lucene}\",\"minimum_wire_compatibility_version\":\"6.8.0\",\
+            \"minimum_index_compatibility_version\":\"6.0.0-beta1\"}},\"tagline\":\"You Know, for Search\"}}",
+            quoted(&self.node),
+            quoted(&self.cluster),
+            self.id("cluster"),
+            quoted(&self.version),
+            self.context.pick("build type", &["deb", "docker", "tar"]),
+        )
+    }
+
+    pub(super) fn health(&self) -> String {
+        let shards = self.indices.len();
+        format!(
+            "{{\"cluster_name\":{},\"status\":\"{}\",\"timed_out\":false,\"number_of_nodes\":1,\"number_of_data_nodes\":1,\
+            \"active_primary_shards\":{shards},\"active_shards\":{shards},\"relocating_shards\":0,\
+            \"initializing_shards\":0,\"unassigned_shards\":{shards},\"delayed_unassigned_shards\":0,\
+            \"number_of_pending_tasks\":0,\"number_of_in_flight_fetch\":0,\"task_max_waiting_in_queue_millis\":0,\
+            \"active_shards_percent_as_number\":{}}}",
+            quoted(&self.cluster),
+            self.status(),
+            if shards == 0 { "100.0" } else { "50.0" },
+        )
+    }
+
+    fn status(&self) -> &'static str {
+        if self.indices.is_empty() { "green" } else { "yellow" }
+    }
+
+    pub(super) fn state(&self) -> String {
+        let count: u64 = self.indices.iter().map(|index| self.size(index).0).sum();
+        format!(
+            "{{\"_nodes\":{{\"total\":1,\"successful\":1,\"failed\":0}},\"cluster_name\":{},\"cluster_uuid\":\"{}\",\
+            \"status\":\"{}\",\"indices\":{{\"count\":{},\"docs\":{{\"count\":{count},\"deleted\":0}}}},\
+            \"nodes\":{{\"count\":{{\"total\":1,\"data\":1,\"ingest\":1,\"master\":1}},\"versions\":[{}]}}}}",
+            quoted(&self.cluster),
+            self.id("cluster"),
+            self.status(),
+            self.indices.len(),
+            quoted(&self.version),
+        )
+    }
+
+    pub(super) fn nodes(&self) -> String {
+        let (commit, ..) = self.build();
+        let address = self.context.session.local;
+        let roles = "\"data\",\"data_cold\",\"data_content\",\"data_hot\",\"data_warm\",\"ingest\",\"master\",\"ml\",\
+            \"remote_cluster_client\",\"transform\"";
+        format!(
+            "{{\"_nodes\":{{\"total\":1,\"successful\":1,\"failed\":0}},\"cluster_name\":{},\"nodes\":{{\"{}\":{{\
+            \"name\":{},\"transport_address\":\"{address}:9300\",\"host\":\"{address}\",\"ip\":\"{address}\",\
+            \"version\":{},\"build_flavor\":\"default\",\"build_type\":\"{}\",\"build_hash\":\"{commit}\",\
+            \"roles\":[{roles}],\"attributes\":{{\"xpack.installed\":\"true\",\"transform.node\":\"true\"}},\
+            \"os\":{{\"refresh_interval_in_millis\":1000,\"name\":\"Linux\",\"pretty_name\":\"Debian GNU/Linux 11 \
+            (bullseye)\",\"arch\":\"amd64\",\"version\":\"5.10.0-21-amd64\",\"available_processors\":4,\
+            \"allocated_processors\":4}},\"http\":{{\"bound_address\":[\"0.0.0.0:9200\"],\
+            \"publish_address\":\"{address}:9200\",\"max_content_length_in_bytes\":104857600}}}}}}}}",
+            quoted(&self.cluster),
+            self.id("node"),
+            quoted(&self.node),
+            quoted(&self.version),
+            self.context.pick("build type", &["deb", "docker", "tar"]),
+        )
+    }
+
+    pub(super) fn cat_list(&self) -> String {
+        let names = [
+            "allocation",
+            "shards",
+            "shards/{index}",
+            "master",
+            "nodes",
+            "tasks",
+            "indices",
+            "indices/{index}",
+            "segments",
+            "segments/{index}",
+            "count",
+            "count/{index}",
+            "recovery",
+            "recovery/{index}",
+            "health",
+            "pending_tasks",
+            "aliases",
+            "aliases/{alias}",
+            "thread_pool",
+            "thread_pool/{thread_pools}",
+            "plugins",
+            "fielddata",
+            "fielddata/{fields}",
+            "nodeattrs",
+            "repositories",
+            "snapshots/{repository}",
+            "templates",
+        ];
+        names
+            .iter()
+            .fold("=^.^=\n".into(), |text: String, name| text + "/_cat/" + name + "\n")
+    }
+
+    pub(super) fn cat_indices(&self) -> Vec<Vec<String>> {
+        let title = "health status index uuid pri rep docs.count docs.deleted store.size pri.store.size";
+        let rows = self.indices.iter().map(|index| {
+            let (count, bytes) = self.size(index);
+            let (uuid, size) = (self.uuid(index), human(bytes));
+            let row = [
+                "yellow",
+                "open",
+                index,
+                &uuid,
+                "1",
+                "1",
+                &count.to_string(),
+                "0",
+                &size,
+                &size,
+            ];
+            row.map(str::to_owned).to_vec()
+        });
+        [words(title)].into_iter().chain(rows).collect()
+    }
+
+    pub(super) fn cat_nodes(&self) -> Vec<Vec<String>> {
+        let title = "ip heap.percent ram.percent cpu load_1m load_5m load_15m node.role master name";
+        let row = format!("{} 38 96 3 0.21 0.17 0.14 cdfhilmrstw *", self.context.session.local);
+        let mut row = words(&row);
+        row.push(self.node.clone());
+        vec![words(title), row]
+    }
+
+    pub(super) fn cat_health(&self, now: Timestamp) -> Vec<Vec<String>> {
+        let title = "epoch timestamp cluster status node.total node.data shards pri relo init unassign pending_tasks \
+            max_task_wait_time active_shards_percent";
+        let shards = self.indices.len();
+        let percent = if shards == 0 { "100.0%" } else { "50.0%" };
+        let mut row = vec![
+            now.as_second().to_string(),
+            now.strftime("%H:%M:%S").to_string(),
+            self.cluster.clone(),
+        ];
+        row.extend(words(&format!(
+            "{} 1 1 {shards} {shards} 0 0 {shards} 0 - {percent}",
+            self.status()
+        )));
+        vec![words(title), row]
+    }
+
+    pub(super) fn cat_master(&self) -> Vec<Vec<String>> {
+        let address = self.context.session.local.to_string();
+        vec![
+            words("id host ip node"),
+            vec![self.id("node"), address.clone(), address, self.node.clone()],
+        ]
+    }
+
+    pub(super) fn cat_count(&self, now: Timestamp) -> Vec<Vec<String>> {
+        let count: u64 = self.indices.iter().map(|index| self.size(index).0).sum();
+        let time = now.strftime("%H:%M:%S").to_string();
+        vec![
+            words("epoch timestamp count"),
+            vec![now.as_second().to_string(), time, count.to_string()],
+        ]
+    }
+
+    fn chosen(&self, name: Option<&str>) -> Vec<&String> {
+        let is_chosen = |index: &&String| {
+            name.is_none_or(|name| name.split(',').any(|one| one == index.as_str() || one.contains('*')))
+        };
+        self.indices.iter().filter(is_chosen).collect()
+    }
+
+    /// The answer to a search: at most ten invented documents.
+    pub(super) fn search(&self, name: Option<&str>, size: usize, now: Timestamp) -> String {
+        let chosen = self.chosen(name);
+        let count: u64 = chosen.iter().map(|index| self.size(index).0).sum();
+        let (value, relation) = if count > 10_000 { (10_000, "gte") } else { (count, "eq") };
+        let hits: Vec<String> = (0..size.min(10))
+            .filter_map(|number| {
+                let index = chosen.get(number % chosen.len().max(1))?;
+                Some(self.document(index, number, now))
+            })
+            .collect();
+        let score = if hits.is_empty() { "null" } else { "1.0" };
+        let shards = chosen.len();
+        format!(
+            "{{\"took\":3,\"timed_out\":false,\"_shards\":{{\"total\":{shards},\"successful\":{shards},\"skipped\":0,\
+            \"failed\":0}},\"hits\":{{\"total\":{{\"value\":{value},\"relation\":\"{relation}\"}},\"max_score\":{score},\
+            \"hits\":[{}]}}}}",
+            hits.join(",")
+        )
+    }
+
+    fn document(&self, index: &str, number: usize, now: Timestamp) -> String {
+        let label = format!("document {index} {number}");
+        let [minutes, user, code]: [u8; 3] = self.context.stable(&label);
+        let users = [
+            "mueller",
+            "jsmith",
+            "akowalski",
+            "svc-backup",
+            "lnguyen",
+            "admin",
+            "rgarcia",
+        ];
+        let codes = ["200", "200", "304", "401", "500"];
+        let seconds = now.as_second().saturating_sub(i64::from(minutes) * 60 + 86_400);
+        let time = Timestamp::from_second(seconds).unwrap_or(now);
+        format!(
+            "{{\"_index\":{},\"_type\":\"_doc\",\"_id\":\"{}\",\"_score\":1.0,\"_source\":{{\"@timestamp\":\"{time}\",\
+            \"host\":{},\"user\":\"{}\",\"status\":{},\"id\":{}}}}}",
+            quoted(index),
+            URL_SAFE_NO_PAD.encode(self.context.stable::<15>(&label)),
+            quoted(&self.context.persona().hostname),
+            users.get(usize::from(user) % users.len()).unwrap_or(&"admin"),
+            codes.get(usize::from(code) % codes.len()).unwrap_or(&"200"),
+            1000 + number * 7 + usize::from(minutes),
+        )
+    }
+
+    pub(super) fn count(&self, name: Option<&str>) -> String {
+        let chosen = self.chosen(name);
+        let count: u64 = chosen.iter().map(|index| self.size(index).0).sum();
+        let shards = chosen.len();
+        format!(
+            "{{\"count\":{count},\"_shards\":{{\"total\":{shards},\"successful\":{shards},\"skipped\":0,\"failed\":0}}}}"
+        )
+    }
+
+    /// An object with a member for each index.
+    pub(super) fn per_index(&self, member: impl Fn(&str) -> String) -> String {
+        let members = self
+            .indices
+            .iter()
+            .map(|index| format!("{}:{}", quoted(index), member(index)));
+        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+    }
+
+    pub(super) fn mapping(&self) -> String {
+        let _ = &self.version;
+        "{\"mappings\":{\"properties\":{\"@timestamp\":{\"type\":\"date\"},\"host\":{\"type\":\"keyword\"},\
+        \"id\":{\"type\":\"long\"},\"status\":{\"type\":\"long\"},\"user\":{\"type\":\"keyword\"}}}}"
+            .into()
+    }
+
+    pub(super) fn settings(&self, index: &str) -> String {
+        let [days]: [u8; 1] = self.context.stable(&format!("age {index}"));
+        let created = 1_716_800_000_123_u64 + u64::from(days) * 61_234_567;
+        format!(
+            "{{\"settings\":{{\"index\":{{\"creation_date\":\"{created}\",\"number_of_shards\":\"1\",\
+            \"number_of_replicas\":\"1\",\"uuid\":\"{}\",\"version\":{{\"created\":\"{}\"}},\"provided_name\":{}}}}}}}",
+            self.uuid(index),
+            number_of(&self.version),
+            quoted(index),
+        )
+    }
+
+    pub(super) fn one(&self, index: &str) -> String {
+        let (mapping, settings) = (self.mapping(), self.settings(index));
+        let inner = |text: &str| text.get(1..text.len().saturating_sub(1)).unwrap_or_default().to_owned();
+        format!(
+            "{{{}:{{\"aliases\":{{}},{},{}}}}}",
+            quoted(index),
+            inner(&mapping),
+            inner(&settings)
+        )
+    }
+
+    pub(super) fn stats(&self) -> String {
+        let shards = self.indices.len();
+        let of = |index: &str| {
+            let (count, bytes) = self.size(index);
+            format!(
+                "{{\"uuid\":\"{}\",\"primaries\":{{\"docs\":{{\"count\":{count},\"deleted\":0}},\
+                \"store\":{{\"size_in_bytes\":{bytes},\"reserved_in_bytes\":0}}}}}}",
+                self.uuid(index)
+            )
+        };
+        format!(
+            "{{\"_shards\":{{\"total\":{},\"successful\":{shards},\"failed\":0}},\"indices\":{}}}",
+            shards * 2,
+            self.per_index(of)
+        )
+    }
+}
+
+/// Returns the number of a version, for instance 7100299 for 7.10.2.
+fn number_of(version: &str) -> String {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or_default());
+    let mut part = || parts.next().unwrap_or_default() % 100;
+    format!("{}{:02}{:02}99", part(), part(), part())
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Returns bytes in the form of `_cat`, for instance `1.2mb`.
+fn human(bytes: u64) -> String {
+    let (unit, name) = match bytes {
+        0..1024 => return format!("{bytes}b"),
+        1024..1_048_576 => (1024, "kb"),
+        _ => (1_048_576, "mb"),
+    };
+    let tenths = bytes * 10 / unit;
+    if tenths % 10 == 0 {
+        format!("{}{name}", tenths / 10)
+    } else {
+        format!("{}.{}{name}", tenths / 10, tenths % 10)
+    }
+}
