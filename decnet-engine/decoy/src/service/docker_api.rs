@@ -137,7 +137,7 @@ impl Engine {
                 "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to \
                 swarm and try again.",
             ),
-            ["auth"] if method == "POST" => self.login(request, turn),
+            ["auth"] if method == "POST" => login(request, turn),
             ["build"] if method == "POST" => Answer::error(
                 "500 Internal Server Error",
                 "Cannot locate specified Dockerfile: Dockerfile",
@@ -159,25 +159,25 @@ impl Engine {
         Some(answer)
     }
 
-    /// Reports a login at a registry, which fails.
-    fn login(&self, request: &Request, turn: &mut Turn) -> Answer {
-        let login: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
-        let text = |key: &str| login.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
-        turn.report(Event::password(
-            "registry",
-            text("username").as_bytes(),
-            text("password").as_bytes(),
-            false,
-        ));
-        Answer::error(
-            "500 Internal Server Error",
-            "Get \"https://registry-1.docker.io/v2/\": dial tcp: lookup registry-1.docker.io: Temporary failure in name resolution",
-        )
-    }
-
     fn header_server(&self) -> String {
         format!("Docker/{} (linux)", self.version)
     }
+}
+
+/// Reports a login at a registry, which fails.
+fn login(request: &Request, turn: &mut Turn) -> Answer {
+    let login: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let text = |key: &str| login.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+    turn.report(Event::password(
+        "registry",
+        text("username").as_bytes(),
+        text("password").as_bytes(),
+        false,
+    ));
+    Answer::error(
+        "500 Internal Server Error",
+        "Get \"https://registry-1.docker.io/v2/\": dial tcp: lookup registry-1.docker.io: Temporary failure in name resolution",
+    )
 }
 
 fn missing(id: &str) -> Answer {

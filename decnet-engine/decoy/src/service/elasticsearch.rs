@@ -14,7 +14,7 @@ use super::{
     context::Context,
     dialogue::{Dialogue, Input, Turn},
     wire::http::{
-        Fault, Reader, Request, Response, Server, Style, Version, finish, query_value, quoted, report, serve,
+        Fault, Reader, Request, Response, Server, Style, Version, finish, indented, query_value, quoted, report, serve,
     },
 };
 
@@ -117,12 +117,12 @@ impl Node {
             [] if is_get => Answer::json(shown.root()),
             [] => Answer::wrong_method(request, "HEAD,GET"),
             ["_cat", ..] if !is_get => Answer::wrong_method(request, "GET"),
-            ["_cat"] => Answer::text(shown.cat_list()),
-            ["_cat", "indices", ..] => self.cat(request, shown.cat_indices()),
-            ["_cat", "nodes"] => self.cat(request, shown.cat_nodes()),
-            ["_cat", "health"] => self.cat(request, shown.cat_health(now)),
-            ["_cat", "master"] => self.cat(request, shown.cat_master()),
-            ["_cat", "count"] => self.cat(request, shown.cat_count(now)),
+            ["_cat"] => Answer::text(Shown::cat_list()),
+            ["_cat", "indices", ..] => cat(request, &shown.cat_indices()),
+            ["_cat", "nodes"] => cat(request, &shown.cat_nodes()),
+            ["_cat", "health"] => cat(request, &shown.cat_health(now)),
+            ["_cat", "master"] => cat(request, &shown.cat_master()),
+            ["_cat", "count"] => cat(request, &shown.cat_count(now)),
             [
                 "_cat",
                 "aliases" | "templates" | "plugins" | "shards" | "allocation" | "recovery" | "segments",
@@ -139,9 +139,9 @@ impl Node {
             ["_count"] if is_search => Answer::json(shown.count(None)),
             ["_aliases" | "_alias"] if is_get => Answer::json(shown.per_index(|_| "{\"aliases\":{}}".into())),
             ["_mapping" | "_mappings"] | ["_all", "_mapping"] if is_get => {
-                Answer::json(shown.per_index(|_| shown.mapping()))
+                Answer::json(shown.per_index(|_| Shown::mapping()))
             }
-            ["_all" | "*"] | ["_settings"] | ["_all", "_settings"] if is_get => {
+            ["_all" | "*" | "_settings"] | ["_all", "_settings"] if is_get => {
                 Answer::json(shown.per_index(|index| shown.settings(index)))
             }
             ["_stats", ..] if is_get => Answer::json(shown.stats()),
@@ -196,7 +196,7 @@ impl Node {
             ("GET" | "HEAD", []) => Answer::json(shown.one(name)),
             ("GET" | "POST", ["_search"]) => Answer::json(shown.search(Some(name), size_of(request), now)),
             ("GET" | "POST", ["_count"]) => Answer::json(shown.count(Some(name))),
-            ("GET", ["_mapping"]) => Answer::json(format!("{{{quoted_name}:{}}}", shown.mapping())),
+            ("GET", ["_mapping"]) => Answer::json(format!("{{{quoted_name}:{}}}", Shown::mapping())),
             ("GET", ["_settings"]) => Answer::json(format!("{{{quoted_name}:{}}}", shown.settings(name))),
             ("GET" | "HEAD", ["_doc", id]) => Answer::new(
                 "404 Not Found",
@@ -218,23 +218,10 @@ impl Node {
         }
     }
 
-    /// A table of `_cat`: with a title if `v` is set, or as JSON.
-    fn cat(&self, request: &Request, table: Vec<Vec<String>>) -> Answer {
-        let is_json = query_value(request, "format").is_some_and(|format| format == "json")
-            || request
-                .text("accept")
-                .is_some_and(|accept| accept.starts_with("application/json"));
-        if is_json {
-            return Answer::json(pretty::table_as_json(&table));
-        }
-        let has_title = query_value(request, "v").is_some_and(|value| value != "false");
-        Answer::text(pretty::table(&table, has_title))
-    }
-
     fn respond(&self, request: &Request, answer: Answer) -> Response {
         let is_pretty = request.path() == "/" || query_value(request, "pretty").is_some_and(|value| value != "false");
         let body = if answer.is_json && is_pretty {
-            pretty::indented(&answer.body) + "\n"
+            indented(&answer.body, " : ", " ") + "\n"
         } else {
             answer.body
         };
@@ -254,6 +241,19 @@ impl Node {
             .header("content-length", body.len().to_string())
             .body(body)
     }
+}
+
+/// A table of `_cat`: with a title if `v` is set, or as JSON.
+fn cat(request: &Request, table: &[Vec<String>]) -> Answer {
+    let is_json = query_value(request, "format").is_some_and(|format| format == "json")
+        || request
+            .text("accept")
+            .is_some_and(|accept| accept.starts_with("application/json"));
+    if is_json {
+        return Answer::json(pretty::table_as_json(table));
+    }
+    let has_title = query_value(request, "v").is_some_and(|value| value != "false");
+    Answer::text(pretty::table(table, has_title))
 }
 
 /// Returns how many documents a search asks for.

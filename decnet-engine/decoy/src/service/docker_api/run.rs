@@ -109,7 +109,8 @@ impl Engine {
             "json" | "logs" | "top" | "stats" | "changes" | "export" | "archive" => !is_post,
             _ => false,
         };
-        if !is_known && !(action == "archive" && request.method == "PUT") {
+        let is_upload = action == "archive" && request.method == "PUT";
+        if !is_known && !is_upload {
             return None;
         }
         let Some((id, name)) = self.find(id) else {

@@ -203,7 +203,7 @@ impl Shown {
         )
     }
 
-    pub(super) fn cat_list(&self) -> String {
+    pub(super) fn cat_list() -> String {
         let names = [
             "allocation",
             "shards",
@@ -375,8 +375,7 @@ impl Shown {
         format!("{{{}}}", members.collect::<Vec<_>>().join(","))
     }
 
-    pub(super) fn mapping(&self) -> String {
-        let _ = &self.version;
+    pub(super) fn mapping() -> String {
         "{\"mappings\":{\"properties\":{\"@timestamp\":{\"type\":\"date\"},\"host\":{\"type\":\"keyword\"},\
         \"id\":{\"type\":\"long\"},\"status\":{\"type\":\"long\"},\"user\":{\"type\":\"keyword\"}}}}"
             .into()
@@ -395,7 +394,7 @@ impl Shown {
     }
 
     pub(super) fn one(&self, index: &str) -> String {
-        let (mapping, settings) = (self.mapping(), self.settings(index));
+        let (mapping, settings) = (Self::mapping(), self.settings(index));
         let inner = |text: &str| text.get(1..text.len().saturating_sub(1)).unwrap_or_default().to_owned();
         format!(
             "{{{}:{{\"aliases\":{{}},{},{}}}}}",
@@ -442,7 +441,7 @@ fn human(bytes: u64) -> String {
         _ => (1_048_576, "mb"),
     };
     let tenths = bytes * 10 / unit;
-    if tenths % 10 == 0 {
+    if tenths.is_multiple_of(10) {
         format!("{}{name}", tenths / 10)
     } else {
         format!("{}.{}{name}", tenths / 10, tenths % 10)

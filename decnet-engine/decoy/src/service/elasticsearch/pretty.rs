@@ -1,54 +1,6 @@
-//! The forms in which Elasticsearch writes JSON and tables.
+//! The forms in which Elasticsearch writes tables.
 
 use crate::service::wire::http::quoted;
-
-/// Indents JSON without spaces, as `?pretty` does.
-pub(super) fn indented(json: &str) -> String {
-    let mut text = String::new();
-    let mut depth = 0_usize;
-    let (mut is_string, mut is_escaped) = (false, false);
-    let mut characters = json.chars().peekable();
-    while let Some(character) = characters.next() {
-        if is_string {
-            text.push(character);
-            is_string = is_escaped || character != '"';
-            is_escaped = !is_escaped && character == '\\';
-            continue;
-        }
-        match character {
-            '{' | '[' if matches!(characters.peek(), Some('}' | ']')) => {
-                text.push(character);
-                text.push(' ');
-                text.extend(characters.next());
-            }
-            '{' | '[' => {
-                depth += 1;
-                text.push(character);
-                break_line(&mut text, depth);
-            }
-            '}' | ']' => {
-                depth = depth.saturating_sub(1);
-                break_line(&mut text, depth);
-                text.push(character);
-            }
-            ',' => {
-                text.push(',');
-                break_line(&mut text, depth);
-            }
-            ':' => text.push_str(" : "),
-            _ => {
-                is_string = character == '"';
-                text.push(character);
-            }
-        }
-    }
-    text
-}
-
-fn break_line(text: &mut String, depth: usize) {
-    text.push('\n');
-    text.push_str(&"  ".repeat(depth));
-}
 
 /// Returns a table whose first row has the names of the columns. Numbers are at the right.
 pub(super) fn table(rows: &[Vec<String>], has_title: bool) -> String {
@@ -98,14 +50,6 @@ pub(super) fn table_as_json(rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn json_is_indented_as_elasticsearch_does() {
-        assert_eq!(
-            indented(r#"{"a":{},"b":[1,"x:{\"y"],"c":[]}"#),
-            "{\n  \"a\" : { },\n  \"b\" : [\n    1,\n    \"x:{\\\"y\"\n  ],\n  \"c\" : [ ]\n}"
-        );
-    }
 
     #[test]
     fn columns_of_numbers_are_at_the_right() {

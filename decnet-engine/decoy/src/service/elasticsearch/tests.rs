@@ -1,6 +1,5 @@
 use serde_json::{Value, json};
 
-use super::*;
 use crate::service::{
     dialogue::Next,
     event::Event,
@@ -173,7 +172,7 @@ fn errors_have_the_form_of_elasticsearch() {
         let (head, answer) = send(&mut visitor, line, "");
         assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{head}");
         assert_eq!(
-            answer.replace(" : ", ":").replace("\n", "").replace("  ", ""),
+            answer.replace(" : ", ":").replace('\n', "").replace("  ", ""),
             body,
             "{line}"
         );

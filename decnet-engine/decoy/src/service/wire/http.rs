@@ -4,6 +4,7 @@
 
 pub(in crate::service) mod go;
 mod head;
+mod json;
 mod response;
 mod serve;
 mod value;
@@ -11,7 +12,8 @@ mod value;
 use sha2::{Digest, Sha256};
 
 pub(in crate::service) use self::{
-    response::{Response, date, hex, quoted},
+    json::{indented, quoted},
+    response::{Response, date, hex},
     serve::{Server, finish, report_wrong, serve},
     value::{decode, form, query_value, report},
 };

@@ -81,8 +81,3 @@ pub(in crate::service) fn hex(bytes: &[u8]) -> String {
         text
     })
 }
-
-/// Returns a text as a string of JSON.
-pub(in crate::service) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}

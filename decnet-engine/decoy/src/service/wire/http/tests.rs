@@ -172,3 +172,13 @@ fn an_answer_keeps_the_order_of_its_headers() {
     let time: Timestamp = "1994-11-06T08:49:37Z".parse().unwrap();
     assert_eq!(date(time), "Sun, 06 Nov 1994 08:49:37 GMT");
 }
+
+#[test]
+fn json_is_indented_as_elasticsearch_and_go_do() {
+    let json = r#"{"a":{},"b":[1,"x:{\"y"],"c":[]}"#;
+    assert_eq!(
+        indented(json, " : ", " "),
+        "{\n  \"a\" : { },\n  \"b\" : [\n    1,\n    \"x:{\\\"y\"\n  ],\n  \"c\" : [ ]\n}"
+    );
+    assert!(indented(json, ": ", "").starts_with("{\n  \"a\": {},\n"));
+}
