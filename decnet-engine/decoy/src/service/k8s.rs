@@ -216,20 +216,18 @@ impl ApiServer {
         }
         let resource = Resource::of(&parts);
         if !self.is_open {
-            return match resource {
-                Some(resource) => resource.forbidden(&request.method),
-                None => {
-                    let verb = match request.method.as_str() {
-                        "GET" | "HEAD" => "get".to_owned(),
-                        method => method.to_ascii_lowercase(),
-                    };
-                    let message = format!(
-                        "forbidden: User \"system:anonymous\" cannot {verb} path {}",
-                        quoted(&path)
-                    );
-                    Answer::failure(403, "Forbidden", &message, Some(""))
-                }
+            if let Some(resource) = resource {
+                return resource.forbidden(&request.method);
+            }
+            let verb = match request.method.as_str() {
+                "HEAD" => "get".to_owned(),
+                method => method.to_ascii_lowercase(),
             };
+            let message = format!(
+                "forbidden: User \"system:anonymous\" cannot {verb} path {}",
+                quoted(&path)
+            );
+            return Answer::failure(403, "Forbidden", &message, Some(""));
         }
         match (parts.as_slice(), resource) {
             ([], _) => Answer::json(200, content::PATHS),

@@ -5,7 +5,7 @@
 
 mod message;
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{fmt::Write as _, net::Ipv4Addr, time::Duration};
 
 use self::message::{Credentials, Message, Read, read};
 use super::{
@@ -88,7 +88,7 @@ impl Exchange {
     /// Returns the status line's end, or none if there is no answer.
     fn status(&self, message: &Message, credentials: Option<&Credentials>, turn: &Turn) -> Option<&'static str> {
         let called = message.extension();
-        let is_known = self.extensions.is_empty() || self.extensions.iter().any(|one| *one == called);
+        let is_known = self.extensions.is_empty() || self.extensions.contains(&called);
         match message.method.as_str() {
             "ACK" => None,
             "OPTIONS" if is_known || called.is_empty() => Some("200 OK"),
@@ -155,14 +155,14 @@ impl Exchange {
         for (at, via) in message.all("via").enumerate() {
             let via = String::from_utf8_lossy(via);
             if at > 0 {
-                text += &format!("Via: {via}\r\n");
+                let _ = write!(text, "Via: {via}\r\n");
             } else if let Some(rest) = via.strip_suffix(";rport") {
-                text += &format!("Via: {rest};received={};rport={}\r\n", remote.ip(), remote.port());
+                let _ = write!(text, "Via: {rest};received={};rport={}\r\n", remote.ip(), remote.port());
             } else if via.contains(";rport;") {
                 let rest = via.replacen(";rport;", ";", 1);
-                text += &format!("Via: {rest};received={};rport={}\r\n", remote.ip(), remote.port());
+                let _ = write!(text, "Via: {rest};received={};rport={}\r\n", remote.ip(), remote.port());
             } else {
-                text += &format!("Via: {via};received={}\r\n", remote.ip());
+                let _ = write!(text, "Via: {via};received={}\r\n", remote.ip());
             }
         }
         let (call, to) = (message.text("call-id"), message.text("to"));
@@ -173,7 +173,8 @@ impl Exchange {
             format!(";tag=as{}", hex(&tag))
         };
         let agent = self.agent.replace(['\r', '\n'], " ");
-        text += &format!(
+        let _ = write!(
+            text,
             "From: {}\r\nTo: {to}{tag}\r\nCall-ID: {call}\r\nCSeq: {}\r\nServer: {agent}\r\nAllow: {ALLOW}\r\n\
             Supported: replaces, timer\r\n",
             message.text("from"),
@@ -182,7 +183,10 @@ impl Exchange {
         if status.starts_with("200") {
             let transport = if self.is_datagram() { "" } else { ";transport=tcp" };
             let (host, port) = (self.host(message), self.context.session.port);
-            text += &format!("Contact: <sip:{host}:{port}{transport}>\r\nAccept: application/sdp\r\n");
+            let _ = write!(
+                text,
+                "Contact: <sip:{host}:{port}{transport}>\r\nAccept: application/sdp\r\n"
+            );
         } else if status.starts_with("401") {
             let nonce = self.nonce(message, turn.now().as_second() / 60);
             let stale = if message.credentials().is_some() {
@@ -191,7 +195,10 @@ impl Exchange {
                 ""
             };
             let realm = self.realm.replace(['\r', '\n', '"'], " ");
-            text += &format!("WWW-Authenticate: Digest algorithm=MD5, realm=\"{realm}\", nonce=\"{nonce}\"{stale}\r\n");
+            let _ = write!(
+                text,
+                "WWW-Authenticate: Digest algorithm=MD5, realm=\"{realm}\", nonce=\"{nonce}\"{stale}\r\n"
+            );
         }
         text + "Content-Length: 0\r\n\r\n"
     }

@@ -147,7 +147,8 @@ fn long(name: String) -> String {
 impl Message {
     /// Returns the first header of a name in lower case.
     pub(super) fn header(&self, name: &str) -> Option<&[u8]> {
-        self.all(name).next()
+        let found = self.headers.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_slice())
     }
 
     /// Returns all headers of a name in lower case.
