@@ -148,6 +148,59 @@ impl Action {
         }
     }
 
+    /// Returns when a line with this id is written.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::SessionOpen => "A conversation started: a connection was accepted, or the first datagram of a source arrived.",
+            Self::SessionClose => "A conversation ended.",
+            Self::AuthAttempt => "The visitor tried to log in.",
+            Self::Command => "The visitor sent a command.",
+            Self::Request => "The visitor sent a request that is not a command line.",
+            Self::File => "The visitor sent or fetched a file or a mail.",
+            Self::ClientFingerprint => "The visitor's program can be recognised.",
+            Self::Probe => "A scan, or input that does not belong to the protocol.",
+            Self::Summary => "Contacts without lines of their own were counted.",
+        }
+    }
+
+    /// Returns the fields that only lines with this id have. Most lines have some of them.
+    pub const fn own_fields(self) -> &'static [&'static str] {
+        match self {
+            Self::SessionOpen => &[],
+            Self::SessionClose => &["decnet.bytes", "decnet.left_out", "decnet.reason", "event.duration"],
+            Self::AuthAttempt => &[
+                "decnet.fingerprint",
+                "decnet.hash",
+                "decnet.method",
+                "decnet.password",
+                "event.outcome",
+                "user.domain",
+                "user.name",
+            ],
+            Self::Command => &["process.command_line"],
+            Self::Request => &[
+                "decnet.data",
+                "decnet.operation",
+                "decnet.status",
+                "decnet.target",
+                "http.request.body.content",
+                "http.request.method",
+                "http.response.status_code",
+                "url.original",
+                "user_agent.original",
+            ],
+            Self::File => &["decnet.direction", "file.hash.sha256", "file.name", "file.size"],
+            Self::ClientFingerprint => &[
+                "decnet.fingerprint",
+                "decnet.method",
+                "tls.client.ja4",
+                "tls.client.server_name",
+            ],
+            Self::Probe => &["decnet.input", "decnet.probe"],
+            Self::Summary => &["decnet.left_out", "decnet.summary"],
+        }
+    }
+
     /// Returns the technique of MITRE ATT&CK that fits every event of this kind: its id and its name.
     pub const fn technique(self) -> Option<(&'static str, &'static str)> {
         match self {

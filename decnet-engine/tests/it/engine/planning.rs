@@ -208,7 +208,7 @@ async fn a_service_gets_the_values_of_the_maze_and_defaults_for_the_others() {
     let id = lab.store("maze", topology).await;
     let plan = crate::planned(&engine, id, None).await.expect("planned");
     let reported = plan.steps().iter().find_map(|step| match &step.action {
-        Action::CreateService { service } => service.environment.get("DECNET_SERVICE_CONFIG").cloned(),
+        Action::CreateService { service } => service.environment.get("SERVICE_CONFIG").cloned(),
         _ => None,
     });
     assert_eq!(reported.as_deref(), Some(r#"{"pages":5,"title":"Shop"}"#));

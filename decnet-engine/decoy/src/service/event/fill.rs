@@ -129,3 +129,181 @@ impl From<Text> for String {
         text.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeSet,
+        io::{self, Write},
+        sync::{Arc, Mutex},
+        time::{Duration, Instant},
+    };
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::{
+        journal::Journal,
+        protocol::{EndReason, Protocol},
+        service::{
+            event::{Command, Probe},
+            testing::context,
+        },
+    };
+
+    /// The fields that lines of every kind have.
+    const COMMON: [&str; 11] = [
+        "@timestamp",
+        "destination.",
+        "event.action",
+        "event.category",
+        "event.kind",
+        "event.sequence",
+        "event.type",
+        "host.name",
+        "network.transport",
+        "related.",
+        "service.name",
+    ];
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn text(text: &str) -> Option<Text> {
+        Some(text.into())
+    }
+
+    /// Returns events of every kind whose fields are all set.
+    fn events() -> Vec<Event> {
+        let auth = |proof| {
+            Event::Auth(Auth {
+                method: "password",
+                user: text("bob"),
+                domain: text("CORP"),
+                proof,
+                accepted: false,
+            })
+        };
+        let request = |target: &str| {
+            Event::Request(Request {
+                method: "GET".into(),
+                target: text(target),
+                status: Some(404),
+                agent: text("curl/8"),
+                body: text("a=1"),
+            })
+        };
+        let fingerprint = |method| {
+            Event::Fingerprint(Fingerprint {
+                method,
+                value: "t13d".into(),
+                server_name: text("web"),
+            })
+        };
+        vec![
+            auth(Proof::Password("pw".into())),
+            auth(Proof::Hash("$x$".into())),
+            auth(Proof::Key("SHA256:x".into())),
+            Event::Command(Command { line: "id".into() }),
+            request("/x"),
+            request("version.bind"),
+            Event::File(File {
+                name: "x".into(),
+                is_upload: true,
+                bytes: 1,
+                sha256: Some("00".into()),
+            }),
+            fingerprint("ja4"),
+            fingerprint("hassh"),
+            Event::Probe(Probe {
+                what: "not HTTP",
+                input: "x".into(),
+            }),
+        ]
+    }
+
+    /// Writes events of every kind, and returns the lines.
+    fn lines() -> Vec<Value> {
+        let (log, now) = (Log::default(), Instant::now());
+        let mut journal = Journal::new("web".into(), Box::new(log.clone()));
+        let visit = context("http", 80, Protocol::Tcp, serde_json::json!({})).session.visit();
+        let mut entry = journal.open("http", visit, now);
+        for event in events() {
+            journal.report(&mut entry, event.action(), now, |record| event.fill(record));
+        }
+        for _ in 0..1000 {
+            journal.report(&mut entry, Action::Command, now, |_| ());
+        }
+        journal.close(&entry, 7, EndReason::Closed, now);
+        for _ in 0..100 {
+            let mut entry = journal.open("http", visit, now);
+            journal.report(&mut entry, Action::Command, now, |_| ());
+            journal.close(&entry, 7, EndReason::Closed, now);
+        }
+        journal.finish(now + Duration::from_mins(1));
+        let bytes = log.0.lock().unwrap().clone();
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
+    }
+
+    fn paths(value: &Value, prefix: &str, paths: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(map) if prefix != "decnet.left_out" && prefix != "decnet.summary" => {
+                for (key, value) in map {
+                    let separator = if prefix.is_empty() { "" } else { "." };
+                    self::paths(value, &format!("{prefix}{separator}{key}"), paths);
+                }
+            }
+            _ => {
+                paths.insert(prefix.to_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn each_kind_of_line_has_exactly_the_documented_fields() {
+        let lines = lines();
+        for action in Action::ALL {
+            let mut found = BTreeSet::new();
+            let id = serde_json::to_value(action).unwrap();
+            for line in lines.iter().filter(|line| line["event"]["action"] == id) {
+                paths(line, "", &mut found);
+            }
+            assert!(!found.is_empty(), "{id} was not written");
+            let is_common = |path: &str| {
+                COMMON.iter().any(|common| path.starts_with(common))
+                    || path.starts_with("source.")
+                    || path.starts_with("threat.")
+                    || path == "decnet.session"
+            };
+            found.retain(|path| !is_common(path));
+            let documented = action.own_fields().iter().map(|field| (*field).to_owned());
+            assert_eq!(found, documented.collect(), "{id}");
+        }
+    }
+
+    #[test]
+    fn the_readme_lists_the_events_of_the_code() {
+        let mut table = String::from("| `event.action` | when | fields | technique |\n|---|---|---|---|\n");
+        for action in Action::ALL {
+            let id = serde_json::to_value(action).unwrap();
+            let fields: Vec<String> = action.own_fields().iter().map(|field| format!("`{field}`")).collect();
+            let technique = action.technique().map_or(String::new(), |(id, name)| format!("{id} {name}"));
+            let id = id.as_str().unwrap();
+            table += &format!("| `{id}` | {} | {} | {technique} |\n", action.meaning(), fields.join(", "));
+        }
+        let readme = include_str!("../../../README.md");
+        assert!(readme.contains(&table), "the table in README.md must be:\n{table}");
+    }
+}
