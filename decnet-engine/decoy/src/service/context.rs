@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{persona::Persona, secret::Secret};
@@ -77,6 +78,18 @@ impl Context {
     /// Returns bytes that are different in every conversation. `label` names their use.
     pub(crate) fn fresh<const BYTES: usize>(&self, label: &str) -> [u8; BYTES] {
         self.session.random.derive(label)
+    }
+
+    /// Returns the seconds since the decky seems to have started, and how often it has started before. It is the same for all its
+    /// services, and starts again after some weeks, as if the host was updated.
+    pub(crate) fn uptime(&self, now: Timestamp) -> (u64, u64) {
+        const DAY: u64 = 86_400;
+        let [days, late @ ..] = self.stable::<5>("uptime");
+        let period = (20 + u64::from(days % 40)) * DAY;
+        let since = u64::try_from(now.as_second()).unwrap_or_default() + u64::from(u32::from_le_bytes(late)) % period;
+        // 2023-11-14, so that the number of starts is small.
+        let first = 1_700_000_000;
+        (since % period, since.saturating_sub(first) / period + 1)
     }
 
     /// Returns one of `options`, always the same on this decky. Versions differ between deckies in this way.

@@ -4,6 +4,7 @@ pub(super) mod ber;
 pub(super) mod bson;
 pub(super) mod client_hello;
 pub(super) mod cursor;
+pub(super) mod dns;
 pub(super) mod http;
 pub(super) mod line;
 pub(super) mod ntlm;
