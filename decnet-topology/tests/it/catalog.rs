@@ -7,7 +7,7 @@ use serde_json::json;
 
 #[test]
 fn the_built_in_services_have_the_agreed_ports() {
-    let agreed = "conpot 80/tcp 502/tcp 161/udp · dns 53/tcp 53/udp · docker_api 2375/tcp 2376/tcp · elasticsearch 9200/tcp · \
+    let agreed = "conpot 80/tcp 102/tcp 502/tcp 161/udp · dns 53/tcp 53/udp · docker_api 2375/tcp 2376/tcp · elasticsearch 9200/tcp · \
         ftp 21/tcp · http 80/tcp · https 443/tcp · imap 143/tcp 993/tcp · k8s 6443/tcp 8080/tcp · ldap 389/tcp 636/tcp · \
         llmnr 5353/udp 5355/udp · mongodb 27017/tcp · mqtt 1883/tcp · mssql 1433/tcp · mysql 3306/tcp · pop3 110/tcp 995/tcp · \
         postgres 5432/tcp · rdp 3389/tcp · redis 6379/tcp · sip 5060/tcp 5060/udp · smb 139/tcp 445/tcp · smtp 25/tcp 587/tcp · \
