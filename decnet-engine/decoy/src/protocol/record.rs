@@ -151,7 +151,9 @@ impl Action {
     /// Returns when a line with this id is written.
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::SessionOpen => "A conversation started: a connection was accepted, or the first datagram of a source arrived.",
+            Self::SessionOpen => {
+                "A conversation started: a connection was accepted, or the first datagram of a source arrived."
+            }
             Self::SessionClose => "A conversation ended.",
             Self::AuthAttempt => "The visitor tried to log in.",
             Self::Command => "The visitor sent a command.",

@@ -180,8 +180,8 @@ mod tests {
         }
     }
 
-    fn text(text: &str) -> Option<Text> {
-        Some(text.into())
+    fn text(text: &str) -> Text {
+        text.into()
     }
 
     /// Returns events of every kind whose fields are all set.
@@ -189,8 +189,8 @@ mod tests {
         let auth = |proof| {
             Event::Auth(Auth {
                 method: "password",
-                user: text("bob"),
-                domain: text("CORP"),
+                user: Some(text("bob")),
+                domain: Some(text("CORP")),
                 proof,
                 accepted: false,
             })
@@ -198,17 +198,17 @@ mod tests {
         let request = |target: &str| {
             Event::Request(Request {
                 method: "GET".into(),
-                target: text(target),
+                target: Some(text(target)),
                 status: Some(404),
-                agent: text("curl/8"),
-                body: text("a=1"),
+                agent: Some(text("curl/8")),
+                body: Some(text("a=1")),
             })
         };
         let fingerprint = |method| {
             Event::Fingerprint(Fingerprint {
                 method,
                 value: "t13d".into(),
-                server_name: text("web"),
+                server_name: Some(text("web")),
             })
         };
         vec![
@@ -237,7 +237,9 @@ mod tests {
     fn lines() -> Vec<Value> {
         let (log, now) = (Log::default(), Instant::now());
         let mut journal = Journal::new("web".into(), Box::new(log.clone()));
-        let visit = context("http", 80, Protocol::Tcp, serde_json::json!({})).session.visit();
+        let visit = context("http", 80, Protocol::Tcp, serde_json::json!({}))
+            .session
+            .visit();
         let mut entry = journal.open("http", visit, now);
         for event in events() {
             journal.report(&mut entry, event.action(), now, |record| event.fill(record));
@@ -295,13 +297,17 @@ mod tests {
 
     #[test]
     fn the_readme_lists_the_events_of_the_code() {
+        use std::fmt::Write as _;
         let mut table = String::from("| `event.action` | when | fields | technique |\n|---|---|---|---|\n");
         for action in Action::ALL {
             let id = serde_json::to_value(action).unwrap();
             let fields: Vec<String> = action.own_fields().iter().map(|field| format!("`{field}`")).collect();
-            let technique = action.technique().map_or(String::new(), |(id, name)| format!("{id} {name}"));
+            let technique = action
+                .technique()
+                .map_or(String::new(), |(id, name)| format!("{id} {name}"));
             let id = id.as_str().unwrap();
-            table += &format!("| `{id}` | {} | {} | {technique} |\n", action.meaning(), fields.join(", "));
+            let (meaning, fields) = (action.meaning(), fields.join(", "));
+            writeln!(table, "| `{id}` | {meaning} | {fields} | {technique} |").unwrap();
         }
         let readme = include_str!("../../../README.md");
         assert!(readme.contains(&table), "the table in README.md must be:\n{table}");
