@@ -162,8 +162,7 @@ impl Server {
 /// Serves the sockets of a base until the base ends or `stop` is readable, and returns which of these happened.
 async fn serve(shared: &Arc<Shared>, obtained: Obtained, stop: net::UnixStream) -> io::Result<EndReason> {
     shared.end.send_replace(None);
-    let stop = UnixStream::from_std(stop)?;
-    let base = UnixStream::from_std(net::UnixStream::from(obtained.base))?;
+    let (stop, base) = (watched(stop)?, watched(obtained.base.into())?);
     let mut tasks = JoinSet::new();
     for (listener, port) in obtained.listeners {
         let listener = TcpListener::from_std(listener)?;
@@ -189,6 +188,12 @@ async fn serve(shared: &Arc<Shared>, obtained: Obtained, stop: net::UnixStream) 
     shared.end.send_replace(Some(reason));
     while tasks.join_next().await.is_some() {}
     Ok(reason)
+}
+
+/// Returns a socket whose end or input can be waited for.
+fn watched(socket: net::UnixStream) -> io::Result<UnixStream> {
+    socket.set_nonblocking(true)?;
+    UnixStream::from_std(socket)
 }
 
 /// Accepts the connections to one port, until the server ends.
@@ -224,6 +229,7 @@ async fn accept(listener: TcpListener, port: u16, shared: Arc<Shared>) {
             }
         }
     }
+    drop(listener);
     while connections.join_next().await.is_some() {}
 }
 
