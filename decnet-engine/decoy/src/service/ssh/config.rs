@@ -7,7 +7,11 @@ use std::{borrow::Cow, time::Duration};
 
 use p256::SecretKey;
 use russh::{
-    MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex,
+    MethodKind, MethodSet, Preferred, SshId, cipher, compression,
+    kex::{
+        self,
+        dh::groups::{DH_GROUP14, DH_GROUP16, DhGroup},
+    },
     keys::{
         Algorithm, EcdsaCurve, HashAlg, PrivateKey,
         ssh_key::private::{EcdsaKeypair, Ed25519Keypair},
@@ -66,13 +70,12 @@ const GUIDES: [&Guide; 3] = [
             mac::HMAC_SHA256_ETM,
         ],
     },
-    // The guides of ssh-audit.
+    // The guides of ssh-audit. Without the group of 8 192 bits, whose calculation takes too long for one visitor.
     &Guide {
         kex: &[
             kex::CURVE25519,
             kex::CURVE25519_PRE_RFC_8731,
             kex::DH_G16_SHA512,
-            kex::DH_G18_SHA512,
             kex::DH_GEX_SHA256,
         ],
         ciphers: &[
@@ -141,6 +144,15 @@ pub(super) fn methods(context: &Context) -> MethodSet {
     MethodSet::from(&offered[..])
 }
 
+/// Returns the group of a key exchange in which the client asks for sizes. It is one of those that sshd has built in, for the case
+/// that it finds no file of groups. Larger ones would take too long.
+pub(super) fn group(least: usize, wanted: usize) -> Option<DhGroup> {
+    let groups = [DH_GROUP14, DH_GROUP16];
+    let group = groups.into_iter().find(|group| group.bit_size() >= least.max(wanted));
+    let group = group.unwrap_or(DH_GROUP16);
+    (group.bit_size() >= least).then_some(group)
+}
+
 fn preferred(context: &Context) -> Preferred {
     let guide = context.pick("ssh algorithms", &GUIDES);
     let mut kex = guide.kex.to_vec();
@@ -176,4 +188,45 @@ fn host_keys(context: &Context) -> Vec<PrivateKey> {
         keys.push(PrivateKey::from(pair));
     }
     keys
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, sync::Arc};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        protocol::Protocol,
+        service::{secret::Secret, testing},
+    };
+
+    #[test]
+    fn groups_are_not_larger_than_4096_bits() {
+        for (least, wanted, bits) in [
+            (1024, 2048, Some(2048)),
+            (2048, 3072, Some(4096)),
+            (2048, 8192, Some(4096)),
+            (8192, 8192, None),
+        ] {
+            assert_eq!(group(least, wanted).map(|group| group.bit_size()), bits);
+        }
+    }
+
+    #[test]
+    fn deckies_follow_different_guides_but_each_always_the_same() {
+        let mut lists = BTreeSet::new();
+        for number in 0..20 {
+            let mut context = testing::context("ssh", 22, Protocol::Tcp, json!({}));
+            Arc::make_mut(&mut context.service).secret = Secret::new([number; 32]);
+            let names = |context: &Context| -> Vec<String> {
+                let preferred = preferred(context);
+                preferred.kex.iter().map(|name| name.as_ref().to_owned()).collect()
+            };
+            assert_eq!(names(&context), names(&context));
+            lists.insert(names(&context));
+        }
+        assert_eq!(lists.len(), GUIDES.len());
+    }
 }

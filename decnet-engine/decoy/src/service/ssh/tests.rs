@@ -340,8 +340,8 @@ async fn the_library_stops_with_the_conversation() {
     assert!(client.authenticate_password("root", "hunter2").await.unwrap().success());
     server.task.abort();
     assert!(server.task.await.unwrap_err().is_cancelled());
-    // The client notices that the connection is closed.
-    assert!(client.await.is_err() || server.events.lock().is_ok());
+    let _ = client.await;
+    // Nobody else can report any more.
     assert_eq!(Arc::strong_count(&server.events), 1);
 }
 

@@ -11,6 +11,8 @@ use std::{
 
 use russh::{
     Channel, ChannelId, ChannelOpenFailure, Disconnect, Error, MethodKind, MethodSet, Pty,
+    client::GexParams,
+    kex::dh::groups::DhGroup,
     keys::{HashAlg, PublicKey},
     server::{Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey},
 };
@@ -204,6 +206,10 @@ fn fingerprint(key: &PublicKey) -> Proof {
 
 impl<R: Fn(Event) + Send + Sync> Handler for Visitor<R> {
     type Error = Error;
+
+    async fn lookup_dh_gex_group(&mut self, wanted: &GexParams) -> Result<Option<DhGroup>, Error> {
+        Ok(config::group(wanted.min_group_size(), wanted.preferred_group_size()))
+    }
 
     async fn auth_none(&mut self, user: &str) -> Result<Auth, Error> {
         self.report_login("none", user, Proof::None, false);

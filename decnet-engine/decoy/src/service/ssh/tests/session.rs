@@ -178,3 +178,39 @@ fn the_address_of_the_decky_is_shown() {
     let reply = shell.run("ip a", false, jiff::Timestamp::UNIX_EPOCH);
     assert!(reply.output.contains("inet 10.9.0.2/24 "), "{}", reply.output);
 }
+
+#[tokio::test]
+async fn the_eleventh_session_is_refused() {
+    let (_server, client) = log_in(json!({})).await;
+    let mut open = Vec::new();
+    for _ in 0..10 {
+        open.push(client.channel_open_session().await.unwrap());
+    }
+    assert!(client.channel_open_session().await.is_err());
+    open[0].exec(true, "id").await.unwrap();
+    while open[0].wait().await.is_some() {}
+    assert!(client.channel_open_session().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_shell_without_a_terminal_reads_lines() {
+    let (server, client) = log_in(json!({"motd": ""})).await;
+    let mut channel = client.channel_open_session().await.unwrap();
+    channel.request_shell(true).await.unwrap();
+    channel.data(&b"id -u\nfoo\n"[..]).await.unwrap();
+    channel.eof().await.unwrap();
+    let (mut shown, mut status) = (Vec::new(), None);
+    while let Some(message) = channel.wait().await {
+        match message {
+            ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. } => shown.extend(&data[..]),
+            ChannelMsg::ExitStatus { exit_status } => status = Some(exit_status),
+            _ => {}
+        }
+    }
+    let expected = "0\n-bash: line 2: foo: command not found\n";
+    assert_eq!(
+        (String::from_utf8(shown).unwrap().as_str(), status),
+        (expected, Some(127))
+    );
+    assert_eq!(server.commands(), ["id -u", "foo"]);
+}
