@@ -27,8 +27,16 @@ use super::{
 /// Starts a conversation.
 pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
     let pinned = context.persona().versions.get("mongodb").cloned();
-    let version = context.fields().text("server_version").map(ToOwned::to_owned).or(pinned);
-    let usual = || context.pick("mongodb version", &["6.0.4", "6.0.5", "5.0.15", "6.0.8"]).to_owned();
+    let version = context
+        .fields()
+        .text("server_version")
+        .map(ToOwned::to_owned)
+        .or(pinned);
+    let usual = || {
+        context
+            .pick("mongodb version", &["6.0.4", "6.0.5", "5.0.15", "6.0.8"])
+            .to_owned()
+    };
     Box::new(MongoDb {
         needs_login: context.fields().flag("auth").unwrap_or(true),
         store: Store::new(context),
@@ -63,7 +71,11 @@ impl Dialogue for MongoDb {
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
         while !turn.is_closed() {
             if input.bytes().starts_with(b"GET ") {
-                let end = input.bytes().iter().position(|byte| *byte == b'\n').unwrap_or(input.bytes().len());
+                let end = input
+                    .bytes()
+                    .iter()
+                    .position(|byte| *byte == b'\n')
+                    .unwrap_or(input.bytes().len());
                 turn.report(Event::probe("http", input.take_all().get(..end).unwrap_or_default()));
                 turn.send(http());
                 return turn.close();
@@ -91,7 +103,9 @@ impl Dialogue for MongoDb {
 fn http() -> String {
     let body = "It looks like you are trying to access MongoDB over HTTP on the native driver port.\r\n";
     let length = body.len();
-    format!("HTTP/1.0 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{body}")
+    format!(
+        "HTTP/1.0 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
 }
 
 impl MongoDb {
@@ -138,10 +152,18 @@ impl MongoDb {
 
     /// Reports what the visitor's driver says of itself, once.
     fn fingerprint(&mut self, body: &Document, turn: &mut Turn) {
-        let Some(client) = body.document("client").filter(|_| !self.has_said_its_name) else { return };
+        let Some(client) = body.document("client").filter(|_| !self.has_said_its_name) else {
+            return;
+        };
         self.has_said_its_name = true;
         let part = |outer: &str, inner: &str| client.document(outer)?.get(inner)?.as_str().map(ToOwned::to_owned);
-        let parts = [("driver", "name"), ("driver", "version"), ("os", "type"), ("os", "name"), ("application", "name")];
+        let parts = [
+            ("driver", "name"),
+            ("driver", "version"),
+            ("os", "type"),
+            ("os", "name"),
+            ("application", "name"),
+        ];
         let parts: Vec<String> = parts.iter().filter_map(|(outer, inner)| part(outer, inner)).collect();
         turn.report(Event::Fingerprint(Fingerprint {
             method: "client-name",
@@ -161,6 +183,10 @@ impl MongoDb {
     }
 
     fn major(&self) -> u32 {
-        self.version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(6)
+        self.version
+            .split('.')
+            .next()
+            .and_then(|major| major.parse().ok())
+            .unwrap_or(6)
     }
 }

@@ -15,16 +15,62 @@ const COLLECTIONS: usize = 64;
 
 /// Commands that need no login.
 const OPEN: &[&str] = &[
-    "hello", "ismaster", "ping", "buildinfo", "connectionstatus", "whatsmyuri", "logout", "getnonce", "listcommands",
-    "getlasterror", "isdbgrid", "features", "endsessions",
+    "hello",
+    "ismaster",
+    "ping",
+    "buildinfo",
+    "connectionstatus",
+    "whatsmyuri",
+    "logout",
+    "getnonce",
+    "listcommands",
+    "getlasterror",
+    "isdbgrid",
+    "features",
+    "endsessions",
 ];
 /// Commands that need a login.
 const KNOWN: &[&str] = &[
-    "aggregate", "collstats", "count", "create", "createindexes", "createuser", "currentop", "dbstats", "delete", "distinct",
-    "drop", "dropdatabase", "dropuser", "eval", "explain", "find", "findandmodify", "fsync", "getcmdlineopts", "getlog",
-    "getmore", "getparameter", "grantrolestouser", "hostinfo", "insert", "killcursors", "killop", "listcollections",
-    "listdatabases", "listindexes", "replsetgetstatus", "rolesinfo", "serverstatus", "setparameter", "shutdown", "top",
-    "update", "updateuser", "usersinfo", "validate",
+    "aggregate",
+    "collstats",
+    "count",
+    "create",
+    "createindexes",
+    "createuser",
+    "currentop",
+    "dbstats",
+    "delete",
+    "distinct",
+    "drop",
+    "dropdatabase",
+    "dropuser",
+    "eval",
+    "explain",
+    "find",
+    "findandmodify",
+    "fsync",
+    "getcmdlineopts",
+    "getlog",
+    "getmore",
+    "getparameter",
+    "grantrolestouser",
+    "hostinfo",
+    "insert",
+    "killcursors",
+    "killop",
+    "listcollections",
+    "listdatabases",
+    "listindexes",
+    "replsetgetstatus",
+    "rolesinfo",
+    "serverstatus",
+    "setparameter",
+    "shutdown",
+    "top",
+    "update",
+    "updateuser",
+    "usersinfo",
+    "validate",
 ];
 
 /// The databases and their collections. What the visitor changes ends with the conversation.
@@ -45,8 +91,12 @@ impl Store {
             "local" => "startup_log",
             _ => "data",
         };
-        let databases = names.iter().map(|name| ((*name).to_owned(), vec![collection(name).to_owned()]));
-        Self { databases: databases.collect() }
+        let databases = names
+            .iter()
+            .map(|name| ((*name).to_owned(), vec![collection(name).to_owned()]));
+        Self {
+            databases: databases.collect(),
+        }
     }
 
     fn collections(&self, database: &str) -> &[String] {
@@ -88,9 +138,16 @@ impl MongoDb {
                 return error(&format!("command {asked} requires authentication"), 13, "Unauthorized");
             }
         }
-        let first = body.0.first().and_then(|(_, value)| value.as_str()).unwrap_or_default().to_owned();
+        let first = body
+            .0
+            .first()
+            .and_then(|(_, value)| value.as_str())
+            .unwrap_or_default()
+            .to_owned();
         let database = query.database.as_str();
-        let number = |name: &str, number: usize| Document::default().with(name, Value::Int32(i32::try_from(number).unwrap_or(i32::MAX)));
+        let number = |name: &str, number: usize| {
+            Document::default().with(name, Value::Int32(i32::try_from(number).unwrap_or(i32::MAX)))
+        };
         let count_of = |field: &str| match body.get(field) {
             Some(Value::Array(values)) => values.len(),
             _ => query.documents,
@@ -104,18 +161,26 @@ impl MongoDb {
             "whatsmyuri" => ok(Document::default().text("you", &self.context.session.remote.to_string())),
             "connectionstatus" => {
                 let none = || Value::Array(Vec::new());
-                let info = Document::default().with("authenticatedUsers", none()).with("authenticatedUserRoles", none());
+                let info = Document::default()
+                    .with("authenticatedUsers", none())
+                    .with("authenticatedUserRoles", none());
                 ok(Document::default().with("authInfo", Value::Document(info)))
             }
-            "listdatabases" if database != "admin" => {
-                error("listDatabases may only be run against the admin database.", 13, "Unauthorized")
-            }
+            "listdatabases" if database != "admin" => error(
+                "listDatabases may only be run against the admin database.",
+                13,
+                "Unauthorized",
+            ),
             "listdatabases" => self.databases(),
             "listcollections" => {
                 let collections = self.store.collections(database).iter().map(|name| {
                     let info = Document::default().with("readOnly", Value::Bool(false));
                     let collection = Document::default().text("name", name).text("type", "collection");
-                    Value::Document(collection.with("options", Value::Document(Document::default())).with("info", Value::Document(info)))
+                    Value::Document(
+                        collection
+                            .with("options", Value::Document(Document::default()))
+                            .with("info", Value::Document(info)),
+                    )
                 });
                 cursor(&format!("{database}.$cmd.listCollections"), collections.collect())
             }
@@ -140,7 +205,11 @@ impl MongoDb {
                 let count = self.store.databases.len();
                 self.store.databases.retain(|(name, _)| name != database);
                 let dropped = Document::default();
-                ok(if self.store.databases.len() < count { dropped.text("dropped", database) } else { dropped })
+                ok(if self.store.databases.len() < count {
+                    dropped.text("dropped", database)
+                } else {
+                    dropped
+                })
             }
             "getmore" => {
                 let id = match body.0.first() {
@@ -155,7 +224,8 @@ impl MongoDb {
                 ok(Document::default().with(what, Value::Array(Vec::new())))
             }
             "getcmdlineopts" => {
-                let arguments = ["/usr/bin/mongod", "--config", "/etc/mongod.conf"].map(|text| Value::String(text.into()));
+                let arguments =
+                    ["/usr/bin/mongod", "--config", "/etc/mongod.conf"].map(|text| Value::String(text.into()));
                 let parsed = Document::default().text("config", "/etc/mongod.conf");
                 let document = Document::default().with("argv", Value::Array(arguments.into()));
                 ok(document.with("parsed", Value::Document(parsed)))
@@ -179,17 +249,23 @@ impl MongoDb {
         let databases = self.store.databases.iter().map(|(name, _)| {
             let size = 40_960 + 4096 * i64::from(self.context.stable::<1>(&format!("mongodb size {name}"))[0] % 64);
             total += size;
-            let database = Document::default().text("name", name).with("sizeOnDisk", Value::Int64(size));
+            let database = Document::default()
+                .text("name", name)
+                .with("sizeOnDisk", Value::Int64(size));
             Value::Document(database.with("empty", Value::Bool(false)))
         });
         let databases = Value::Array(databases.collect());
-        let document = Document::default().with("databases", databases).with("totalSize", Value::Int64(total));
+        let document = Document::default()
+            .with("databases", databases)
+            .with("totalSize", Value::Int64(total));
         ok(document.with("totalSizeMb", Value::Int64(total / 1_048_576)))
     }
 }
 
 /// Returns a cursor that is at its end after these documents.
 fn cursor(namespace: &str, batch: Vec<Value>) -> Document {
-    let cursor = Document::default().with("firstBatch", Value::Array(batch)).with("id", Value::Int64(0));
+    let cursor = Document::default()
+        .with("firstBatch", Value::Array(batch))
+        .with("id", Value::Int64(0));
     ok(Document::default().with("cursor", Value::Document(cursor.text("ns", namespace))))
 }

@@ -67,7 +67,10 @@ impl MongoDb {
         let user = user.replace("=2C", ",").replace("=3D", "=");
         let fresh = STANDARD.encode(self.context.fresh::<24>(&format!("mongodb nonce {}", self.exchanges)));
         let salt = self.context.stable::<28>(&format!("mongodb salt {method} {user}"));
-        let salt = STANDARD.encode(salt.get(..if method == "scram-sha-1" { 16 } else { 28 }).unwrap_or_default());
+        let salt = STANDARD.encode(
+            salt.get(..if method == "scram-sha-1" { 16 } else { 28 })
+                .unwrap_or_default(),
+        );
         let answer = format!("r={nonce}{fresh},s={salt},i={iterations}");
         self.abandon_login(turn);
         self.exchanges = self.exchanges.wrapping_add(1);
@@ -104,7 +107,12 @@ impl MongoDb {
     /// Reports a login that ended before its proof.
     pub(super) fn abandon_login(&mut self, turn: &mut Turn) {
         if let Some(exchange) = self.exchange.take() {
-            turn.report(attempt(exchange.method, &exchange.user, &exchange.database, Proof::None));
+            turn.report(attempt(
+                exchange.method,
+                &exchange.user,
+                &exchange.database,
+                Proof::None,
+            ));
         }
     }
 }

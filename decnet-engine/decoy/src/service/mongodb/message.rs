@@ -39,7 +39,9 @@ pub(super) struct Query {
 /// Takes the next message from the input.
 pub(super) fn next(input: &mut Input) -> Message {
     let mut cursor = Cursor::new(input.bytes());
-    let Some(length) = cursor.u32_le() else { return Message::Incomplete };
+    let Some(length) = cursor.u32_le() else {
+        return Message::Incomplete;
+    };
     let length = usize::try_from(length).unwrap_or(usize::MAX);
     if !(16..=MOST).contains(&length) {
         return Message::Wrong;
@@ -63,9 +65,20 @@ fn read(message: &[u8]) -> Option<Query> {
             cursor.bytes(8)?;
             let body = Document::read(&mut cursor)?;
             // The command of a query can be inside of it.
-            let body = body.document("$query").or_else(|| body.document("query")).cloned().unwrap_or(body);
+            let body = body
+                .document("$query")
+                .or_else(|| body.document("query"))
+                .cloned()
+                .unwrap_or(body);
             let database = collection.strip_suffix(".$cmd")?.to_owned();
-            Some(Query { id, is_legacy: true, wants_answer: true, database, body, documents: 0 })
+            Some(Query {
+                id,
+                is_legacy: true,
+                wants_answer: true,
+                database,
+                body,
+                documents: 0,
+            })
         }
         MSG => {
             let flags = cursor.u32_le()?;
@@ -95,7 +108,14 @@ fn read(message: &[u8]) -> Option<Query> {
             }
             let body = body?;
             let database = body.get("$db").and_then(Value::as_str)?.to_owned();
-            Some(Query { id, is_legacy: false, wants_answer: flags & 2 == 0, database, body, documents })
+            Some(Query {
+                id,
+                is_legacy: false,
+                wants_answer: flags & 2 == 0,
+                database,
+                body,
+                documents,
+            })
         }
         _ => None,
     }

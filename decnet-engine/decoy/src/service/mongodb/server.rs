@@ -28,7 +28,9 @@ impl MongoDb {
         document = document.with(if is_old { "ismaster" } else { "isWritablePrimary" }, Value::Bool(true));
         if wire >= 9 {
             let process = self.context.stable::<12>("mongodb process");
-            let topology = Document::default().with("processId", Value::ObjectId(process)).with("counter", Value::Int64(0));
+            let topology = Document::default()
+                .with("processId", Value::ObjectId(process))
+                .with("counter", Value::Int64(0));
             document = document.with("topologyVersion", Value::Document(topology));
         }
         document = document
@@ -67,7 +69,10 @@ impl MongoDb {
         };
         let system = if is_windows { "windows" } else { system };
         let openssl = if is_windows { "Windows SChannel" } else { openssl };
-        let numbers = self.version.split('.').map(|number| Value::Int32(number.parse().unwrap_or(0)));
+        let numbers = self
+            .version
+            .split('.')
+            .map(|number| Value::Int32(number.parse().unwrap_or(0)));
         let numbers = numbers.chain(std::iter::repeat(Value::Int32(0))).take(4).collect();
         let environment = Document::default()
             .text("distmod", system)
@@ -108,7 +113,10 @@ impl MongoDb {
             .text("host", &host)
             .text("version", &self.version)
             .text("process", "mongod")
-            .with("pid", Value::Int64(i64::from(self.context.stable::<1>("mongodb pid")[0]) + 600))
+            .with(
+                "pid",
+                Value::Int64(i64::from(self.context.stable::<1>("mongodb pid")[0]) + 600),
+            )
             .with("uptime", Value::Double(seconds))
             .with("uptimeMillis", Value::Int64(uptime * 1000 + 421))
             .with("uptimeEstimate", Value::Int64(uptime))

@@ -11,7 +11,11 @@ use super::super::{
 };
 
 fn connect(auth: bool) -> Visitor {
-    Visitor::connect("mongodb", 27017, json!({"server_version": "6.0.5", "auth": auth, "databases": "shop"}))
+    Visitor::connect(
+        "mongodb",
+        27017,
+        json!({"server_version": "6.0.5", "auth": auth, "databases": "shop"}),
+    )
 }
 
 fn frame(code: i32, body: &[u8]) -> Vec<u8> {
@@ -24,7 +28,10 @@ fn msg(document: &Document) -> Vec<u8> {
 }
 
 fn query(document: &Document) -> Vec<u8> {
-    frame(2004, &[b"\0\0\0\0admin.$cmd\0\0\0\0\0\xff\xff\xff\xff", &document.encode()[..]].concat())
+    frame(
+        2004,
+        &[b"\0\0\0\0admin.$cmd\0\0\0\0\0\xff\xff\xff\xff", &document.encode()[..]].concat(),
+    )
 }
 
 fn command(name: &str) -> Document {
@@ -36,7 +43,9 @@ fn on(name: &str, collection: &str, database: &str) -> Document {
 }
 
 fn sasl(name: &str, payload: &str) -> Document {
-    command(name).text("mechanism", "SCRAM-SHA-256").with("payload", Value::Binary(payload.as_bytes().to_vec()))
+    command(name)
+        .text("mechanism", "SCRAM-SHA-256")
+        .with("payload", Value::Binary(payload.as_bytes().to_vec()))
 }
 
 /// Sends a command in `OP_MSG` and returns the document of the answer.
@@ -63,21 +72,39 @@ fn hello_tells_of_the_server_and_the_client_is_reported() {
     let mut visitor = connect(true);
     let driver = Document::default().text("name", "PyMongo").text("version", "4.6.1");
     let client = Document::default().with("driver", Value::Document(driver));
-    let answer = visitor.send(query(&command("isMaster").with("client", Value::Document(client)).with("helloOk", Value::Bool(true))));
-    assert_eq!(answer[12..36], *b"\x01\0\0\0\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0");
+    let answer = visitor.send(query(
+        &command("isMaster")
+            .with("client", Value::Document(client))
+            .with("helloOk", Value::Bool(true)),
+    ));
+    assert_eq!(
+        answer[12..36],
+        *b"\x01\0\0\0\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0"
+    );
     let document = Document::read(&mut Cursor::new(&answer[36..])).unwrap();
     assert_eq!(document.get("ismaster"), Some(&Value::Bool(true)));
     assert_eq!(document.get("maxWireVersion"), Some(&Value::Int32(17)));
     assert_eq!(document.0.last(), Some(&("ok".to_owned(), Value::Double(1.0))));
-    assert!(matches!(&visitor.events[..], [Event::Fingerprint(one), Event::Request(_)] if one.value.as_str() == "PyMongo 4.6.1"));
+    assert!(
+        matches!(&visitor.events[..], [Event::Fingerprint(one), Event::Request(_)] if one.value.as_str() == "PyMongo 4.6.1")
+    );
 }
 
 #[test]
 fn commands_need_a_login() {
     let mut visitor = connect(true);
-    assert_eq!(ask(&mut visitor, &command("listDatabases")), refused("command listDatabases requires authentication", 13, "Unauthorized"));
-    assert_eq!(ask(&mut visitor, &command("foo")), refused("no such command: 'foo'", 59, "CommandNotFound"));
-    assert_eq!(ask(&mut visitor, &command("buildInfo")).get("version"), Some(&Value::String("6.0.5".into())));
+    assert_eq!(
+        ask(&mut visitor, &command("listDatabases")),
+        refused("command listDatabases requires authentication", 13, "Unauthorized")
+    );
+    assert_eq!(
+        ask(&mut visitor, &command("foo")),
+        refused("no such command: 'foo'", 59, "CommandNotFound")
+    );
+    assert_eq!(
+        ask(&mut visitor, &command("buildInfo")).get("version"),
+        Some(&Value::String("6.0.5".into()))
+    );
     assert_eq!(visitor.events.len(), 3);
 }
 
@@ -85,9 +112,14 @@ fn commands_need_a_login() {
 fn a_scram_login_is_reported_with_its_proof_and_refused() {
     let mut visitor = connect(true);
     let first = ask(&mut visitor, &sasl("saslStart", "n,,n=admin,r=abc"));
-    let Some(Value::Binary(payload)) = first.get("payload") else { panic!("no payload") };
+    let Some(Value::Binary(payload)) = first.get("payload") else {
+        panic!("no payload")
+    };
     let challenge = String::from_utf8(payload.clone()).unwrap();
-    assert!(challenge.starts_with("r=abc") && challenge.ends_with(",i=15000"), "{challenge}");
+    assert!(
+        challenge.starts_with("r=abc") && challenge.ends_with(",i=15000"),
+        "{challenge}"
+    );
     assert_eq!(visitor.events, []);
     let answer = ask(&mut visitor, &sasl("saslContinue", "c=biws,r=abcdef,p=cHJvb2Y="));
     assert_eq!(answer, refused("Authentication failed.", 18, "AuthenticationFailed"));
@@ -108,13 +140,17 @@ fn a_login_that_ends_early_is_reported_once() {
     let hello = command("hello").with("speculativeAuthenticate", Value::Document(start));
     assert!(ask(&mut visitor, &hello).document("speculativeAuthenticate").is_some());
     visitor.finish();
-    assert!(matches!(&visitor.events[..], [Event::Request(_), Event::Auth(auth)] if auth.user == Some("root".into()) && auth.proof == Proof::None));
+    assert!(
+        matches!(&visitor.events[..], [Event::Request(_), Event::Auth(auth)] if auth.user == Some("root".into()) && auth.proof == Proof::None)
+    );
 }
 
 #[test]
 fn a_password_in_clear_text_is_reported() {
     let mut visitor = connect(true);
-    let start = command("saslStart").text("mechanism", "PLAIN").with("payload", Value::Binary(b"\0bob\0hunter2".to_vec()));
+    let start = command("saslStart")
+        .text("mechanism", "PLAIN")
+        .with("payload", Value::Binary(b"\0bob\0hunter2".to_vec()));
     let text = "Received authentication for mechanism PLAIN which is not enabled";
     assert_eq!(ask(&mut visitor, &start), refused(text, 334, "MechanismUnavailable"));
     assert!(matches!(&visitor.events[..], [Event::Auth(auth)] if auth.proof == Proof::Password("hunter2".into())));
@@ -124,20 +160,37 @@ fn a_password_in_clear_text_is_reported() {
 fn an_open_server_lists_and_forgets_databases() {
     let mut visitor = connect(false);
     let names = |document: &Document| match document.get("databases") {
-        Some(Value::Array(databases)) => databases.iter().map(|database| match database {
-            Value::Document(database) => database.get("name").unwrap().as_str().unwrap().to_owned(),
-            _ => panic!("no document"),
-        }).collect::<Vec<_>>(),
+        Some(Value::Array(databases)) => databases
+            .iter()
+            .map(|database| match database {
+                Value::Document(database) => database.get("name").unwrap().as_str().unwrap().to_owned(),
+                _ => panic!("no document"),
+            })
+            .collect::<Vec<_>>(),
         _ => panic!("no databases"),
     };
-    assert_eq!(names(&ask(&mut visitor, &command("listDatabases"))), ["admin", "config", "local", "shop"]);
-    let dropped = ask(&mut visitor, &Document::default().with("dropDatabase", Value::Int32(1)).text("$db", "shop"));
+    assert_eq!(
+        names(&ask(&mut visitor, &command("listDatabases"))),
+        ["admin", "config", "local", "shop"]
+    );
+    let dropped = ask(
+        &mut visitor,
+        &Document::default()
+            .with("dropDatabase", Value::Int32(1))
+            .text("$db", "shop"),
+    );
     assert_eq!(dropped.get("dropped"), Some(&Value::String("shop".into())));
     let note = Value::Array(vec![Value::Document(Document::default().text("content", "pay"))]);
     let inserted = ask(&mut visitor, &on("insert", "README", "READ_ME").with("documents", note));
     assert_eq!(inserted.get("n"), Some(&Value::Int32(1)));
-    assert_eq!(names(&ask(&mut visitor, &command("listDatabases"))), ["admin", "config", "local", "READ_ME"]);
-    assert_eq!(ask(&mut visitor, &on("drop", "nope", "shop")), refused("ns not found", 26, "NamespaceNotFound"));
+    assert_eq!(
+        names(&ask(&mut visitor, &command("listDatabases"))),
+        ["admin", "config", "local", "READ_ME"]
+    );
+    assert_eq!(
+        ask(&mut visitor, &on("drop", "nope", "shop")),
+        refused("ns not found", 26, "NamespaceNotFound")
+    );
     assert_eq!(visitor.events.len(), 5);
 }
 
@@ -170,8 +223,18 @@ fn it_survives_pieces_and_changes() {
         query(&command("isMaster")),
         msg(&hello),
         [msg(&start), msg(&sasl("saslContinue", "c=biws,r=abc,p=eA=="))].concat(),
-        [msg(&command("buildInfo")), msg(&command("listDatabases")), msg(&command("serverStatus"))].concat(),
-        [msg(&on("insert", "a", "b")), msg(&on("listCollections", "", "b")), msg(&command("getLog"))].concat(),
+        [
+            msg(&command("buildInfo")),
+            msg(&command("listDatabases")),
+            msg(&command("serverStatus")),
+        ]
+        .concat(),
+        [
+            msg(&on("insert", "a", "b")),
+            msg(&on("listCollections", "", "b")),
+            msg(&command("getLog")),
+        ]
+        .concat(),
     ];
     let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
     survives(&|| connect(true), &messages, 60_000);

@@ -35,7 +35,11 @@ pub(crate) enum Value {
 impl Value {
     /// Returns the text of a string.
     pub(crate) fn as_str(&self) -> Option<&str> {
-        if let Self::String(text) = self { Some(text) } else { None }
+        if let Self::String(text) = self {
+            Some(text)
+        } else {
+            None
+        }
     }
 }
 
@@ -117,7 +121,13 @@ fn value(kind: u8, cursor: &mut Cursor, depth: usize, elements: &mut usize) -> O
             Value::String(String::from_utf8_lossy(text).into_owned())
         }
         0x03 => Value::Document(read(cursor, depth + 1, elements)?),
-        0x04 => Value::Array(read(cursor, depth + 1, elements)?.0.into_iter().map(|(_, value)| value).collect()),
+        0x04 => Value::Array(
+            read(cursor, depth + 1, elements)?
+                .0
+                .into_iter()
+                .map(|(_, value)| value)
+                .collect(),
+        ),
         0x05 => {
             let length = usize::try_from(cursor.u32_le()?).ok()?;
             cursor.u8()?;
@@ -256,6 +266,9 @@ mod tests {
             deep = Document::default().with("a", Value::Document(deep));
         }
         assert_eq!(read(&deep.encode()), Some(deep.clone()));
-        assert_eq!(read(&Document::default().with("a", Value::Document(deep)).encode()), None);
+        assert_eq!(
+            read(&Document::default().with("a", Value::Document(deep)).encode()),
+            None
+        );
     }
 }
