@@ -80,7 +80,7 @@ impl Dialogue for MsSql {
             let length = usize::from(u16::from_be_bytes([high, low]));
             let is_known = match self.state {
                 State::Start => matches!(kind, 0x10 | 0x12),
-                State::Login => matches!(kind, 0x10 | 0x12 | 0x11),
+                State::Login => matches!(kind, 0x10..=0x12),
                 State::Session => matches!(kind, 0x01 | 0x03 | 0x06 | 0x07 | 0x0e),
             };
             if !is_known || length < 8 || self.message.len() + length > MOST {

@@ -60,12 +60,13 @@ impl Server {
         } else {
             "Linux (Ubuntu 20.04.6 LTS) <X64>".to_owned()
         };
-        let copyright = if date.contains("2021") {
-            ""
-        } else {
-            date.split_whitespace().nth(2).unwrap_or_default()
+        let copyright = match version {
+            "2012" | "2014" => "(c)",
+            "2016" => "(C)",
+            "2017" => "(C) 2017",
+            "2022" => "(C) 2022",
+            _ => "(C) 2019",
         };
-        let copyright = if copyright.is_empty() { "" } else { copyright };
         let host = persona.netbios();
         let is_default = instance.eq_ignore_ascii_case("MSSQLSERVER");
         Self {
@@ -78,7 +79,7 @@ impl Server {
             build,
             tds: 0x7400_0004,
             version: format!(
-                "Microsoft SQL Server {year} {release} - {number} (X64) \n\t{date} \n\tCopyright (C) {copyright} Microsoft Corporation\n\tStandard Edition (64-bit) on {system}\n"
+                "Microsoft SQL Server {year} {release} - {number} (X64) \n\t{date} \n\tCopyright {copyright} Microsoft Corporation\n\tStandard Edition (64-bit) on {system}\n"
             ),
             host,
             service: if is_default {
@@ -190,7 +191,8 @@ impl Server {
                 )
             }
             ["select", ..] => self.select(statement, &lower, now),
-            [
+            []
+            | [
                 "set" | "declare" | "begin" | "commit" | "rollback" | "print" | "if" | "waitfor" | "reconfigure",
                 ..,
             ] => Answer::Done,
@@ -214,7 +216,6 @@ impl Server {
             ["insert", "into", table, ..] | ["insert" | "update" | "delete", table, ..] => invalid(&bare(table)),
             [_] => Answer::Error(2812, 62, 16, format!("Could not find stored procedure '{statement}'.")),
             [first, ..] => Answer::Error(102, 1, 15, format!("Incorrect syntax near '{first}'.")),
-            [] => Answer::Done,
         }
     }
 
@@ -222,7 +223,7 @@ impl Server {
         let (Some(name), value) = (rest.first(), rest.get(1)) else {
             return Answer::Done;
         };
-        let new = if value == Some(&"1") { 1 } else { 0 };
+        let new = i32::from(value == Some(&"1"));
         let mut old = 0;
         if *name == "xp_cmdshell" {
             old = i32::from(self.has_shell);

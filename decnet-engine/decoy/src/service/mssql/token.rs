@@ -97,7 +97,7 @@ impl Tokens {
         self.token(0xe3, &body);
     }
 
-    /// Reports the collation SQL_Latin1_General_CP1_CI_AS.
+    /// Reports the collation `SQL_Latin1_General_CP1_CI_AS`.
     pub(super) fn collation(&mut self) {
         self.token(0xe3, &[7, 5, 0x09, 0x04, 0xd0, 0x00, 0x34, 0]);
     }
