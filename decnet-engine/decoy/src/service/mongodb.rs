@@ -101,7 +101,7 @@ impl Dialogue for MongoDb {
 
 /// What `mongod` says to a browser.
 fn http() -> String {
-    let body = "It looks like you are trying to access MongoDB over HTTP on the native driver port.\r\n";
+    let body = "It looks like you are trying to access MongoDB over HTTP on the native driver port.\n";
     let length = body.len();
     format!(
         "HTTP/1.0 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{body}"
