@@ -1,6 +1,10 @@
 //! A visitor in tests, and the inputs that every dialogue must survive.
 
-use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, SocketAddrV4},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -42,7 +46,7 @@ pub(crate) fn context_on(os: Os, service: &str, port: u16, transport: Protocol, 
         }),
         session: Session {
             transport,
-            remote: "10.9.0.9:40000".parse().unwrap(),
+            remote: SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, 9), 40000),
             local: Ipv4Addr::new(10, 9, 0, 2),
             port,
             random: Secret::new([9; 32]),
@@ -102,7 +106,7 @@ impl Visitor {
 
     /// Sends a line and returns the answer as text.
     pub(crate) fn line(&mut self, line: &str) -> String {
-        String::from_utf8(self.send(format!("{line}\r\n"))).unwrap()
+        String::from_utf8(self.send(format!("{line}\r\n"))).expect("a test's own value")
     }
 
     /// Completes the TLS handshake, and returns what is sent after it.
@@ -117,7 +121,7 @@ impl Visitor {
 
     /// Makes one turn with the dialogue.
     pub(crate) fn turn(&mut self, act: impl FnOnce(&mut dyn Dialogue, &mut Input, &mut Turn)) -> Vec<u8> {
-        let mut turn = Turn::new(NOW.parse::<Timestamp>().unwrap());
+        let mut turn = Turn::new(NOW.parse::<Timestamp>().expect("a test's own value"));
         act(&mut *self.dialogue, &mut self.input, &mut turn);
         self.events.append(&mut turn.events);
         self.next = turn.next;
@@ -151,13 +155,18 @@ pub(crate) fn survives(start: &dyn Fn() -> Visitor, messages: &[&[u8]], most: us
         random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (random ^ (random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % u64::try_from(below.max(1)).unwrap()).unwrap()
+        usize::try_from((mixed ^ (mixed >> 31)) % u64::try_from(below.max(1)).expect("a test's own value"))
+            .expect("a test's own value")
     };
     for round in 0..400 {
         let mut changed: Vec<Vec<u8>> = messages.iter().map(|message| message.to_vec()).collect();
         if round % 4 == 0 || changed.is_empty() {
             let length = draw(300);
-            changed.push((0..length).map(|_| u8::try_from(draw(256)).unwrap()).collect());
+            changed.push(
+                (0..length)
+                    .map(|_| u8::try_from(draw(256)).expect("a test's own value"))
+                    .collect(),
+            );
         }
         for _ in 0..=draw(4) {
             let at = draw(changed.len());
@@ -167,7 +176,7 @@ pub(crate) fn survives(start: &dyn Fn() -> Visitor, messages: &[&[u8]], most: us
             }
             let place = draw(message.len());
             match draw(4) {
-                0 => message[place] = u8::try_from(draw(256)).unwrap(),
+                0 => message[place] = u8::try_from(draw(256)).expect("a test's own value"),
                 1 => message[place] = [0, 0xff, 0x7f, 0x80][draw(4)],
                 2 => message.truncate(place),
                 _ => {
@@ -201,19 +210,21 @@ fn converse(visitor: &mut Visitor, messages: &[&[u8]], most: usize) -> (Vec<u8>,
 /// a field, its value, the port and the messages that show the difference. `base` are fields that all cases set, if they do not set them
 /// themselves. The banner of a protocol that does not greet is left out: the registry sends it.
 pub(crate) fn fields_have_an_effect(service: &str, base: &Value, cases: &[(&str, Value, u16, &[&[u8]])]) {
-    let catalogue: toml::Table =
-        toml::from_str(include_str!("../../../../decnet-topology/src/catalog/builtin.toml")).unwrap();
+    let catalogue: toml::Table = toml::from_str(include_str!("../../../../decnet-topology/src/catalog/builtin.toml"))
+        .expect("a test's own value");
     let declared: BTreeSet<&str> = catalogue["services"][service]["fields"]
         .as_array()
-        .unwrap()
+        .expect("a test's own value")
         .iter()
-        .map(|field| field["key"].as_str().unwrap())
+        .map(|field| field["key"].as_str().expect("a test's own value"))
         .filter(|key| *key != "banner" || protocol(service).greets)
         .collect();
     let tried: BTreeSet<&str> = cases.iter().map(|(field, ..)| *field).collect();
     assert_eq!(tried, declared, "the fields of {service} in the catalogue");
     let udp = |port: u16| {
-        let ports = catalogue["services"][service]["ports"].as_array().unwrap();
+        let ports = catalogue["services"][service]["ports"]
+            .as_array()
+            .expect("a test's own value");
         let is = |transport: &str| {
             ports
                 .iter()
@@ -230,7 +241,7 @@ pub(crate) fn fields_have_an_effect(service: &str, base: &Value, cases: &[(&str,
         let mut with = base.clone();
         let mut without = base.clone();
         with[*field] = value.clone();
-        without.as_object_mut().unwrap().remove(*field);
+        without.as_object_mut().expect("a test's own value").remove(*field);
         assert_ne!(
             converse_with(with),
             converse_with(without),
