@@ -117,6 +117,15 @@ impl Event {
         })
     }
 
+    /// Reports the name that the visitor gives its program or computer.
+    pub(crate) fn client_name(name: impl Into<Text>) -> Self {
+        Self::Fingerprint(Fingerprint {
+            method: "client-name",
+            value: name.into(),
+            server_name: None,
+        })
+    }
+
     /// Reports a command.
     pub(crate) fn command(line: impl Into<Text>) -> Self {
         Self::Command(Command { line: line.into() })
@@ -153,7 +162,12 @@ impl Text {
         &self.0
     }
 
-    fn new(bytes: &[u8]) -> Self {
+    /// Returns a hash. Its limit is higher, because nobody can crack a part of it.
+    pub(crate) fn hash(hash: &str) -> Self {
+        Self::new(hash.as_bytes(), 4 * Self::MOST)
+    }
+
+    fn new(bytes: &[u8], most: usize) -> Self {
         let mut text = String::new();
         for chunk in bytes.utf8_chunks() {
             for character in chunk.valid().chars() {
@@ -163,13 +177,13 @@ impl Text {
                     let mut buffer = [0; 4];
                     escape(character.encode_utf8(&mut buffer).as_bytes(), &mut text);
                 }
-                if text.len() > Self::MOST {
-                    return Self(cut(&text));
+                if text.len() > most {
+                    return Self(cut(&text, most));
                 }
             }
             escape(chunk.invalid(), &mut text);
         }
-        Self(if text.len() > Self::MOST { cut(&text) } else { text })
+        Self(if text.len() > most { cut(&text, most) } else { text })
     }
 }
 
@@ -191,32 +205,38 @@ fn escape(bytes: &[u8], text: &mut String) {
     }
 }
 
-fn cut(text: &str) -> String {
-    let end = text.floor_char_boundary(Text::MOST - '…'.len_utf8());
+fn cut(text: &str, most: usize) -> String {
+    let end = text.floor_char_boundary(most - '…'.len_utf8());
     format!("{}…", &text[..end])
 }
 
 impl From<&[u8]> for Text {
     fn from(bytes: &[u8]) -> Self {
-        Self::new(bytes)
+        Self::new(bytes, Self::MOST)
     }
 }
 
 impl From<&Vec<u8>> for Text {
     fn from(bytes: &Vec<u8>) -> Self {
-        Self::new(bytes)
+        Self::new(bytes, Self::MOST)
     }
 }
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Self::new(text.as_bytes())
+        Self::new(text.as_bytes(), Self::MOST)
+    }
+}
+
+impl From<&String> for Text {
+    fn from(text: &String) -> Self {
+        Self::new(text.as_bytes(), Self::MOST)
     }
 }
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self::new(text.as_bytes())
+        Self::new(text.as_bytes(), Self::MOST)
     }
 }
 

@@ -8,3 +8,4 @@ pub(super) mod dns;
 pub(super) mod http;
 pub(super) mod line;
 pub(super) mod ntlm;
+pub(super) mod spnego;
