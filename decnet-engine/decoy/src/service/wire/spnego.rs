@@ -8,7 +8,7 @@ use super::{
 const SPNEGO: [u32; 7] = [1, 3, 6, 1, 5, 5, 2];
 const NTLM: [u32; 10] = [1, 3, 6, 1, 4, 1, 311, 2, 2, 10];
 const NEGOEX: [u32; 10] = [1, 3, 6, 1, 4, 1, 311, 2, 2, 30];
-const KERBEROS_OF_WINDOWS: [u32; 6] = [1, 2, 840, 48018, 1, 2];
+const KERBEROS_OF_WINDOWS: [u32; 7] = [1, 2, 840, 48018, 1, 2, 2];
 const KERBEROS: [u32; 7] = [1, 2, 840, 113_554, 1, 2, 2];
 
 /// A token of a client.
@@ -175,6 +175,6 @@ mod tests {
             offer(false)
                 .starts_with(b"\x60\x48\x06\x06\x2b\x06\x01\x05\x05\x02\xa0\x3e\x30\x3c\xa0\x0e\x30\x0c\x06\x0a")
         );
-        assert_eq!(offer(true).len(), 119);
+        assert_eq!(offer(true).len(), 120);
     }
 }
