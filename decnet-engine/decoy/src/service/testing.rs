@@ -200,6 +200,9 @@ fn converse(visitor: &mut Visitor, messages: &[&[u8]], most: usize) -> (Vec<u8>,
             break;
         }
         answers.extend(visitor.send(message));
+        if visitor.next == Next::StartTls {
+            answers.extend(visitor.secure());
+        }
         assert!(answers.len() <= most, "{} bytes of answers", answers.len());
         assert!(visitor.input.bytes().len() <= Input::MOST, "too much input is kept");
     }
