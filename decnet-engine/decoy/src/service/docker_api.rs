@@ -6,9 +6,11 @@
 
 mod content;
 mod run;
+mod stream;
 
 use jiff::Timestamp;
 
+use self::stream::Terminal;
 use super::{
     context::Context,
     dialogue::{Dialogue, Input, Turn},
@@ -45,6 +47,7 @@ pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
         containers: names.into_iter().take(200).map(str::to_owned).collect(),
         created: Vec::new(),
         images: Vec::new(),
+        count: 0,
         terminal: None,
     })
 }
@@ -60,8 +63,10 @@ struct Engine {
     created: Vec<(String, String)>,
     /// The images that the visitor pulled over this connection.
     images: Vec<String>,
-    /// After an attach, the connection is the terminal of this container.
-    terminal: Option<String>,
+    /// The number of requests over this connection.
+    count: u64,
+    /// After an attach, the connection is this terminal.
+    terminal: Option<Terminal>,
 }
 
 /// An answer.
@@ -217,6 +222,7 @@ impl Server for Engine {
     }
 
     fn answer(&mut self, request: &Request, turn: &mut Turn) {
+        self.count = self.count.saturating_add(1);
         let is_ping = request.path().ends_with("/_ping");
         let server = self.header_server();
         let Some(answer) = self.route(request, turn) else {

@@ -16,7 +16,7 @@ impl Engine {
         }
     }
 
-    fn kernel(&self) -> &'static str {
+    pub(super) fn kernel(&self) -> &'static str {
         self.context.pick(
             "kernel",
             &[
@@ -202,8 +202,9 @@ impl Engine {
         format!("[{}]", shown.join(","))
     }
 
-    fn image_names(&self) -> Vec<String> {
+    pub(super) fn image_names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.containers.iter().map(|name| image_of(name)).collect();
+        names.extend(BASES.map(str::to_owned));
         names.extend(self.images.iter().cloned());
         names.sort();
         names.dedup();
@@ -235,6 +236,9 @@ fn up(days: i64) -> String {
         _ => format!("{} months", days / 30),
     }
 }
+
+/// Images that containers are built from.
+const BASES: [&str; 3] = ["alpine:latest", "busybox:latest", "ubuntu:latest"];
 
 /// The images of well-known names.
 const IMAGES: &[(&str, &str, &str)] = &[

@@ -2,15 +2,16 @@
 
 use serde_json::Value;
 
-use super::{Answer, Engine, content::image_of, missing};
+use super::{
+    Answer, Engine, missing,
+    stream::{SILENT, code_of},
+};
 use crate::service::{
-    dialogue::{Input, Turn},
+    dialogue::Turn,
     event::Event,
     wire::http::{Request, hex, query_value, quoted},
 };
 
-/// The maximum length of a line that a visitor types in a terminal.
-const LINE: usize = 4096;
 /// The maximum number of containers and images that a connection remembers.
 const REMEMBERED: usize = 64;
 
@@ -30,8 +31,9 @@ impl Engine {
             return Answer::error("400 Bad Request", "invalid character in request body");
         };
         let image = spec.get("Image").and_then(Value::as_str).unwrap_or_default();
-        if let Some(line) = command_of(&spec, &["Entrypoint", "Cmd"]) {
-            turn.report(Event::command(line));
+        let line = command_of(&spec, &["Entrypoint", "Cmd"]);
+        if let Some(line) = &line {
+            turn.report(Event::command(line.as_str()));
         }
         if image.is_empty() {
             return Answer::error("400 Bad Request", "No command specified");
@@ -50,7 +52,8 @@ impl Engine {
                 ),
             );
         }
-        let id = self.signed_id(&format!("container {} {image}", self.created.len()));
+        let code = code_of(&spec, line.as_deref().unwrap_or("sh"));
+        let id = self.signed_id(&format!("container {} {image}", self.count), code);
         if self.created.len() < REMEMBERED {
             self.created.push((id.clone(), name));
         }
@@ -64,7 +67,7 @@ impl Engine {
             return Answer::error("400 Bad Request", "invalid reference format");
         }
         let tag = query_value(request, "tag").filter(|tag| !tag.is_empty());
-        let name = tag.map_or_else(|| tagged(&image), |tag| format!("{image}:{tag}"));
+        let name = tag.map_or_else(|| tagged(&image), |tag| tagged(&format!("{image}:{tag}")));
         if self.images.len() < REMEMBERED {
             self.images.push(name.clone());
         }
@@ -119,8 +122,10 @@ impl Engine {
         Some(match action {
             "wait" => Answer::json("200 OK", "{\"Error\":null,\"StatusCode\":0}"),
             "attach" => {
-                self.terminal = Some(id);
-                self.upgraded(request)
+                // A container of the decky has no terminal: its process is silent.
+                let is_own = self.containers.contains(&name);
+                let code = if is_own { SILENT } else { byte_at(&id, 46) };
+                self.stream(request, id.get(..12).unwrap_or_default(), code, turn)
             }
             "exec" => self.create_exec(request, &id, turn),
             "json" => Answer::json("200 OK", self.show_container(&id, &name, turn.now())),
@@ -145,61 +150,39 @@ impl Engine {
             return Answer::error("400 Bad Request", "No exec command specified");
         };
         turn.report(Event::command(line.as_str()));
-        // The id remembers which of the known answers the start sends.
-        let is_it = |command: &str| {
-            line.strip_suffix(command)
-                .is_some_and(|rest| rest.is_empty() || rest.ends_with(' '))
-        };
-        let answer = OUTPUTS.iter().position(|(command, _)| is_it(command)).unwrap_or(255);
-        let id = self.signed_id(&format!("exec {container} {answer}"));
+        // The id remembers what the start sends.
+        let code = code_of(&spec, &line);
+        let id = self.signed_id(&format!("exec {container} {}", self.count), code);
         let marked = format!(
-            "{}{answer:02x}{}",
+            "{}{code:02x}{}",
             container.get(..12).unwrap_or_default(),
             id.get(14..).unwrap_or_default()
         );
         Answer::json("201 Created", format!("{{\"Id\":\"{marked}\"}}"))
     }
 
-    /// Starts a command: its output, and the end.
+    /// Starts a command.
     pub(super) fn start_exec(&mut self, request: &Request, id: &str, turn: &mut Turn) -> Answer {
         if !is_id(id) {
             return Answer::error("404 Not Found", &format!("No such exec instance: {id}"));
         }
         let spec: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-        let is_terminal = spec.get("Tty").and_then(Value::as_bool).unwrap_or_default();
-        let is_detached = spec.get("Detach").and_then(Value::as_bool).unwrap_or_default();
-        let number = id.get(12..14).and_then(|digits| usize::from_str_radix(digits, 16).ok());
-        let output = number
-            .and_then(|number| OUTPUTS.get(number))
-            .map_or("", |(_, output)| output);
-        let host = id.get(..12).unwrap_or_default();
-        let output = output.replace("{host}", host);
-        let mut bytes = Vec::new();
-        if is_terminal {
-            bytes = output.replace('\n', "\r\n").into_bytes();
-        } else if !output.is_empty() {
-            bytes.extend([1, 0, 0, 0]);
-            bytes.extend(u32::try_from(output.len()).unwrap_or_default().to_be_bytes());
-            bytes.extend(output.bytes());
-        }
-        if is_detached {
+        if spec.get("Detach").and_then(Value::as_bool).unwrap_or_default() {
             return Answer {
                 status: "200 OK",
                 ..Answer::none()
             };
         }
-        let mut answer = self.upgraded(request);
-        answer.body.extend(bytes);
-        // The output is complete, and the engine closes the stream.
-        turn.close();
-        answer
+        let code = byte_at(id, 12);
+        let host = id.get(..12).unwrap_or_default();
+        self.stream(request, host, code, turn)
     }
 
     pub(super) fn show_exec(&self, id: &str) -> Answer {
         if !is_id(id) {
             return Answer::error("404 Not Found", &format!("No such exec instance: {id}"));
         }
-        let container = self.signed_id("exec");
+        let container = self.signed_id("exec", SILENT);
         Answer::json(
             "200 OK",
             format!(
@@ -208,36 +191,6 @@ impl Engine {
                 \"CanRemove\":false,\"ContainerID\":\"{container}\",\"DetachKeys\":\"\",\"Pid\":0}}"
             ),
         )
-    }
-
-    /// Reports the lines that the visitor types in a terminal.
-    pub(super) fn type_lines(&mut self, input: &mut Input, turn: &mut Turn) {
-        let Some(id) = self.terminal.clone() else { return };
-        let host = id.get(..12).unwrap_or_default().to_owned();
-        loop {
-            let end = input.bytes().iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-            let line = match end {
-                Some(end) => input.take(end + 1),
-                None if input.bytes().len() > LINE => input.take_all(),
-                None => return,
-            };
-            let line = String::from_utf8_lossy(line.trim_ascii()).into_owned();
-            if line.is_empty() {
-                continue;
-            }
-            turn.report(Event::command(line.as_str()));
-            if line == "exit" {
-                turn.close();
-                return;
-            }
-            let output = OUTPUTS
-                .iter()
-                .find(|(command, _)| *command == line)
-                .map_or("", |(_, output)| output);
-            if !output.is_empty() {
-                turn.send(output.replace("{host}", &host));
-            }
-        }
     }
 
     /// Returns the id and the name of a container that exists.
@@ -259,9 +212,10 @@ impl Engine {
         (is_id(id) && self.sign(prefix) == id).then(|| (id.to_owned(), "relaxed_hopper".to_owned()))
     }
 
-    /// Returns an id that [`find`](Self::find) knows again.
-    fn signed_id(&self, label: &str) -> String {
-        let random: [u8; 24] = self.context.fresh(label);
+    /// Returns an id that [`find`](Self::find) knows again, with the code of its command.
+    fn signed_id(&self, label: &str, code: u8) -> String {
+        let mut random: [u8; 24] = self.context.fresh(label);
+        random[23] = code;
         self.sign(&hex(&random))
     }
 
@@ -270,46 +224,21 @@ impl Engine {
         format!("{prefix}{}", hex(&mark))
     }
 
-    /// Returns the head of a stream, which is not HTTP.
-    fn upgraded(&self, request: &Request) -> Answer {
-        let start = if request.header("upgrade").is_some() {
-            "101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp"
-        } else {
-            "200 OK\r\nContent-Type: application/vnd.docker.raw-stream"
-        };
-        let body = format!(
-            "HTTP/1.1 {start}\r\nApi-Version: {}\r\nDocker-Experimental: false\r\nOstype: linux\r\nServer: {}\r\n\r\n",
-            super::API.0,
-            self.header_server()
-        );
-        Answer {
-            status: "101 UPGRADED",
-            kind: "",
-            body: body.into_bytes(),
-        }
-    }
-
+    /// Returns whether an image is there. One of a user of the registry always is: a visitor that pulls it over another
+    /// connection would not get on otherwise.
     fn has_image(&self, image: &str) -> bool {
         let image = tagged(image);
-        self.images.contains(&image) || self.containers.iter().any(|name| image_of(name) == image)
+        image.contains('/') || self.image_names().contains(&image)
     }
 }
 
-/// What well-known commands print.
-const OUTPUTS: &[(&str, &str)] = &[
-    ("id", "uid=0(root) gid=0(root) groups=0(root)\n"),
-    ("whoami", "root\n"),
-    ("hostname", "{host}\n"),
-    ("pwd", "/\n"),
-    (
-        "uname -a",
-        "Linux {host} 6.1.0-21-amd64 #1 SMP PREEMPT_DYNAMIC Debian 6.1.90-1 (2024-05-03) x86_64 GNU/Linux\n",
-    ),
-    (
-        "ls /",
-        "bin\nboot\ndev\netc\nhome\nlib\nlib64\nmedia\nmnt\nopt\nproc\nroot\nrun\nsbin\nsrv\nsys\ntmp\nusr\nvar\n",
-    ),
-];
+/// Returns the byte that two hex digits of an id are.
+fn byte_at(id: &str, at: usize) -> u8 {
+    let digits = id.get(at..at + 2);
+    digits
+        .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+        .unwrap_or(SILENT)
+}
 
 /// Returns the command line in these fields, which are lists of words or one string.
 fn command_of(spec: &Value, fields: &[&str]) -> Option<String> {
@@ -324,8 +253,9 @@ fn command_of(spec: &Value, fields: &[&str]) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-/// Returns the name of an image with its tag.
+/// Returns the short name of an image with its tag.
 fn tagged(image: &str) -> String {
+    let image = image.trim_start_matches("docker.io/").trim_start_matches("library/");
     let last = image.rsplit('/').next().unwrap_or_default();
     if last.contains(':') || image.contains('@') {
         image.to_owned()

