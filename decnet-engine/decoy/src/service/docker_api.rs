@@ -10,7 +10,7 @@ mod stream;
 
 use jiff::Timestamp;
 
-use self::stream::Terminal;
+use self::stream::Stream;
 use super::{
     context::Context,
     dialogue::{Dialogue, Input, Turn},
@@ -66,7 +66,7 @@ struct Engine {
     /// The number of requests over this connection.
     count: u64,
     /// After an attach, the connection is this terminal.
-    terminal: Option<Terminal>,
+    terminal: Option<Stream>,
 }
 
 /// An answer.

@@ -22,7 +22,7 @@ pub(super) const SILENT: u8 = 0x7f;
 const TERMINAL: u8 = 0x80;
 
 /// A shell, or a process that ignores its input.
-pub(super) struct Terminal {
+pub(super) struct Stream {
     host: String,
     kernel: &'static str,
     is_terminal: bool,
@@ -63,7 +63,7 @@ impl Engine {
         );
         let mut body = head.into_bytes();
         if code == SHELL || code == SILENT {
-            let terminal = Terminal {
+            let terminal = Stream {
                 host: host.to_owned(),
                 kernel: self.kernel(),
                 is_terminal,
@@ -114,9 +114,8 @@ impl Engine {
                 }
                 // Delete.
                 8 | 0x7f if is_echoed => {
-                    if terminal.line.pop().is_some() {
-                        shown.extend(b"\x08 \x08");
-                    }
+                    let erased = terminal.line.pop().map_or(&b""[..], |_| b"\x08 \x08");
+                    shown.extend(erased);
                 }
                 _ if terminal.line.len() < LINE => {
                     terminal.line.push(byte);
@@ -133,7 +132,7 @@ impl Engine {
     }
 }
 
-impl Terminal {
+impl Stream {
     /// Runs a line. Returns whether the shell ends.
     fn run(&self, line: &str, shown: &mut Vec<u8>, turn: &mut Turn) -> bool {
         if !line.is_empty() {
