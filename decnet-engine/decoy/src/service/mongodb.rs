@@ -130,7 +130,14 @@ impl MongoDb {
                 Some(Value::Int32(code)) => u16::try_from(*code).ok(),
                 _ => None,
             };
-            Self::report(query, name, code, turn);
+            match query.body.get("maxAwaitTimeMS") {
+                // A driver waits for changes of the server, again and again. There are none.
+                Some(Value::Int32(wait)) if query.body.document("topologyVersion").is_some() => {
+                    let wait = u64::try_from(*wait).unwrap_or(0).clamp(100, 10_000);
+                    turn.pause(Duration::from_millis(wait));
+                }
+                _ => Self::report(query, name, code, turn),
+            }
             if let Some(start) = query.body.document("speculativeAuthenticate")
                 && matches!(lower.as_str(), "hello" | "ismaster")
             {

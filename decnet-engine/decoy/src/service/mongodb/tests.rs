@@ -216,6 +216,22 @@ fn old_messages_and_nonsense_get_what_mongod_gives() {
 }
 
 #[test]
+fn a_driver_that_waits_for_changes_waits_and_is_not_reported() {
+    let mut visitor = connect(true);
+    let await_change = command("hello")
+        .with("topologyVersion", Value::Document(Document::default()))
+        .with("maxAwaitTimeMS", Value::Int32(5000));
+    let mut pause = std::time::Duration::ZERO;
+    visitor.turn(|dialogue, input, turn| {
+        input.push(&msg(&await_change));
+        dialogue.receive(input, turn);
+        pause = turn.pause;
+    });
+    assert_eq!(pause, std::time::Duration::from_secs(5));
+    assert_eq!(visitor.events, []);
+}
+
+#[test]
 fn it_survives_pieces_and_changes() {
     let start = sasl("saslStart", "n,,n=root,r=abc");
     let hello = command("hello").with("speculativeAuthenticate", Value::Document(start.clone()));
