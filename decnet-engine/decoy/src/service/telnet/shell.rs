@@ -4,7 +4,7 @@ use crate::{protocol::Os, service::context::Context};
 
 /// A shell.
 #[derive(Debug)]
-pub(in crate::service) struct Shell {
+pub(crate) struct Shell {
     hostname: String,
     user: String,
     is_busybox: bool,
@@ -17,11 +17,11 @@ pub(in crate::service) struct Shell {
 
 /// What a line of commands prints.
 #[derive(Debug, Default)]
-pub(in crate::service) struct Answer {
+pub(crate) struct Answer {
     /// The text, with LF.
-    pub(in crate::service) output: String,
+    pub(crate) output: String,
     /// Whether the shell ends.
-    pub(in crate::service) is_over: bool,
+    pub(crate) is_over: bool,
 }
 
 /// The maximum output of a line.
@@ -29,7 +29,7 @@ const MOST: usize = 16 * 1024;
 
 impl Shell {
     /// Starts a shell. The field `prompt` of the service is its prompt.
-    pub(in crate::service) fn new(context: &Context, user: &[u8], is_busybox: bool) -> Self {
+    pub(crate) fn new(context: &Context, user: &[u8], is_busybox: bool) -> Self {
         let persona = context.persona();
         let kernel = match persona.os {
             Os::Debian11 => context.pick("kernel", &["5.10.0-28-amd64", "5.10.0-30-amd64", "5.10.0-33-amd64"]),
@@ -64,7 +64,7 @@ impl Shell {
     }
 
     /// Returns the text after the login.
-    pub(in crate::service) fn welcome(&self) -> String {
+    pub(crate) fn welcome(&self) -> String {
         match self.os {
             _ if self.is_busybox => format!(
                 "\n\nBusyBox {} built-in shell (ash)\nEnter 'help' for a list of built-in commands.\n\n",
@@ -86,7 +86,7 @@ impl Shell {
     }
 
     /// Returns the prompt.
-    pub(in crate::service) fn prompt(&self) -> String {
+    pub(crate) fn prompt(&self) -> String {
         if let Some(prompt) = &self.prompt {
             return prompt.clone();
         }
@@ -103,7 +103,7 @@ impl Shell {
     }
 
     /// Runs a line of commands.
-    pub(in crate::service) fn run(&mut self, line: &[u8]) -> Answer {
+    pub(crate) fn run(&mut self, line: &[u8]) -> Answer {
         let line = String::from_utf8_lossy(line);
         let mut answer = Answer::default();
         for command in line.replace("&&", ";").replace("||", ";").split([';', '\n']) {

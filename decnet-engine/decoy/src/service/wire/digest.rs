@@ -8,14 +8,14 @@ use crate::service::event::{Event, File, Text};
 
 /// The digest of bytes that arrive in parts.
 #[derive(Debug, Default)]
-pub(in crate::service) struct Digest {
+pub(crate) struct Digest {
     hash: Sha256,
     bytes: u64,
 }
 
 impl Digest {
     /// Adds bytes.
-    pub(in crate::service) fn add(&mut self, bytes: &[u8]) {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
         self.hash.update(bytes);
         self.bytes = self
             .bytes
@@ -23,12 +23,12 @@ impl Digest {
     }
 
     /// Returns the number of bytes so far.
-    pub(in crate::service) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// Returns the event for a file with these bytes.
-    pub(in crate::service) fn file(self, name: impl Into<Text>, is_upload: bool) -> Event {
+    pub(crate) fn file(self, name: impl Into<Text>, is_upload: bool) -> Event {
         let mut sha256 = String::new();
         for byte in self.hash.finalize() {
             let _ = write!(sha256, "{byte:02x}");

@@ -9,16 +9,16 @@ use crate::{
 };
 
 /// The maximum length of a line before the login.
-pub(in crate::service) const LINE: usize = 8190;
+pub(crate) const LINE: usize = 8190;
 
 /// The time until a login.
-pub(in crate::service) const LOGIN_SILENCE: Duration = Duration::from_mins(3);
+pub(crate) const LOGIN_SILENCE: Duration = Duration::from_mins(3);
 
 /// The time between commands after a login.
-pub(in crate::service) const SESSION_SILENCE: Duration = Duration::from_mins(30);
+pub(crate) const SESSION_SILENCE: Duration = Duration::from_mins(30);
 
 /// Returns the text of the greeting.
-pub(in crate::service) fn name(context: &Context) -> &'static str {
+pub(crate) fn name(context: &Context) -> &'static str {
     match context.persona().os {
         Os::Debian11 | Os::Debian12 => "Dovecot (Debian) ready.",
         Os::Ubuntu2204 | Os::Ubuntu2404 => "Dovecot (Ubuntu) ready.",
@@ -27,7 +27,7 @@ pub(in crate::service) fn name(context: &Context) -> &'static str {
 }
 
 /// Returns whether a login is right. Users may add the mail domain to their name.
-pub(in crate::service) fn admits(context: &Context, login: &Login) -> bool {
+pub(crate) fn admits(context: &Context, login: &Login) -> bool {
     let fields = context.fields();
     let domain = fields.text("domain").unwrap_or(&context.persona().domain);
     let suffix = format!("@{domain}");
@@ -37,11 +37,11 @@ pub(in crate::service) fn admits(context: &Context, login: &Login) -> bool {
 
 /// The failed logins of a visitor.
 #[derive(Debug, Default)]
-pub(in crate::service) struct Failures(u32);
+pub(crate) struct Failures(u32);
 
 impl Failures {
     /// Waits after a wrong password: two seconds of PAM, and a penalty that doubles up to 15 seconds.
-    pub(in crate::service) fn pause(&mut self, context: &Context, turn: &mut Turn) {
+    pub(crate) fn pause(&mut self, context: &Context, turn: &mut Turn) {
         let random = u16::from_le_bytes(context.fresh(&format!("delay {}", self.0)));
         let penalty = if self.0 == 0 { 0 } else { 1_000_u64 << self.0.min(4) }.min(15_000);
         self.0 = self.0.saturating_add(1);

@@ -2,7 +2,7 @@
 //!
 //! Servers differ most in what they refuse, so the reader has a [`Style`], and a [`Fault`] names what was wrong.
 
-pub(in crate::service) mod go;
+pub(crate) mod go;
 mod head;
 mod json;
 mod response;
@@ -11,7 +11,7 @@ mod value;
 
 use sha2::{Digest, Sha256};
 
-pub(in crate::service) use self::{
+pub(crate) use self::{
     json::{indented, quoted},
     response::{Response, date, hex},
     serve::{Server, finish, report_wrong, serve},
@@ -21,7 +21,7 @@ use super::super::dialogue::Input;
 
 /// How a server reads requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::service) enum Style {
+pub(crate) enum Style {
     /// nginx 1.18 to 1.24: it refuses the request at the first wrong byte, and answers HTTP/0.9.
     Nginx,
     /// Windows' HTTP.sys: as nginx, but the method may be any token.
@@ -34,7 +34,7 @@ pub(in crate::service) enum Style {
 
 /// What is wrong with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::service) enum Fault {
+pub(crate) enum Fault {
     /// The method is not valid.
     Method,
     /// The target is not valid.
@@ -63,7 +63,7 @@ pub(in crate::service) enum Fault {
 
 /// The version of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::service) enum Version {
+pub(crate) enum Version {
     /// HTTP/0.9: no headers, and the answer has none.
     Old,
     /// HTTP/1.0.
@@ -75,44 +75,44 @@ pub(in crate::service) enum Version {
 
 /// A request.
 #[derive(Debug, Clone, Default)]
-pub(in crate::service) struct Request {
+pub(crate) struct Request {
     /// The method.
-    pub(in crate::service) method: String,
+    pub(crate) method: String,
     /// The target as it was sent.
-    pub(in crate::service) target: Vec<u8>,
+    pub(crate) target: Vec<u8>,
     /// The version.
-    pub(in crate::service) version: Version,
+    pub(crate) version: Version,
     /// Names in lower case, and values.
-    pub(in crate::service) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
     /// The first bytes of the body.
-    pub(in crate::service) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     /// The number of bytes of the body.
-    pub(in crate::service) length: u64,
+    pub(crate) length: u64,
     /// The SHA-256 of the body in hex digits.
-    pub(in crate::service) sha256: String,
+    pub(crate) sha256: String,
     /// Whether the connection stays open after the answer.
-    pub(in crate::service) keeps_alive: bool,
+    pub(crate) keeps_alive: bool,
 }
 
 impl Request {
     /// Returns the first header with a name in lower case.
-    pub(in crate::service) fn header(&self, name: &str) -> Option<&[u8]> {
+    pub(crate) fn header(&self, name: &str) -> Option<&[u8]> {
         let found = self.headers.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_slice())
     }
 
     /// Returns the first header with a name in lower case, if it is UTF-8.
-    pub(in crate::service) fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         std::str::from_utf8(self.header(name)?).ok()
     }
 
     /// Returns whether the answer has no body.
-    pub(in crate::service) fn is_head(&self) -> bool {
+    pub(crate) fn is_head(&self) -> bool {
         self.method == "HEAD"
     }
 
     /// Returns the target's path as it was sent, without the host of an absolute target.
-    pub(in crate::service) fn raw_path(&self) -> &[u8] {
+    pub(crate) fn raw_path(&self) -> &[u8] {
         let target = self.target.as_slice();
         let start = if target.starts_with(b"/") {
             0
@@ -132,12 +132,12 @@ impl Request {
     }
 
     /// Returns the path with percent signs decoded; bytes that are not UTF-8 are replaced.
-    pub(in crate::service) fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         String::from_utf8_lossy(&decode(self.raw_path())).into_owned()
     }
 
     /// Returns the query as it was sent.
-    pub(in crate::service) fn query(&self) -> &[u8] {
+    pub(crate) fn query(&self) -> &[u8] {
         let start = self.target.iter().position(|byte| *byte == b'?').map(|at| at + 1);
         start.and_then(|at| self.target.get(at..)).unwrap_or_default()
     }
@@ -145,7 +145,7 @@ impl Request {
 
 /// The next thing that a visitor's bytes mean.
 #[derive(Debug)]
-pub(in crate::service) enum Read {
+pub(crate) enum Read {
     /// The request is not complete.
     Incomplete,
     /// The visitor waits for `100 Continue` before it sends the body.
@@ -177,7 +177,7 @@ struct Pending {
 
 /// Reads requests one after the other.
 #[derive(Debug)]
-pub(in crate::service) struct Reader {
+pub(crate) struct Reader {
     style: Style,
     most: u64,
     pending: Option<Pending>,
@@ -190,7 +190,7 @@ impl Reader {
     const CHUNK_LINE: usize = 1024;
 
     /// Creates a reader. `most` is the server's limit for bodies, in bytes.
-    pub(in crate::service) fn new(style: Style, most: u64) -> Self {
+    pub(crate) fn new(style: Style, most: u64) -> Self {
         Self {
             style,
             most,
@@ -199,7 +199,7 @@ impl Reader {
     }
 
     /// Takes the next request from the input.
-    pub(in crate::service) fn next(&mut self, input: &mut Input) -> Read {
+    pub(crate) fn next(&mut self, input: &mut Input) -> Read {
         if self.pending.is_none() {
             let head = match head::read(self.style, input) {
                 head::Head::Incomplete => return Read::Incomplete,
@@ -227,7 +227,7 @@ impl Reader {
     }
 
     /// Returns a request whose body ended too early.
-    pub(in crate::service) fn unfinished(&mut self) -> Option<Box<Request>> {
+    pub(crate) fn unfinished(&mut self) -> Option<Box<Request>> {
         self.pending.take().map(|pending| pending.request)
     }
 

@@ -4,14 +4,14 @@ use crate::service::dialogue::Input;
 
 /// The state of reading lines.
 #[derive(Debug)]
-pub(in crate::service) struct Lines {
+pub(crate) struct Lines {
     most: usize,
     is_skipping: bool,
 }
 
 /// What was read.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::service) enum Taken {
+pub(crate) enum Taken {
     /// A line without its end.
     Line(Vec<u8>),
     /// The line is not complete yet.
@@ -22,7 +22,7 @@ pub(in crate::service) enum Taken {
 
 impl Lines {
     /// Reads lines of at most `most` bytes, without their ends.
-    pub(in crate::service) const fn new(most: usize) -> Self {
+    pub(crate) const fn new(most: usize) -> Self {
         Self {
             most,
             is_skipping: false,
@@ -30,7 +30,7 @@ impl Lines {
     }
 
     /// Takes the next line.
-    pub(in crate::service) fn take(&mut self, input: &mut Input) -> Taken {
+    pub(crate) fn take(&mut self, input: &mut Input) -> Taken {
         if self.is_skipping {
             let Some(end) = newline(input.bytes()) else {
                 input.take_all();
@@ -68,7 +68,7 @@ fn newline(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Splits a line at its first space: a word in upper case, and the rest without the spaces around it.
-pub(in crate::service) fn word(line: &[u8]) -> (String, &[u8]) {
+pub(crate) fn word(line: &[u8]) -> (String, &[u8]) {
     let line = line.trim_ascii_start();
     let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
     let (first, rest) = line.split_at(end);
@@ -76,7 +76,7 @@ pub(in crate::service) fn word(line: &[u8]) -> (String, &[u8]) {
 }
 
 /// Tells what input is that does not belong on a port for lines of text.
-pub(in crate::service) fn foreign(input: &[u8]) -> &'static str {
+pub(crate) fn foreign(input: &[u8]) -> &'static str {
     if input.starts_with(&[0x16, 3]) {
         "tls on a plain port"
     } else {

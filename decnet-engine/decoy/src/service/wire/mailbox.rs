@@ -6,24 +6,24 @@ use crate::service::context::Context;
 
 /// A mailbox.
 #[derive(Debug)]
-pub(in crate::service) struct Mailbox {
-    pub(in crate::service) messages: Vec<Message>,
+pub(crate) struct Mailbox {
+    pub(crate) messages: Vec<Message>,
     /// The number that stays while the mailbox exists (RFC 3501, section 2.3.1.1).
-    pub(in crate::service) validity: u32,
+    pub(crate) validity: u32,
     /// The identifier of the next message.
-    pub(in crate::service) next: u32,
+    pub(crate) next: u32,
 }
 
 /// A message.
 #[derive(Debug)]
-pub(in crate::service) struct Message {
-    pub(in crate::service) uid: u32,
-    pub(in crate::service) received: Timestamp,
+pub(crate) struct Message {
+    pub(crate) uid: u32,
+    pub(crate) received: Timestamp,
     /// The header with its empty line, and the body.
-    pub(in crate::service) header: String,
-    pub(in crate::service) body: String,
-    pub(in crate::service) is_deleted: bool,
-    pub(in crate::service) is_seen: bool,
+    pub(crate) header: String,
+    pub(crate) body: String,
+    pub(crate) is_deleted: bool,
+    pub(crate) is_seen: bool,
 }
 
 /// Seconds of a week.
@@ -34,7 +34,7 @@ const FIRST: i64 = 3 * 24 * 60 * 60 + 6 * 60 * 60 + 47 * 60;
 
 impl Mailbox {
     /// Creates the mailbox of a user. It is the same all week.
-    pub(in crate::service) fn new(context: &Context, user: &[u8], now: Timestamp) -> Self {
+    pub(crate) fn new(context: &Context, user: &[u8], now: Timestamp) -> Self {
         let user = String::from_utf8_lossy(user);
         let local = user.split('@').next().unwrap_or_default();
         // The mailbox was created in the year before October 2023.
@@ -83,7 +83,7 @@ fn message(context: &Context, user: &str, number: i64, uid: u32) -> Message {
 
 impl Message {
     /// Returns the size of the whole message.
-    pub(in crate::service) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.header.len().saturating_add(self.body.len())
     }
 }

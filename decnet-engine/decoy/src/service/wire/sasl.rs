@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 /// An exchange that waits for the visitor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::service) enum Exchange {
+pub(crate) enum Exchange {
     /// PLAIN: the whole login.
     Plain,
     /// LOGIN: the user.
@@ -15,7 +15,7 @@ pub(in crate::service) enum Exchange {
 
 /// The step after a message of the visitor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::service) enum Step {
+pub(crate) enum Step {
     /// Send this challenge, which is base64, and wait for the answer.
     Challenge(&'static str, Exchange),
     /// The login is complete.
@@ -32,15 +32,15 @@ pub(in crate::service) enum Step {
 
 /// A user and a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::service) struct Login {
+pub(crate) struct Login {
     /// The mechanism.
-    pub(in crate::service) method: &'static str,
-    pub(in crate::service) user: Vec<u8>,
-    pub(in crate::service) password: Vec<u8>,
+    pub(crate) method: &'static str,
+    pub(crate) user: Vec<u8>,
+    pub(crate) password: Vec<u8>,
 }
 
 /// Starts an exchange. `initial` is what the visitor sent with the name of the mechanism.
-pub(in crate::service) fn start(mechanism: &[u8], initial: Option<&[u8]>) -> Step {
+pub(crate) fn start(mechanism: &[u8], initial: Option<&[u8]>) -> Step {
     let (challenge, exchange) = match mechanism.to_ascii_uppercase().as_slice() {
         b"PLAIN" => ("", Exchange::Plain),
         // "Username:"
@@ -57,7 +57,7 @@ pub(in crate::service) fn start(mechanism: &[u8], initial: Option<&[u8]>) -> Ste
 
 impl Exchange {
     /// Continues with a line of the visitor.
-    pub(in crate::service) fn answer(self, line: &[u8]) -> Step {
+    pub(crate) fn answer(self, line: &[u8]) -> Step {
         if line == b"*" {
             return Step::Cancelled;
         }

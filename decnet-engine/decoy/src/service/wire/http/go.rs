@@ -12,7 +12,7 @@ const BUFFERED: usize = 2048;
 const PLAIN_ON_TLS: &str = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
 
 /// Returns an answer with the status text after `HTTP/1.1 `. The headers must be sorted, as Go sorts them.
-pub(in crate::service) fn answer(
+pub(crate) fn answer(
     request: &Request,
     status: &str,
     headers: &[(&str, &str)],
@@ -48,12 +48,12 @@ pub(in crate::service) fn answer(
 }
 
 /// Returns whether the connection stays open after [`answer`].
-pub(in crate::service) fn keeps_alive(request: &Request, body: &[u8]) -> bool {
+pub(crate) fn keeps_alive(request: &Request, body: &[u8]) -> bool {
     request.keeps_alive && !(request.version == Version::Ten && body.len() > BUFFERED)
 }
 
 /// Returns the answer to a request that cannot be read, and its status.
-pub(in crate::service) fn refusal(fault: Fault, request: &Request) -> (u16, Vec<u8>) {
+pub(crate) fn refusal(fault: Fault, request: &Request) -> (u16, Vec<u8>) {
     let hosts = request.headers.iter().filter(|(name, _)| name == "host").count();
     let (code, status, text) = match (fault, hosts) {
         (Fault::Host, 0) => {
@@ -81,7 +81,7 @@ pub(in crate::service) fn refusal(fault: Fault, request: &Request) -> (u16, Vec<
 }
 
 /// Answers to a visitor who does not speak TLS on a port that starts with TLS: only HTTP gets an answer.
-pub(in crate::service) fn unsecured(input: &mut Input, turn: &mut Turn) {
+pub(crate) fn unsecured(input: &mut Input, turn: &mut Turn) {
     let methods = [&b"GET /"[..], b"HEAD ", b"POST ", b"PUT /", b"OPTIO"];
     let is_http = input.bytes().get(..5).is_some_and(|start| methods.contains(&start));
     let mut words = input.bytes().split(u8::is_ascii_whitespace);

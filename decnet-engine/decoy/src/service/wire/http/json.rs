@@ -1,12 +1,12 @@
 //! JSON as servers write it: in the order of their own, which an object of `serde_json` would sort.
 
 /// Returns a text as a string of JSON.
-pub(in crate::service) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
 /// Indents JSON that has no spaces, by two for each level. `colon` is between a name and its value, and `empty` inside an empty object.
-pub(in crate::service) fn indented(json: &str, colon: &str, empty: &str) -> String {
+pub(crate) fn indented(json: &str, colon: &str, empty: &str) -> String {
     let mut text = String::new();
     let mut depth = 0_usize;
     let (mut is_string, mut is_escaped) = (false, false);

@@ -9,7 +9,7 @@ use crate::service::{
 };
 
 /// A server.
-pub(in crate::service) trait Server {
+pub(crate) trait Server {
     /// Returns the reader of its connection.
     fn reader(&mut self) -> &mut Reader;
 
@@ -26,7 +26,7 @@ pub(in crate::service) trait Server {
 }
 
 /// Answers the requests in the input.
-pub(in crate::service) fn serve(server: &mut impl Server, input: &mut Input, turn: &mut Turn) {
+pub(crate) fn serve(server: &mut impl Server, input: &mut Input, turn: &mut Turn) {
     while !turn.is_closed() && !server.has_switched() {
         match server.reader().next(input) {
             Read::Incomplete => return,
@@ -43,7 +43,7 @@ pub(in crate::service) fn serve(server: &mut impl Server, input: &mut Input, tur
 }
 
 /// Reports what a visitor left when it closed the connection.
-pub(in crate::service) fn finish(server: &mut impl Server, input: &mut Input, turn: &mut Turn) {
+pub(crate) fn finish(server: &mut impl Server, input: &mut Input, turn: &mut Turn) {
     if let Some(request) = server.reader().unfinished() {
         report(&request, 400, false, turn);
     } else if !input.bytes().is_empty() {
@@ -52,7 +52,7 @@ pub(in crate::service) fn finish(server: &mut impl Server, input: &mut Input, tu
 }
 
 /// Reports a request that cannot be read.
-pub(in crate::service) fn report_wrong(request: &Request, status: u16, input: &Input, turn: &mut Turn) {
+pub(crate) fn report_wrong(request: &Request, status: u16, input: &Input, turn: &mut Turn) {
     if request.method.is_empty() {
         turn.report(Event::probe("not this protocol", input.bytes()));
     } else {

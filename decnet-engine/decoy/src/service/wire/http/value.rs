@@ -9,7 +9,7 @@ use crate::service::{
 };
 
 /// Decodes percent signs. A sign without two hex digits stays.
-pub(in crate::service) fn decode(text: &[u8]) -> Vec<u8> {
+pub(crate) fn decode(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((first, tail)) = rest.split_first() {
@@ -26,7 +26,7 @@ pub(in crate::service) fn decode(text: &[u8]) -> Vec<u8> {
 }
 
 /// Decodes a form (`application/x-www-form-urlencoded`): the first 64 names and values.
-pub(in crate::service) fn form(text: &[u8]) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn form(text: &[u8]) -> Vec<(String, Vec<u8>)> {
     let plain = |part: &[u8]| {
         let spaced: Vec<u8> = part
             .iter()
@@ -46,13 +46,13 @@ pub(in crate::service) fn form(text: &[u8]) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Returns a value of the query.
-pub(in crate::service) fn query_value(request: &Request, name: &str) -> Option<String> {
+pub(crate) fn query_value(request: &Request, name: &str) -> Option<String> {
     let found = form(request.query()).into_iter().find(|(key, _)| key == name);
     found.map(|(_, value)| String::from_utf8_lossy(&value).into_owned())
 }
 
 /// Returns the login attempt in the header `Authorization`, or in a form that was posted.
-pub(in crate::service) fn attempt(request: &Request) -> Option<Auth> {
+pub(crate) fn attempt(request: &Request) -> Option<Auth> {
     if let Some(header) = request.header("authorization") {
         let scheme = header.split(|byte| *byte == b' ').next().unwrap_or_default();
         let value = header.get(scheme.len()..).unwrap_or_default().trim_ascii();
@@ -118,7 +118,7 @@ fn basic(pair: &[u8]) -> Auth {
 }
 
 /// Reports a request, its login attempt and its file. The body of a login form is left out.
-pub(in crate::service) fn report(request: &Request, status: u16, is_accepted: bool, turn: &mut Turn) {
+pub(crate) fn report(request: &Request, status: u16, is_accepted: bool, turn: &mut Turn) {
     let attempt = attempt(request);
     let is_form = attempt.as_ref().is_some_and(|attempt| attempt.method == "form");
     if let Some(attempt) = attempt {
