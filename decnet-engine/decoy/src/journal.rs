@@ -10,63 +10,30 @@ mod bounds;
 mod bucket;
 #[cfg(feature = "services")]
 mod conversation;
+mod visit;
 
 use std::{
     collections::BTreeMap,
     io::Write,
-    net::{Ipv4Addr, SocketAddrV4},
+    net::Ipv4Addr,
     time::{Instant, SystemTime},
 };
 
 use self::bounds::{Bounds, Tally};
-pub(crate) use self::bucket::Bucket;
 #[cfg(feature = "services")]
 pub(crate) use self::conversation::Entry;
+pub(crate) use self::{
+    bucket::Bucket,
+    visit::{Scan, ScanKind, Visit},
+};
 use crate::{
     lines::write_line,
     protocol::{
-        Action, Decnet, Endpoint, EventFields, Named, Network, Protocol, Record, Related, Summary, Technique, Threat,
+        Action, Decnet, EndReason, Endpoint, EventFields, Named, Network, Protocol, Record, Related, Summary,
+        Technique, Threat,
     },
     timestamp::rfc3339,
 };
-
-/// The source and the target of a contact.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Visit {
-    pub(crate) remote: SocketAddrV4,
-    /// The decky's address; none if it is not known.
-    pub(crate) local: Option<Ipv4Addr>,
-    pub(crate) local_port: u16,
-    pub(crate) protocol: Protocol,
-}
-
-/// A contact that no service sees.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Scan {
-    pub(crate) visit: Visit,
-    pub(crate) kind: ScanKind,
-}
-
-/// The kind of a contact that no service sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum ScanKind {
-    /// A connection was requested and never completed (`nmap -sS`).
-    HalfOpen,
-    /// A connection request or a datagram arrived at a port where nothing listens.
-    ClosedPort,
-    /// A packet arrived outside of any connection that does not open one (`nmap -sA`, `-sF`, `-sM`, `-sN`, `-sX`).
-    Stray,
-}
-
-impl ScanKind {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::HalfOpen => "half_open",
-            Self::ClosedPort => "closed_port",
-            Self::Stray => "stray",
-        }
-    }
-}
 
 /// Writes the log of the services of a decky, or of a base.
 pub(crate) struct Journal {
@@ -216,9 +183,62 @@ impl Journal {
     }
 }
 
+#[cfg(feature = "services")]
+impl Journal {
+    /// Logs the start of a conversation.
+    pub(crate) fn open(&mut self, service: &str, visit: Visit, now: Instant) -> Entry {
+        let from = *visit.remote.ip();
+        let mut entry = Entry::new(service, visit, now);
+        if self.bounds(visit.protocol).admit(from, now) {
+            entry.session = Some(self.conversations.next());
+            let record = self.record_of(Action::SessionOpen, &entry);
+            write_line(&mut *self.out, &record);
+        } else {
+            self.count(from, visit.protocol, now);
+        }
+        entry
+    }
+
+    /// Logs an event of a conversation. `fill` adds what it is about.
+    pub(crate) fn report(&mut self, entry: &mut Entry, action: Action, now: Instant, fill: impl FnOnce(&mut Record)) {
+        if self.conversations.admits(entry, now) {
+            let mut record = self.record_of(action, entry);
+            fill(&mut record);
+            write_line(&mut *self.out, &record);
+        } else {
+            *entry.left_out.entry(action).or_default() += 1;
+        }
+    }
+
+    /// Logs the end of a conversation.
+    pub(crate) fn close(&mut self, entry: &Entry, bytes: u64, reason: EndReason, now: Instant) {
+        if entry.session.is_none() {
+            let from = *entry.visit.remote.ip();
+            let tally = Tally {
+                left_out: entry.left_out.clone(),
+                ..Tally::bytes(bytes, SystemTime::now())
+            };
+            return self.bounds(entry.visit.protocol).count(from, &tally, now);
+        }
+        let lasted = now.saturating_duration_since(entry.opened).as_nanos();
+        let mut record = self.record_of(Action::SessionClose, entry);
+        record.event.duration = Some(u64::try_from(lasted).unwrap_or(u64::MAX));
+        record.decnet.bytes = Some(bytes);
+        record.decnet.reason = Some(reason);
+        record.decnet.left_out.clone_from(&entry.left_out);
+        write_line(&mut *self.out, &record);
+    }
+
+    fn record_of(&mut self, action: Action, entry: &Entry) -> Record {
+        let mut record = self.record(action, &entry.service, entry.visit);
+        record.decnet.session.clone_from(&entry.session);
+        record
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{sync::mpsc, time::Duration};
+    use std::{net::SocketAddrV4, sync::mpsc, time::Duration};
 
     use super::*;
 
@@ -236,7 +256,7 @@ mod tests {
         }
     }
 
-    pub(super) fn visit(local_port: u16, protocol: Protocol) -> Visit {
+    fn visit(local_port: u16, protocol: Protocol) -> Visit {
         Visit {
             remote: SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 9), 4000),
             local: None,
@@ -245,7 +265,7 @@ mod tests {
         }
     }
 
-    pub(super) fn written(act: impl FnOnce(&mut Journal, Instant)) -> Vec<Record> {
+    fn written(act: impl FnOnce(&mut Journal, Instant)) -> Vec<Record> {
         let (sender, lines) = mpsc::channel();
         let mut journal = Journal::new("web".into(), Box::new(Lines(sender)));
         let now = Instant::now();
@@ -279,5 +299,36 @@ mod tests {
         assert_eq!(summaries.len(), 2);
         assert_eq!(summaries.iter().map(|summary| summary.connections).sum::<u64>(), 969);
         assert_eq!(summaries.iter().map(|summary| summary.datagrams).sum::<u64>(), 39);
+    }
+
+    #[cfg(feature = "services")]
+    #[test]
+    fn each_of_ten_thousand_events_has_a_line_or_is_counted() {
+        let lines = written(|journal, now| {
+            // The first 32 conversations of a source have lines.
+            for _ in 0..40 {
+                let mut entry = journal.open("ssh", visit(22, Protocol::Tcp), now);
+                for _ in 0..250 {
+                    journal.report(&mut entry, Action::AuthAttempt, now, |_| ());
+                }
+                journal.close(&entry, 1, EndReason::Closed, now);
+            }
+        });
+        let attempts = lines
+            .iter()
+            .filter(|line| line.event.action == Action::AuthAttempt)
+            .count();
+        let left_out = lines
+            .iter()
+            .filter_map(|line| line.decnet.left_out.get(&Action::AuthAttempt));
+        assert!(attempts >= 32 * 8, "{attempts}");
+        assert!(attempts <= 2048, "{attempts}");
+        assert_eq!(attempts as u64 + left_out.sum::<u64>(), 10_000);
+        let sequence: Vec<u64> = lines
+            .iter()
+            .filter(|line| line.service.is_some())
+            .map(|line| line.event.sequence)
+            .collect();
+        assert!(sequence.iter().copied().eq(1..=sequence.len() as u64), "{sequence:?}");
     }
 }

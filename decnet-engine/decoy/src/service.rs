@@ -39,6 +39,7 @@ mod smtp;
 mod smtp_relay;
 mod snmp;
 mod ssh;
+mod stream;
 mod telnet;
 #[cfg(test)]
 mod testing;

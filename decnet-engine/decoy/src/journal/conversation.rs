@@ -5,11 +5,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use super::{Journal, Visit, bounds::Tally, bucket::Bucket};
-use crate::{
-    lines::write_line,
-    protocol::{Action, EndReason, Record},
-};
+use super::{bucket::Bucket, visit::Visit};
+use crate::protocol::Action;
 
 /// The events of all conversations together: this many at once, then one per period.
 const OF_EVENTS: (u32, Duration) = (1024, Duration::from_secs(5));
@@ -24,19 +21,19 @@ const FIRST: u32 = 8;
 /// A conversation in the log, from its first line to its last.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    service: String,
-    visit: Visit,
+    pub(super) service: String,
+    pub(super) visit: Visit,
     /// The id that its lines share; none if it is only counted.
-    session: Option<String>,
-    opened: Instant,
+    pub(super) session: Option<String>,
+    pub(super) opened: Instant,
     /// The events without lines.
-    left_out: BTreeMap<Action, u64>,
+    pub(super) left_out: BTreeMap<Action, u64>,
     events: Bucket,
     admitted: u32,
 }
 
 impl Entry {
-    fn new(service: &str, visit: Visit, now: Instant) -> Self {
+    pub(super) fn new(service: &str, visit: Visit, now: Instant) -> Self {
         Self {
             service: service.to_owned(),
             visit,
@@ -82,13 +79,13 @@ impl Conversations {
     }
 
     /// Returns the id of a new conversation.
-    fn next(&mut self) -> String {
+    pub(super) fn next(&mut self) -> String {
         self.count += 1;
         format!("{:x}-{}", self.began, self.count)
     }
 
     /// Returns whether the conversation may have a line for another event now.
-    fn admits(&mut self, entry: &mut Entry, now: Instant) -> bool {
+    pub(super) fn admits(&mut self, entry: &mut Entry, now: Instant) -> bool {
         if entry.session.is_none() || !entry.admits(now) {
             return false;
         }
@@ -97,96 +94,5 @@ impl Conversations {
         } else {
             self.events.take(now)
         }
-    }
-}
-
-impl Journal {
-    /// Logs the start of a conversation.
-    pub(crate) fn open(&mut self, service: &str, visit: Visit, now: Instant) -> Entry {
-        let from = *visit.remote.ip();
-        let mut entry = Entry::new(service, visit, now);
-        if self.bounds(visit.protocol).admit(from, now) {
-            entry.session = Some(self.conversations.next());
-            let record = self.record_of(Action::SessionOpen, &entry);
-            write_line(&mut *self.out, &record);
-        } else {
-            self.count(from, visit.protocol, now);
-        }
-        entry
-    }
-
-    /// Logs an event of a conversation. `fill` adds what it is about.
-    pub(crate) fn report(&mut self, entry: &mut Entry, action: Action, now: Instant, fill: impl FnOnce(&mut Record)) {
-        if self.conversations.admits(entry, now) {
-            let mut record = self.record_of(action, entry);
-            fill(&mut record);
-            write_line(&mut *self.out, &record);
-        } else {
-            *entry.left_out.entry(action).or_default() += 1;
-        }
-    }
-
-    /// Logs the end of a conversation.
-    pub(crate) fn close(&mut self, entry: &Entry, bytes: u64, reason: EndReason, now: Instant) {
-        if entry.session.is_none() {
-            let from = *entry.visit.remote.ip();
-            let tally = Tally {
-                left_out: entry.left_out.clone(),
-                ..Tally::bytes(bytes, SystemTime::now())
-            };
-            return self.bounds(entry.visit.protocol).count(from, &tally, now);
-        }
-        let lasted = now.saturating_duration_since(entry.opened).as_nanos();
-        let mut record = self.record_of(Action::SessionClose, entry);
-        record.event.duration = Some(u64::try_from(lasted).unwrap_or(u64::MAX));
-        record.decnet.bytes = Some(bytes);
-        record.decnet.reason = Some(reason);
-        record.decnet.left_out.clone_from(&entry.left_out);
-        write_line(&mut *self.out, &record);
-    }
-
-    fn record_of(&mut self, action: Action, entry: &Entry) -> Record {
-        let mut record = self.record(action, &entry.service, entry.visit);
-        record.decnet.session.clone_from(&entry.session);
-        record
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        journal::tests::{visit, written},
-        protocol::Protocol,
-    };
-
-    #[test]
-    fn each_of_ten_thousand_events_has_a_line_or_is_counted() {
-        let lines = written(|journal, now| {
-            // The first 32 conversations of a source have lines.
-            for _ in 0..40 {
-                let mut entry = journal.open("ssh", visit(22, Protocol::Tcp), now);
-                for _ in 0..250 {
-                    journal.report(&mut entry, Action::AuthAttempt, now, |_| ());
-                }
-                journal.close(&entry, 1, EndReason::Closed, now);
-            }
-        });
-        let attempts = lines
-            .iter()
-            .filter(|line| line.event.action == Action::AuthAttempt)
-            .count();
-        let left_out = lines
-            .iter()
-            .filter_map(|line| line.decnet.left_out.get(&Action::AuthAttempt));
-        assert!(attempts >= 32 * 8, "{attempts}");
-        assert!(attempts <= 2048, "{attempts}");
-        assert_eq!(attempts as u64 + left_out.sum::<u64>(), 10_000);
-        let sequence: Vec<u64> = lines
-            .iter()
-            .filter(|line| line.service.is_some())
-            .map(|line| line.event.sequence)
-            .collect();
-        assert!(sequence.iter().copied().eq(1..=sequence.len() as u64), "{sequence:?}");
     }
 }

@@ -3,38 +3,35 @@
 mod connection;
 mod conversation;
 mod datagrams;
-pub(super) mod stream;
+mod shared;
+mod stream;
 
 use std::{
     collections::BTreeMap,
     io::{self, ErrorKind, Write},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     os::unix::net,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    sync::Arc,
+    time::Instant,
 };
 
-use rustix::rand::{GetRandomFlags, getrandom};
 use tokio::{
     net::{TcpListener, TcpStream, UdpSocket, UnixStream},
     runtime,
-    sync::{Notify, watch},
+    sync::Notify,
     task::JoinSet,
     time::{interval, sleep},
 };
 
-use self::{conversation::Conversation, datagrams::Datagrams};
-use super::{
-    context::{Context, Service, Session},
-    crowd::Crowd,
-    limits::Limits,
-    registry::protocol,
-    secret::Secret,
-    tls::Configurations,
+use self::{
+    conversation::Conversation,
+    datagrams::Datagrams,
+    shared::{Shared, context, ended},
 };
+use super::{context::Service, limits::Limits, registry::protocol, secret::Secret};
 use crate::{
     failure::Failure,
-    journal::{Bucket, Journal},
+    journal::Journal,
     lines::log,
     ports::{Obtained, Supplier},
     protocol::{EXIT_DONE, EXIT_FAILED, EndReason, Listen, Protocol, ServiceState},
@@ -45,22 +42,6 @@ pub(super) struct Server {
     shared: Arc<Shared>,
     listen: Vec<Listen>,
     runtime: runtime::Runtime,
-}
-
-/// What all conversations share.
-pub(super) struct Shared {
-    services: BTreeMap<Listen, Arc<Service>>,
-    journal: Mutex<Journal>,
-    crowd: Mutex<Crowd>,
-    /// The limit of answers to datagrams, so that forged senders cannot cause a flood, or a loop between two deckies.
-    answers: Mutex<Bucket>,
-    /// The limit of log lines about a lack of resources.
-    complaints: Mutex<Bucket>,
-    limits: Limits,
-    tls: Configurations,
-    supplier: Supplier,
-    /// The reason for the end of all conversations, once there is one.
-    end: watch::Sender<Option<EndReason>>,
 }
 
 impl Server {
@@ -85,25 +66,10 @@ impl Server {
             .enable_all()
             .build()
             .map_err(|error| Failure::new("the runtime cannot be started", error))?;
-        let now = Instant::now();
-        let answers = Bucket::new(
-            limits.answers_per_second,
-            Duration::from_secs(1) / limits.answers_per_second,
-            now,
-        );
+        let journal = Journal::new(state.decky.clone(), log);
         Ok(Self {
             listen: services.keys().copied().collect(),
-            shared: Arc::new(Shared {
-                services,
-                journal: Mutex::new(Journal::new(state.decky.clone(), log)),
-                crowd: Mutex::default(),
-                answers: Mutex::new(answers),
-                complaints: Mutex::new(Bucket::new(4, Duration::from_mins(10), now)),
-                limits,
-                tls: Configurations::default(),
-                supplier,
-                end: watch::Sender::new(None),
-            }),
+            shared: Arc::new(Shared::new(services, supplier, limits, journal)),
             runtime,
         })
     }
@@ -262,56 +228,6 @@ async fn greet(stream: TcpStream, remote: SocketAddrV4, port: u16, shared: Arc<S
         () = sleep(limits.life) => EndReason::Age,
     };
     conversation.close(reason);
-}
-
-/// Waits for the end of the server.
-async fn ended(end: &mut watch::Receiver<Option<EndReason>>) -> EndReason {
-    match end.wait_for(Option::is_some).await {
-        Ok(reason) => reason.unwrap_or(EndReason::Stopped),
-        Err(_) => EndReason::Stopped,
-    }
-}
-
-impl Shared {
-    fn journal(&self) -> MutexGuard<'_, Journal> {
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn crowd(&self) -> MutexGuard<'_, Crowd> {
-        self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns whether another datagram may be sent now.
-    fn may_answer(&self) -> bool {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.take(Instant::now())
-    }
-
-    fn complain(&self, event: &str, cause: &str) {
-        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
-        if complaints.take(Instant::now()) {
-            log("warn", event, &serde_json::json!(cause));
-        }
-    }
-}
-
-/// Returns the surroundings of a new conversation.
-fn context(service: &Arc<Service>, transport: Protocol, remote: SocketAddrV4, local: SocketAddrV4) -> Context {
-    let mut random = [0; 32];
-    // It fails only before the kernel has its first random bytes. Challenges are then those of the secret.
-    if getrandom(&mut random, GetRandomFlags::empty()).is_err() {
-        random = service.secret.derive("conversation");
-    }
-    Context {
-        service: Arc::clone(service),
-        session: Session {
-            transport,
-            remote,
-            local: *local.ip(),
-            port: local.port(),
-            random: Secret::new(random),
-        },
-    }
 }
 
 fn udp(port: u16) -> Listen {

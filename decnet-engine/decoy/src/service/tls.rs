@@ -15,7 +15,7 @@ use super::{
     context::Context,
     event::{Event, Fingerprint, Text},
     https,
-    serve::stream::Stream,
+    stream::Stream,
     wire::client_hello::{self, ClientHello},
 };
 

@@ -27,10 +27,6 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    pub(super) fn one(name: &str, kind: u32, value: String) -> Self {
-        Self::rows(vec![(name.into(), kind)], vec![vec![value]])
-    }
-
     pub(super) fn rows(columns: Vec<Column>, rows: Vec<Vec<String>>) -> Self {
         let tag = format!("SELECT {}", rows.len());
         Self::Rows(columns, rows, tag)

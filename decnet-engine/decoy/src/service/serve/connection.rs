@@ -10,16 +10,14 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{
-    conversation::Conversation,
-    stream::{Counted, Stream},
-};
+use super::{conversation::Conversation, stream::Counted};
 use crate::{
     protocol::EndReason,
     service::{
         dialogue::{Dialogue, Input, Next, Transfer, Turn},
         registry::Protocol,
         ssh,
+        stream::Stream,
         tls::{self, Opening},
     },
 };

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use super::Shared;
+use super::shared::Shared;
 use crate::{
     journal::Entry,
     protocol::EndReason,

@@ -10,7 +10,10 @@ use std::{
 use jiff::Timestamp;
 use tokio::{net::UdpSocket, time::interval};
 
-use super::{Shared, conversation::Conversation};
+use super::{
+    conversation::Conversation,
+    shared::{Shared, context, ended},
+};
 use crate::{
     protocol::{EndReason, Protocol as Transport},
     service::{
@@ -62,7 +65,7 @@ impl Datagrams {
         let reason = loop {
             tokio::select! {
                 biased;
-                reason = super::ended(&mut end) => break reason,
+                reason = ended(&mut end) => break reason,
                 _ = tick.tick() => self.forget(),
                 received = self.socket.recv_from(&mut buffer) => {
                     // An error is about an earlier answer that could not be delivered.
@@ -80,7 +83,7 @@ impl Datagrams {
     fn receive(&mut self, datagram: &[u8], remote: SocketAddrV4) {
         if !self.peers.contains_key(&remote) {
             self.make_room();
-            let context = super::context(
+            let context = context(
                 &self.service,
                 Transport::Udp,
                 remote,

@@ -11,11 +11,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::conversation::Conversation;
 
-/// A connection, with or without TLS.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
-
 /// A connection whose input is counted and limited.
 pub(super) struct Counted<S> {
     stream: S,

@@ -13,16 +13,20 @@ pub(crate) mod tag {
     pub(crate) const BOOLEAN: u8 = 0x01;
     pub(crate) const INTEGER: u8 = 0x02;
     pub(crate) const OCTETS: u8 = 0x04;
+    #[cfg(test)]
     pub(crate) const NULL: u8 = 0x05;
     pub(crate) const OID: u8 = 0x06;
     pub(crate) const ENUMERATED: u8 = 0x0a;
     pub(crate) const SEQUENCE: u8 = 0x30;
     pub(crate) const SET: u8 = 0x31;
+    #[cfg(test)]
     pub(crate) const IP_ADDRESS: u8 = 0x40;
     pub(crate) const COUNTER_32: u8 = 0x41;
     pub(crate) const GAUGE_32: u8 = 0x42;
     pub(crate) const TIME_TICKS: u8 = 0x43;
+    #[cfg(test)]
     pub(crate) const OPAQUE: u8 = 0x44;
+    #[cfg(test)]
     pub(crate) const COUNTER_64: u8 = 0x46;
 
     /// Returns a context-specific tag. Its number is at most 30.
@@ -184,6 +188,7 @@ impl<'a> Element<'a> {
     }
 
     /// Returns the content as a number that is not negative, as SNMP's counters are, whatever the tag is.
+    #[cfg(test)]
     pub(crate) fn unsigned(&self) -> Result<u64, BerError> {
         let digits = match self.content {
             [] | [0x80..=0xff, ..] => return Err(BerError::Content(self.tag)),
@@ -196,6 +201,7 @@ impl<'a> Element<'a> {
     }
 
     /// Returns the content as a truth value.
+    #[cfg(test)]
     pub(crate) fn boolean(&self) -> Result<bool, BerError> {
         match self.content {
             [byte] => Ok(*byte != 0),
@@ -346,6 +352,7 @@ impl Writer {
     }
 
     /// Writes a NULL.
+    #[cfg(test)]
     pub(crate) fn null(&mut self) -> &mut Self {
         self.element(tag::NULL, &[])
     }
@@ -371,11 +378,5 @@ impl Writer {
             push(*part);
         }
         self.element(tag::OID, &content)
-    }
-
-    /// Writes elements that are encoded already.
-    pub(crate) fn raw(&mut self, bytes: &[u8]) -> &mut Self {
-        self.bytes.extend_from_slice(bytes);
-        self
     }
 }

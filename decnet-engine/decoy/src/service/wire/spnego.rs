@@ -69,8 +69,6 @@ pub(crate) enum State {
     Accepted = 0,
     /// Another message is needed.
     Incomplete = 1,
-    /// The login failed.
-    Rejected = 2,
 }
 
 /// Returns the answer of a server. It names NTLM until the negotiation is over.
@@ -158,7 +156,6 @@ mod tests {
         );
         assert_eq!(parse(&initial(b"a Kerberos ticket")), Ok(Token::OffersNtlm));
         assert_eq!(parse(&offer(false)), Ok(Token::OffersNtlm));
-        assert_eq!(parse(&answer(State::Rejected, None)), Ok(Token::Other));
         assert!(parse(b"GET / HTTP/1.0").is_err());
         assert!(parse(&initial(b"")[..20]).is_err());
     }

@@ -1,0 +1,121 @@
+//! What all conversations share.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddrV4,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use rustix::rand::{GetRandomFlags, getrandom};
+use tokio::sync::watch;
+
+use crate::{
+    journal::{Bucket, Journal},
+    lines::log,
+    ports::Supplier,
+    protocol::{EndReason, Listen, Protocol},
+    service::{
+        context::{Context, Service, Session},
+        crowd::Crowd,
+        limits::Limits,
+        secret::Secret,
+        tls::Configurations,
+    },
+};
+
+/// What all conversations share.
+pub(super) struct Shared {
+    pub(super) services: BTreeMap<Listen, Arc<Service>>,
+    journal: Mutex<Journal>,
+    crowd: Mutex<Crowd>,
+    /// The limit of answers to datagrams, so that forged senders cannot cause a flood, or a loop between two deckies.
+    answers: Mutex<Bucket>,
+    /// The limit of log lines about a lack of resources.
+    complaints: Mutex<Bucket>,
+    pub(super) limits: Limits,
+    pub(super) tls: Configurations,
+    pub(super) supplier: Supplier,
+    /// The reason for the end of all conversations, once there is one.
+    pub(super) end: watch::Sender<Option<EndReason>>,
+}
+
+/// Waits for the end of the server.
+pub(super) async fn ended(end: &mut watch::Receiver<Option<EndReason>>) -> EndReason {
+    match end.wait_for(Option::is_some).await {
+        Ok(reason) => reason.unwrap_or(EndReason::Stopped),
+        Err(_) => EndReason::Stopped,
+    }
+}
+
+impl Shared {
+    pub(super) fn new(
+        services: BTreeMap<Listen, Arc<Service>>,
+        supplier: Supplier,
+        limits: Limits,
+        journal: Journal,
+    ) -> Self {
+        let now = Instant::now();
+        let answers = Bucket::new(
+            limits.answers_per_second,
+            Duration::from_secs(1) / limits.answers_per_second,
+            now,
+        );
+        Self {
+            services,
+            journal: Mutex::new(journal),
+            crowd: Mutex::default(),
+            answers: Mutex::new(answers),
+            complaints: Mutex::new(Bucket::new(4, Duration::from_mins(10), now)),
+            limits,
+            tls: Configurations::default(),
+            supplier,
+            end: watch::Sender::new(None),
+        }
+    }
+
+    pub(super) fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn crowd(&self) -> MutexGuard<'_, Crowd> {
+        self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether another datagram may be sent now.
+    pub(super) fn may_answer(&self) -> bool {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.take(Instant::now())
+    }
+
+    pub(super) fn complain(&self, event: &str, cause: &str) {
+        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        if complaints.take(Instant::now()) {
+            log("warn", event, &serde_json::json!(cause));
+        }
+    }
+}
+
+/// Returns the surroundings of a new conversation.
+pub(super) fn context(
+    service: &Arc<Service>,
+    transport: Protocol,
+    remote: SocketAddrV4,
+    local: SocketAddrV4,
+) -> Context {
+    let mut random = [0; 32];
+    // It fails only before the kernel has its first random bytes. Challenges are then those of the secret.
+    if getrandom(&mut random, GetRandomFlags::empty()).is_err() {
+        random = service.secret.derive("conversation");
+    }
+    Context {
+        service: Arc::clone(service),
+        session: Session {
+            transport,
+            remote,
+            local: *local.ip(),
+            port: local.port(),
+            random: Secret::new(random),
+        },
+    }
+}
