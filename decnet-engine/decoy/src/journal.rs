@@ -29,8 +29,7 @@ pub(crate) use self::{
 use crate::{
     lines::write_line,
     protocol::{
-        Action, Decnet, EndReason, Endpoint, EventFields, Named, Network, Protocol, Record, Related, Summary,
-        Technique, Threat,
+        Action, Decnet, Endpoint, EventFields, Named, Network, Protocol, Record, Related, Summary, Technique, Threat,
     },
     timestamp::rfc3339,
 };
@@ -211,7 +210,7 @@ impl Journal {
     }
 
     /// Logs the end of a conversation.
-    pub(crate) fn close(&mut self, entry: &Entry, bytes: u64, reason: EndReason, now: Instant) {
+    pub(crate) fn close(&mut self, entry: &Entry, bytes: u64, reason: crate::protocol::EndReason, now: Instant) {
         if entry.session.is_none() {
             let from = *entry.visit.remote.ip();
             let tally = Tally {
@@ -311,7 +310,7 @@ mod tests {
                 for _ in 0..250 {
                     journal.report(&mut entry, Action::AuthAttempt, now, |_| ());
                 }
-                journal.close(&entry, 1, EndReason::Closed, now);
+                journal.close(&entry, 1, crate::protocol::EndReason::Closed, now);
             }
         });
         let attempts = lines

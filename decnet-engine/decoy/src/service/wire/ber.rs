@@ -19,15 +19,9 @@ pub(crate) mod tag {
     pub(crate) const ENUMERATED: u8 = 0x0a;
     pub(crate) const SEQUENCE: u8 = 0x30;
     pub(crate) const SET: u8 = 0x31;
-    #[cfg(test)]
-    pub(crate) const IP_ADDRESS: u8 = 0x40;
     pub(crate) const COUNTER_32: u8 = 0x41;
     pub(crate) const GAUGE_32: u8 = 0x42;
     pub(crate) const TIME_TICKS: u8 = 0x43;
-    #[cfg(test)]
-    pub(crate) const OPAQUE: u8 = 0x44;
-    #[cfg(test)]
-    pub(crate) const COUNTER_64: u8 = 0x46;
 
     /// Returns a context-specific tag. Its number is at most 30.
     pub(crate) const fn context(number: u8, is_constructed: bool) -> u8 {
@@ -201,7 +195,6 @@ impl<'a> Element<'a> {
     }
 
     /// Returns the content as a truth value.
-    #[cfg(test)]
     pub(crate) fn boolean(&self) -> Result<bool, BerError> {
         match self.content {
             [byte] => Ok(*byte != 0),
@@ -347,6 +340,7 @@ impl Writer {
     }
 
     /// Writes a BOOLEAN.
+    #[cfg(test)]
     pub(crate) fn boolean(&mut self, is_true: bool) -> &mut Self {
         self.element(tag::BOOLEAN, &[if is_true { 0xff } else { 0 }])
     }
