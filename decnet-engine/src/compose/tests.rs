@@ -116,7 +116,7 @@ fn maze(lans: u8) -> Desired {
             image: "decnet-decoy:0123456789ab".into(),
             build: None,
             command: Some(vec!["service".into()]),
-            environment: [("DECNET_SERVICE".into(), r#"{"banner":"$5 off\r\n"}"#.into())].into(),
+            environment: [("SERVICE_STATE".into(), r#"{"banner":"$5 off\r\n"}"#.into())].into(),
             capabilities: BTreeSet::new(),
             ports: BTreeSet::new(),
             answers_datagrams: false,
@@ -343,7 +343,7 @@ fn compose_accepts_the_file_without_warnings_and_reads_the_same_values() {
             "{command:?}"
         );
         assert_eq!(gateway["ports"].as_array().unwrap().len(), 3, "{command:?}");
-        let banner = &read["services"]["host-12.http"]["environment"]["DECNET_SERVICE"];
+        let banner = &read["services"]["host-12.http"]["environment"]["SERVICE_STATE"];
         assert_eq!(banner, r#"{"banner":"$5 off\r\n"}"#, "{command:?}");
         assert_eq!(
             read["networks"]["Lan-2"]["name"], "decnet_t_01234567_lan-2",

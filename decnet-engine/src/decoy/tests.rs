@@ -36,7 +36,7 @@ fn the_image_of_a_program_is_the_same_in_every_version() {
     assert_eq!(image.reference, "decnet-decoy:ba1af42147c8");
     assert_eq!(
         image.id,
-        "sha256:f8086a8e99cce010e93717491d48def80fa07753b511da3b9ca4e57db9ebcd49"
+        "sha256:345048079880cdf0546e11c72ca91ba04b404b9df44802c32349d932ae41205b"
     );
     assert_eq!(
         digest(&image.archive),
@@ -78,7 +78,7 @@ fn the_archive_has_a_manifest_a_configuration_and_one_layer_with_matching_names(
         .map(|(path, mode, owner, time, content)| (path.as_str(), *mode, *owner, *time, content.len()))
         .collect();
     let folder = |path| (path, 0o755, u64::from(KEEPER), 0, 0);
-    let program = ("decnet-decoy", 0o111, u64::from(KEEPER), 0, "a program".len());
+    let program = ("sbin/init", 0o111, u64::from(KEEPER), 0, "a program".len());
     assert_eq!(
         listed,
         [
@@ -86,6 +86,7 @@ fn the_archive_has_a_manifest_a_configuration_and_one_layer_with_matching_names(
             folder("dev"),
             folder("etc"),
             folder("proc"),
+            folder("sbin"),
             folder("sys"),
             folder("var"),
             folder("var/lib"),

@@ -349,7 +349,7 @@ impl<'a> Maker<'_, 'a> {
         ServiceState {
             decky: decky.name().to_string(),
             persona: persona::of(decky),
-            secret: persona::secret(self.context.secret, self.context.topology, decky.id()),
+            secret: persona::secret(self.context.secret, self.context.topology, decky.name()),
             services: vec![BuiltinService {
                 name: entry.name.to_string(),
                 listen: listen.collect(),

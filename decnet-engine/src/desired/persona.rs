@@ -1,7 +1,7 @@
 //! The host that a decky pretends to be.
 
 use decnet_decoy::protocol::{Os, Persona};
-use decnet_topology::{Decky, DeckyId, InstallationSecret, TopologyId};
+use decnet_topology::{Decky, InstallationSecret, Name, TopologyId};
 use sha2::{Digest, Sha256};
 
 /// The DNS domain of all deckies.
@@ -42,13 +42,14 @@ pub(super) fn of(decky: &Decky) -> Persona {
     }
 }
 
-/// Returns the secret of a decky, as hex digits. It is the same as long as the decky exists, and no decky knows that of another.
-pub(super) fn secret(installation: &InstallationSecret, topology: TopologyId, decky: DeckyId) -> String {
+/// Returns the secret of a decky, as hex digits. It is the same as long as the decky has its name, and no decky knows that of
+/// another.
+pub(super) fn secret(installation: &InstallationSecret, topology: TopologyId, decky: &Name) -> String {
     let mut hash = Sha256::new();
     hash.update(b"decky");
     hash.update(installation.as_bytes());
     hash.update(topology.to_string());
-    hash.update(decky.ordinal().to_be_bytes());
+    hash.update(decky.to_string().to_lowercase());
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -58,17 +59,17 @@ mod tests {
 
     #[test]
     fn each_decky_has_its_own_secret() {
-        let of = |installation: u8, topology: &str, decky: u32| {
+        let of = |installation: u8, topology: &str, decky: &str| {
             let installation = InstallationSecret::new([installation; 32]);
-            secret(&installation, topology.parse().unwrap(), DeckyId::new(decky))
+            secret(&installation, topology.parse().unwrap(), &decky.parse().unwrap())
         };
         let (one, other) = (
             "01234567-89ab-4cde-8f01-23456789abcd",
             "11234567-89ab-4cde-8f01-23456789abcd",
         );
-        assert_eq!(of(1, one, 1), of(1, one, 1));
-        for different in [of(2, one, 1), of(1, other, 1), of(1, one, 2)] {
-            assert_ne!(of(1, one, 1), different);
+        assert_eq!(of(1, one, "web"), of(1, one, "Web"));
+        for different in [of(2, one, "web"), of(1, other, "web"), of(1, one, "db")] {
+            assert_ne!(of(1, one, "web"), different);
             assert_eq!(different.len(), 64);
         }
     }

@@ -138,9 +138,12 @@ fn deploy_names_the_unit_that_restarts_services_with_their_own_images() {
     let file = lab.run(&["compose", "lab"]).exits(0).stdout;
     let image = file.lines().find_map(|line| line.trim().strip_prefix("image: "));
     let image = image.expect("an image");
-    let service = r#"{\"decky\":\"files\",\"service\":\"smb\",\"listen\":[]}"#;
+    let service = format!(
+        r#"{{\"decky\":\"files\",\"persona\":{{\"hostname\":\"files\",\"domain\":\"corp.local\",\"os\":\"debian-12\"}},\"secret\":\"{}\",\"services\":[]}}"#,
+        "07".repeat(32)
+    );
     let entry = format!(
-        "[services.smb]\nimage = \"{image}\"\ncommand = [\"service\"]\nenvironment = {{ DECNET_SERVICE = \"{service}\" }}\n"
+        "[services.smb]\nimage = \"{image}\"\ncommand = [\"service\"]\nenvironment = {{ SERVICE_STATE = \"{service}\" }}\n"
     );
     let catalog = lab.sandbox.write("own.toml", &entry);
     let catalog = catalog.to_string_lossy();

@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
 };
 
-use decnet_decoy::protocol::NetState;
+use decnet_decoy::protocol::{BuiltinService, Listen, NetState, Os, Persona, Protocol, SERVICE_VARIABLE, ServiceState};
 use decnet_topology::{InstanceId, LogSettings, ServiceName, TopologyId, short_id};
 
 use crate::{
@@ -179,12 +179,30 @@ impl Lab {
         }
     }
 
-    /// Returns the spec of a built-in service whose ports are not probed.
+    /// Returns the spec of a built-in service that sends `hello` to visitors of port 2323.
     pub fn service(&self, decky: &str, service: &str) -> ServiceSpec {
         let mut labels = self.labels(&(decky, service));
         labels.insert(naming::ROLE.into(), Role::Service.as_str().into());
-        let state =
-            format!(r#"{{"decky":"{decky}","service":"{service}","listen":[{{"port":2323,"protocol":"tcp"}}]}}"#);
+        let listen = Listen {
+            port: 2323,
+            protocol: Protocol::Tcp,
+        };
+        let state = ServiceState {
+            decky: decky.into(),
+            persona: Persona {
+                hostname: decky.into(),
+                domain: "corp.local".into(),
+                os: Os::Debian12,
+                versions: BTreeMap::new(),
+            },
+            secret: "07".repeat(32),
+            services: vec![BuiltinService {
+                name: "own".into(),
+                listen: vec![listen],
+                fields: [("banner".into(), "hello".into())].into_iter().collect(),
+            }],
+        };
+        let state = serde_json::to_string(&state).expect("plain JSON prints");
         ServiceSpec {
             name: ContainerName::from_docker(format!("{}_{decky}.{service}", self.prefix())),
             decky: decky.parse().expect("name"),
@@ -194,7 +212,7 @@ impl Lab {
             image: self.decoy.clone(),
             build: None,
             command: Some(vec!["service".into()]),
-            environment: BTreeMap::from([("DECNET_SERVICE".into(), state)]),
+            environment: BTreeMap::from([(SERVICE_VARIABLE.into(), state)]),
             capabilities: BTreeSet::new(),
             ports: BTreeSet::new(),
             answers_datagrams: false,

@@ -118,9 +118,7 @@ async fn routed_packets_pass_and_the_host_is_not_reachable() {
     );
 
     // Its answers leave by the DMZ, although other networks of the gateway sort before it.
-    let mut service = lab.service("gate", "telnet");
-    let hello = r#"{"decky":"gate","service":"telnet","listen":[{"port":2323,"protocol":"tcp"}],"banner":"hello"}"#;
-    service.environment.insert("DECNET_SERVICE".into(), hello.into());
+    let service = lab.service("gate", "telnet");
     lab.change(&create_service(&service)).await;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 42_032));
     let mut banner = [0; 5];
