@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use self::{
     query::{AA, CD, OPCODE, QR, Query, Question, RA, RD, code},
-    reply::Reply,
+    reply::{EDNS_SIZE, Reply},
     zone::{CH, Found, IN, Zone},
 };
 use super::{
@@ -30,9 +30,6 @@ mod reply;
 #[cfg(test)]
 mod tests;
 mod zone;
-
-/// The largest answer to a datagram that BIND sends.
-const EDNS_SIZE: u16 = 1232;
 
 /// A name server.
 struct Dns {

@@ -7,10 +7,11 @@
 mod content;
 mod run;
 mod stream;
+mod terminal;
 
 use jiff::Timestamp;
 
-use self::stream::Stream;
+use self::terminal::Stream;
 use super::{
     context::Context,
     dialogue::{Dialogue, Input, Turn},

@@ -4,7 +4,9 @@
 //! because scanners know their answers best. Searches find invented documents; changes are reported and acknowledged, but change
 //! nothing.
 
+mod cat;
 mod content;
+mod index;
 mod pretty;
 
 use jiff::Timestamp;

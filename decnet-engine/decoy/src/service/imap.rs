@@ -1,5 +1,6 @@
 //! IMAP (RFC 3501): Dovecot 2.3 as Debian 12 installs it, with logins allowed without TLS.
 
+mod client;
 mod fetch;
 mod folders;
 mod reader;
@@ -10,13 +11,14 @@ mod tests;
 use std::time::Duration;
 
 use self::{
+    client::{CAPABILITIES, LOGGED_IN, report_client},
     reader::{Read, Reader, Word, words},
     session::Session,
 };
 use super::{
     context::Context,
     dialogue::{Dialogue, Input, Next, Turn},
-    event::{Event, Fingerprint},
+    event::Event,
     wire::{
         dovecot::{self, Failures},
         line::foreign,
@@ -29,8 +31,6 @@ const LITERALS: usize = 64 * 1024;
 
 /// The answer to what is not a command before the login.
 const ERROR: &str = "BAD Error in IMAP command received by server.";
-
-const CAPABILITIES: &str = "IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+";
 
 /// An IMAP server.
 struct Imap {
@@ -262,30 +262,10 @@ impl Imap {
         }
         turn.allow_silence(dovecot::SESSION_SILENCE);
         self.session = Some(Session::new(&self.context, &login.user, turn.now()));
-        let capabilities = session::CAPABILITIES;
         turn.send(if self.knows_capabilities {
-            format!("* CAPABILITY {CAPABILITIES}{capabilities}\r\n{tag} OK Logged in\r\n")
+            format!("* CAPABILITY {CAPABILITIES}{LOGGED_IN}\r\n{tag} OK Logged in\r\n")
         } else {
-            format!("{tag} OK [CAPABILITY {CAPABILITIES}{capabilities}] Logged in\r\n")
+            format!("{tag} OK [CAPABILITY {CAPABILITIES}{LOGGED_IN}] Logged in\r\n")
         });
     }
-}
-
-/// Reports what the visitor's program says of itself (RFC 2971), and returns the answer.
-fn report_client(arguments: &[Word], turn: &mut Turn) -> Option<&'static str> {
-    match arguments {
-        [] => {}
-        [nothing] if nothing.upper() == "NIL" => {}
-        [list] if list.is_list => {
-            let pairs = list.items();
-            let text: Vec<&[u8]> = pairs.iter().map(|word| word.bytes.as_slice()).collect();
-            turn.report(Event::Fingerprint(Fingerprint {
-                method: "client-name",
-                value: text.join(&b' ').as_slice().into(),
-                server_name: None,
-            }));
-        }
-        _ => return None,
-    }
-    Some("* ID (\"name\" \"Dovecot\")\r\n")
 }

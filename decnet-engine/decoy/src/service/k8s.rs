@@ -3,13 +3,15 @@
 //! Source: the API reference of Kubernetes 1.27. Anonymous visitors see the version and the health only, unless the field
 //! `anonymous` gives them all. A bearer token is a login attempt, and is refused.
 
+mod answer;
 mod content;
-
-use std::fmt::Write as _;
+mod kinds;
+mod resource;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
+use self::{answer::Answer, resource::Resource};
 use super::{
     context::Context,
     dialogue::{Dialogue, Input, Turn},
@@ -70,137 +72,6 @@ struct ApiServer {
     requests: u64,
 }
 
-/// An answer.
-struct Answer {
-    status: u16,
-    kind: &'static str,
-    body: String,
-    /// Whether the body is indented for every client.
-    is_raw: bool,
-}
-
-impl Answer {
-    fn json(status: u16, body: impl Into<String>) -> Self {
-        Self {
-            status,
-            kind: "application/json",
-            body: body.into(),
-            is_raw: false,
-        }
-    }
-
-    fn text(status: u16, body: &str) -> Self {
-        Self {
-            status,
-            kind: "text/plain; charset=utf-8",
-            body: body.into(),
-            is_raw: true,
-        }
-    }
-
-    /// A `Status` object. `details` are members of an object, or none.
-    fn failure(status: u16, reason: &str, message: &str, details: Option<&str>) -> Self {
-        let details = details
-            .map(|details| format!("\"details\":{{{details}}},"))
-            .unwrap_or_default();
-        Self::json(
-            status,
-            format!(
-                "{{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{{}},\"status\":\"Failure\",\"message\":{},\
-                \"reason\":\"{reason}\",{details}\"code\":{status}}}",
-                quoted(message)
-            ),
-        )
-    }
-}
-
-/// A resource in a path, in the words of the API server.
-struct Resource<'a> {
-    group: &'a str,
-    namespace: Option<&'a str>,
-    kind: &'a str,
-    name: Option<&'a str>,
-    part: Option<&'a str>,
-}
-
-impl<'a> Resource<'a> {
-    /// Reads a path: `/api/v1/…` or `/apis/GROUP/VERSION/…`.
-    fn of(parts: &[&'a str]) -> Option<Self> {
-        let (group, rest) = match parts {
-            ["api", "v1", rest @ ..] => ("", rest),
-            ["apis", group, _, rest @ ..] => (*group, rest),
-            _ => return None,
-        };
-        let (namespace, rest) = match rest {
-            ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (Some(*namespace), rest),
-            _ => (None, rest),
-        };
-        let (kind, rest) = rest.split_first()?;
-        Some(Self {
-            group,
-            namespace,
-            kind,
-            name: rest.first().copied(),
-            part: rest.get(1).copied(),
-        })
-    }
-
-    /// Returns the verb of a method, as messages have it.
-    fn verb(&self, method: &str) -> &'static str {
-        match (method, self.name) {
-            ("POST", _) => "create",
-            ("PUT", _) => "update",
-            ("PATCH", _) => "patch",
-            ("DELETE", Some(_)) => "delete",
-            ("DELETE", None) => "deletecollection",
-            (_, Some(_)) => "get",
-            (_, None) => "list",
-        }
-    }
-
-    fn forbidden(&self, method: &str) -> Answer {
-        let name = self.name.map(|name| format!(" {}", quoted(name))).unwrap_or_default();
-        let kind = match self.part {
-            Some(part) => format!("{}/{part}", self.kind),
-            None => self.kind.to_owned(),
-        };
-        let place = match self.namespace {
-            Some(namespace) => format!("in the namespace {}", quoted(namespace)),
-            None => "at the cluster scope".into(),
-        };
-        let full = if self.group.is_empty() {
-            self.kind.to_owned()
-        } else {
-            format!("{}.{}", self.kind, self.group)
-        };
-        let message = format!(
-            "{full}{name} is forbidden: User \"system:anonymous\" cannot {} resource {} in API group {} {place}",
-            self.verb(method),
-            quoted(&kind),
-            quoted(self.group),
-        );
-        Answer::failure(403, "Forbidden", &message, Some(&self.details()))
-    }
-
-    fn details(&self) -> String {
-        let mut details = self
-            .name
-            .map(|name| format!("\"name\":{},", quoted(name)))
-            .unwrap_or_default();
-        if !self.group.is_empty() {
-            let _ = write!(details, "\"group\":{},", quoted(self.group));
-        }
-        let _ = write!(details, "\"kind\":{}", quoted(self.kind));
-        details
-    }
-
-    fn missing(&self) -> Answer {
-        let name = quoted(self.name.unwrap_or_default());
-        let message = format!("{} {name} not found", self.kind);
-        Answer::failure(404, "NotFound", &message, Some(&self.details()))
-    }
-}
-
 impl ApiServer {
     fn route(&self, request: &Request, turn: &mut Turn) -> Answer {
         if request.header("authorization").is_some() {
@@ -230,10 +101,10 @@ impl ApiServer {
             return Answer::failure(403, "Forbidden", &message, Some(""));
         }
         match (parts.as_slice(), resource) {
-            ([], _) => Answer::json(200, content::PATHS),
+            ([], _) => Answer::json(200, kinds::PATHS),
             (["api"], _) => Answer::json(200, self.show_api()),
-            (["apis"], _) => Answer::json(200, content::groups()),
-            (["api", "v1"], _) => Answer::json(200, content::RESOURCES),
+            (["apis"], _) => Answer::json(200, kinds::groups()),
+            (["api", "v1"], _) => Answer::json(200, kinds::RESOURCES),
             (_, Some(resource)) => self.of_resource(request, &resource, turn),
             _ => Answer::text(404, "404 page not found\n"),
         }
@@ -255,7 +126,7 @@ impl ApiServer {
             .is_none_or(|name| self.namespaces.iter().any(|known| known == name));
         match (request.method.as_str(), resource.name) {
             ("GET" | "HEAD", None) if is_namespace_known => self.list(resource, turn.now()),
-            ("GET" | "HEAD", None) => content::list(resource.kind, resource.group, &[]),
+            ("GET" | "HEAD", None) => kinds::list(resource.kind, resource.group, &[]),
             ("GET" | "HEAD", Some(name)) => match self.find(resource, name, turn.now()) {
                 Some(object) if resource.part.is_none() => Answer::json(200, object),
                 Some(_) if resource.part == Some("log") => Answer::text(200, ""),

@@ -81,7 +81,7 @@ impl Dialogue for Ldap {
                     }
                 }
                 _ => {
-                    // Both servers close without a word.
+                    // Both servers close without an answer.
                     turn.report(Event::probe("not this protocol", &input.take_all()));
                     turn.close();
                 }

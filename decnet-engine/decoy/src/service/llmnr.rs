@@ -18,7 +18,7 @@ const RESPONSE: u16 = 0x8000;
 const OPCODE: u16 = 0x7800;
 const AUTHORITATIVE: u16 = 0x0400;
 const IN: u16 = 1;
-/// The bit of a class that asks for an answer to one host, or tells that a record is the only one.
+/// The bit of a class that asks for an answer to one host, or states that a record is the only one.
 const TOP: u16 = 0x8000;
 
 /// A host that answers for its own name.

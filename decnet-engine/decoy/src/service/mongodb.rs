@@ -4,18 +4,20 @@
 //! The server pretends to know each user, so that a SCRAM login goes on to its proof, and refuses that.
 
 mod command;
+mod exchange;
 mod login;
 mod message;
 mod server;
+mod store;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
 use self::{
-    command::Store,
-    login::Exchange,
+    exchange::Exchange,
     message::{Message, Query},
+    store::Store,
 };
 use super::{
     context::Context,

@@ -112,7 +112,7 @@ impl Dialogue for MsSql {
 }
 
 impl MsSql {
-    /// The real server closes the connection without a word.
+    /// The real server closes the connection without an answer.
     fn refuse(&self, input: &mut Input, turn: &mut Turn) {
         let _ = self;
         turn.report(Event::probe("not this protocol", &input.take_all()));

@@ -2,17 +2,21 @@
 //!
 //! It asks for the password in clear text. The errors, with their files and lines, were read from 15.18.
 
+mod answer;
 mod catalog;
 mod login;
 mod message;
 mod query;
+mod server;
+mod startup;
 #[cfg(test)]
 mod tests;
 
 use self::{
-    login::Login,
+    answer::Answer,
     message::{Fault, message, ready},
-    query::{Answer, Server},
+    server::Server,
+    startup::Login,
 };
 use super::{
     context::Context,

@@ -3,6 +3,7 @@
 //! The answers, errors and tables were read from that server. Keys live as long as the conversation.
 
 mod command;
+mod hex;
 mod info;
 mod keyspace;
 mod reply;

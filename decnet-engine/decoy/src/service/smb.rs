@@ -7,6 +7,7 @@ mod login;
 mod negotiate;
 mod packet;
 mod pipe;
+mod session;
 mod shares;
 #[cfg(test)]
 mod tests;
@@ -14,10 +15,10 @@ mod tests;
 use std::collections::BTreeMap;
 
 use self::{
-    login::{Access, Login},
     negotiate::Dialects,
     packet::{Header, Response, command, status},
     pipe::Pipe,
+    session::{Access, Login},
     shares::{Share, Shares},
 };
 use super::{

@@ -8,6 +8,8 @@ mod files;
 mod hassh;
 mod host;
 mod ident;
+mod line;
+mod outcome;
 mod program;
 mod reading;
 mod shell;
@@ -17,6 +19,7 @@ mod tests;
 mod tools;
 mod visitor;
 mod windows;
+mod words;
 
 use std::{
     sync::{

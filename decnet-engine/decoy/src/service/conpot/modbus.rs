@@ -12,7 +12,7 @@ use super::{
         dialogue::{Dialogue, Input, Turn},
         event::{Event, Request},
     },
-    Device,
+    device::Device,
 };
 
 const ILLEGAL_FUNCTION: u8 = 1;

@@ -7,7 +7,7 @@ use super::{
         dialogue::{Dialogue, Input, Turn},
         event::{Event, Request, Text},
     },
-    Device, Template,
+    device::{Device, Template},
 };
 
 /// The longest head and body of a request.

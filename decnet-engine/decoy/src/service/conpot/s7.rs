@@ -6,7 +6,7 @@ use super::{
         dialogue::{Dialogue, Input, Turn},
         event::{Event, Request},
     },
-    Device,
+    device::{Device, Template},
 };
 
 /// The longest packet that is kept.
@@ -154,7 +154,7 @@ impl S7 {
             0x1c => self.components(),
             _ => Vec::new(),
         };
-        // The upper half of the id tells whether all rows or that of the index are wanted.
+        // The upper half of the id states whether all rows or that of the index are wanted.
         let rows: Vec<Vec<u8>> = rows
             .into_iter()
             .filter(|row| id >> 8 == 0 || row.first_chunk() == Some(&index.to_be_bytes()))
@@ -207,7 +207,7 @@ impl S7 {
     /// Returns the rows of list 0x001c: the names of the components.
     fn components(&self) -> Vec<Vec<u8>> {
         let station = match self.device.template {
-            super::Template::S71200 => "S7-1200 station_1",
+            Template::S71200 => "S7-1200 station_1",
             _ => "SIMATIC 200",
         };
         let row = |(index, text): &(u8, &str)| [&[0, *index][..], &padded(text, 32, 0)].concat();

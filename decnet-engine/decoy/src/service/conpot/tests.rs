@@ -219,7 +219,7 @@ fn the_web_page_moves_the_visitor_to_the_portal_and_takes_logins() {
 }
 
 #[test]
-fn published_defaults_of_other_programs_are_not_told() {
+fn published_defaults_of_other_programs_are_not_sent() {
     let mut visitor = Visitor::connect("conpot", 102, json!({}));
     visitor.send(hex(S7_CONNECT));
     let text = String::from_utf8_lossy(&visitor.send(hex(S7_COMPONENTS))).into_owned();

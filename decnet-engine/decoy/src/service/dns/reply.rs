@@ -2,9 +2,11 @@
 
 use super::{
     super::wire::dns::{Record, Writer, kind},
-    EDNS_SIZE,
     query::{Edns, Query, Question, TC},
 };
+
+/// The largest answer to a datagram that BIND sends.
+pub(super) const EDNS_SIZE: u16 = 1232;
 
 /// An answer before it is written.
 #[derive(Debug, Default)]

@@ -83,7 +83,7 @@ fn an_answer_over_udp_that_is_longer_than_two_questions_has_no_records_and_the_b
 }
 
 #[test]
-fn the_own_address_is_told_over_tcp_because_a_datagram_does_not_show_it() {
+fn the_own_address_is_sent_over_tcp_because_a_datagram_does_not_show_it() {
     let message = query("web-01.corp.local", 1, 1);
     let mut visitor = Visitor::connect("dns", 53, json!({}));
     let answer = visitor.send(framed(&message));

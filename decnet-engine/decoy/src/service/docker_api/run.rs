@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     Answer, Engine, missing,
-    stream::{SILENT, code_of},
+    terminal::{SILENT, code_of},
 };
 use crate::service::{
     dialogue::Turn,

@@ -1,7 +1,6 @@
-//! What the node shows of itself and its indices.
+//! What the node shows of itself.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jiff::Timestamp;
 
 use crate::service::{
     context::Context,
@@ -50,11 +49,11 @@ const BUILDS: &[(&str, &str, &str, &str)] = &[
 
 /// The names and numbers of a node.
 pub(super) struct Shown {
-    context: Context,
-    cluster: String,
-    node: String,
-    version: String,
-    indices: Vec<String>,
+    pub(super) context: Context,
+    pub(super) cluster: String,
+    pub(super) node: String,
+    pub(super) version: String,
+    pub(super) indices: Vec<String>,
 }
 
 impl Shown {
@@ -109,7 +108,7 @@ impl Shown {
         )
     }
 
-    fn id(&self, label: &str) -> String {
+    pub(super) fn id(&self, label: &str) -> String {
         URL_SAFE_NO_PAD.encode(self.context.stable::<16>(label))
     }
 
@@ -128,7 +127,7 @@ impl Shown {
     }
 
     /// The number of documents and the bytes of an index.
-    fn size(&self, index: &str) -> (u64, u64) {
+    pub(super) fn size(&self, index: &str) -> (u64, u64) {
         let [low, high, each]: [u8; 3] = self.context.stable(&format!("size {index}"));
         let count = 137 + u64::from(low) * 41 + u64::from(high) * 977;
         (count, count * (180 + u64::from(each)) + 4096)
@@ -163,7 +162,7 @@ impl Shown {
         )
     }
 
-    fn status(&self) -> &'static str {
+    pub(super) fn status(&self) -> &'static str {
         if self.indices.is_empty() { "green" } else { "yellow" }
     }
 
@@ -201,249 +200,5 @@ impl Shown {
             quoted(&self.version),
             self.context.pick("build type", &["deb", "docker", "tar"]),
         )
-    }
-
-    pub(super) fn cat_list() -> String {
-        let names = [
-            "allocation",
-            "shards",
-            "shards/{index}",
-            "master",
-            "nodes",
-            "tasks",
-            "indices",
-            "indices/{index}",
-            "segments",
-            "segments/{index}",
-            "count",
-            "count/{index}",
-            "recovery",
-            "recovery/{index}",
-            "health",
-            "pending_tasks",
-            "aliases",
-            "aliases/{alias}",
-            "thread_pool",
-            "thread_pool/{thread_pools}",
-            "plugins",
-            "fielddata",
-            "fielddata/{fields}",
-            "nodeattrs",
-            "repositories",
-            "snapshots/{repository}",
-            "templates",
-        ];
-        names
-            .iter()
-            .fold("=^.^=\n".into(), |text: String, name| text + "/_cat/" + name + "\n")
-    }
-
-    pub(super) fn cat_indices(&self) -> Vec<Vec<String>> {
-        let title = "health status index uuid pri rep docs.count docs.deleted store.size pri.store.size";
-        let rows = self.indices.iter().map(|index| {
-            let (count, bytes) = self.size(index);
-            let (uuid, size) = (self.uuid(index), human(bytes));
-            let row = [
-                "yellow",
-                "open",
-                index,
-                &uuid,
-                "1",
-                "1",
-                &count.to_string(),
-                "0",
-                &size,
-                &size,
-            ];
-            row.map(str::to_owned).to_vec()
-        });
-        [words(title)].into_iter().chain(rows).collect()
-    }
-
-    pub(super) fn cat_nodes(&self) -> Vec<Vec<String>> {
-        let title = "ip heap.percent ram.percent cpu load_1m load_5m load_15m node.role master name";
-        let row = format!("{} 38 96 3 0.21 0.17 0.14 cdfhilmrstw *", self.context.session.local);
-        let mut row = words(&row);
-        row.push(self.node.clone());
-        vec![words(title), row]
-    }
-
-    pub(super) fn cat_health(&self, now: Timestamp) -> Vec<Vec<String>> {
-        let title = "epoch timestamp cluster status node.total node.data shards pri relo init unassign pending_tasks \
-            max_task_wait_time active_shards_percent";
-        let shards = self.indices.len();
-        let percent = if shards == 0 { "100.0%" } else { "50.0%" };
-        let mut row = vec![
-            now.as_second().to_string(),
-            now.strftime("%H:%M:%S").to_string(),
-            self.cluster.clone(),
-        ];
-        row.extend(words(&format!(
-            "{} 1 1 {shards} {shards} 0 0 {shards} 0 - {percent}",
-            self.status()
-        )));
-        vec![words(title), row]
-    }
-
-    pub(super) fn cat_master(&self) -> Vec<Vec<String>> {
-        let address = self.context.session.local.to_string();
-        vec![
-            words("id host ip node"),
-            vec![self.id("node"), address.clone(), address, self.node.clone()],
-        ]
-    }
-
-    pub(super) fn cat_count(&self, now: Timestamp) -> Vec<Vec<String>> {
-        let count: u64 = self.indices.iter().map(|index| self.size(index).0).sum();
-        let time = now.strftime("%H:%M:%S").to_string();
-        vec![
-            words("epoch timestamp count"),
-            vec![now.as_second().to_string(), time, count.to_string()],
-        ]
-    }
-
-    fn chosen(&self, name: Option<&str>) -> Vec<&String> {
-        let is_chosen = |index: &&String| {
-            name.is_none_or(|name| name.split(',').any(|one| one == index.as_str() || one.contains('*')))
-        };
-        self.indices.iter().filter(is_chosen).collect()
-    }
-
-    /// The answer to a search: at most ten invented documents.
-    pub(super) fn search(&self, name: Option<&str>, size: usize, now: Timestamp) -> String {
-        let chosen = self.chosen(name);
-        let count: u64 = chosen.iter().map(|index| self.size(index).0).sum();
-        let (value, relation) = if count > 10_000 { (10_000, "gte") } else { (count, "eq") };
-        let hits: Vec<String> = (0..size.min(10))
-            .filter_map(|number| {
-                let index = chosen.get(number % chosen.len().max(1))?;
-                Some(self.document(index, number, now))
-            })
-            .collect();
-        let score = if hits.is_empty() { "null" } else { "1.0" };
-        let shards = chosen.len();
-        format!(
-            "{{\"took\":3,\"timed_out\":false,\"_shards\":{{\"total\":{shards},\"successful\":{shards},\"skipped\":0,\
-            \"failed\":0}},\"hits\":{{\"total\":{{\"value\":{value},\"relation\":\"{relation}\"}},\"max_score\":{score},\
-            \"hits\":[{}]}}}}",
-            hits.join(",")
-        )
-    }
-
-    fn document(&self, index: &str, number: usize, now: Timestamp) -> String {
-        let label = format!("document {index} {number}");
-        let [minutes, user, code]: [u8; 3] = self.context.stable(&label);
-        let users = [
-            "mueller",
-            "jsmith",
-            "akowalski",
-            "svc-backup",
-            "lnguyen",
-            "admin",
-            "rgarcia",
-        ];
-        let codes = ["200", "200", "304", "401", "500"];
-        let seconds = now.as_second().saturating_sub(i64::from(minutes) * 60 + 86_400);
-        let time = Timestamp::from_second(seconds).unwrap_or(now);
-        format!(
-            "{{\"_index\":{},\"_type\":\"_doc\",\"_id\":\"{}\",\"_score\":1.0,\"_source\":{{\"@timestamp\":\"{time}\",\
-            \"host\":{},\"user\":\"{}\",\"status\":{},\"id\":{}}}}}",
-            quoted(index),
-            URL_SAFE_NO_PAD.encode(self.context.stable::<15>(&label)),
-            quoted(&self.context.persona().hostname),
-            users.get(usize::from(user) % users.len()).unwrap_or(&"admin"),
-            codes.get(usize::from(code) % codes.len()).unwrap_or(&"200"),
-            1000 + number * 7 + usize::from(minutes),
-        )
-    }
-
-    pub(super) fn count(&self, name: Option<&str>) -> String {
-        let chosen = self.chosen(name);
-        let count: u64 = chosen.iter().map(|index| self.size(index).0).sum();
-        let shards = chosen.len();
-        format!(
-            "{{\"count\":{count},\"_shards\":{{\"total\":{shards},\"successful\":{shards},\"skipped\":0,\"failed\":0}}}}"
-        )
-    }
-
-    /// An object with a member for each index.
-    pub(super) fn per_index(&self, member: impl Fn(&str) -> String) -> String {
-        let members = self
-            .indices
-            .iter()
-            .map(|index| format!("{}:{}", quoted(index), member(index)));
-        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
-    }
-
-    pub(super) fn mapping() -> String {
-        "{\"mappings\":{\"properties\":{\"@timestamp\":{\"type\":\"date\"},\"host\":{\"type\":\"keyword\"},\
-        \"id\":{\"type\":\"long\"},\"status\":{\"type\":\"long\"},\"user\":{\"type\":\"keyword\"}}}}"
-            .into()
-    }
-
-    pub(super) fn settings(&self, index: &str) -> String {
-        let [days]: [u8; 1] = self.context.stable(&format!("age {index}"));
-        let created = 1_716_800_000_123_u64 + u64::from(days) * 61_234_567;
-        format!(
-            "{{\"settings\":{{\"index\":{{\"creation_date\":\"{created}\",\"number_of_shards\":\"1\",\
-            \"number_of_replicas\":\"1\",\"uuid\":\"{}\",\"version\":{{\"created\":\"{}\"}},\"provided_name\":{}}}}}}}",
-            self.uuid(index),
-            number_of(&self.version),
-            quoted(index),
-        )
-    }
-
-    pub(super) fn one(&self, index: &str) -> String {
-        let (mapping, settings) = (Self::mapping(), self.settings(index));
-        let inner = |text: &str| text.get(1..text.len().saturating_sub(1)).unwrap_or_default().to_owned();
-        format!(
-            "{{{}:{{\"aliases\":{{}},{},{}}}}}",
-            quoted(index),
-            inner(&mapping),
-            inner(&settings)
-        )
-    }
-
-    pub(super) fn stats(&self) -> String {
-        let shards = self.indices.len();
-        let of = |index: &str| {
-            let (count, bytes) = self.size(index);
-            format!(
-                "{{\"uuid\":\"{}\",\"primaries\":{{\"docs\":{{\"count\":{count},\"deleted\":0}},\
-                \"store\":{{\"size_in_bytes\":{bytes},\"reserved_in_bytes\":0}}}}}}",
-                self.uuid(index)
-            )
-        };
-        format!(
-            "{{\"_shards\":{{\"total\":{},\"successful\":{shards},\"failed\":0}},\"indices\":{}}}",
-            shards * 2,
-            self.per_index(of)
-        )
-    }
-}
-
-/// Returns the number of a version, for instance 7100299 for 7.10.2.
-fn number_of(version: &str) -> String {
-    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or_default());
-    let mut part = || parts.next().unwrap_or_default() % 100;
-    format!("{}{:02}{:02}99", part(), part(), part())
-}
-
-fn words(text: &str) -> Vec<String> {
-    text.split_whitespace().map(str::to_owned).collect()
-}
-
-/// Returns bytes in the form of `_cat`, for instance `1.2mb`.
-fn human(bytes: u64) -> String {
-    let (unit, name) = match bytes {
-        0..1024 => return format!("{bytes}b"),
-        1024..1_048_576 => (1024, "kb"),
-        _ => (1_048_576, "mb"),
-    };
-    let tenths = bytes * 10 / unit;
-    if tenths.is_multiple_of(10) {
-        format!("{}{name}", tenths / 10)
-    } else {
-        format!("{}.{}{name}", tenths / 10, tenths % 10)
     }
 }

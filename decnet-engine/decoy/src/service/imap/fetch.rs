@@ -117,7 +117,7 @@ impl Wanted {
         Ok(())
     }
 
-    /// Returns the answer for a message. `is_changed` tells that its flags changed.
+    /// Returns the answer for a message. `is_changed` is set if its flags changed.
     pub(super) fn answer(&self, number: usize, message: &Message, is_changed: bool) -> String {
         let mut parts: Vec<String> = Vec::new();
         let mut texts: Vec<String> = Vec::new();

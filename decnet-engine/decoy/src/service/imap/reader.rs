@@ -83,7 +83,7 @@ impl Reader {
     }
 }
 
-/// Splits off the size of a literal at the end of a line. Tells whether the visitor waits.
+/// Splits off the size of a literal at the end of a line. Also returns whether the visitor waits.
 fn literal(line: &[u8]) -> Option<(&[u8], u64, bool)> {
     let inner = line.strip_suffix(b"}")?;
     let open = inner.iter().rposition(|byte| *byte == b'{')?;

@@ -5,17 +5,11 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{
-    CAPABILITIES as COMMON,
+    client::{CAPABILITIES, LOGGED_IN, report_client},
     fetch::{Set, Wanted, flags, matches},
     reader::{Word, words},
-    report_client,
 };
 use crate::service::{context::Context, dialogue::Turn, event::Event, wire::mailbox::Mailbox};
-
-/// The capabilities that a user has after the login, in addition.
-pub(super) const CAPABILITIES: &str = " SORT SORT=DISPLAY THREAD=REFERENCES THREAD=REFS THREAD=ORDEREDSUBJECT MULTIAPPEND URL-PARTIAL CATENATE UNSELECT CHILDREN \
-     NAMESPACE UIDPLUS LIST-EXTENDED I18NLEVEL=1 CONDSTORE QRESYNC ESEARCH ESORT SEARCHRES WITHIN CONTEXT=SEARCH LIST-STATUS \
-     BINARY MOVE SNIPPET=FUZZY PREVIEW=FUZZY PREVIEW STATUS=SIZE SAVEDATE LITERAL+ NOTIFY SPECIAL-USE";
 
 /// The time that a command took.
 const TOOK: &str = "(0.001 + 0.000 secs).";
@@ -114,7 +108,7 @@ impl Session {
         }
     }
 
-    /// Returns the reply without its tag and time. An empty error tells that no mailbox is selected.
+    /// Returns the reply without its tag and time. An empty error means that no mailbox is selected.
     fn answer(
         &mut self,
         tag: &str,
@@ -129,7 +123,7 @@ impl Session {
         }
         match name {
             "CAPABILITY" => {
-                turn.send(format!("* CAPABILITY {COMMON}{CAPABILITIES}\r\n"));
+                turn.send(format!("* CAPABILITY {CAPABILITIES}{LOGGED_IN}\r\n"));
                 done("Capability")
             }
             "NOOP" => done("NOOP"),

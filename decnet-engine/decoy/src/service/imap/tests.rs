@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::*;
+use super::{super::event::Fingerprint, *};
 use crate::service::testing::{self, Visitor};
 
 fn connect(fields: serde_json::Value) -> Visitor {

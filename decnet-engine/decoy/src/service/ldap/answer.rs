@@ -144,7 +144,7 @@ impl Answers {
             .collect()
     }
 
-    /// A wrong user or password. `is_ntlm` tells the logins with NTLM.
+    /// A wrong user or password. `is_ntlm` is set for logins with NTLM.
     pub(super) fn wrong_login(&self, is_ntlm: bool) -> Fault {
         if !self.is_windows {
             return Fault::new(49, "");

@@ -5,13 +5,9 @@ use super::{
     message::{Query, error, ok},
 };
 use crate::service::{
-    context::Context,
     dialogue::Turn,
     wire::bson::{Document, Value},
 };
-
-/// The maximum number of collections that the visitor can add.
-const COLLECTIONS: usize = 64;
 
 /// Commands that need no login.
 const OPEN: &[&str] = &[
@@ -72,59 +68,6 @@ const KNOWN: &[&str] = &[
     "usersinfo",
     "validate",
 ];
-
-/// The databases and their collections. What the visitor changes ends with the conversation.
-#[derive(Debug)]
-pub(super) struct Store {
-    databases: Vec<(String, Vec<String>)>,
-}
-
-impl Store {
-    pub(super) fn new(context: &Context) -> Self {
-        let mut names: Vec<&str> = vec!["admin", "config", "local"];
-        names.extend(context.fields().lines("databases"));
-        names.sort_unstable();
-        names.dedup();
-        let collection = |name: &str| match name {
-            "admin" => "system.version",
-            "config" => "system.sessions",
-            "local" => "startup_log",
-            _ => "data",
-        };
-        let databases = names
-            .iter()
-            .map(|name| ((*name).to_owned(), vec![collection(name).to_owned()]));
-        Self {
-            databases: databases.collect(),
-        }
-    }
-
-    fn collections(&self, database: &str) -> &[String] {
-        let found = self.databases.iter().find(|(name, _)| name == database);
-        found.map_or(&[], |(_, collections)| collections.as_slice())
-    }
-
-    fn add(&mut self, database: &str, collection: &str) {
-        let count: usize = self.databases.iter().map(|(_, collections)| collections.len()).sum();
-        let is_known = self.collections(database).iter().any(|known| known == collection);
-        if is_known || count > COLLECTIONS || database.len() > 63 || collection.len() > 120 {
-            return;
-        }
-        match self.databases.iter_mut().find(|(name, _)| name == database) {
-            Some((_, collections)) => collections.push(collection.into()),
-            None => self.databases.push((database.into(), vec![collection.into()])),
-        }
-    }
-
-    /// Removes a collection. Returns false if there is none of this name.
-    fn remove(&mut self, database: &str, collection: &str) -> bool {
-        let count = self.collections(database).len();
-        for (_, collections) in self.databases.iter_mut().filter(|(name, _)| name == database) {
-            collections.retain(|known| known != collection);
-        }
-        self.collections(database).len() < count
-    }
-}
 
 impl MongoDb {
     /// Runs a command that is no login. `name` is its name in lower case, `asked` as the visitor wrote it.

@@ -4,6 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{
     MongoDb,
+    exchange::Exchange,
     message::{error, ok},
 };
 use crate::service::{
@@ -11,15 +12,6 @@ use crate::service::{
     event::{Auth, Event, Proof, Text},
     wire::bson::{Document, Value},
 };
-
-/// A login that goes on.
-pub(super) struct Exchange {
-    method: &'static str,
-    user: String,
-    database: String,
-    /// The first messages of the visitor and of the server.
-    start: String,
-}
 
 impl MongoDb {
     /// Answers a command of a login.

@@ -1,4 +1,4 @@
-//! What the server tells of itself.
+//! What the server says of itself.
 
 use jiff::Timestamp;
 

@@ -68,7 +68,7 @@ fn ping_gets_exact_bytes() {
 }
 
 #[test]
-fn hello_tells_of_the_server_and_the_client_is_reported() {
+fn hello_describes_the_server_and_the_client_is_reported() {
     let mut visitor = connect(true);
     let driver = Document::default().text("name", "PyMongo").text("version", "4.6.1");
     let client = Document::default().with("driver", Value::Document(driver));

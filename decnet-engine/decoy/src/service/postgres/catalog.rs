@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 
 use super::{
+    answer::{Answer, INT4, NAME, TEXT, VOID, syntax},
     message::Fault,
-    query::{Answer, INT4, NAME, Server, TEXT, VOID, syntax},
+    server::Server,
 };
 
 /// Settings that are the same on every server, in lower case.

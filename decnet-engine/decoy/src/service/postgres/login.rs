@@ -10,6 +10,7 @@ use super::{
     },
     MOST, Postgres, State,
     message::{Fault, message, ready},
+    startup::Login,
 };
 
 /// The maximum length of a startup packet without its length.
@@ -17,14 +18,6 @@ const STARTUP: usize = 10_000;
 const SSL: u32 = 80_877_103;
 const GSS: u32 = 80_877_104;
 const CANCEL: u32 = 80_877_102;
-
-/// What the visitor said in its startup packet.
-#[derive(Debug, Default)]
-pub(super) struct Login {
-    pub(super) user: Vec<u8>,
-    pub(super) database: Vec<u8>,
-    pub(super) application: Vec<u8>,
-}
 
 impl Postgres {
     /// Takes a startup packet. Returns whether there may be more to do.

@@ -1,153 +1,15 @@
-//! Statements and their answers.
+//! Statements.
 
 use jiff::Timestamp;
 
 use super::{
-    super::context::Context,
+    answer::{Answer, TEXT, syntax},
     catalog,
-    message::{Fault, message},
+    message::Fault,
+    server::Server,
 };
 
-/// A column: its name and the number of its type.
-pub(super) type Column = (String, u32);
-
-pub(super) const TEXT: u32 = 25;
-pub(super) const NAME: u32 = 19;
-pub(super) const INT4: u32 = 23;
-pub(super) const VOID: u32 = 2278;
-
-/// The answer to a statement.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// Columns, rows and the tag of the command.
-    Rows(Vec<Column>, Vec<Vec<String>>, String),
-    /// A command without rows.
-    Done(String),
-    Error(Fault),
-}
-
-impl Answer {
-    pub(super) fn rows(columns: Vec<Column>, rows: Vec<Vec<String>>) -> Self {
-        let tag = format!("SELECT {}", rows.len());
-        Self::Rows(columns, rows, tag)
-    }
-
-    /// Returns `RowDescription` or `NoData`.
-    pub(super) fn description(&self) -> Vec<u8> {
-        let Self::Rows(columns, ..) = self else {
-            return message(b'n', &[]);
-        };
-        let mut body = u16::try_from(columns.len()).unwrap_or_default().to_be_bytes().to_vec();
-        for (name, kind) in columns {
-            let size: i16 = match *kind {
-                NAME => 64,
-                INT4 | VOID => 4,
-                _ => -1,
-            };
-            // Neither table nor column; no modifier; text.
-            body.extend(
-                [
-                    name.as_bytes(),
-                    &[0; 7],
-                    &kind.to_be_bytes(),
-                    &size.to_be_bytes(),
-                    &[0xff; 4],
-                    &[0, 0],
-                ]
-                .concat(),
-            );
-        }
-        message(b'T', &body)
-    }
-
-    /// Returns the messages. The simple protocol describes the rows, too.
-    pub(super) fn encode(&self, describes: bool, version: &str) -> Vec<u8> {
-        let done = |tag: &str| message(b'C', format!("{tag}\0").as_bytes());
-        match self {
-            Self::Error(fault) => fault.encode("ERROR", version),
-            Self::Done(tag) => done(tag),
-            Self::Rows(_, rows, tag) => {
-                let mut bytes = if describes { self.description() } else { Vec::new() };
-                for row in rows {
-                    let mut body = u16::try_from(row.len()).unwrap_or_default().to_be_bytes().to_vec();
-                    for value in row {
-                        body.extend(u32::try_from(value.len()).unwrap_or_default().to_be_bytes());
-                        body.extend(value.as_bytes());
-                    }
-                    bytes.extend(message(b'D', &body));
-                }
-                bytes.extend(done(tag));
-                bytes
-            }
-        }
-    }
-}
-
-/// The server as one visitor sees it.
-#[derive(Debug, Clone)]
-pub(super) struct Server {
-    pub(super) version: String,
-    pub(super) port: u16,
-    pub(super) local: String,
-    pub(super) user: String,
-    pub(super) database: String,
-    pub(super) databases: Vec<String>,
-    pub(super) owner: String,
-    /// Tables that the visitor created: their names and columns.
-    tables: Vec<(String, Vec<String>)>,
-    transaction: u8,
-}
-
 impl Server {
-    pub(super) fn new(context: &Context, version: &str) -> Self {
-        let mut databases = vec!["postgres".to_owned()];
-        databases.extend(context.fields().lines("databases").into_iter().map(ToOwned::to_owned));
-        databases.extend(["template1".to_owned(), "template0".to_owned()]);
-        Self {
-            version: version.into(),
-            port: context.session.port,
-            local: context.session.local.to_string(),
-            user: String::new(),
-            database: String::new(),
-            databases,
-            owner: context.fields().text("user").unwrap_or("postgres").to_owned(),
-            tables: Vec::new(),
-            transaction: b'I',
-        }
-    }
-
-    /// Connects a user to a database. Returns false if there is none of this name.
-    pub(super) fn connect(&mut self, user: &str, database: &str) -> bool {
-        (self.user, self.database) = (user.into(), database.into());
-        self.databases.iter().any(|known| known == database)
-    }
-
-    /// Returns the state of the transaction.
-    pub(super) fn transaction(&self) -> u8 {
-        self.transaction
-    }
-
-    /// Returns the parameters that the server reports after a login.
-    pub(super) fn greeting(&self, application: &str) -> Vec<u8> {
-        let parameters = [
-            ("application_name", application),
-            ("client_encoding", "UTF8"),
-            ("DateStyle", "ISO, MDY"),
-            ("default_transaction_read_only", "off"),
-            ("in_hot_standby", "off"),
-            ("integer_datetimes", "on"),
-            ("IntervalStyle", "postgres"),
-            ("is_superuser", "on"),
-            ("server_encoding", "UTF8"),
-            ("server_version", &self.version),
-            ("session_authorization", &self.user),
-            ("standard_conforming_strings", "on"),
-            ("TimeZone", "Etc/UTC"),
-        ];
-        let messages = parameters.map(|(name, value)| message(b'S', format!("{name}\0{value}\0").as_bytes()));
-        messages.concat()
-    }
-
     /// Answers one statement.
     pub(super) fn answer(&mut self, statement: &str, now: Timestamp) -> Answer {
         let plain = statement.trim();
@@ -275,15 +137,6 @@ impl Server {
             [first, ..] => syntax(first, 1),
         }
     }
-}
-
-pub(super) fn syntax(near: &str, position: usize) -> Answer {
-    let end = near
-        .find(|c: char| !c.is_alphanumeric() && c != '_')
-        .filter(|end| *end > 0);
-    let near = near.get(..end.unwrap_or(near.len())).unwrap_or_default();
-    let text = format!("syntax error at or near \"{near}\"");
-    Answer::Error(Fault::at("42601", &text, "scan.l", 1188, "scanner_yyerror").position(position))
 }
 
 fn unknown_setting(name: &str) -> Answer {

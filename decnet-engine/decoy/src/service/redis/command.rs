@@ -1,25 +1,19 @@
 //! The answers to commands.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
 use super::{
-    Redis, info,
+    Redis,
+    hex::hex,
+    info,
     keyspace::integer,
     reply::Reply,
     table::{Found, commands, find},
 };
 use crate::service::dialogue::Turn;
-
-/// Returns bytes as hex digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut digits, byte| {
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
-}
 
 impl Redis {
     /// Answers a command that may run.

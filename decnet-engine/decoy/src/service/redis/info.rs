@@ -1,8 +1,8 @@
-//! What redis tells of itself: `INFO`, `CONFIG` and `CLIENT LIST`.
+//! What redis says of itself: `INFO`, `CONFIG` and `CLIENT LIST`.
 
 use jiff::Timestamp;
 
-use super::{Redis, command::hex, keyspace::matches, reply::Reply};
+use super::{Redis, hex::hex, keyspace::matches, reply::Reply};
 
 /// `INFO` of redis 7.0.15 on Debian 12.
 const INFO: &str = include_str!("info.txt");

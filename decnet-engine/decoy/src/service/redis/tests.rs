@@ -153,7 +153,7 @@ fn protocol_errors_and_http_close_the_connection() {
 }
 
 #[test]
-fn info_tells_of_the_host() {
+fn info_describes_the_host() {
     let mut visitor = connect(None);
     let info = visitor.line("INFO");
     let length: usize = info[1..info.find('\r').unwrap()].parse().unwrap();

@@ -11,22 +11,8 @@ use super::{
     },
     MOST_OPEN, Smb,
     packet::{self, Header, Response, status},
+    session::{Access, Login},
 };
-
-/// A login: under way, or done.
-#[derive(Debug)]
-pub(super) struct Login {
-    pub(super) challenge: [u8; 8],
-    /// How the visitor was let in; none until then.
-    pub(super) access: Option<Access>,
-}
-
-/// How a visitor was let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    Anonymous,
-    Guest,
-}
 
 impl Smb {
     pub(super) fn session_setup(&mut self, header: &mut Header, request: &[u8], turn: &mut Turn) -> Response {

@@ -1,4 +1,4 @@
-//! What an agent tells about its host: the objects of RFC 3418, RFC 2863 and the first ones of RFC 2790.
+//! What an agent says about its host: the objects of RFC 3418, RFC 2863 and the first ones of RFC 2790.
 
 use jiff::Timestamp;
 

@@ -11,7 +11,7 @@ use super::super::{
     wire::ber::{BerError, Oid, Reader, Writer, tag},
 };
 
-/// What an engine tells to those who ask.
+/// What an engine says to those who ask.
 pub(super) struct Discovery {
     engine: Vec<u8>,
     answers: u64,

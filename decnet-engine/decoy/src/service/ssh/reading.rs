@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::{
     files::{Node, tree},
+    outcome::{Own, complaint, failed},
     shell::Shell,
-    tools::{Own, complaint, failed},
 };
 
 /// Changes the working directory.

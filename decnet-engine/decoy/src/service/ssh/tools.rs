@@ -5,21 +5,13 @@ use jiff::Timestamp;
 use super::{
     files::{Node, tree},
     host::Flavour,
+    outcome::{Own, complaint, failed},
     reading,
-    shell::{Redirected, Shell},
+    shell::Shell,
+    words::Redirected,
 };
 
-/// What a command writes.
-#[derive(Debug, Default)]
-pub(super) struct Own {
-    pub(super) output: String,
-    pub(super) errors: String,
-    /// The shell ends.
-    pub(super) ends: bool,
-    pub(super) upload: Option<String>,
-}
-
-/// Commands that do their work without a word.
+/// Commands that write nothing.
 const SILENT: &[&str] = &[
     "true", ":", "export", "unset", "set", "alias", "umask", "sleep", "touch", "mkdir", "chmod", "chown", "sync",
     "disown", "trap", "ulimit", "clear", "rm", "mv", "cp", "ln", "kill", "pkill", "killall",
@@ -81,7 +73,7 @@ pub(super) fn run(shell: &mut Shell, command: &Redirected<'_>, input: Option<&st
     if SILENT.contains(&name) {
         return Own::default();
     }
-    if let Some(output) = told(shell, name, arguments, now) {
+    if let Some(output) = answer_of(shell, name, arguments, now) {
         return Own {
             output,
             ..Own::default()
@@ -114,25 +106,8 @@ pub(super) fn run(shell: &mut Shell, command: &Redirected<'_>, input: Option<&st
     }
 }
 
-/// Returns how Bash starts its messages.
-pub(super) fn complaint(shell: &Shell) -> String {
-    match (shell.is_command, shell.is_interactive) {
-        (true, _) => "bash: ".into(),
-        (false, true) => "-bash: ".into(),
-        (false, false) => format!("-bash: line {}: ", shell.lines),
-    }
-}
-
-pub(super) fn failed(shell: &mut Shell, status: u32, errors: String) -> Own {
-    shell.status = status;
-    Own {
-        errors,
-        ..Own::default()
-    }
-}
-
-/// Answers to commands that only tell something.
-fn told(shell: &Shell, name: &str, arguments: &[&str], now: Timestamp) -> Option<String> {
+/// Answers to commands that only show something.
+fn answer_of(shell: &Shell, name: &str, arguments: &[&str], now: Timestamp) -> Option<String> {
     let host = &shell.host;
     let user = &shell.user;
     let number = if user == "root" { 0 } else { 1000 };

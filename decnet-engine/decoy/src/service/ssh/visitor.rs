@@ -159,7 +159,7 @@ impl<R: Fn(Event)> Visitor<R> {
         self.deliver(id, sent, session)
     }
 
-    /// Sends what a program writes, and reports what it was told.
+    /// Sends what a program writes, and reports what it received.
     fn deliver(&mut self, id: ChannelId, sent: Sent, session: &mut Session) -> Result<(), Error> {
         for event in sent.events {
             (self.report)(event);

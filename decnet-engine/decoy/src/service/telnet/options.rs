@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn text_commands_options_and_subnegotiations_are_told_apart() {
+    fn text_commands_options_and_subnegotiations_are_distinguished() {
         assert_eq!(
             split(b"a\xff\xff\xff\xf6\xff\xfb\x18\xff\xfa\x18\0vt\xff\xff\xff\xf0b\xff"),
             [

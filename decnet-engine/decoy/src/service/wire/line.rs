@@ -75,7 +75,7 @@ pub(crate) fn word(line: &[u8]) -> (String, &[u8]) {
     (String::from_utf8_lossy(first).to_ascii_uppercase(), rest.trim_ascii())
 }
 
-/// Tells what input is that does not belong on a port for lines of text.
+/// Names the kind of input that does not belong on a port for lines of text.
 pub(crate) fn foreign(input: &[u8]) -> &'static str {
     if input.starts_with(&[0x16, 3]) {
         "tls on a plain port"

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_without_a_login_are_told_apart() {
+    fn messages_without_a_login_are_distinguished() {
         assert_eq!(start(b"CRAM-MD5", None), Step::Unknown);
         assert_eq!(start(b"PLAIN", Some(b"=")), Step::Malformed);
         assert_eq!(Exchange::Plain.answer(b"YWxpY2U="), Step::Malformed);

@@ -1,6 +1,9 @@
 //! The request line and the headers.
 
-use super::{Fault, Request, Style, Version, decode};
+use super::{
+    percent::decode,
+    request::{Fault, Request, Style, Version},
+};
 use crate::service::dialogue::Input;
 
 /// The head of a request.
