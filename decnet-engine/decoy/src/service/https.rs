@@ -2,7 +2,7 @@
 //!
 //! Plain HTTP on this port gets nginx's page for it; IIS closes.
 
-use super::{context::Context, dialogue::Dialogue, http::Site};
+use super::{context::Context, dialogue::Dialogue, http::site::Site};
 
 /// Starts a conversation.
 pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {

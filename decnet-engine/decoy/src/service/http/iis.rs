@@ -1,10 +1,11 @@
 //! The answers of IIS 10 and of HTTP.sys, which answers before IIS does.
 
-use std::fmt::Write as _;
-
 use jiff::Timestamp;
 
-use super::{Answer, Site, escaped, nginx};
+use super::{
+    nginx,
+    site::{Answer, Site, escaped},
+};
 use crate::service::wire::http::{Fault, Request, Response, date};
 
 /// Returns an answer.
@@ -204,16 +205,6 @@ pub(super) fn fault(fault: Fault, now: Timestamp) -> Response {
         .header("Connection", "close")
         .header("Content-Length", page.len().to_string())
         .body(page)
-}
-
-/// Returns the `ETag` of a file: the bytes of its time in units of 100 ns since 1601.
-pub(super) fn tag(seconds: i64) -> String {
-    let time = seconds.saturating_add(11_644_473_600).saturating_mul(10_000_000);
-    let digits = time.to_le_bytes().iter().fold(String::new(), |mut digits, byte| {
-        let _ = write!(digits, "{byte:x}");
-        digits
-    });
-    format!("\"{digits}:0\"")
 }
 
 /// The front page of a fresh installation.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Answer, Site, escaped};
+use super::site::{Answer, Site, escaped};
 use crate::service::wire::http::{Fault, Request, Response, Version, date};
 
 /// Returns whether the connection stays open.

@@ -1,8 +1,7 @@
 use serde_json::{Value, json};
 
-use super::*;
 use crate::{
-    protocol::Protocol,
+    protocol::{Os, Protocol},
     service::{
         event::{Auth, Event, Proof},
         testing::{Visitor, context_on, fields_have_an_effect, survives},
