@@ -3,6 +3,7 @@
 mod bounds;
 mod bridge;
 mod build;
+mod builtin;
 mod changed;
 mod digest;
 mod persona;

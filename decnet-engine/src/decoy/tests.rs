@@ -40,7 +40,7 @@ fn the_image_of_a_program_is_the_same_in_every_version() {
     );
     assert_eq!(
         digest(&image.archive),
-        "8859e39ef368063ab3bd2442c75b5a3f3cc314923930f49cfcbf22e6cf1b1210"
+        "c1d0ae764a897177cc48881b6786b050522b202caae2177048a7a5532156f750"
     );
 }
 

@@ -3,13 +3,14 @@ use std::{
     net::Ipv4Addr,
 };
 
-use decnet_decoy::protocol::{self, BuiltinService, Egress, Listen, NetState, ServiceState};
+use decnet_decoy::protocol::{self, Egress, NetState};
 use decnet_topology::{
     Catalog, Decky, DeploySettings, DmzEgress, Graph, ImageSource, InstallationSecret, InstanceId, Lan, Protocol,
     Route, Service, ServiceFields, ServiceLimits, ServiceName, Topology, TopologyId, ValidTopology,
 };
 
 use super::bridge;
+use super::builtin::{self, transport};
 use super::digest::digest;
 use super::persona;
 use super::seccomp::Seccomp;
@@ -332,40 +333,15 @@ impl<'a> Maker<'_, 'a> {
         }
     }
 
-    /// Returns the state that is passed to a built-in service.
-    fn state_of(&self, decky: &Decky, entry: &Service, fields: Option<&ServiceFields>) -> ServiceState {
-        let listen = entry.ports.iter().map(|port| Listen {
-            port: port.number,
-            protocol: transport(port.protocol),
-        });
-        let mut fields: serde_json::Map<_, _> = fields
-            .into_iter()
-            .flatten()
-            .map(|(key, value)| (key.to_string(), value.clone()))
-            .collect();
-        if let Some(banner) = &entry.banner {
-            fields.entry("banner").or_insert_with(|| banner.as_str().into());
-        }
-        ServiceState {
-            decky: decky.name().to_string(),
-            persona: persona::of(decky),
-            secret: persona::secret(self.context.secret, self.context.topology, decky.name()),
-            services: vec![BuiltinService {
-                name: entry.name.to_string(),
-                listen: listen.collect(),
-                fields,
-            }],
-        }
-    }
-
     fn service(&self, decky: &Decky, entry: &Service, base: &ContainerName, image: &ImageSpec) -> ServiceSpec {
         let fields = decky.service_config().get(&entry.name);
         let mut environment = entry.environment.clone();
         let is_builtin = matches!(entry.image, ImageSource::Builtin);
         let mut answers_datagrams = false;
         let (command, limits) = if is_builtin {
-            let state = self.state_of(decky, entry, fields);
-            answers_datagrams = state.services.iter().any(answers_every_datagram);
+            let secret = persona::secret(self.context.secret, self.context.topology, decky.name());
+            let state = builtin::state_of(decky, entry, fields, secret);
+            answers_datagrams = state.services.iter().any(builtin::answers_every_datagram);
             environment.insert(protocol::SERVICE_VARIABLE.into(), json(&state));
             (Some(vec!["service".into()]), BUILTIN_LIMITS)
         } else {
@@ -417,12 +393,6 @@ impl<'a> Maker<'_, 'a> {
         }
         spec
     }
-}
-
-/// Returns whether a built-in service answers to any datagram, because its maze or catalogue sets a banner.
-fn answers_every_datagram(service: &BuiltinService) -> bool {
-    let banner = service.fields.get("banner").and_then(|banner| banner.as_str());
-    banner.is_some_and(|banner| !banner.is_empty())
 }
 
 /// Converts a published port for a base.
@@ -502,13 +472,6 @@ fn nanos(cpus: f64) -> i64 {
     )]
     let nanos = (cpus.max(0.01) * 1e9) as i64;
     nanos
-}
-
-fn transport(protocol: Protocol) -> protocol::Protocol {
-    match protocol {
-        Protocol::Tcp => protocol::Protocol::Tcp,
-        Protocol::Udp => protocol::Protocol::Udp,
-    }
 }
 
 fn json(value: &impl serde::Serialize) -> String {

@@ -54,7 +54,7 @@ fn specs_have_the_digests_of_earlier_releases() {
     let expected = [
         (".dmz", "ffc2959e1055ca56"),
         ("gate", "f143f1b35eed6de7"),
-        ("gate.http", "e6894cc2c7593b92"),
+        ("gate.http", "555f300c0ad0c3d3"),
         ("host", "3b6a4bf5b0588fb8"),
         ("host.forge", "d18ce3a43ad48c86"),
         ("host.shop", "8b2f9bb39a9f6e4d"),
