@@ -5,8 +5,8 @@ use std::{
 
 use decnet_decoy::protocol::{self, Egress, NetState};
 use decnet_topology::{
-    Catalog, Decky, DeploySettings, DmzEgress, Graph, ImageSource, InstallationSecret, InstanceId, Lan, Protocol,
-    Route, Service, ServiceFields, ServiceLimits, ServiceName, Topology, TopologyId, ValidTopology,
+    Catalog, Decky, DeploySettings, DmzEgress, Graph, ImageSource, InstallationSecret, InstanceId, Lan, Route, Service,
+    ServiceLimits, ServiceName, Topology, TopologyId, ValidTopology,
 };
 
 use super::bridge;
