@@ -14,7 +14,7 @@ pub(super) fn state_of(decky: &Decky, entry: &Service, fields: Option<&ServiceFi
     let mut fields: serde_json::Map<_, _> = fields
         .into_iter()
         .flatten()
-        .map(|(key, value)| (key.to_string(), value.clone()))
+        .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     if let Some(banner) = &entry.banner {
         fields.entry("banner").or_insert_with(|| banner.as_str().into());

@@ -1,5 +1,7 @@
 //! The host that a decky pretends to be.
 
+use std::collections::BTreeMap;
+
 use decnet_decoy::protocol::{Os, Persona};
 use decnet_topology::{Decky, InstallationSecret, Name, TopologyId};
 use sha2::{Digest, Sha256};
@@ -38,7 +40,7 @@ pub(super) fn of(decky: &Decky) -> Persona {
         hostname: decky.name().to_string().to_lowercase(),
         domain: DOMAIN.into(),
         os: of_archetype.or(of_service).map_or(Os::Debian12, |(_, os)| *os),
-        versions: Default::default(),
+        versions: BTreeMap::new(),
     }
 }
 
@@ -50,7 +52,7 @@ pub(super) fn secret(installation: &InstallationSecret, topology: TopologyId, de
     hash.update(installation.as_bytes());
     hash.update(topology.to_string());
     hash.update(decky.to_string().to_lowercase());
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    InstallationSecret::new(hash.finalize().into()).to_string()
 }
 
 #[cfg(test)]

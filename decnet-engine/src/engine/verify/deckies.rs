@@ -172,9 +172,9 @@ impl Engine {
         {
             report.add(one);
         }
-        host::sources(&mut report, &desired, &observed, &info).await;
+        host::sources(&mut report, &desired, &observed, info).await;
         if report.loses_packets() {
-            let causes = host::causes(&observed, &info, report.drift.is_empty()).await;
+            let causes = host::causes(&observed, info, report.drift.is_empty()).await;
             report.causes.extend(causes);
         }
         Ok(report)

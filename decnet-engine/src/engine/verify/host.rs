@@ -24,8 +24,8 @@ impl Engine {
         let desired = Desired::new(&valid, &self.desired_context(&facts, id, &row.settings)?)?;
         let observed = self.runtime.inspect(Scope::Topology(instance, id)).await?;
         let mut report = VerifyReport::default();
-        sources(&mut report, &desired, &observed, &info).await;
-        report.causes.extend(known_causes(&observed, &info).await);
+        sources(&mut report, &desired, &observed, info).await;
+        report.causes.extend(known_causes(&observed, info).await);
         Ok(report)
     }
 }
