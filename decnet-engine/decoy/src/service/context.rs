@@ -31,7 +31,7 @@ pub(crate) struct Session {
     pub(crate) transport: Protocol,
     /// The visitor's address and port.
     pub(crate) remote: SocketAddrV4,
-    /// The decky's address that the visitor reached; unspecified for datagrams.
+    /// The decky's address that the visitor reached; unspecified if the kernel does not report it.
     pub(crate) local: Ipv4Addr,
     /// The decky's port.
     pub(crate) port: u16,

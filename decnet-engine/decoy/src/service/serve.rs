@@ -2,6 +2,7 @@
 
 mod connection;
 mod conversation;
+mod datagram_socket;
 mod datagrams;
 mod shared;
 mod stream;
@@ -16,7 +17,7 @@ use std::{
 };
 
 use tokio::{
-    net::{TcpListener, TcpStream, UdpSocket, UnixStream},
+    net::{TcpListener, TcpStream, UnixStream},
     runtime,
     sync::Notify,
     task::JoinSet,
@@ -25,6 +26,7 @@ use tokio::{
 
 use self::{
     conversation::Conversation,
+    datagram_socket::DatagramSocket,
     datagrams::Datagrams,
     shared::{Shared, context, ended},
 };
@@ -135,7 +137,7 @@ async fn serve(shared: &Arc<Shared>, obtained: Obtained, stop: net::UnixStream) 
         tasks.spawn(accept(listener, port, Arc::clone(shared)));
     }
     for (socket, port) in obtained.sockets {
-        let (socket, listen) = (UdpSocket::from_std(socket)?, udp(port));
+        let (socket, listen) = (DatagramSocket::new(socket)?, udp(port));
         if let Some(service) = shared.services.get(&listen) {
             let datagrams = Datagrams::new(socket, port, Arc::clone(service), Arc::clone(shared));
             tasks.spawn(datagrams.run());

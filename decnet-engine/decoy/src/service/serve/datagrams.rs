@@ -2,16 +2,17 @@
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    net::SocketAddrV4,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
-use tokio::{net::UdpSocket, time::interval};
+use tokio::time::interval;
 
 use super::{
     conversation::Conversation,
+    datagram_socket::{DatagramSocket, Ends},
     shared::{Shared, context, ended},
 };
 use crate::{
@@ -39,15 +40,15 @@ struct Peer {
 
 /// A socket and the sources that sent to it recently.
 pub(super) struct Datagrams {
-    socket: UdpSocket,
+    socket: DatagramSocket,
     port: u16,
     service: Arc<Service>,
     shared: Arc<Shared>,
-    peers: BTreeMap<SocketAddrV4, Peer>,
+    peers: BTreeMap<Ends, Peer>,
 }
 
 impl Datagrams {
-    pub(super) fn new(socket: UdpSocket, port: u16, service: Arc<Service>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(socket: DatagramSocket, port: u16, service: Arc<Service>, shared: Arc<Shared>) -> Self {
         Self {
             socket,
             port,
@@ -67,10 +68,10 @@ impl Datagrams {
                 biased;
                 reason = ended(&mut end) => break reason,
                 _ = tick.tick() => self.forget(),
-                received = self.socket.recv_from(&mut buffer) => {
+                received = self.socket.receive(&mut buffer) => {
                     // An error is about an earlier answer that could not be delivered.
-                    if let Ok((count, SocketAddr::V4(remote))) = received {
-                        self.receive(&buffer[..count], remote);
+                    if let Ok((count, ends)) = received {
+                        self.receive(&buffer[..count], ends);
                     }
                 }
             }
@@ -80,15 +81,11 @@ impl Datagrams {
         }
     }
 
-    fn receive(&mut self, datagram: &[u8], remote: SocketAddrV4) {
-        if !self.peers.contains_key(&remote) {
+    fn receive(&mut self, datagram: &[u8], ends: Ends) {
+        if !self.peers.contains_key(&ends) {
             self.make_room();
-            let context = context(
-                &self.service,
-                Transport::Udp,
-                remote,
-                SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, self.port),
-            );
+            let local = SocketAddrV4::new(ends.local, self.port);
+            let context = context(&self.service, Transport::Udp, ends.remote, local);
             let Some(dialogue) = protocol(&self.service.name).start(&context) else {
                 return;
             };
@@ -98,9 +95,9 @@ impl Datagrams {
                 last: Instant::now(),
                 silence: self.shared.limits.silence,
             };
-            self.peers.insert(remote, peer);
+            self.peers.insert(ends, peer);
         }
-        let Some(peer) = self.peers.get_mut(&remote) else {
+        let Some(peer) = self.peers.get_mut(&ends) else {
             return;
         };
         peer.last = Instant::now();
@@ -118,7 +115,7 @@ impl Datagrams {
             }
             allowed -= answer.len();
             // A full buffer of the kernel loses datagrams, as any network may.
-            let _ = self.socket.try_send_to(&answer, remote.into());
+            let _ = self.socket.send(&answer, ends);
         }
     }
 
@@ -131,8 +128,8 @@ impl Datagrams {
             .peers
             .iter()
             .min_by_key(|(_, peer)| peer.last)
-            .map(|(remote, _)| *remote);
-        if let Some(peer) = idlest.and_then(|remote| self.peers.remove(&remote)) {
+            .map(|(ends, _)| *ends);
+        if let Some(peer) = idlest.and_then(|ends| self.peers.remove(&ends)) {
             peer.conversation.close(EndReason::Displaced);
         }
     }

@@ -1,6 +1,7 @@
 //! The engine on a real daemon. Probes are sent only from inside the deckies.
 
 mod broken;
+mod clients;
 mod foreign;
 mod intruder;
 mod kernel;
