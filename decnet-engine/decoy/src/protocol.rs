@@ -2,6 +2,7 @@
 
 mod persona;
 mod record;
+mod service;
 
 use std::{collections::BTreeSet, fmt, net::Ipv4Addr};
 
@@ -15,6 +16,7 @@ pub use self::{
         HttpResponse, Named, Network, Original, Outcome, Process, Record, Related, Summary, Technique, Threat, Tls,
         TlsClient, User,
     },
+    service::{BuiltinService, Listen, ServiceState},
 };
 
 /// The environment variable with the first [`NetState`] of a base, as JSON. The name does not reveal this project.
@@ -265,43 +267,6 @@ pub enum Guard {
     AcceptLocal,
     /// Whether loopback addresses are reachable from outside: 0.
     RouteLocalnet,
-}
-
-/// The built-in services of one process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServiceState {
-    /// The decky's name, as the log shows it.
-    pub decky: String,
-    /// The host that the decky pretends to be.
-    pub persona: Persona,
-    /// The source of the decky's keys and ids: 64 hex digits.
-    pub secret: String,
-    /// The services.
-    pub services: Vec<BuiltinService>,
-}
-
-/// A built-in service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BuiltinService {
-    /// The name in the catalogue.
-    pub name: String,
-    /// The ports, on every address of the base.
-    pub listen: Vec<Listen>,
-    /// The fields that the maze sets.
-    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
-    pub fields: serde_json::Map<String, serde_json::Value>,
-}
-
-/// One port that a service answers on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Listen {
-    /// The port number.
-    pub port: u16,
-    /// The transport.
-    pub protocol: Protocol,
 }
 
 /// A transport protocol.

@@ -350,13 +350,16 @@ impl<'a> Maker<'_, 'a> {
                 IMAGE_LIMITS,
             )
         };
-        let defaults = entry
-            .fields
-            .iter()
-            .filter_map(|field| Some((&field.key, field.default.as_ref()?)));
-        let config: BTreeMap<_, _> = defaults.chain(fields.into_iter().flatten()).collect();
-        if !config.is_empty() {
-            environment.insert(CONFIG_VARIABLE.into(), json(&config));
+        // A built-in service has its fields in its state.
+        if !is_builtin {
+            let defaults = entry
+                .fields
+                .iter()
+                .filter_map(|field| Some((&field.key, field.default.as_ref()?)));
+            let config: BTreeMap<_, _> = defaults.chain(fields.into_iter().flatten()).collect();
+            if !config.is_empty() {
+                environment.insert(CONFIG_VARIABLE.into(), json(&config));
+            }
         }
         let mut spec = ServiceSpec {
             name: naming::service_of_base(base, &entry.name),

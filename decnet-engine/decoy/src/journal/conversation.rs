@@ -44,18 +44,6 @@ impl Entry {
             admitted: 0,
         }
     }
-
-    /// Returns whether the conversation may have another event now.
-    fn admits(&mut self, now: Instant) -> bool {
-        let admits = self.events.take(now);
-        self.admitted = self.admitted.saturating_add(u32::from(admits));
-        admits
-    }
-
-    /// Returns whether the last admitted event is one of the first.
-    fn has_few_events(&self) -> bool {
-        self.admitted <= FIRST
-    }
 }
 
 /// What all conversations of a journal share.
@@ -86,13 +74,15 @@ impl Conversations {
 
     /// Returns whether the conversation may have a line for another event now.
     pub(super) fn admits(&mut self, entry: &mut Entry, now: Instant) -> bool {
-        if entry.session.is_none() || !entry.admits(now) {
+        if entry.session.is_none() || !entry.events.take(now) {
             return false;
         }
-        if entry.has_few_events() {
+        let admits = if entry.admitted < FIRST {
             self.first_events.take(now)
         } else {
             self.events.take(now)
-        }
+        };
+        entry.admitted = entry.admitted.saturating_add(u32::from(admits));
+        admits
     }
 }

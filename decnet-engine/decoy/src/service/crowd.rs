@@ -29,15 +29,14 @@ impl Crowd {
         (self.last, notify)
     }
 
-    /// Closes a connection if there is no room for another from this source. Returns whether it did.
-    pub(super) fn displace(&mut self, newcomer: Ipv4Addr, of_source: usize, of_all: usize) -> bool {
+    /// Closes a connection if there is no room for another from this source.
+    pub(super) fn displace(&mut self, newcomer: Ipv4Addr, of_source: usize, of_all: usize) {
         let numbers: Vec<u64> = self.guests.keys().copied().collect();
         let open: Vec<Guest> = self.guests.values().map(|(guest, _)| *guest).collect();
         let displaced = displaced(&open, newcomer, of_source, of_all).and_then(|at| self.guests.remove(&numbers[at]));
         if let Some((_, notify)) = &displaced {
             notify.notify_one();
         }
-        displaced.is_some()
     }
 
     /// Notes that a connection had input.

@@ -38,9 +38,9 @@ pub(crate) trait Dialogue: Send {
         let _ = turn;
     }
 
-    /// Answers to a visitor who does not speak TLS on a port that starts with TLS. The connection closes after this turn.
+    /// Answers to a visitor who does not speak TLS where a handshake must come. The connection closes after this turn.
     fn unsecured(&mut self, input: &mut Input, turn: &mut Turn) {
-        let _ = (input, turn);
+        turn.report(Event::probe("plain text instead of TLS", &input.take_all()));
     }
 
     /// Continues after [`Turn::open_port`]. `port` is none if no port is free.

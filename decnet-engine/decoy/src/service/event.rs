@@ -171,7 +171,11 @@ impl Text {
         let mut text = String::new();
         for chunk in bytes.utf8_chunks() {
             for character in chunk.valid().chars() {
-                if is_printable(character) {
+                // A backslash is not escaped (`CORP\bob`), unless the text would then look like an escaped byte.
+                if text.ends_with('\\') && character == 'x' {
+                    text.pop();
+                    text.push_str("\\x5cx");
+                } else if is_printable(character) {
                     text.push(character);
                 } else {
                     let mut buffer = [0; 4];
@@ -255,6 +259,7 @@ mod tests {
         for (bytes, text) in [
             (&b"hunter2"[..], "hunter2"),
             (b"CORP\\bob", "CORP\\bob"),
+            (b"typed \\x1b", "typed \\x5cx1b"),
             (b"a\x1b[2J\r\n\0b", "a\\x1b[2J\\x0d\\x0a\\x00b"),
             ("pässwörd €".as_bytes(), "pässwörd €"),
             ("\u{9b}31m".as_bytes(), "\\xc2\\x9b31m"),

@@ -62,7 +62,14 @@ impl Server {
                 persona: state.persona.clone(),
                 secret: secret.clone(),
             });
-            services.extend(service.listen.iter().map(|listen| (*listen, Arc::clone(&shared))));
+            for listen in &service.listen {
+                if services.insert(*listen, Arc::clone(&shared)).is_some() {
+                    return Err(Failure::usage(
+                        "two services have the same port",
+                        format!("port {} of {}", listen.port, service.name),
+                    ));
+                }
+            }
         }
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -78,9 +85,9 @@ impl Server {
 
     /// Serves until `stop` is readable, with the sockets of one base after another. Returns the exit code.
     pub(super) fn run(&mut self, stop: &net::UnixStream) -> Result<u8, Failure> {
-        let code = self.serve_bases(stop)?;
+        let code = self.serve_bases(stop);
         self.shared.journal().finish(Instant::now());
-        Ok(code)
+        code
     }
 
     /// Serves sockets of a test until `stop` is readable or `base` ends.
@@ -188,12 +195,11 @@ async fn accept(listener: TcpListener, port: u16, shared: Arc<Shared>) {
             // would only spin.
             Err(error) => {
                 shared.complain("no room for another connection", &error.to_string());
-                let displaced = shared
+                shared
                     .crowd()
                     .displace(Ipv4Addr::UNSPECIFIED, shared.limits.of_source, 0);
-                if !displaced {
-                    sleep(shared.limits.accept_pause).await;
-                }
+                // The displaced connection closes its socket meanwhile.
+                sleep(shared.limits.accept_pause).await;
             }
         }
     }

@@ -42,6 +42,8 @@ pub(super) async fn converse(stream: TcpStream, protocol: &Protocol, conversatio
         input: Input::default(),
         silence: conversation.shared.limits.silence,
         data: None,
+        waiting: 0,
+        is_over: false,
     };
     let starts_with_tls = protocol.tls_ports.contains(&context.session.port);
     connection.run(starts_with_tls).await.unwrap_or_else(|reason| reason)
@@ -56,6 +58,23 @@ struct Connection<'a> {
     silence: Duration,
     /// The socket for the second connection.
     data: Option<TcpListener>,
+    /// The size of the input that the dialogue could not use without more bytes.
+    waiting: usize,
+    /// Whether the dialogue knows that the conversation ends.
+    is_over: bool,
+}
+
+/// A conversation that ends before its dialogue knows, because of a limit or a reset, still reports an incomplete message.
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let mut turn = Turn::new(Timestamp::now());
+            self.dialogue.finish(&mut self.input, &mut turn);
+            for event in turn.events {
+                self.conversation.report(event);
+            }
+        }
+    }
 }
 
 impl Connection<'_> {
@@ -72,6 +91,7 @@ impl Connection<'_> {
                     None => return Ok(EndReason::Closed),
                 },
                 Next::Close => {
+                    self.is_over = true;
                     self.say_goodbye().await;
                     return Ok(EndReason::Ended);
                 }
@@ -97,11 +117,13 @@ impl Connection<'_> {
 
     /// Reads input and passes it to the dialogue. Returns none after the end of the input.
     async fn read(&mut self) -> Result<Option<Next>, EndReason> {
-        // What is left of pipelined input before a step that is done now.
-        if !self.input.bytes().is_empty() {
-            let left = self.input.bytes().len();
+        // What is left of pipelined input before a step that is done now, or of a turn with a long answer.
+        let left = self.input.bytes().len();
+        if left > 0 && left != self.waiting {
             let next = self.turn(|dialogue, input, turn| dialogue.receive(input, turn)).await?;
-            if next != Next::Continue || self.input.bytes().len() < left {
+            self.waiting = self.input.bytes().len();
+            if next != Next::Continue || self.waiting < left {
+                self.waiting = 0;
                 return Ok(Some(next));
             }
         }
@@ -113,12 +135,16 @@ impl Connection<'_> {
         };
         let count = read.map_err(|error| reason(&error))?;
         if count == 0 {
+            self.is_over = true;
             self.turn(|dialogue, input, turn| dialogue.finish(input, turn)).await?;
             self.say_goodbye().await;
             return Ok(None);
         }
         self.input.push(&buffer[..count]);
+        let before = self.input.bytes().len();
         let next = self.turn(|dialogue, input, turn| dialogue.receive(input, turn)).await?;
+        // Without progress, another call with the same bytes would only cost time.
+        self.waiting = if self.input.bytes().len() == before { before } else { 0 };
         if self.input.bytes().len() > Input::MOST {
             return Err(EndReason::Size);
         }
@@ -136,7 +162,7 @@ impl Connection<'_> {
         if !turn.pause.is_zero() {
             sleep(turn.pause).await;
         }
-        let bytes = turn.sent.concat();
+        let bytes = std::mem::take(&mut turn.sent).concat();
         if !bytes.is_empty() {
             let sending = async {
                 self.stream.write_all(&bytes).await?;
@@ -155,7 +181,12 @@ impl Connection<'_> {
         let opening = timeout(step, tls::opening(&mut *self.stream, read)).await;
         let hello = match opening.map_err(|_| EndReason::Idle)? {
             Ok(Opening::Hello(hello)) => hello,
+            Ok(Opening::Other(read)) if read.is_empty() => {
+                self.is_over = true;
+                return Ok(false);
+            }
             Ok(Opening::Other(read)) => {
+                self.is_over = true;
                 self.input.push(&read);
                 self.turn(|dialogue, input, turn| dialogue.unsecured(input, turn))
                     .await?;
@@ -209,13 +240,16 @@ impl Connection<'_> {
                 timeout(limits.step, sending).await.ok()?.ok()?;
             }
             Transfer::Receive(most) => {
-                let most = u64::try_from(most).unwrap_or(u64::MAX);
-                let mut limited = stream.take(most);
-                timeout(limits.silence, limited.read_to_end(&mut received))
-                    .await
-                    .ok()?
-                    .ok()?;
-                self.conversation.count(received.len());
+                let mut buffer = [0; 4096];
+                // An upload that stops is as long as what arrived of it.
+                while received.len() < most {
+                    let read = timeout(limits.silence, stream.read(&mut buffer)).await;
+                    let count = read.unwrap_or(Ok(0)).unwrap_or(0);
+                    if count == 0 || !self.conversation.count(count) {
+                        break;
+                    }
+                    received.extend_from_slice(&buffer[..count.min(most - received.len())]);
+                }
             }
         }
         Some(received)

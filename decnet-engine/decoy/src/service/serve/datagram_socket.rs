@@ -11,7 +11,8 @@ use nix::{
     cmsg_space,
     libc::{in_addr, in_pktinfo},
     sys::socket::{
-        ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt::Ipv4PacketInfo,
+        ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt,
+        sockopt::Ipv4PacketInfo,
     },
 };
 use tokio::{io::Interest, net::UdpSocket};
@@ -63,12 +64,7 @@ impl DatagramSocket {
 fn receive_now(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, Ends)> {
     let mut space = cmsg_space!(in_pktinfo);
     let mut parts = [IoSliceMut::new(buffer)];
-    let received = recvmsg::<SockaddrIn>(
-        socket.as_raw_fd(),
-        &mut parts,
-        Some(&mut space),
-        MsgFlags::MSG_DONTWAIT,
-    )?;
+    let received = recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_DONTWAIT)?;
     let local = received.cmsgs()?.find_map(|message| match message {
         ControlMessageOwned::Ipv4PacketInfo(info) => Some(Ipv4Addr::from(info.ipi_spec_dst.s_addr.to_ne_bytes())),
         _ => None,
@@ -87,7 +83,10 @@ mod tests {
 
     #[test]
     fn an_answer_leaves_from_the_address_that_was_asked() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let any = net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
             any.set_nonblocking(true).unwrap();

@@ -34,6 +34,7 @@ const AMPLIFICATION: usize = 2;
 struct Peer {
     dialogue: Box<dyn Dialogue>,
     conversation: Conversation,
+    opened: Instant,
     last: Instant,
     silence: Duration,
 }
@@ -92,6 +93,7 @@ impl Datagrams {
             let peer = Peer {
                 dialogue,
                 conversation: Conversation::open(context, &self.shared, None),
+                opened: Instant::now(),
                 last: Instant::now(),
                 silence: self.shared.limits.silence,
             };
@@ -101,7 +103,11 @@ impl Datagrams {
             return;
         };
         peer.last = Instant::now();
-        peer.conversation.count(datagram.len());
+        if !peer.conversation.count(datagram.len()) {
+            peer.conversation.close(EndReason::Size);
+            self.peers.remove(&ends);
+            return;
+        }
         let mut turn = Turn::new(Timestamp::now());
         peer.dialogue.receive(&mut Input::from(datagram), &mut turn);
         for event in turn.events {
@@ -134,14 +140,19 @@ impl Datagrams {
         }
     }
 
-    /// Ends the conversations of sources that are silent.
+    /// Ends the conversations of sources that are silent, and those that last for too long.
     fn forget(&mut self) {
         let now = Instant::now();
-        let silent = self
-            .peers
-            .extract_if(.., |_, peer| now.saturating_duration_since(peer.last) >= peer.silence);
-        for (_, peer) in silent {
-            peer.conversation.close(EndReason::Idle);
+        let life = self.shared.limits.life;
+        let reason = |peer: &Peer| {
+            if now.saturating_duration_since(peer.last) >= peer.silence {
+                Some(EndReason::Idle)
+            } else {
+                (now.saturating_duration_since(peer.opened) >= life).then_some(EndReason::Age)
+            }
+        };
+        for (_, peer) in self.peers.extract_if(.., |_, peer| reason(peer).is_some()) {
+            peer.conversation.close(reason(&peer).unwrap_or(EndReason::Idle));
         }
     }
 }

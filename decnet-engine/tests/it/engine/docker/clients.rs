@@ -164,11 +164,19 @@ const VISITS: &[Visit] = &[
 ];
 
 /// The ports that nmap looks at, and the number of them whose product it must name.
-const SCANNED: &str = "21,22,23,25,53,80,102,110,143,389,443,502,636,993,995,1433,1883,2375,3306,3389,5060,5432,5900,6379,9200,27017";
+const SCANNED: &str =
+    "21,22,23,25,53,80,102,110,143,389,443,502,636,993,995,1433,1883,2375,3306,3389,5060,5432,5900,6379,9200,27017";
 const NAMED: usize = 20;
 
 fn addresses(command: &str) -> String {
-    let hosts = [("WEB", 11), ("MAIL", 12), ("DB", 13), ("WIN", 14), ("MISC", 15), ("PLC", 16)];
+    let hosts = [
+        ("WEB", 11),
+        ("MAIL", 12),
+        ("DB", 13),
+        ("WIN", 14),
+        ("MISC", 15),
+        ("PLC", 16),
+    ];
     hosts.iter().fold(command.to_owned(), |command, (name, host)| {
         command.replace(name, &format!("10.203.61.{host}"))
     })
@@ -183,22 +191,34 @@ fn maze() -> Topology {
         })
         .decky("client", |decky| decky.on("inner", "10.203.61.99"))
         .decky("web", |decky| {
-            let decky = decky.on("inner", "10.203.61.11").services(["http", "https", "ssh", "ftp", "telnet"]);
-            decky.config("ssh", "password", "hunter2").config("ftp", "password", "secret")
+            let decky = decky
+                .on("inner", "10.203.61.11")
+                .services(["http", "https", "ssh", "ftp", "telnet"]);
+            decky
+                .config("ssh", "password", "hunter2")
+                .config("ftp", "password", "secret")
         })
         .decky("mail", |decky| {
-            let decky = decky.on("inner", "10.203.61.12").services(["smtp", "pop3", "imap", "dns", "snmp"]);
+            let decky = decky
+                .on("inner", "10.203.61.12")
+                .services(["smtp", "pop3", "imap", "dns", "snmp"]);
             decky.config("imap", "user", "bob").config("imap", "password", "pw1")
         })
         .decky("db", |decky| {
             let decky = decky
                 .on("inner", "10.203.61.13")
                 .services(["mysql", "postgres", "redis", "mongodb", "mqtt"]);
-            decky.config("postgres", "password", "pg").config("redis", "password", "r3")
+            decky
+                .config("postgres", "password", "pg")
+                .config("redis", "password", "r3")
         })
         .decky("win", |decky| {
-            let decky = decky.on("inner", "10.203.61.14").services(["smb", "rdp", "ldap", "mssql", "vnc"]);
-            decky.config("smb", "guest", true).config("smb", "shares", "finance\nhr")
+            let decky = decky
+                .on("inner", "10.203.61.14")
+                .services(["smb", "rdp", "ldap", "mssql", "vnc"]);
+            decky
+                .config("smb", "guest", true)
+                .config("smb", "shares", "finance\nhr")
         })
         .decky("misc", |decky| {
             let services = ["elasticsearch", "docker_api", "k8s", "sip", "tftp"];
@@ -218,7 +238,10 @@ fn run_inside(base: &str, command: &str) -> Option<String> {
     let command = format!("( {command} ) 2>&1");
     let running = thread::spawn(move || {
         move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("as root");
-        Command::new("timeout").args(["300", "sh", "-c", &command]).output().expect("a shell")
+        Command::new("timeout")
+            .args(["300", "sh", "-c", &command])
+            .output()
+            .expect("a shell")
     });
     let output = running.join().expect("the command ended");
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -244,7 +267,10 @@ async fn standard_clients_get_the_expected_exchange_and_it_comes_out_of_the_log(
         lab.deploy(id).await;
         let decky = |name: &str| {
             let mut deckies = topology.deckies().iter();
-            deckies.find(|decky| decky.name().as_str() == name).expect("a decky").clone()
+            deckies
+                .find(|decky| decky.name().as_str() == name)
+                .expect("a decky")
+                .clone()
         };
         let client = naming::base(id, &decky("client"));
         let mut skipped = Vec::new();
@@ -270,7 +296,9 @@ async fn standard_clients_get_the_expected_exchange_and_it_comes_out_of_the_log(
         let hosts = addresses("WEB MAIL DB WIN MISC PLC");
         let scan = format!("nmap -n -Pn -sV -p {SCANNED} {hosts}");
         if let Some(printed) = run_inside(client.as_str(), &scan) {
-            let open = printed.lines().filter(|line| line.contains("/tcp") && line.contains("open"));
+            let open = printed
+                .lines()
+                .filter(|line| line.contains("/tcp") && line.contains("open"));
             let named: Vec<&str> = open.filter(|line| line.split_whitespace().count() > 3).collect();
             assert!(named.len() >= NAMED, "{printed}");
         }

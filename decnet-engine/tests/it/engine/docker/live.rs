@@ -156,8 +156,9 @@ impl Talk {
             stream.set_nodelay(true).expect("set");
             let mut sent = 0;
             while !stopped.load(Ordering::Relaxed) {
-                stream.write_all(b".").expect("the connection lives");
-                sent += 1;
+                // A keepalive of a NetBIOS session (RFC 1002, section 4.3.7), which has no answer.
+                stream.write_all(b"\x85\0\0\0").expect("the connection lives");
+                sent += 4;
                 thread::sleep(Duration::from_millis(5));
             }
             stream.shutdown(std::net::Shutdown::Both).expect("shut down");
