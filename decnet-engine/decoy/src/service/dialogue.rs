@@ -130,6 +130,9 @@ pub(crate) enum Transfer {
 }
 
 impl Turn {
+    /// How many bytes a dialogue sends before it returns.
+    const MOST_SENT: usize = 64 * 1024;
+
     /// Starts a turn at a time.
     pub(crate) fn new(now: Timestamp) -> Self {
         Self {
@@ -170,6 +173,12 @@ impl Turn {
     /// Closes the connection after the bytes of this turn.
     pub(crate) fn close(&mut self) {
         self.next = Next::Close;
+    }
+
+    /// Returns whether the dialogue must return: because of the next step, or because it sent much. What it leaves of the input
+    /// is passed to it again after the bytes were sent, so a small request cannot cause an answer that fills the memory.
+    pub(crate) fn is_over(&self) -> bool {
+        self.next != Next::Continue || self.sent.iter().map(Vec::len).sum::<usize>() >= Self::MOST_SENT
     }
 
     /// Returns whether the dialogue closed the connection in this turn.

@@ -65,7 +65,7 @@ impl Dialogue for Dns {
             }
             return;
         }
-        while let Some(length) = input.bytes().first_chunk::<2>() {
+        while let Some(length) = input.bytes().first_chunk::<2>().filter(|_| !turn.is_over()) {
             let end = usize::from(u16::from_be_bytes(*length)) + 2;
             if input.bytes().len() < end {
                 return;

@@ -13,7 +13,7 @@ use self::{
 };
 use super::{
     context::Context,
-    dialogue::{Dialogue, Input, Next, Transfer, Turn},
+    dialogue::{Dialogue, Input, Transfer, Turn},
     event::{Auth, Event},
     wire::{
         digest::Digest,
@@ -98,7 +98,7 @@ impl Dialogue for Ftp {
     }
 
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
-        while turn.next == Next::Continue {
+        while !turn.is_over() {
             match self.lines.take(input) {
                 Taken::Line(line) => self.line(&line, turn),
                 Taken::TooLong(start) => {

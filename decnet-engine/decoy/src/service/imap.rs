@@ -17,7 +17,7 @@ use self::{
 };
 use super::{
     context::Context,
-    dialogue::{Dialogue, Input, Next, Turn},
+    dialogue::{Dialogue, Input, Turn},
     event::Event,
     wire::{
         dovecot::{self, Failures},
@@ -76,7 +76,7 @@ impl Dialogue for Imap {
     }
 
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
-        while turn.next == Next::Continue {
+        while !turn.is_over() {
             let most = if self.session.is_some() {
                 LITERALS
             } else {

@@ -14,7 +14,7 @@ use self::{
 };
 use super::{
     context::Context,
-    dialogue::{Dialogue, Input, Next, Turn},
+    dialogue::{Dialogue, Input, Turn},
     event::{Auth, Event},
     wire::{
         ber::{self, BerError, Element, Reader, tag},
@@ -86,7 +86,7 @@ impl Dialogue for Ldap {
                     turn.close();
                 }
             }
-            if turn.next != Next::Continue {
+            if turn.is_over() {
                 return;
             }
         }

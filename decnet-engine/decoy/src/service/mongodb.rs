@@ -71,7 +71,7 @@ impl Dialogue for MongoDb {
     }
 
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
-        while !turn.is_closed() {
+        while !turn.is_over() {
             if input.bytes().starts_with(b"GET ") {
                 let end = input
                     .bytes()

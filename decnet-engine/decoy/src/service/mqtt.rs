@@ -62,7 +62,7 @@ pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
 
 impl Dialogue for Mqtt {
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
-        while !turn.is_closed() {
+        while !turn.is_over() {
             let Some(first) = input.bytes().first().copied() else {
                 return;
             };

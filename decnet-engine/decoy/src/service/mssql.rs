@@ -69,7 +69,7 @@ enum State {
 
 impl Dialogue for MsSql {
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
-        while !turn.is_closed() {
+        while !turn.is_over() {
             let [kind, status, high, low, ..] = *input.bytes() else {
                 if self.state == State::Start && input.bytes().first().is_some_and(|kind| !matches!(kind, 0x10 | 0x12))
                 {

@@ -109,7 +109,7 @@ impl Dialogue for MySql {
     }
 
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
-        while !turn.is_closed() {
+        while !turn.is_over() {
             let (sequence, payload) = match packet::next(input) {
                 Packet::Incomplete => return,
                 Packet::TooLong => return self.refuse_length(input, turn),

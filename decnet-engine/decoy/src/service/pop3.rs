@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{
     context::Context,
-    dialogue::{Dialogue, Input, Next, Turn},
+    dialogue::{Dialogue, Input, Turn},
     event::Event,
     wire::{
         dovecot::{self, Failures},
@@ -61,7 +61,7 @@ impl Dialogue for Pop3 {
     }
 
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
-        while turn.next == Next::Continue {
+        while !turn.is_over() {
             match self.lines.take(input) {
                 Taken::Line(line) => self.line(&line, turn),
                 Taken::TooLong(start) => {

@@ -104,7 +104,7 @@ impl Dialogue for Postgres {
                 State::Password => self.password(input, turn),
                 State::Session => self.session(input, turn),
             };
-            if !goes_on || turn.is_closed() {
+            if !goes_on || turn.is_over() {
                 return;
             }
         }

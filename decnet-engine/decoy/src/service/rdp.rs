@@ -10,7 +10,7 @@ mod tests;
 use self::session::Session;
 use super::{
     context::Context,
-    dialogue::{Dialogue, Input, Next, Turn},
+    dialogue::{Dialogue, Input, Turn},
     event::Event,
     wire::{
         ber::{self, BerError, Reader, Writer, tag},
@@ -70,7 +70,7 @@ pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
 
 impl Dialogue for Rdp {
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
-        while turn.next == Next::Continue && !input.bytes().is_empty() {
+        while !turn.is_over() && !input.bytes().is_empty() {
             let length = match self.phase {
                 Phase::Login(_) => ber::frame(input.bytes()).map_err(|_| ()),
                 _ => frame(input.bytes()),

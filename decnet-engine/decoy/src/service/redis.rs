@@ -91,7 +91,7 @@ impl Dialogue for Redis {
     }
 
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
-        while !turn.is_closed() {
+        while !turn.is_over() {
             match self.reader.next(input, self.is_admitted) {
                 Request::Incomplete => return,
                 Request::Empty => {}

@@ -75,7 +75,7 @@ pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
 
 impl Dialogue for Smb {
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
-        while turn.next == Next::Continue
+        while !turn.is_over()
             && let Some(&[kind, high, middle, low]) = input.bytes().first_chunk()
         {
             if !matches!(kind, 0 | 0x81 | 0x85) {

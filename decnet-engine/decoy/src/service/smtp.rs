@@ -11,7 +11,7 @@ use std::time::Duration;
 use self::mail::{Chunk, Mail};
 use super::{
     context::Context,
-    dialogue::{Dialogue, Input, Next, Turn},
+    dialogue::{Dialogue, Input, Turn},
     event::{Event, Fingerprint},
     wire::{
         line::{Lines, Taken, foreign, word},
@@ -104,7 +104,7 @@ impl Dialogue for Smtp {
 
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
         self.pause = Duration::ZERO;
-        while turn.next == Next::Continue {
+        while !turn.is_over() {
             if let Some(chunk) = &mut self.chunk {
                 if !chunk.take(input, self.mail.as_mut()) {
                     return;

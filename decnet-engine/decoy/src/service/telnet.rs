@@ -133,7 +133,7 @@ impl Dialogue for Telnet {
                 Some(Part::Subnegotiation(content)) => self.value(&content, turn),
                 Some(Part::Command(_)) | None => {}
             }
-            if turn.is_closed() {
+            if turn.is_over() {
                 return;
             }
         }

@@ -101,7 +101,16 @@ impl Visitor {
             self.input = Input::default();
         }
         self.input.push(bytes.as_ref());
-        self.turn(|dialogue, input, turn| dialogue.receive(input, turn))
+        let mut answer = Vec::new();
+        loop {
+            let before = self.input.bytes().len();
+            answer.extend(self.turn(|dialogue, input, turn| dialogue.receive(input, turn)));
+            let left = self.input.bytes().len();
+            // As the server: what a long answer left of the input is passed again.
+            if left == 0 || left == before || !self.is_open() || self.is_datagram() {
+                return answer;
+            }
+        }
     }
 
     /// Sends a line and returns the answer as text.
@@ -126,6 +135,10 @@ impl Visitor {
         self.events.append(&mut turn.events);
         self.next = turn.next;
         turn.sent.concat()
+    }
+
+    fn is_datagram(&self) -> bool {
+        self.context.session.transport == Protocol::Udp
     }
 
     fn is_open(&self) -> bool {

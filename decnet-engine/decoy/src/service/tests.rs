@@ -298,23 +298,37 @@ fn a_service_whose_base_ends_continues_with_the_sockets_of_the_next_one() {
 #[test]
 fn an_answer_has_at_most_twice_the_size_of_the_request() {
     let running = Running::start(Protocol::Udp);
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    socket.connect((Ipv4Addr::LOCALHOST, running.port)).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let ask = |question: &[u8]| {
+    let visitor = || {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket.connect((Ipv4Addr::LOCALHOST, running.port)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket
+    };
+    let ask = |socket: &UdpSocket, question: &[u8]| {
         socket.send(question).unwrap();
         let mut answer = [0; 1024];
         let length = socket.recv(&mut answer).unwrap();
         answer[..length].to_vec()
     };
+    // The server answers, so the kernel reports the addresses of all later datagrams.
+    ask(&visitor(), b"hello");
+    let socket = visitor();
     // An empty datagram has no answer, so the next answer is for the one after it.
     socket.send(b"").unwrap();
-    assert_eq!(ask(b"x"), &BANNER.as_bytes()[..2]);
-    assert_eq!(ask(&[0; 15]), &BANNER.as_bytes()[..30]);
-    assert_eq!(ask(&[0; 100]), BANNER.as_bytes());
+    assert_eq!(ask(&socket, b"x"), &BANNER.as_bytes()[..2]);
+    assert_eq!(ask(&socket, &[0; 15]), &BANNER.as_bytes()[..30]);
+    assert_eq!(ask(&socket, &[0; 100]), BANNER.as_bytes());
+    let port = socket.local_addr().unwrap().port();
     let log = running.end();
-    assert_eq!(log.of(Action::Probe).len(), 4);
-    let ends = log.of(Action::SessionClose);
+    let of_socket = |action| {
+        let records = log.of(action).into_iter();
+        records
+            .filter(|record| record.source.and_then(|source| source.port) == Some(port))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of_socket(Action::Probe).len(), 4);
+    let ends = of_socket(Action::SessionClose);
     assert_eq!(ends.len(), 1, "one source is one conversation");
     assert_eq!(ends[0].decnet.bytes, Some(116));
+    assert_eq!(ends[0].destination.and_then(|end| end.ip), Some(Ipv4Addr::LOCALHOST));
 }

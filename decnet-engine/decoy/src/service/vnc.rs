@@ -14,7 +14,7 @@ use des::{
 use self::screen::Screen;
 use super::{
     context::Context,
-    dialogue::{Dialogue, Input, Next, Turn},
+    dialogue::{Dialogue, Input, Turn},
     event::{Auth, Event, Proof, Text},
     wire::ntlm::hex,
 };
@@ -66,7 +66,7 @@ impl Dialogue for Vnc {
     }
 
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
-        while turn.next == Next::Continue {
+        while !turn.is_over() {
             let length = match &self.phase {
                 Phase::Version => 12,
                 Phase::Choice | Phase::Start => 1,

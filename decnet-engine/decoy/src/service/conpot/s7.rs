@@ -34,7 +34,7 @@ pub(super) fn new(device: Device) -> Box<dyn Dialogue> {
 
 impl Dialogue for S7 {
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
-        while !turn.is_closed() {
+        while !turn.is_over() {
             let Some([version, _, high, low]) = input.bytes().first_chunk::<4>().copied() else {
                 if input.bytes().first().is_some_and(|version| *version != 3) {
                     refuse(&input.take_all(), turn);

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
+use crate::service::dialogue::Next;
 use crate::service::testing::{self, Visitor};
 
 fn connect(fields: serde_json::Value) -> Visitor {

@@ -1,3 +1,4 @@
+use crate::service::dialogue::Next;
 use jiff::Timestamp;
 use serde_json::json;
 

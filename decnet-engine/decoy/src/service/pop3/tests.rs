@@ -2,6 +2,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
+use crate::service::dialogue::Next;
 use crate::{
     protocol::{Os, Protocol},
     service::testing::{self, Visitor},

@@ -1,3 +1,4 @@
+use crate::service::dialogue::Next;
 use serde_json::{Value, json};
 
 use super::{

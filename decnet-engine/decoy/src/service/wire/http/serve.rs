@@ -27,7 +27,7 @@ pub(crate) trait Server {
 
 /// Answers the requests in the input.
 pub(crate) fn serve(server: &mut impl Server, input: &mut Input, turn: &mut Turn) {
-    while !turn.is_closed() && !server.has_switched() {
+    while !turn.is_over() && !server.has_switched() {
         match server.reader().next(input) {
             Read::Incomplete => return,
             Read::Expects => turn.send("HTTP/1.1 100 Continue\r\n\r\n"),
