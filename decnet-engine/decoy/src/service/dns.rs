@@ -4,7 +4,7 @@
 //! An answer to a datagram is at most twice as long as the question. One that does not fit is sent without records and with the
 //! bit TC, as BIND does if it limits its rate; resolvers then ask over TCP.
 
-use std::net::SocketAddrV4;
+use std::{cell::OnceCell, net::SocketAddrV4};
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -33,7 +33,9 @@ mod zone;
 
 /// A name server.
 struct Dns {
-    zones: Vec<Zone>,
+    context: Context,
+    /// The zones. They are made when a question needs them, because each new source of datagrams has its own dialogue.
+    zones: OnceCell<Vec<Zone>>,
     recurses: bool,
     is_datagram: bool,
     remote: SocketAddrV4,
@@ -42,13 +44,7 @@ struct Dns {
 
 /// Starts a conversation.
 pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
-    Box::new(Dns {
-        zones: authority::zones(context),
-        recurses: context.fields().flag("recursion").unwrap_or(false),
-        is_datagram: context.session.transport == Protocol::Udp,
-        remote: context.session.remote,
-        cookie_key: context.stable("dns cookie"),
-    })
+    Box::new(Dns::new(context))
 }
 
 impl Dialogue for Dns {
@@ -117,6 +113,21 @@ fn report(message: &[u8], query: &Query, reply: &Reply, turn: &mut Turn) {
 }
 
 impl Dns {
+    fn new(context: &Context) -> Self {
+        Self {
+            context: context.clone(),
+            zones: OnceCell::new(),
+            recurses: context.fields().flag("recursion").unwrap_or(false),
+            is_datagram: context.session.transport == Protocol::Udp,
+            remote: context.session.remote,
+            cookie_key: context.stable("dns cookie"),
+        }
+    }
+
+    fn zones(&self) -> &[Zone] {
+        self.zones.get_or_init(|| authority::zones(&self.context))
+    }
+
     /// Answers a message with at most `limit` bytes.
     fn answer(&self, message: &[u8], limit: usize, turn: &mut Turn) -> Option<Vec<u8>> {
         let Some(query) = Query::read(message) else {
@@ -191,7 +202,7 @@ impl Dns {
             0 => self.look_up(query, question, &mut reply),
             4 if question.kind != kind::SOA => {}
             _ => {
-                let owns = self.zones.iter().any(|zone| zone.origin.is(&question.name));
+                let owns = self.zones().iter().any(|zone| zone.origin.is(&question.name));
                 reply.code = match (owns, opcode) {
                     (false, _) => code::NOTAUTH,
                     (true, 4) => {
@@ -213,7 +224,7 @@ impl Dns {
             (kind::OPT | 249 | 250, _) | (_, 0 | 254 | 255) => return,
             (253 | 254, _) => code::NOTIMP,
             (kind::AXFR, _) if self.is_datagram => return,
-            (kind::AXFR | kind::IXFR, _) if !self.zones.iter().any(|zone| zone.origin.is(&question.name)) => {
+            (kind::AXFR | kind::IXFR, _) if !self.zones().iter().any(|zone| zone.origin.is(&question.name)) => {
                 code::NOTAUTH
             }
             _ => self.find(question, query.flags & RD != 0, reply),
@@ -270,7 +281,7 @@ impl Dns {
 
     /// Returns the zone with the longest name that a question is in.
     fn zone_of(&self, question: &Question) -> Option<&Zone> {
-        let of_class = self.zones.iter().filter(|zone| zone.class == question.class);
+        let of_class = self.zones().iter().filter(|zone| zone.class == question.class);
         let around = of_class.filter(|zone| question.name.is_under(&zone.origin));
         around.max_by_key(|zone| zone.origin.order().len())
     }

@@ -90,8 +90,8 @@ impl Dialogue for Imap {
                     turn.send(*b"* BYE Literal size too large\r\n");
                     turn.close();
                 }
-                Read::TooLong => {
-                    turn.report(Event::probe("long line", b""));
+                Read::TooLong(start) => {
+                    turn.report(Event::probe("long line", &start));
                     turn.send(*b"* BYE Input buffer full, aborting\r\n");
                     turn.close();
                 }
@@ -114,12 +114,14 @@ impl Dialogue for Imap {
         turn.send(format!("* BYE Disconnected for inactivity{stage}.\r\n"));
     }
 
-    fn secured(&mut self, turn: &mut Turn) {
-        let _ = turn;
+    fn secured(&mut self, _turn: &mut Turn) {
         self.is_secure = true;
     }
 
     fn unsecured(&mut self, input: &mut Input, turn: &mut Turn) {
+        if input.bytes().is_empty() {
+            return;
+        }
         turn.report(Event::probe("plain text on a tls port", &input.take_all()));
     }
 }

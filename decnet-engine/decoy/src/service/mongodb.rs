@@ -134,7 +134,10 @@ impl MongoDb {
             };
             match query.body.get("maxAwaitTimeMS") {
                 // A driver waits for changes of the server, again and again. There are none.
-                Some(Value::Int32(wait)) if query.body.document("topologyVersion").is_some() => {
+                Some(Value::Int32(wait))
+                    if matches!(lower.as_str(), "hello" | "ismaster")
+                        && query.body.document("topologyVersion").is_some() =>
+                {
                     let wait = u64::try_from(*wait).unwrap_or(0).clamp(100, 10_000);
                     turn.pause(Duration::from_millis(wait));
                 }

@@ -20,8 +20,10 @@ mod publish;
 mod tests;
 mod topics;
 
-/// The number of filters of one session.
+/// The number of filters of one session, and of one packet.
 const MOST_FILTERS: usize = 64;
+/// The number of bytes of kept messages in one turn.
+const MOST_SENT: usize = 64 * 1024;
 
 /// Reason codes of MQTT 5.0.
 const NO_SUBSCRIBERS: u8 = 0x10;
@@ -41,6 +43,10 @@ struct Mqtt {
     /// The filters of the client, and their quality of service.
     filters: Vec<(Vec<u8>, u8)>,
     kept: Vec<Kept>,
+    /// The messages about the broker, and the uptime that they are of.
+    broker: (u64, Vec<Kept>),
+    /// The number of bytes of kept messages that this turn may still send.
+    room: usize,
     aliases: Vec<(u16, Vec<u8>)>,
     last_id: u16,
     /// Messages of quality 2 that the client did not release yet.
@@ -54,6 +60,8 @@ pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
         version: 0,
         filters: Vec::new(),
         kept: topics::kept(context),
+        broker: (0, Vec::new()),
+        room: 0,
         aliases: Vec::new(),
         last_id: 0,
         unreleased: Vec::new(),
@@ -62,6 +70,7 @@ pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
 
 impl Dialogue for Mqtt {
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
+        self.room = MOST_SENT;
         while !turn.is_over() {
             let Some(first) = input.bytes().first().copied() else {
                 return;
@@ -256,28 +265,47 @@ impl Mqtt {
             }
             wanted.push((filter, options & 3));
         }
-        if wanted.is_empty() {
+        if wanted.is_empty() || wanted.len() > MOST_FILTERS {
             return None;
         }
         answer.extend(wanted.iter().map(|(_, quality)| quality));
         turn.send(packet(0x90, &answer));
-        let (uptime, _) = self.context.uptime(turn.now());
         for (filter, quality) in wanted {
             report("SUBSCRIBE", filter, None, turn);
             self.filters.retain(|(own, _)| own != filter);
             if self.filters.len() < MOST_FILTERS {
                 self.filters.push((filter.into(), quality));
             }
-            let own = if filter.first() == Some(&b'$') {
-                topics::about_the_broker(&self.context, uptime)
-            } else {
-                self.kept.clone()
-            };
-            for (topic, message) in own.iter().filter(|(topic, _)| selects(filter, topic)) {
-                turn.send(self.message(0x31, topic, &[], message));
-            }
+            self.send_kept(filter, turn);
         }
         Some(())
+    }
+
+    /// Sends the kept messages that a filter selects, until the turn has no room for more.
+    fn send_kept(&mut self, filter: &[u8], turn: &mut Turn) {
+        let is_about_the_broker = filter.first() == Some(&b'$');
+        if is_about_the_broker {
+            let (uptime, _) = self.context.uptime(turn.now());
+            if self.broker.0 != uptime || self.broker.1.is_empty() {
+                self.broker = (uptime, topics::about_the_broker(&self.context, uptime));
+            }
+        }
+        let own = if is_about_the_broker {
+            &self.broker.1
+        } else {
+            &self.kept
+        };
+        let mut room = self.room;
+        for (topic, message) in own.iter().filter(|(topic, _)| selects(filter, topic)) {
+            let packet = self.message(0x31, topic, &[], message);
+            let Some(rest) = room.checked_sub(packet.len()) else {
+                room = 0;
+                break;
+            };
+            room = rest;
+            turn.send(packet);
+        }
+        self.room = room;
     }
 
     fn unsubscribe(&mut self, fields: &mut Fields<'_>, turn: &mut Turn) -> Option<()> {

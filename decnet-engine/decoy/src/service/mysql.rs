@@ -291,8 +291,12 @@ impl MySql {
         }
         let proof = match response.len() {
             0 => Proof::Password(Text::default()),
-            20 => Proof::Hash(format!("$mysqlna${}*{}", hex(&self.scramble), hex(response)).into()),
-            _ => Proof::Hash(hex(response).into()),
+            20 => Proof::Hash(Text::hash(&format!(
+                "$mysqlna${}*{}",
+                hex(&self.scramble),
+                hex(response)
+            ))),
+            _ => Proof::Hash(Text::hash(&hex(response))),
         };
         self.finish_login(login, proof, NATIVE, response, turn);
     }

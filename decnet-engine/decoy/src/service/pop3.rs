@@ -94,6 +94,9 @@ impl Dialogue for Pop3 {
     }
 
     fn unsecured(&mut self, input: &mut Input, turn: &mut Turn) {
+        if input.bytes().is_empty() {
+            return;
+        }
         turn.report(Event::probe("plain text on a tls port", &input.take_all()));
     }
 }

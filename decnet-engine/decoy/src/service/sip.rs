@@ -144,7 +144,7 @@ impl Exchange {
             method: "digest",
             user: Some(credentials.user.as_str().into()),
             domain: Some(credentials.realm.as_str().into()),
-            proof: Proof::Hash(hash.into()),
+            proof: Proof::Hash(Text::hash(&hash)),
             accepted: false,
         }
     }

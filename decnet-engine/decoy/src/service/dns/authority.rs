@@ -12,6 +12,9 @@ use crate::protocol::Os;
 /// An address that is not known, because a datagram does not tell which one it reached.
 const UNKNOWN: [u8; 4] = [0; 4];
 
+/// The maximum number of lines of the field `records`. They are read again for each source of datagrams.
+const RECORDS: usize = 1000;
+
 /// Returns whether the records have no address that is not known.
 pub(super) fn knows_addresses(records: &[Record]) -> bool {
     !records.iter().any(|record| record.data == Data::A(UNKNOWN))
@@ -40,7 +43,8 @@ fn own(context: &Context) -> Vec<Zone> {
     let persona = context.persona();
     let origin = Name::absolute(context.fields().text("domain").unwrap_or(&persona.domain));
     let server = origin.child(&persona.hostname);
-    let records = parse(&context.fields().lines("records"), &origin);
+    let lines = context.fields().lines("records");
+    let records = parse(lines.get(..RECORDS).unwrap_or(&lines), &origin);
     let numbers = {
         let [month, day, change] = context.stable::<3>("dns serial");
         let date = 20_250_000 + u32::from(month % 12 + 1) * 100 + u32::from(day % 28 + 1);

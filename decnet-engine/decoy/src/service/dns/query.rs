@@ -24,6 +24,9 @@ pub(super) mod code {
     pub(crate) const BADVERS: u16 = 16;
 }
 
+/// The maximum number of records of a message. Queries have few: a signature, options, the changes of an update.
+const RECORDS: u32 = 512;
+
 /// A message that asks for something.
 #[derive(Debug, Default)]
 pub(super) struct Query {
@@ -84,6 +87,9 @@ impl Query {
             });
         }
         let records: u32 = counts.iter().skip(1).map(|count| u32::from(*count)).sum();
+        if records > RECORDS {
+            return None;
+        }
         for _ in 0..records {
             let _name = reader.name()?;
             let (kind, class, ttl, length) = (reader.u16()?, reader.u16()?, reader.u32()?, reader.u16()?);
@@ -125,5 +131,20 @@ impl Query {
     /// Returns the opcode.
     pub(super) fn opcode(&self) -> u16 {
         (self.flags & OPCODE) >> 11
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_with_too_many_records_is_not_readable() {
+        for (count, is_readable) in [(512_u16, true), (513, false)] {
+            let head = [&b"\0\x01\0\0\0\0\0\0\0\0"[..], &count.to_be_bytes()].concat();
+            let records = b"\0\0\x01\0\x01\0\0\0\0\0\0".repeat(count.into());
+            let query = Query::read(&[head, records].concat()).unwrap();
+            assert_eq!(query.is_readable, is_readable, "{count}");
+        }
     }
 }

@@ -1,11 +1,14 @@
 use serde_json::{Value, json};
 
 use super::super::{
-    dialogue::Next,
+    dialogue::{Dialogue as _, Input, Next, Turn},
     event::{Event, Request},
-    testing::{Visitor, context_on, fields_have_an_effect, survives},
+    testing::{NOW, Visitor, context, context_on, fields_have_an_effect, survives},
 };
-use super::recorded::{ANSWERS, RECORDS};
+use super::{
+    Dns,
+    recorded::{ANSWERS, RECORDS},
+};
 use crate::protocol::{Os, Protocol};
 
 fn fields() -> Value {
@@ -54,6 +57,21 @@ fn questions_are_answered_as_bind_answers_them() {
             assert_eq!(over_udp(&message), expected, "{name} {kind} over UDP");
         }
     }
+}
+
+#[test]
+fn only_a_question_makes_the_zones_and_few_records_are_read() {
+    let dns = |fields: Value| Dns::new(&context("dns", 53, Protocol::Udp, fields));
+    let mut turn = Turn::new(NOW.parse().unwrap());
+    let mut new = dns(fields());
+    for message in [&b"GET / HTTP/1.0\r\n\r\n"[..], &[0xff; 40], &query("a", 1, 1)[..18]] {
+        new.receive(&mut Input::from(message), &mut turn);
+        assert!(new.zones.get().is_none(), "{message:?}");
+    }
+    new.receive(&mut Input::from(&query("a", 1, 1)[..]), &mut turn);
+    assert!(new.zones.get().is_some());
+    let new = dns(json!({"records": "a A 10.0.0.1\n".repeat(5000)}));
+    assert_eq!(new.zones()[0].records.len(), 1003);
 }
 
 #[test]

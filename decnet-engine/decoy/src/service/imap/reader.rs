@@ -11,6 +11,8 @@ pub(super) struct Reader {
     lines: Lines,
     /// The command so far. Literals are in it as quoted strings.
     text: Vec<u8>,
+    /// The number of bytes of the command so far, as the visitor sent them.
+    bytes: usize,
     /// The bytes of a literal that are missing.
     missing: Option<usize>,
 }
@@ -22,7 +24,8 @@ pub(super) enum Read {
     Command(Vec<u8>),
     /// The visitor waits for leave to send a literal.
     Wait,
-    TooLong,
+    /// The start of a line that is too long.
+    TooLong(Vec<u8>),
     TooLarge,
 }
 
@@ -39,11 +42,12 @@ impl Reader {
         Self {
             lines: Lines::new(most),
             text: Vec::new(),
+            bytes: 0,
             missing: None,
         }
     }
 
-    /// Takes the next command. Its literals have at most `most` bytes in all.
+    /// Takes the next command. A command with literals has at most `most` bytes in all.
     pub(super) fn take(&mut self, input: &mut Input, most: usize) -> Read {
         loop {
             if let Some(missing) = self.missing.take() {
@@ -64,18 +68,25 @@ impl Reader {
             let line = match self.lines.take(input) {
                 Taken::Line(line) => line,
                 Taken::Partial => return Read::Partial,
-                Taken::TooLong(_) => return Read::TooLong,
+                Taken::TooLong(start) => return Read::TooLong(start),
             };
+            let room = most.saturating_sub(self.bytes);
+            if self.bytes > 0 && line.len() > room {
+                return Read::TooLarge;
+            }
             let Some((start, size, waits)) = literal(&line) else {
+                self.bytes = 0;
                 self.text.extend(line);
                 return Read::Command(std::mem::take(&mut self.text));
             };
-            self.text.extend_from_slice(start);
-            self.text.push(b'"');
-            if size > u64::try_from(most.saturating_sub(self.text.len())).unwrap_or(u64::MAX) {
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            if size > room.saturating_sub(line.len()) {
                 return Read::TooLarge;
             }
-            self.missing = usize::try_from(size).ok();
+            self.bytes = self.bytes.saturating_add(line.len()).saturating_add(size);
+            self.text.extend_from_slice(start);
+            self.text.push(b'"');
+            self.missing = Some(size);
             if waits {
                 return Read::Wait;
             }
@@ -201,5 +212,18 @@ mod tests {
             reader.take(&mut Input::from(&b"a {99999999999999999999999}\r\n"[..]), 100),
             Read::TooLarge
         );
+    }
+
+    #[test]
+    fn a_command_of_many_small_literals_is_too_large() {
+        for many in ["{0+}\r\n", "{1+}\r\n\"", "aaaaaaaaaaaaaaaaa{0+}\r\n"] {
+            let mut reader = Reader::new(100);
+            let mut input = Input::from(many.repeat(1000).as_bytes());
+            assert_eq!(reader.take(&mut input, 100), Read::TooLarge, "{many}");
+            assert!(reader.text.len() <= 200, "{}", reader.text.len());
+        }
+        let mut reader = Reader::new(100);
+        let mut input = Input::from(&[b"a {50+}\r\n", &[b'b'; 50][..], &[b'c'; 60], b"\r\n"].concat()[..]);
+        assert_eq!(reader.take(&mut input, 100), Read::TooLarge);
     }
 }

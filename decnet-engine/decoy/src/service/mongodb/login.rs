@@ -88,7 +88,7 @@ impl MongoDb {
             // All that is needed to try passwords: the auth message of RFC 5802, and the proof.
             Some(proof) => {
                 let without = text.split(",p=").next().unwrap_or_default();
-                Proof::Hash(format!("{},{without},p={proof}", exchange.start).into())
+                Proof::Hash(Text::hash(&format!("{},{without},p={proof}", exchange.start)))
             }
             None => Proof::None,
         };

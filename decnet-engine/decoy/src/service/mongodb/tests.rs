@@ -229,6 +229,14 @@ fn a_driver_that_waits_for_changes_waits_and_is_not_reported() {
     });
     assert_eq!(pause, std::time::Duration::from_secs(5));
     assert_eq!(visitor.events, []);
+    let drop = command("dropDatabase")
+        .with("topologyVersion", Value::Document(Document::default()))
+        .with("maxAwaitTimeMS", Value::Int32(5000));
+    visitor.send(msg(&drop));
+    let [Event::Request(request)] = &visitor.events[..] else {
+        panic!("{:?}", visitor.events)
+    };
+    assert_eq!(request.method, "dropDatabase".into());
 }
 
 #[test]

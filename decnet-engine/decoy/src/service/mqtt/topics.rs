@@ -3,10 +3,21 @@
 use super::super::context::Context;
 use crate::protocol::Os;
 
+/// The maximum number of bytes of a topic or a filter, so that a session stays small.
+const MOST_BYTES: usize = 1024;
+/// The maximum number of levels: Mosquitto's `TOPIC_HIERARCHY_LIMIT` is the number of slashes.
+const MOST_LEVELS: usize = 201;
+
+/// Returns whether the length and the number of levels are allowed.
+fn is_small(topic: &[u8]) -> bool {
+    let levels = topic.split(|byte| *byte == b'/').count();
+    !topic.is_empty() && topic.len() <= MOST_BYTES && levels <= MOST_LEVELS
+}
+
 /// Returns whether a filter is valid (MQTT 5.0, section 4.7).
 pub(super) fn is_filter(filter: &[u8]) -> bool {
     let mut levels = filter.split(|byte| *byte == b'/').peekable();
-    let mut is_valid = !filter.is_empty();
+    let mut is_valid = is_small(filter);
     while let Some(level) = levels.next() {
         let is_last = levels.peek().is_none();
         let has_wildcard = level.iter().any(|byte| matches!(byte, b'#' | b'+'));
@@ -17,7 +28,7 @@ pub(super) fn is_filter(filter: &[u8]) -> bool {
 
 /// Returns whether a topic can be published to.
 pub(super) fn is_topic(topic: &[u8]) -> bool {
-    !topic.is_empty() && !topic.iter().any(|byte| matches!(byte, b'#' | b'+'))
+    is_small(topic) && !topic.iter().any(|byte| matches!(byte, b'#' | b'+'))
 }
 
 /// Returns whether a filter selects a topic. Wildcards do not select topics that start with `$`.
@@ -172,6 +183,15 @@ mod tests {
         }
         for filter in ["", "a#", "#/a", "a+/b", "a/#/b"] {
             assert!(!is_filter(filter.as_bytes()), "{filter}");
+        }
+        for (topic, is_valid) in [
+            ("/".repeat(200), true),
+            ("/".repeat(201), false),
+            ("a".repeat(1024), true),
+            ("a".repeat(1025), false),
+        ] {
+            assert_eq!(is_filter(topic.as_bytes()), is_valid, "{}", topic.len());
+            assert_eq!(is_topic(topic.as_bytes()), is_valid, "{}", topic.len());
         }
     }
 }

@@ -250,15 +250,16 @@ impl Redis {
         let Some(queue) = self.queue.take() else {
             return Reply::error("ERR EXEC without MULTI");
         };
-        let mut replies = Vec::new();
-        for arguments in queue {
+        let mut commands = Vec::new();
+        for arguments in &queue {
             let name = String::from_utf8_lossy(arguments.first().map_or(&[][..], Vec::as_slice)).to_ascii_lowercase();
-            match find(&name, &arguments, self.is_old()) {
-                Ok(found) => replies.push(self.answer(&found, &name, &arguments, turn)),
+            match find(&name, arguments, self.is_old()) {
+                Ok(found) => commands.push((found, name, arguments)),
                 Err(_) => return Reply::error("EXECABORT Transaction discarded because of previous errors."),
             }
         }
-        Reply::Array(replies)
+        let commands = commands.into_iter();
+        Reply::bounded_array(commands.map(|(found, name, arguments)| self.answer(&found, &name, arguments, turn)))
     }
 
     fn replicate(&mut self, rest: &[Vec<u8>]) -> Reply {

@@ -22,6 +22,34 @@ pub(super) enum Reply {
 }
 
 impl Reply {
+    /// The maximum number of bytes of an answer to `EXEC` or `MGET`.
+    pub(super) const MOST: usize = 256 * 1024;
+
+    /// Returns an array of replies, or an error if they are too large together. Replies after that are not made.
+    pub(super) fn bounded_array(replies: impl Iterator<Item = Self>) -> Self {
+        let mut items = Vec::new();
+        let mut size = 0_usize;
+        for reply in replies {
+            size = size.saturating_add(reply.size());
+            if size > Self::MOST {
+                return Self::error("OOM command not allowed when used memory > 'maxmemory'.");
+            }
+            items.push(reply);
+        }
+        Self::Array(items)
+    }
+
+    /// Returns about how many bytes are sent.
+    fn size(&self) -> usize {
+        match self {
+            Self::Simple(text) | Self::Error(text) => text.len(),
+            Self::Bulk(bytes) | Self::Raw(bytes) => bytes.len().saturating_add(8),
+            Self::Number(_) | Self::Nil => 8,
+            Self::Array(items) => items.iter().map(Self::size).sum::<usize>().saturating_add(8),
+            Self::Map(pairs) => pairs.iter().map(|(key, value)| key.size() + value.size()).sum(),
+        }
+    }
+
     pub(super) fn ok() -> Self {
         Self::simple("OK")
     }

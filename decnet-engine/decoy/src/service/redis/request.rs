@@ -33,6 +33,8 @@ pub(super) struct Reader {
     lacking: Option<usize>,
     arguments: Vec<Vec<u8>>,
     kept: usize,
+    /// Whether the bytes of the current argument are not kept, because it is one too many.
+    is_skipped: bool,
 }
 
 impl Reader {
@@ -79,7 +81,8 @@ impl Reader {
                     }
                     _ => return error("invalid bulk length"),
                 }
-                if self.arguments.len() < COUNT {
+                self.is_skipped = self.arguments.len() >= COUNT;
+                if !self.is_skipped {
                     self.arguments.push(Vec::new());
                 }
             }
@@ -87,7 +90,7 @@ impl Reader {
             let bytes = input.take(lacking);
             // The last two bytes are the line end. Real redis does not look at them.
             let content = lacking.saturating_sub(2).min(bytes.len());
-            if let Some(argument) = self.arguments.last_mut() {
+            if let Some(argument) = self.arguments.last_mut().filter(|_| !self.is_skipped) {
                 let room = ARGUMENT.saturating_sub(argument.len()).min(ARGUMENTS - self.kept);
                 let new = bytes.get(..content.min(room)).unwrap_or_default();
                 argument.extend_from_slice(new);
@@ -149,7 +152,10 @@ fn inline(input: &mut Input) -> Request {
     match split(line.strip_suffix(b"\r").unwrap_or(line)) {
         None => error("unbalanced quotes in request"),
         Some(arguments) if arguments.is_empty() => Request::Empty,
-        Some(arguments) => Request::Arguments(arguments),
+        Some(mut arguments) => {
+            arguments.truncate(COUNT);
+            Request::Arguments(arguments)
+        }
     }
 }
 
@@ -255,6 +261,16 @@ mod tests {
             assert_eq!(read(bytes, false), request, "{:?}", bytes.get(..bytes.len().min(30)));
         }
         assert_eq!(read(b"*99999999\r\n", true), Request::Incomplete);
+    }
+
+    #[test]
+    fn arguments_that_are_too_many_are_skipped() {
+        let mut kept = vec![b"MGET".to_vec()];
+        kept.resize(COUNT, b"k".to_vec());
+        let bytes = [&b"*300\r\n$4\r\nMGET\r\n"[..], &b"$1\r\nk\r\n".repeat(299)].concat();
+        assert_eq!(read(&bytes, true), Request::Arguments(kept.clone()));
+        let bytes = [&b"MGET"[..], &b" k".repeat(299), b"\r\n"].concat();
+        assert_eq!(read(&bytes, true), Request::Arguments(kept));
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Redis {
                 if self.keys.set(key, value.clone()) { old } else { full() }
             }
             ("getdel", _) => self.keys.remove(first).map_or(Reply::Nil, Reply::Bulk),
-            ("mget", keys) => Reply::Array(keys.iter().map(|key| self.keys.value(key)).collect()),
+            ("mget", keys) => Reply::bounded_array(keys.iter().map(|key| self.keys.value(key))),
             ("strlen", _) => count(self.keys.get(first).map_or(0, Vec::len)),
             ("del" | "unlink", keys) => count(keys.iter().filter(|key| self.keys.remove(key).is_some()).count()),
             ("exists" | "touch", keys) => count(keys.iter().filter(|key| self.keys.get(key).is_some()).count()),

@@ -52,6 +52,28 @@ fn a_visitor_logs_in_and_works() {
 }
 
 #[test]
+fn answers_that_are_too_large_are_errors() {
+    let large = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
+    let mut visitor = connect(None);
+    let value = "x".repeat(16_000);
+    check(&mut visitor, &[(&format!("SET k {value}"), "+OK\r\n")]);
+    let (few, many) = ("MGET k k k k k k k k".to_owned(), format!("MGET{}", " k".repeat(17)));
+    assert!(visitor.line(&few).starts_with("*8\r\n$16000\r\nx"));
+    check(
+        &mut visitor,
+        &[
+            (&many, large),
+            ("MULTI", "+OK\r\n"),
+            (&few, "+QUEUED\r\n"),
+            (&few, "+QUEUED\r\n"),
+            (&few, "+QUEUED\r\n"),
+            ("EXEC", large),
+            ("PING", "+PONG\r\n"),
+        ],
+    );
+}
+
+#[test]
 fn answers_are_those_of_debian_12() {
     check(
         &mut connect(None),

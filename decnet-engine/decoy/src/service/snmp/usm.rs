@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::super::{
     context::Context,
     dialogue::Turn,
-    event::{Auth, Event, Proof},
+    event::{Auth, Event, Proof, Text},
     wire::ber::{BerError, Oid, Reader, Writer, tag},
 };
 
@@ -74,7 +74,7 @@ impl Discovery {
                 method: "usm",
                 user: Some(user.into()),
                 proof: if is_hashed && proof.len() == 12 {
-                    Proof::Hash(hash(datagram, id, engine, proof).into())
+                    Proof::Hash(Text::hash(&hash(datagram, id, engine, proof)))
                 } else {
                     Proof::None
                 },

@@ -121,6 +121,9 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// The maximum number of pointers in a name: that of its labels.
+    const JUMPS: usize = 128;
+
     pub(crate) fn new(message: &'a [u8]) -> Self {
         Self { message, at: 0 }
     }
@@ -149,11 +152,13 @@ impl<'a> Reader<'a> {
         Some(u32::from_be_bytes(self.bytes(4)?.try_into().ok()?))
     }
 
-    /// Reads a name. Each pointer must point before the last one, so that reading ends.
+    /// Reads a name. Each pointer must point before the last one, so that reading ends, and no real name has more than
+    /// [`JUMPS`](Self::JUMPS).
     pub(crate) fn name(&mut self) -> Option<Name> {
         let mut name = Name::default();
         let mut jumped: Option<usize> = None;
         let mut lowest = self.at;
+        let mut jumps = 0;
         loop {
             let length = self.u8()?;
             match length {
@@ -167,7 +172,8 @@ impl<'a> Reader<'a> {
                 0xc0.. => {
                     let target = usize::from(u16::from_be_bytes([length & 0x3f, self.u8()?]));
                     jumped.get_or_insert(self.at);
-                    if target >= lowest {
+                    jumps += 1;
+                    if target >= lowest || jumps > Self::JUMPS {
                         return None;
                     }
                     (lowest, self.at) = (target, target);
@@ -331,6 +337,22 @@ mod tests {
         reader.bytes(3);
         assert_eq!(reader.name(), Some(Name::absolute("a.b")));
         assert_eq!(reader.u8(), Some(b'!'));
+    }
+
+    #[test]
+    fn a_name_of_many_pointers_is_not_read() {
+        // The end of a name, and pointers each to the one before it.
+        let mut message = vec![0];
+        for at in 0..129_u16 {
+            message.extend((0xc000 | (2 * at).saturating_sub(1)).to_be_bytes());
+        }
+        let name_at = |at: usize| {
+            let mut reader = Reader::new(&message);
+            reader.bytes(at);
+            reader.name()
+        };
+        assert_eq!(name_at(1 + 2 * 127), Some(Name::default()));
+        assert_eq!(name_at(1 + 2 * 128), None);
     }
 
     #[test]

@@ -59,6 +59,7 @@ struct Pending {
 pub(crate) struct Reader {
     style: Style,
     most: u64,
+    progress: head::Progress,
     pending: Option<Pending>,
 }
 
@@ -73,6 +74,7 @@ impl Reader {
         Self {
             style,
             most,
+            progress: head::Progress::default(),
             pending: None,
         }
     }
@@ -80,7 +82,7 @@ impl Reader {
     /// Takes the next request from the input.
     pub(crate) fn next(&mut self, input: &mut Input) -> Read {
         if self.pending.is_none() {
-            let head = match head::read(self.style, input) {
+            let head = match head::read(self.style, input, &mut self.progress) {
                 head::Head::Incomplete => return Read::Incomplete,
                 head::Head::Fault(fault, request) => return Read::Fault(fault, request),
                 head::Head::Request(request) => request,

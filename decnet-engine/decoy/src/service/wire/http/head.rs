@@ -30,8 +30,36 @@ fn limits(style: Style) -> (usize, usize, usize) {
     }
 }
 
+/// The maximum number of lines with headers, which keeps a request small. Real clients send fewer than 40.
+const HEADERS: usize = 128;
+
+/// How much of a head that is not complete was read, so that it is not read again until there is a new line.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// The number of bytes that were looked at.
+    looked: usize,
+    /// Where the last line starts, which has no end yet. It is zero if that is the request line.
+    line: usize,
+}
+
+impl Progress {
+    /// Returns whether the input still has no new line, and is within the limits.
+    fn goes_on(&mut self, style: Style, bytes: &[u8]) -> bool {
+        let (_, most_header, most) = limits(style);
+        let new = bytes.get(self.looked..).unwrap_or(bytes);
+        let is_within = bytes.len() < most && bytes.len().saturating_sub(self.line) < most_header;
+        let goes_on = self.line > 0 && is_within && !new.contains(&b'\n');
+        self.looked = bytes.len();
+        goes_on
+    }
+}
+
 /// Takes a head from the input.
-pub(super) fn read(style: Style, input: &mut Input) -> Head {
+pub(super) fn read(style: Style, input: &mut Input, progress: &mut Progress) -> Head {
+    if progress.goes_on(style, input.bytes()) {
+        return Head::Incomplete;
+    }
+    progress.line = 0;
     if style != Style::Go {
         let empty = input
             .bytes()
@@ -62,12 +90,14 @@ pub(super) fn read(style: Style, input: &mut Input) -> Head {
         input.take(at);
         return Head::Request(request);
     }
+    let mut lines = 0_usize;
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
         let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
             if rest.len() >= most_header || bytes.len() >= most {
                 return Head::Fault(Fault::LongHeaders, request);
             }
+            progress.line = at;
             return Head::Incomplete;
         };
         let line = without_end(rest.get(..end).unwrap_or_default());
@@ -77,6 +107,10 @@ pub(super) fn read(style: Style, input: &mut Input) -> Head {
         at += end + 1;
         if line.is_empty() {
             break;
+        }
+        lines += 1;
+        if lines > HEADERS {
+            return Head::Fault(Fault::LongHeaders, request);
         }
         match header(style, line) {
             Ok(Some(header)) => request.headers.push(header),

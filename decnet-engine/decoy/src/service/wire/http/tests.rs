@@ -32,6 +32,45 @@ fn requests_follow_each_other_on_one_connection() {
 }
 
 #[test]
+fn a_head_with_too_many_headers_is_too_long() {
+    for style in [Style::Nginx, Style::HttpSys, Style::Go, Style::Netty] {
+        let head = |count: usize| format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "x: y\r\n".repeat(count));
+        assert_eq!(check(style, head(127).as_bytes()).0, ["GET / "], "{style:?}");
+        assert_eq!(
+            check(style, head(128).as_bytes()).1,
+            Some(Fault::LongHeaders),
+            "{style:?}"
+        );
+    }
+    let ignored = format!("GET / HTTP/1.1\r\n{}", "b@d: 1\r\n".repeat(129));
+    assert_eq!(check(Style::Nginx, ignored.as_bytes()).1, Some(Fault::LongHeaders));
+}
+
+#[test]
+fn a_head_in_pieces_is_read_again_only_at_the_end_of_a_line() {
+    let mut reader = Reader::new(Style::HttpSys, 10);
+    let mut input = Input::from(&b"GET / HTTP/1.1\r\nHost: a\r\nx: "[..]);
+    let start = reader.next(&mut input);
+    assert!(matches!(start, Read::Incomplete), "{start:?}");
+    // A control character in the lines that were read is not seen again.
+    let mut changed = input.take_all();
+    changed[16] = 0;
+    let mut input = Input::from(&[&changed[..], b"y"].concat()[..]);
+    assert!(matches!(reader.next(&mut input), Read::Incomplete));
+    input.push(b"\n");
+    let end = reader.next(&mut input);
+    assert!(matches!(end, Read::Fault(Fault::Header, _)), "{end:?}");
+    let mut reader = Reader::new(Style::HttpSys, 10);
+    let mut input = Input::from(&b"GET / HTTP/1.1\r\nx: "[..]);
+    let mut sent = 0;
+    while matches!(reader.next(&mut input), Read::Incomplete) {
+        input.push(b"y");
+        sent += 1;
+    }
+    assert_eq!(sent, 16 * 1024 - 19);
+}
+
+#[test]
 fn each_server_refuses_what_the_real_one_refuses() {
     let host = "HTTP/1.1\r\nHost: a\r\n";
     for (style, bytes, fault) in [
