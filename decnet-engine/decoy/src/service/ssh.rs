@@ -50,6 +50,8 @@ struct Pace {
     wrong_password: Duration,
     /// The time for the login (`LoginGraceTime`).
     grace: Duration,
+    /// The time for which the visitor may be silent. This one is not of sshd: it keeps no connection that nobody uses.
+    silence: Duration,
 }
 
 impl Default for Pace {
@@ -57,6 +59,7 @@ impl Default for Pace {
         Self {
             wrong_password: Duration::from_secs(2),
             grace: Duration::from_mins(2),
+            silence: Duration::from_hours(1),
         }
     }
 }
@@ -107,7 +110,7 @@ where
         Err(error) => return end(&error),
     };
     report(client_name(&ident));
-    run(pace.wrong_password, deadline, stream, context, (&own, ident), report).await
+    run(pace, deadline, stream, context, (&own, ident), report).await
 }
 
 /// Exchanges the identifications, and answers to bad ones.
@@ -131,7 +134,7 @@ async fn exchange(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), own: &str)
 
 /// Runs the library on a stream with exchanged identifications.
 async fn run<S>(
-    pause: Duration,
+    pace: Pace,
     deadline: Instant,
     stream: S,
     context: Context,
@@ -141,7 +144,7 @@ async fn run<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let config = Arc::new(config::config(&context, own));
+    let config = Arc::new(config::config(&context, own, pace.silence));
     let (handle, is_in) = (Arc::new(OnceLock::new()), Arc::new(AtomicBool::new(false)));
     let observe = {
         let report = report.clone();
@@ -157,7 +160,13 @@ where
     // The library goes on in a task of its own. It ends when this sender is dropped, with this function.
     let (_running, end_of_this) = oneshot::channel();
     let wrapped = Wrapped::new(stream, library_line(ident), own.len() + 2, observe, end_of_this);
-    let visitor = Visitor::new(context, report, pause, Arc::clone(&handle), Arc::clone(&is_in));
+    let visitor = Visitor::new(
+        context,
+        report,
+        pace.wrong_password,
+        Arc::clone(&handle),
+        Arc::clone(&is_in),
+    );
     let mut session = match run_stream(config, wrapped, visitor).await {
         Ok(session) => session,
         Err(error) => return end_of(&error),
@@ -201,6 +210,7 @@ fn client_name(ident: &[u8]) -> Event {
 fn end_of(error: &russh::Error) -> EndReason {
     match error {
         russh::Error::IO(error) => end(error),
+        russh::Error::InactivityTimeout => EndReason::Idle,
         russh::Error::Disconnect | russh::Error::HUP => EndReason::Closed,
         _ => EndReason::Ended,
     }

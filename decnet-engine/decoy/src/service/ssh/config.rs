@@ -111,8 +111,8 @@ const KEYS: &[Algorithm] = &[
     },
 ];
 
-/// Returns the configuration of a server with this identification.
-pub(super) fn config(context: &Context, ident: &str) -> Config {
+/// Returns the configuration of a server with this identification. `silence` is how long it waits for a silent visitor.
+pub(super) fn config(context: &Context, ident: &str, silence: Duration) -> Config {
     Config {
         server_id: SshId::Standard(Cow::Owned(ident.to_owned())),
         methods: methods(context),
@@ -120,7 +120,7 @@ pub(super) fn config(context: &Context, ident: &str) -> Config {
         auth_rejection_time: Duration::ZERO,
         auth_rejection_time_initial: None,
         max_auth_attempts: 0,
-        inactivity_timeout: None,
+        inactivity_timeout: Some(silence),
         keys: host_keys(context),
         preferred: preferred(context),
         ..Config::default()

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     host::Flavour,
+    outcome::MOST_OUTPUT,
     shell::{Reply, Shell},
     tools, windows,
     words::{Redirected, Token},
@@ -11,9 +12,6 @@ use super::{
 
 /// Commands of one line that are answered.
 const MOST_COMMANDS: usize = 50;
-
-/// The maximum size of the answer to one line.
-const MOST_OUTPUT: usize = 256 * 1024;
 
 impl Shell {
     /// Returns the text after the login.

@@ -2,6 +2,9 @@
 
 use super::shell::Shell;
 
+/// The size after which a command, a line or one piece of the visitor's input gets no further answer.
+pub(super) const MOST_OUTPUT: usize = 256 * 1024;
+
 /// What a command writes.
 #[derive(Debug, Default)]
 pub(super) struct Own {

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     host::{Flavour, Host},
+    outcome::MOST_OUTPUT,
     shell::{Reply, Shell},
 };
 use crate::service::event::{Event, File};
@@ -79,7 +80,7 @@ impl Program {
     pub(super) fn run_command(&mut self, line: &[u8]) -> Sent {
         self.is_command = true;
         let mut sent = Sent::default();
-        self.run(line, &mut sent);
+        self.run(line.get(..LINE_BYTES).unwrap_or(line), &mut sent);
         sent
     }
 
@@ -97,7 +98,8 @@ impl Program {
             return sent;
         }
         for byte in bytes {
-            if sent.exit.is_some() {
+            // One byte may show a whole line again.
+            if sent.exit.is_some() || sent.output.len().saturating_add(sent.errors.len()) > MOST_OUTPUT {
                 break;
             }
             if self.terminal.is_some() {
@@ -147,7 +149,8 @@ impl Program {
             // Control-C.
             0x03 => {
                 self.line.clear();
-                self.upload = None;
+                // The lines until now are in the file.
+                self.end_upload(sent);
                 sent.output.extend(b"^C\r\n");
                 self.shell.status = 130;
                 self.prompt(sent);

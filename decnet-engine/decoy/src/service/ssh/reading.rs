@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     files::{Node, tree},
-    outcome::{Own, complaint, failed},
+    outcome::{MOST_OUTPUT, Own, complaint, failed},
     shell::Shell,
 };
 
@@ -107,6 +107,9 @@ pub(super) fn text(shell: &mut Shell, name: &str, arguments: &[&str], input: Opt
     } else {
         let tree = tree(shell);
         for target in names {
+            if content.len() > MOST_OUTPUT {
+                break;
+            }
             let refused = match tree.get(&shell.resolve(target)) {
                 Some(Node::File(text)) => {
                     content.push_str(text);

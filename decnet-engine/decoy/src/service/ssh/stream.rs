@@ -25,6 +25,8 @@ pub(super) struct Wrapped<S, R> {
     report: R,
     /// Its sender goes away at the end of the conversation, which may come before the library's end.
     end: oneshot::Receiver<()>,
+    /// The end has come. A receiver must not be polled again after its result.
+    is_over: bool,
     is_shut: bool,
 }
 
@@ -38,8 +40,18 @@ impl<S, R> Wrapped<S, R> {
             packets: Some(Vec::new()),
             report,
             end,
+            is_over: false,
             is_shut: false,
         }
+    }
+
+    /// Fails once the conversation has ended. The library waits for each of these steps without any other end.
+    fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        self.is_over = self.is_over || Pin::new(&mut self.end).poll(cx).is_ready();
+        if self.is_over {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(())
     }
 }
 
@@ -76,9 +88,7 @@ impl<S: AsyncRead + Unpin, R: Fn(&Start, &[u8]) + Unpin> AsyncRead for Wrapped<S
         if self.is_shut {
             return Poll::Ready(Ok(()));
         }
-        if Pin::new(&mut self.end).poll(cx).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
+        self.check(cx)?;
         if !self.visitor.is_empty() {
             let count = self.visitor.len().min(buf.remaining());
             buf.put_slice(&self.visitor[..count]);
@@ -94,6 +104,7 @@ impl<S: AsyncRead + Unpin, R: Fn(&Start, &[u8]) + Unpin> AsyncRead for Wrapped<S
 
 impl<S: AsyncWrite + Unpin, R: Unpin> AsyncWrite for Wrapped<S, R> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.check(cx)?;
         if self.own > 0 && !bytes.is_empty() {
             let count = self.own.min(bytes.len());
             self.own -= count;
@@ -103,11 +114,53 @@ impl<S: AsyncWrite + Unpin, R: Unpin> AsyncWrite for Wrapped<S, R> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check(cx)?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.is_shut = true;
+        self.check(cx)?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use tokio::io::duplex;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_the_conversation_ends_each_step() {
+        let (near, _far) = duplex(4);
+        let (running, end) = oneshot::channel();
+        let mut wrapped = Wrapped::new(near, Vec::new(), 0, |_: &Start, _: &[u8]| {}, end);
+        let mut wrapped = Pin::new(&mut wrapped);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(matches!(
+            wrapped.as_mut().poll_write(&mut cx, b"12345678"),
+            Poll::Ready(Ok(4))
+        ));
+        assert!(wrapped.as_mut().poll_write(&mut cx, b"5678").is_pending());
+        drop(running);
+        for _ in 0..2 {
+            let mut buffer = [0; 8];
+            let mut buffer = ReadBuf::new(&mut buffer);
+            let ends = [
+                wrapped.as_mut().poll_write(&mut cx, b"5678").map_ok(|_| ()),
+                wrapped.as_mut().poll_flush(&mut cx),
+                wrapped.as_mut().poll_read(&mut cx, &mut buffer),
+            ];
+            for end in ends {
+                let Poll::Ready(Err(error)) = end else {
+                    panic!("{end:?}")
+                };
+                assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
+            }
+        }
+        assert!(matches!(wrapped.as_mut().poll_shutdown(&mut cx), Poll::Ready(Err(_))));
     }
 }

@@ -1,6 +1,7 @@
 //! Conversations with a client of the SSH library, and with raw bytes.
 
 mod fields;
+mod limits;
 mod session;
 
 use std::{
@@ -35,6 +36,7 @@ use crate::{
 const PACE: Pace = Pace {
     wrong_password: Duration::ZERO,
     grace: Duration::from_mins(1),
+    silence: Duration::from_mins(1),
 };
 
 type Events = Arc<Mutex<Vec<Event>>>;
@@ -257,7 +259,7 @@ async fn the_host_key_is_that_of_the_decky() {
     assert_eq!(keys[0], keys[1]);
     let mut other = context("ssh", 22, Protocol::Tcp, json!({}));
     Arc::make_mut(&mut other.service).secret = crate::service::secret::Secret::new([8; 32]);
-    assert_ne!(config::config(&other, "").keys[0].public_key(), &keys[0]);
+    assert_ne!(config::config(&other, "", PACE.silence).keys[0].public_key(), &keys[0]);
 }
 
 #[tokio::test]

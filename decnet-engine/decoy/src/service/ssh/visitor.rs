@@ -1,5 +1,7 @@
 //! The answers to the messages of one visitor, after the key exchange.
 
+mod delivery;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -18,11 +20,7 @@ use russh::{
 };
 use tokio::time::sleep;
 
-use super::{
-    config,
-    host::Host,
-    program::{Program, Sent},
-};
+use super::{config, host::Host, program::Program};
 use crate::service::{
     context::Context,
     event::{self, Event, Proof},
@@ -34,11 +32,8 @@ const MOST_FAILURES: u32 = 6;
 /// Open sessions of one connection (`MaxSessions`).
 const MOST_CHANNELS: usize = 10;
 
-/// The bytes that the sessions of one connection may send. They wait in memory if the visitor does not take them.
-const MOST_SENT: usize = 2 * 1024 * 1024;
-
 /// One visitor.
-pub(super) struct Visitor<R> {
+pub(super) struct Visitor<R: Fn(Event)> {
     context: Context,
     report: R,
     host: Arc<Host>,
@@ -52,7 +47,10 @@ pub(super) struct Visitor<R> {
     user: String,
     channels: BTreeMap<ChannelId, Option<Program>>,
     terminals: BTreeMap<ChannelId, String>,
+    /// The bytes that the sessions sent.
     sent: usize,
+    /// The bytes of the channels whose window was too small for all of them.
+    waiting: BTreeMap<ChannelId, usize>,
 }
 
 impl<R: Fn(Event)> Visitor<R> {
@@ -79,6 +77,7 @@ impl<R: Fn(Event)> Visitor<R> {
             channels: BTreeMap::new(),
             terminals: BTreeMap::new(),
             sent: 0,
+            waiting: BTreeMap::new(),
         }
     }
 
@@ -140,55 +139,6 @@ impl<R: Fn(Event)> Visitor<R> {
 
     fn refuse_request(&self, method: &'static str, target: String) {
         (self.report)(Event::request(method, target));
-    }
-
-    /// Starts a shell, or one command.
-    fn start(&mut self, id: ChannelId, command: Option<&[u8]>, session: &mut Session) -> Result<(), Error> {
-        let has_terminal = self.terminals.contains_key(&id);
-        let Some(program @ None) = self.channels.get_mut(&id) else {
-            return session.channel_failure(id);
-        };
-        session.channel_success(id)?;
-        let terminal = self.terminals.get(&id).filter(|_| has_terminal).map(String::as_str);
-        let mut started = Program::new(&self.host, &self.user, self.context.session.remote, terminal);
-        let sent = match command {
-            Some(line) => started.run_command(line),
-            None => started.greet(),
-        };
-        *program = Some(started);
-        self.deliver(id, sent, session)
-    }
-
-    /// Sends what a program writes, and reports what it received.
-    fn deliver(&mut self, id: ChannelId, sent: Sent, session: &mut Session) -> Result<(), Error> {
-        for event in sent.events {
-            (self.report)(event);
-        }
-        self.sent = self
-            .sent
-            .saturating_add(sent.output.len())
-            .saturating_add(sent.errors.len());
-        if self.sent > MOST_SENT {
-            return Err(Error::Disconnect);
-        }
-        if !sent.output.is_empty() {
-            session.data(id, sent.output)?;
-        }
-        if !sent.errors.is_empty() {
-            session.extended_data(id, 1, sent.errors)?;
-        }
-        if let Some(status) = sent.exit {
-            session.exit_status_request(id, status)?;
-            session.eof(id)?;
-            session.close(id)?;
-            self.forget(id);
-        }
-        Ok(())
-    }
-
-    fn forget(&mut self, id: ChannelId) {
-        self.channels.remove(&id);
-        self.terminals.remove(&id);
     }
 }
 
@@ -386,12 +336,7 @@ impl<R: Fn(Event) + Send + Sync> Handler for Visitor<R> {
     }
 
     async fn channel_close(&mut self, id: ChannelId, _: &mut Session) -> Result<(), Error> {
-        if let Some(Some(program)) = self.channels.get_mut(&id) {
-            for event in program.finish().events {
-                (self.report)(event);
-            }
-        }
-        self.forget(id);
+        self.end(id);
         Ok(())
     }
 }

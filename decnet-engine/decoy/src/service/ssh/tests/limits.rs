@@ -1,0 +1,102 @@
+//! What one visitor can make the server keep, and what is reported at any end.
+
+use tokio::time::timeout;
+
+use super::*;
+
+/// A program on a terminal, or without one.
+fn program(terminal: Option<&str>) -> program::Program {
+    let host = Arc::new(host::Host::new(&context("ssh", 22, Protocol::Tcp, json!({}))));
+    program::Program::new(&host, "root", "10.9.0.9:40000".parse().unwrap(), terminal)
+}
+
+fn files(events: &[Event]) -> Vec<(&str, u64)> {
+    let files = events.iter().filter_map(|event| match event {
+        Event::File(file) => Some((file.name.as_str(), file.bytes)),
+        _ => None,
+    });
+    files.collect()
+}
+
+#[test]
+fn one_piece_of_input_gets_a_limited_answer() {
+    let mut shell = program(Some("xterm"));
+    shell.receive(&[b'x'; 4000]);
+    let answer = shell.receive(&[0x0c; 32 * 1024]).output.len();
+    assert!((256 * 1024..300 * 1024).contains(&answer), "{answer} bytes");
+    let mut shell = program(None);
+    let answer = shell.receive(&b"x\n".repeat(32 * 1024)).errors.len();
+    assert!((256 * 1024..300 * 1024).contains(&answer), "{answer} bytes");
+}
+
+#[test]
+fn one_command_has_a_limited_length_and_a_limited_answer() {
+    let line = format!("echo {}", "x".repeat(64 * 1024));
+    assert_eq!(program(None).run_command(line.as_bytes()).output.len(), 4096 - 4);
+    let line = format!("cat{}", " /etc/passwd".repeat(340));
+    let one = program(None).run_command(b"cat /etc/passwd").output.len();
+    assert!(340 * one > 300 * 1024, "{one} bytes");
+    let answer = program(None).run_command(line.as_bytes()).output.len();
+    assert!((256 * 1024..300 * 1024).contains(&answer), "{answer} bytes");
+}
+
+#[test]
+fn a_file_that_control_c_ends_is_reported() {
+    let mut shell = program(Some("xterm"));
+    shell.receive(b"cat > /tmp/x\rone\rtwo\rthr");
+    let sent = shell.receive(b"\x03");
+    assert_eq!(files(&sent.events), [("/tmp/x", 8)]);
+    assert_eq!(
+        shell.receive(b"echo $?\r").output,
+        b"echo $?\r\n\x1b[?2004l\r130\r\n\x1b[?2004hroot@web-01:~# "
+    );
+    assert!(shell.finish().events.is_empty());
+}
+
+#[tokio::test]
+async fn a_file_is_reported_when_the_connection_ends() {
+    let (server, client) = log_in(json!({})).await;
+    let mut channel = client.channel_open_session().await.unwrap();
+    channel.exec(true, "cat > /tmp/x").await.unwrap();
+    assert!(matches!(channel.wait().await, Some(ChannelMsg::Success)));
+    channel.data(&b"abc"[..]).await.unwrap();
+    client.disconnect(Disconnect::ByApplication, "", "").await.unwrap();
+    let Server { events, task } = server;
+    assert_eq!(task.await.unwrap(), EndReason::Closed);
+    assert_eq!(files(&events.lock().unwrap()), [("/tmp/x", 3)]);
+}
+
+#[tokio::test]
+async fn a_silent_visitor_is_disconnected() {
+    let pace = Pace {
+        silence: Duration::from_millis(100),
+        ..PACE
+    };
+    let (server, near) = Server::start(context("ssh", 22, Protocol::Tcp, fields(json!({}))), pace);
+    let config = Arc::new(client::Config::default());
+    let mut client = client::connect_stream(config, near, Client::default()).await.unwrap();
+    assert!(client.authenticate_password("root", "hunter2").await.unwrap().success());
+    let end = timeout(Duration::from_secs(10), server.task).await.expect("an end");
+    assert_eq!(end.unwrap(), EndReason::Idle);
+}
+
+#[tokio::test]
+async fn a_visitor_who_takes_nothing_is_disconnected_when_more_follows() {
+    let (server, near) = Server::start(context("ssh", 22, Protocol::Tcp, fields(json!({}))), PACE);
+    // This client never opens its window.
+    let config = client::Config {
+        window_size: 0,
+        ..client::Config::default()
+    };
+    let config = Arc::new(config);
+    let mut client = client::connect_stream(config, near, Client::default()).await.unwrap();
+    assert!(client.authenticate_password("root", "hunter2").await.unwrap().success());
+    let channel = client.channel_open_session().await.unwrap();
+    channel.request_pty(false, "xterm", 80, 24, 0, 0, &[]).await.unwrap();
+    channel.request_shell(false).await.unwrap();
+    channel.data(&[b'x'; 4000][..]).await.unwrap();
+    channel.data(&[0x0c; 20][..]).await.unwrap();
+    channel.data(&b"y"[..]).await.unwrap();
+    let end = timeout(Duration::from_secs(10), server.task).await.expect("an end");
+    assert_eq!(end.unwrap(), EndReason::Closed);
+}
