@@ -106,3 +106,33 @@ async fn a_visitor_who_takes_nothing_is_disconnected_when_more_follows() {
     let end = timeout(Duration::from_secs(10), server.task).await.expect("an end");
     assert_eq!(end.unwrap(), EndReason::Closed);
 }
+
+#[tokio::test]
+async fn the_library_stops_with_the_conversation_while_it_waits_for_the_visitor() {
+    let (server, near) = Server::start(context("ssh", 22, Protocol::Tcp, fields(json!({}))), PACE);
+    let (stream, middle) = duplex(64 * 1024);
+    let (mut from_server, mut to_server) = io::split(near);
+    let (mut from_client, mut to_client) = io::split(middle);
+    let down = tokio::spawn(async move { io::copy(&mut from_server, &mut to_client).await });
+    let _up = tokio::spawn(async move { io::copy(&mut from_client, &mut to_server).await });
+    let config = Arc::new(client::Config::default());
+    let mut client = client::connect_stream(config, stream, Client::default()).await.unwrap();
+    assert!(client.authenticate_password("root", "hunter2").await.unwrap().success());
+    let channel = client.channel_open_session().await.unwrap();
+    channel.request_pty(false, "xterm", 80, 24, 0, 0, &[]).await.unwrap();
+    channel.request_shell(false).await.unwrap();
+    // Nobody reads any more.
+    down.abort();
+    channel.data(&[b'x'; 4000][..]).await.unwrap();
+    channel.data(&[0x0c; 50][..]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let Server { events, task } = server;
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+    let stopped = async {
+        while Arc::strong_count(&events) > 1 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), stopped).await.expect("an end");
+}
