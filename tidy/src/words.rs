@@ -16,7 +16,6 @@ pub const REPLACED: [(&str, &str); 37] = [
     ("given back", "released"),
     ("give_back", "release"),
     ("glance", "list"),
-    ("has_pending", "has_unfinished"),
     ("held to the", "validated against the"),
     ("is no error", "is not an error"),
     ("is no name", "is not a valid name"),
