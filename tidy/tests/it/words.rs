@@ -24,3 +24,10 @@ fn a_replaced_word_is_a_breach_in_texts_and_in_names() {
 fn a_part_of_a_longer_word_is_not_a_breach() {
     assert_eq!(words::replaced_words("README.md", "Tellers and storytellers."), []);
 }
+
+#[test]
+fn a_name_of_a_library_is_not_a_breach() {
+    let text = "if session.has_pending_data(id) {}\nfn has_pending() {}\n";
+    let breaches = words::replaced_words("decnet-engine/src/lib.rs", text);
+    assert_eq!(said(&breaches), [(2, "`has_pending`: write `has_unfinished`")]);
+}

@@ -299,6 +299,13 @@ impl Dialogue for Engine {
     }
 
     fn finish(&mut self, input: &mut Input, turn: &mut Turn) {
+        if let Some(terminal) = &mut self.terminal {
+            let line = std::mem::take(&mut terminal.line);
+            let line = line.trim_ascii();
+            if !line.is_empty() {
+                turn.report(Event::command(line));
+            }
+        }
         finish(self, input, turn);
     }
 

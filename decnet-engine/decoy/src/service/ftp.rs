@@ -34,6 +34,8 @@ struct Ftp {
     session: Option<Session>,
     data: Data,
     job: Option<Job>,
+    /// The line that started a transfer of a file. The file is reported instead if the transfer happens.
+    request: Vec<u8>,
     /// Whether the port is announced in the extended form.
     is_extended: bool,
 }
@@ -67,6 +69,7 @@ pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
         session: None,
         data: Data::None,
         job: None,
+        request: Vec::new(),
         is_extended: false,
     })
 }
@@ -113,6 +116,7 @@ impl Dialogue for Ftp {
 
     fn finish(&mut self, input: &mut Input, turn: &mut Turn) {
         self.report_pending(turn);
+        self.report_request(turn);
         if !input.bytes().is_empty() {
             turn.report(Event::probe(foreign(input.bytes()), input.bytes()));
         }
@@ -144,9 +148,11 @@ impl Dialogue for Ftp {
             return;
         };
         let Some(received) = received else {
+            self.report_request(turn);
             turn.send(*b"425 Failed to establish connection.\r\n");
             return;
         };
+        self.request.clear();
         let reply = match job {
             Job::List => "226 Directory send OK.\r\n",
             Job::Fetch(digest, path) => {
@@ -154,10 +160,13 @@ impl Dialogue for Ftp {
                 "226 Transfer complete.\r\n"
             }
             Job::Store(path, is_added) => {
+                // One byte more than the limit was asked for, so that a file of that size is not taken for a longer one.
+                let kept = received.get(..UPLOAD).unwrap_or(received);
+                let mark = if kept.len() < received.len() { " (cut)" } else { "" };
                 let mut digest = Digest::default();
-                digest.add(received);
-                session.files.write(&path, received, is_added, turn.now());
-                turn.report(digest.file(path, true));
+                digest.add(kept);
+                session.files.write(&path, kept, is_added, turn.now());
+                turn.report(digest.file(path + mark, true));
                 "226 Transfer complete.\r\n"
             }
         };
@@ -183,6 +192,8 @@ impl Ftp {
                 // An event of the transfer follows.
                 if self.job.as_ref().is_none_or(|job| matches!(job, Job::List)) {
                     turn.report(Event::command(&line));
+                } else {
+                    self.request.clone_from(&line);
                 }
                 if !reply.is_empty() {
                     turn.send(format!("{reply}\r\n"));
@@ -202,6 +213,13 @@ impl Ftp {
             }
         };
         turn.send(format!("{reply}\r\n"));
+    }
+
+    /// Reports the command of a transfer that did not happen.
+    fn report_request(&mut self, turn: &mut Turn) {
+        if !self.request.is_empty() {
+            turn.report(Event::command(&std::mem::take(&mut self.request)));
+        }
     }
 
     /// Reports a user whose password did not come.
@@ -351,12 +369,12 @@ impl Ftp {
             _ if !session.files.admits(&path) => return "553 Could not create file.".into(),
             "STOU" => (
                 format!("150 FILE: {argument}"),
-                Transfer::Receive(UPLOAD),
+                Transfer::Receive(UPLOAD + 1),
                 Job::Store(path, false),
             ),
             _ => {
                 let job = Job::Store(path, command == "APPE");
-                ("150 Ok to send data.".into(), Transfer::Receive(UPLOAD), job)
+                ("150 Ok to send data.".into(), Transfer::Receive(UPLOAD + 1), job)
             }
         };
         let is_active = self.data == Data::Active;

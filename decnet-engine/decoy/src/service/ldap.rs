@@ -92,6 +92,12 @@ impl Dialogue for Ldap {
         }
     }
 
+    fn finish(&mut self, input: &mut Input, turn: &mut Turn) {
+        if !input.bytes().is_empty() {
+            turn.report(Event::probe("partial message", &input.take_all()));
+        }
+    }
+
     fn secured(&mut self, _turn: &mut Turn) {
         self.is_secured = true;
     }

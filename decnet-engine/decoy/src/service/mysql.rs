@@ -13,7 +13,7 @@ mod values;
 use std::time::Duration;
 
 use self::{
-    native::{hex, native},
+    native::{hex, native, native_hash},
     packet::{Login, Packet, frame},
     query::{Answer, Database},
 };
@@ -291,11 +291,7 @@ impl MySql {
         }
         let proof = match response.len() {
             0 => Proof::Password(Text::default()),
-            20 => Proof::Hash(Text::hash(&format!(
-                "$mysqlna${}*{}",
-                hex(&self.scramble),
-                hex(response)
-            ))),
+            20 => Proof::Hash(native_hash(&self.scramble, response)),
             _ => Proof::Hash(Text::hash(&hex(response))),
         };
         self.finish_login(login, proof, NATIVE, response, turn);

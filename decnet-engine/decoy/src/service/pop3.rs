@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{
     context::Context,
     dialogue::{Dialogue, Input, Turn},
-    event::Event,
+    event::{Auth, Event},
     wire::{
         dovecot::{self, Failures},
         line::{Lines, Taken, foreign, word},
@@ -75,6 +75,7 @@ impl Dialogue for Pop3 {
     }
 
     fn finish(&mut self, input: &mut Input, turn: &mut Turn) {
+        self.report_user(turn);
         if !input.bytes().is_empty() {
             turn.report(Event::probe(foreign(input.bytes()), input.bytes()));
         }
@@ -89,8 +90,9 @@ impl Dialogue for Pop3 {
     }
 
     fn secured(&mut self, turn: &mut Turn) {
-        let _ = turn;
         self.is_secure = true;
+        // RFC 2595, section 4: what came before is discarded.
+        self.report_user(turn);
     }
 
     fn unsecured(&mut self, input: &mut Input, turn: &mut Turn) {
@@ -102,6 +104,17 @@ impl Dialogue for Pop3 {
 }
 
 impl Pop3 {
+    /// Reports a user whose password did not come.
+    fn report_user(&mut self, turn: &mut Turn) {
+        if let Some(user) = self.user.take() {
+            turn.report(Event::Auth(Auth {
+                method: "password",
+                user: Some(user.as_slice().into()),
+                ..Auth::default()
+            }));
+        }
+    }
+
     fn line(&mut self, line: &[u8], turn: &mut Turn) {
         if let Some(exchange) = self.exchange.take() {
             self.step(exchange.answer(line), turn);

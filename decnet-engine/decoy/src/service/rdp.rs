@@ -97,6 +97,11 @@ impl Dialogue for Rdp {
             }
         }
     }
+    fn finish(&mut self, input: &mut Input, turn: &mut Turn) {
+        if !input.bytes().is_empty() {
+            turn.report(Event::probe("partial message", &input.take_all()));
+        }
+    }
 }
 
 /// Returns the length of a packet (RFC 1006, section 6). It is none until its head is there.

@@ -103,6 +103,34 @@ impl Dialogue for Smtp {
     }
 
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
+        self.read(input, turn);
+        if turn.is_closed() {
+            self.report_mail(None, turn);
+        }
+    }
+
+    fn finish(&mut self, input: &mut Input, turn: &mut Turn) {
+        self.report_mail(None, turn);
+        if !input.bytes().is_empty() {
+            turn.report(Event::probe(foreign(input.bytes()), input.bytes()));
+        }
+    }
+
+    fn expire(&mut self, turn: &mut Turn) {
+        self.report_mail(None, turn);
+        turn.send(format!("421 4.4.2 {} Error: timeout exceeded\r\n", self.name));
+    }
+
+    fn secured(&mut self, turn: &mut Turn) {
+        self.is_secure = true;
+        // RFC 3207, section 4.2: what came before is discarded.
+        self.reset(turn);
+        self.user = None;
+    }
+}
+
+impl Smtp {
+    fn read(&mut self, input: &mut Input, turn: &mut Turn) {
         self.pause = Duration::ZERO;
         while !turn.is_over() {
             if let Some(chunk) = &mut self.chunk {
@@ -128,25 +156,6 @@ impl Dialogue for Smtp {
         }
     }
 
-    fn finish(&mut self, input: &mut Input, turn: &mut Turn) {
-        self.report_mail(None, turn);
-        if !input.bytes().is_empty() {
-            turn.report(Event::probe(foreign(input.bytes()), input.bytes()));
-        }
-    }
-
-    fn expire(&mut self, turn: &mut Turn) {
-        self.report_mail(None, turn);
-        turn.send(format!("421 4.4.2 {} Error: timeout exceeded\r\n", self.name));
-    }
-
-    fn secured(&mut self, _turn: &mut Turn) {
-        self.is_secure = true;
-        self.reset();
-    }
-}
-
-impl Smtp {
     fn line(&mut self, line: &[u8], turn: &mut Turn) {
         if let Some(exchange) = self.exchange.take() {
             self.step(exchange.answer(line), turn);
@@ -210,11 +219,11 @@ impl Smtp {
         match command {
             "HELO" | "EHLO" if is_bare => format!("501 Syntax: {command} hostname"),
             "HELO" => {
-                self.reset();
+                self.reset(turn);
                 format!("250 {}", self.name)
             }
             "EHLO" => {
-                self.reset();
+                self.reset(turn);
                 self.capabilities()
             }
             "STARTTLS" if !is_bare => "501 5.5.4 Syntax: STARTTLS".into(),
@@ -224,6 +233,8 @@ impl Smtp {
                 "220 2.0.0 Ready to start TLS".into()
             }
             "AUTH" => self.auth(argument, turn),
+            // Only chunks can be there between two commands.
+            "MAIL" | "RCPT" | "DATA" if self.mail.is_some() => format!("503 5.5.1 Error: {command} after BDAT"),
             "MAIL" => self.mail(argument),
             "RCPT" => self.recipient(argument),
             "DATA" if !is_bare => "501 5.5.4 Syntax: DATA".into(),
@@ -235,7 +246,7 @@ impl Smtp {
             "BDAT" => self.start_chunk(argument, turn),
             "RSET" if !is_bare => "501 5.5.4 Syntax: RSET".into(),
             "RSET" => {
-                self.reset();
+                self.reset(turn);
                 "250 2.0.0 Ok".into()
             }
             "NOOP" => "250 2.0.0 Ok".into(),

@@ -21,7 +21,7 @@ use self::{
 use super::{
     context::Context,
     dialogue::{Dialogue, Input, Turn},
-    event::{Event, Fingerprint},
+    event::{Auth, Event, Fingerprint},
 };
 use crate::protocol::Os;
 
@@ -117,7 +117,8 @@ impl Dialogue for Telnet {
     }
 
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {
-        for byte in input.take_all() {
+        let bytes = input.take_all();
+        for (at, byte) in bytes.iter().copied().enumerate() {
             self.seen = true;
             match self.splitter.take(byte) {
                 Some(Part::Text(byte)) => {
@@ -134,24 +135,18 @@ impl Dialogue for Telnet {
                 Some(Part::Command(_)) | None => {}
             }
             if turn.is_over() {
+                input.push(bytes.get(at + 1..).unwrap_or_default());
                 return;
             }
         }
     }
 
     fn finish(&mut self, _input: &mut Input, turn: &mut Turn) {
-        if matches!(self.stage, Stage::Shell(_)) && !self.line.is_empty() {
-            turn.report(Event::command(&self.line));
-        } else if let Stage::Password(user) = &self.stage
-            && !self.line.is_empty()
-        {
-            turn.report(Event::password("password", user, &self.line, false));
-        } else if !self.line.is_empty() {
-            turn.report(Event::probe("not this protocol", &self.line));
-        }
+        self.report_rest(turn);
     }
 
     fn expire(&mut self, turn: &mut Turn) {
+        self.report_rest(turn);
         if !matches!(self.stage, Stage::Shell(_)) && matches!(self.negotiation, Negotiation::Done) {
             let end = if self.is_busybox { "" } else { "." };
             turn.send(format!("\r\nLogin timed out after 60 seconds{end}\r\n"));
@@ -160,6 +155,28 @@ impl Dialogue for Telnet {
 }
 
 impl Telnet {
+    /// Reports what the visitor typed without an end of the line, or a name without a password.
+    fn report_rest(&mut self, turn: &mut Turn) {
+        let line = std::mem::take(&mut self.line);
+        match &mut self.stage {
+            Stage::Password(user) => {
+                let user = std::mem::take(user);
+                if !line.is_empty() {
+                    turn.report(Event::password("password", &user, &line, false));
+                } else if !user.is_empty() {
+                    turn.report(Event::Auth(Auth {
+                        method: "password",
+                        user: Some(user.as_slice().into()),
+                        ..Auth::default()
+                    }));
+                }
+            }
+            _ if line.is_empty() => {}
+            Stage::Shell(_) => turn.report(Event::command(&line)),
+            Stage::Name => turn.report(Event::probe("not this protocol", &line)),
+        }
+    }
+
     /// Handles WILL, WONT, DO and DONT.
     fn option(&mut self, verb: u8, option: u8, turn: &mut Turn) {
         // BusyBox ignores what visitors say of options.

@@ -187,9 +187,13 @@ fn a_shell_in_a_container_echoes_and_answers_and_its_lines_are_reported() {
     assert!(answer.starts_with("HTTP/1.1 101 UPGRADED\r\n"), "{answer}");
     assert!(answer.ends_with("\r\n\r\n/ # who"), "{answer}");
     assert_eq!(visitor.send("amx\x7fi\r"), b"amx\x08 \x08i\r\nroot\r\n/ # ");
+    assert_eq!(visitor.send("rm -rf /"), b"rm -rf /");
+    visitor.finish();
+    visitor.finish();
     assert_eq!(visitor.send("exit\r"), b"exit\r\n");
     assert_eq!(visitor.next, Next::Close);
-    assert_eq!(visitor.events[3..], [Event::command("whoami"), Event::command("exit")]);
+    let lines = ["whoami", "rm -rf /", "exit"].map(Event::command);
+    assert_eq!(visitor.events[3..], lines);
 }
 
 #[test]

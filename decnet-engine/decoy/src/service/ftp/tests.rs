@@ -271,3 +271,40 @@ fn every_field_has_an_effect() {
         ],
     );
 }
+
+#[test]
+fn the_command_of_a_transfer_that_does_not_happen_is_reported_once() {
+    for line in ["RETR /etc/passwd", "STOR /tmp/x", "LIST"] {
+        let mut visitor = logged_in();
+        passive(&mut visitor, "PASV");
+        visitor.events.clear();
+        visitor.line(line);
+        transfer(&mut visitor, None);
+        visitor.finish();
+        assert_eq!(visitor.events, [Event::command(line)]);
+    }
+    let mut visitor = logged_in();
+    passive(&mut visitor, "PASV");
+    visitor.events.clear();
+    visitor.line("STOR /tmp/x");
+    visitor.finish();
+    assert_eq!(visitor.events, [Event::command("STOR /tmp/x")]);
+}
+
+#[test]
+fn an_upload_beyond_the_limit_is_reported_as_cut() {
+    for (size, name, kept) in [
+        (UPLOAD, "/tmp/x", UPLOAD),
+        (UPLOAD + 1, "/tmp/x (cut)", UPLOAD),
+        (0, "/tmp/x", 0),
+    ] {
+        let mut visitor = logged_in();
+        passive(&mut visitor, "PASV");
+        visitor.line("STOR /tmp/x");
+        let content = vec![b'a'; size];
+        assert_eq!(transfer(&mut visitor, Some(&content)).0, (UPLOAD + 1).to_string());
+        let mut digest = Digest::default();
+        digest.add(&content[..kept]);
+        assert_eq!(visitor.events.last(), Some(&digest.file(name, true)));
+    }
+}

@@ -326,3 +326,13 @@ fn every_field_has_an_effect() {
         ],
     );
 }
+
+#[test]
+fn a_line_that_is_too_long_is_reported_and_an_end_without_any_byte_is_not() {
+    let mut visitor = connect(json!({}));
+    visitor.send(vec![b'A'; 9000]);
+    assert_eq!(visitor.events, [Event::probe("long line", &[b'A'; 2000])]);
+    let mut visitor = Visitor::connect("imap", 993, json!({}));
+    visitor.turn(|dialogue, _, turn| dialogue.unsecured(&mut Input::default(), turn));
+    assert_eq!(visitor.events, []);
+}

@@ -308,3 +308,14 @@ fn every_field_has_an_effect() {
         ],
     );
 }
+
+#[test]
+fn a_part_of_a_message_is_reported_at_the_end() {
+    let mut visitor = linux(json!({}));
+    visitor.send(&NMAP[..20]);
+    visitor.finish();
+    assert_eq!(visitor.events, [Event::probe("partial message", &NMAP[..20])]);
+    let mut visitor = linux(json!({}));
+    visitor.finish();
+    assert_eq!(visitor.events, []);
+}

@@ -4,12 +4,19 @@ use std::fmt::Write as _;
 
 use sha1::{Digest as _, Sha1};
 
+use crate::service::event::Text;
+
 /// Returns bytes as hex digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut digits, byte| {
         let _ = write!(digits, "{byte:02x}");
         digits
     })
+}
+
+/// Returns a response in the form of hashcat's mode 11200.
+pub(super) fn native_hash(scramble: &[u8], response: &[u8]) -> Text {
+    Text::hash(&format!("$mysqlna${}*{}", hex(scramble), hex(response)))
 }
 
 /// Returns the response of `mysql_native_password`: SHA1(password) XOR SHA1(scramble, SHA1(SHA1(password))).

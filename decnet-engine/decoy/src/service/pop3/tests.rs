@@ -196,3 +196,27 @@ fn every_field_has_an_effect() {
         ],
     );
 }
+
+#[test]
+fn a_user_before_tls_is_reported_and_forgotten() {
+    let mut visitor = connect(json!({"user": "bob", "password": "p"}));
+    expect(
+        &mut visitor,
+        &[("USER bob", "+OK"), ("STLS", "+OK Begin TLS negotiation now.")],
+    );
+    visitor.secure();
+    let attempt = Event::Auth(Auth {
+        method: "password",
+        user: Some("bob".into()),
+        ..Auth::default()
+    });
+    assert_eq!(visitor.events, [Event::command("STLS"), attempt]);
+    expect(&mut visitor, &[("PASS p", "-ERR No username given.")]);
+}
+
+#[test]
+fn an_end_without_any_byte_is_no_probe() {
+    let mut visitor = Visitor::connect("pop3", 995, json!({}));
+    visitor.turn(|dialogue, _, turn| dialogue.unsecured(&mut Input::default(), turn));
+    assert_eq!(visitor.events, []);
+}

@@ -188,3 +188,25 @@ fn every_field_has_an_effect() {
         ],
     );
 }
+
+#[test]
+fn a_long_response_to_the_challenge_is_reported_whole() {
+    let mut visitor = connect(json!({}));
+    let login = format!(
+        "Authorization: Digest username=\"100\", realm=\"asterisk\", nonce=\"00000000\", uri=\"sip:{}\", \
+        response=\"0123456789abcdef0123456789abcdef\", algorithm=MD5\r\n",
+        "a".repeat(1500)
+    );
+    visitor.send(request("REGISTER", "100", &login));
+    let Event::Auth(Auth {
+        proof: Proof::Hash(hash),
+        ..
+    }) = &visitor.events[0]
+    else {
+        panic!("{:?}", visitor.events)
+    };
+    assert!(
+        hash.as_str().ends_with("*MD5*0123456789abcdef0123456789abcdef"),
+        "{hash:?}"
+    );
+}

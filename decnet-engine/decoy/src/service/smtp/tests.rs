@@ -343,3 +343,64 @@ fn every_field_has_an_effect() {
         ],
     );
 }
+
+#[test]
+fn a_mail_whose_last_chunk_does_not_come_is_reported_once() {
+    for (line, answer) in [
+        ("RSET", "250 2.0.0 Ok"),
+        ("HELO me", "250 web-01.corp.local"),
+        ("QUIT", "221 2.0.0 Bye"),
+        ("STARTTLS", "220 2.0.0 Ready to start TLS"),
+    ] {
+        let mut visitor = relay(json!({}));
+        visitor.send(b"MAIL FROM:<a>\r\nRCPT TO:<b>\r\nBDAT 3\r\nabc");
+        expect(
+            &mut visitor,
+            &[
+                ("MAIL FROM:<a>", "503 5.5.1 Error: MAIL after BDAT"),
+                ("RCPT TO:<c>", "503 5.5.1 Error: RCPT after BDAT"),
+                ("DATA", "503 5.5.1 Error: DATA after BDAT"),
+            ],
+        );
+        visitor.events.clear();
+        expect(&mut visitor, &[(line, answer)]);
+        if visitor.next == Next::StartTls {
+            visitor.secure();
+        }
+        visitor.finish();
+        let mut digest = crate::service::wire::digest::Digest::default();
+        digest.add(b"abc");
+        let mail = Event::Request(Request {
+            method: "DATA".into(),
+            target: Some("b".into()),
+            body: Some("abc".into()),
+            ..Request::default()
+        });
+        let mails: Vec<&Event> = visitor
+            .events
+            .iter()
+            .filter(|event| matches!(event, Event::Request(_) | Event::File(_)))
+            .collect();
+        assert_eq!(mails, [&mail, &digest.file("mail from a", true)], "{line}");
+    }
+}
+
+#[test]
+fn a_login_before_tls_does_not_count_after_it() {
+    let mut visitor = connect(json!({"user": "alice", "password": "bad"}));
+    expect(
+        &mut visitor,
+        &[
+            ("AUTH PLAIN AGFsaWNlAGJhZA==", "235 2.7.0 Authentication successful"),
+            ("STARTTLS", "220 2.0.0 Ready to start TLS"),
+        ],
+    );
+    visitor.secure();
+    expect(
+        &mut visitor,
+        &[
+            ("MAIL FROM:<a@x.org>", "250 2.1.0 Ok"),
+            ("RCPT TO:<b@y.org>", "454 4.7.1 <b@y.org>: Relay access denied"),
+        ],
+    );
+}

@@ -152,7 +152,7 @@ impl Smtp {
             self.errors = 0;
             self.reply(&format!("250 2.0.0 Ok: queued as {id}"), turn);
         }
-        self.reset();
+        self.reset(turn);
     }
 
     /// Reports the mail that was received, whole or in part.
@@ -172,11 +172,11 @@ impl Smtp {
         turn.report(digest.file([b"mail from ", sender.as_slice()].concat().as_slice(), true));
     }
 
-    /// Ends the transaction.
-    pub(super) fn reset(&mut self) {
+    /// Ends the transaction. A mail of which only some chunks came is reported.
+    pub(super) fn reset(&mut self, turn: &mut Turn) {
+        self.report_mail(None, turn);
         self.sender = None;
         self.recipients.clear();
         self.count = 0;
-        self.mail = None;
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::{
     event::{Auth, Event, Proof, Request},
     testing::{Visitor, context_on, fields_have_an_effect, survives},
+    wire::ber::Writer,
 };
 use crate::protocol::{Os, Protocol};
 
@@ -289,4 +290,30 @@ fn each_field_has_an_effect() {
             ("contact", json!("ops"), 161, &[&get(4)]),
         ],
     );
+}
+
+#[test]
+fn a_long_proof_is_reported_whole() {
+    let mut security = Writer::new();
+    security.sequence(|security| {
+        security.octets([1; 17]).integer(1).integer(5).octets([b'b'; 700]);
+        security.octets([0xaa; 12]).octets([]);
+    });
+    let security = security.finish();
+    let mut message = Writer::new();
+    message.sequence(|message| {
+        message.integer(3);
+        message.sequence(|header| _ = header.integer(7).integer(65_507).octets([3]).integer(3));
+        message.octets(&security).octets([1]);
+    });
+    let mut visitor = Visitor::datagrams("snmp", 161, json!({}));
+    visitor.send(message.finish());
+    let Some(Event::Auth(Auth {
+        proof: Proof::Hash(hash),
+        ..
+    })) = visitor.events.last()
+    else {
+        panic!("{:?}", visitor.events)
+    };
+    assert!(hash.as_str().ends_with("$aaaaaaaaaaaaaaaaaaaaaaaa"), "{hash:?}");
 }

@@ -25,10 +25,12 @@ impl Telnet {
             }
             // Control-C.
             3 => {
-                self.line.clear();
-                match &self.stage {
-                    Stage::Shell(shell) => turn.send(format!("^C\r\n{}", shell.prompt())),
-                    _ => turn.close(),
+                if let Stage::Shell(shell) = &self.stage {
+                    self.line.clear();
+                    turn.send(format!("^C\r\n{}", shell.prompt()));
+                } else {
+                    self.report_rest(turn);
+                    turn.close();
                 }
             }
             // Control-D.
@@ -36,6 +38,7 @@ impl Telnet {
                 if matches!(self.stage, Stage::Shell(_)) && !self.is_busybox {
                     turn.send(*b"logout\r\n");
                 }
+                self.report_rest(turn);
                 turn.close();
             }
             // Control-U.

@@ -272,3 +272,29 @@ fn every_field_has_an_effect() {
         ],
     );
 }
+
+#[test]
+fn a_name_without_a_password_is_reported_once() {
+    let attempt = Event::Auth(Auth {
+        method: "password",
+        user: Some("root".into()),
+        ..Auth::default()
+    });
+    for end in ["", "\x03", "\x04"] {
+        let mut visitor = connect(json!({}));
+        visitor.send(format!("root\n{end}"));
+        visitor.turn(|dialogue, _, turn| dialogue.expire(turn));
+        visitor.finish();
+        assert_eq!(visitor.events, std::slice::from_ref(&attempt), "{end:?}");
+    }
+}
+
+#[test]
+fn no_input_is_lost_after_a_long_answer() {
+    let mut visitor = embedded(json!({"password": "p"}));
+    visitor.send(b"admin\np\n");
+    visitor.events.clear();
+    let lines = "cat /proc/cpuinfo; cat /etc/passwd; cat /proc/mounts\n".repeat(600);
+    assert!(visitor.send(lines).len() > 2 * 64 * 1024);
+    assert_eq!(visitor.events.len(), 600);
+}
