@@ -1,18 +1,31 @@
 //! A maze that changes while it runs: unchanged parts are not affected.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Write as _,
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    os::fd::AsFd as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
-use decnet_decoy::protocol::{Answer, Target};
+use decnet_decoy::protocol::{Action, Answer, Record, Target};
 use decnet_engine::{
-    Desired, DesiredContext, ExecuteOptions, Observed, OnFailure, Plan, Runtime, Scope, execute, testing::diff,
+    ContainerName, Desired, DesiredContext, ExecuteOptions, Observed, OnFailure, Plan, Runtime, Scope, execute, naming,
+    testing::diff,
 };
 use decnet_topology::{
-    Attachment, Catalog, Decky, DeckyId, DeploySettings, InstallationSecret, Lan, LanId, Name, RuleSet, ServiceName,
-    Topology, TopologyId,
+    Attachment, Catalog, Decky, DeckyId, DeploySettings, Lan, LanId, Name, RuleSet, ServiceName, Topology, TopologyId,
 };
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio_util::sync::CancellationToken;
 
-use super::{Lab, assert_spared, on_docker};
+use super::{Lab, assert_spared, docker, on_docker};
 use crate::engine::twelve_on;
 
 fn name(text: &str) -> Name {
@@ -48,7 +61,7 @@ impl Lab {
         let valid = topology.clone().validate(&catalog, RuleSet::live()).expect("valid");
         let context = DesiredContext {
             instance: self.repo.instance().await.expect("an instance"),
-            secret: &InstallationSecret::new([7; 32]),
+            secret: &self.repo.secret().await.expect("a secret"),
             topology: id,
             catalog: &catalog,
             decoy: &self.image,
@@ -115,14 +128,82 @@ impl Lab {
     }
 }
 
+/// A TCP connection from inside a decky, with a byte every few milliseconds.
+///
+/// The test's own thread opens it in the decky's namespace, because no process in a decky holds a connection open.
+struct Talk {
+    stop: Arc<AtomicBool>,
+    talking: thread::JoinHandle<u64>,
+}
+
+impl Talk {
+    fn begin(from: &ContainerName, to: (Ipv4Addr, u16)) -> Self {
+        let pid = docker(&["inspect", "--format", "{{.State.Pid}}", from.as_str()]);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let talking = thread::spawn(move || {
+            let namespace = File::open(format!("/proc/{pid}/ns/net")).expect("the daemon's host, as root");
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("as root");
+            let connect = || TcpStream::connect_timeout(&SocketAddr::from(to), Duration::from_secs(5));
+            // A service that was just started listens a moment later.
+            let mut tries = std::iter::repeat_with(connect).take(50).inspect(|tried| {
+                if tried.is_err() {
+                    thread::sleep(Duration::from_millis(100));
+                }
+            });
+            let mut stream = tries.find_map(Result::ok).expect("connected");
+            stream.set_nodelay(true).expect("set");
+            let mut sent = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                // A keepalive of a NetBIOS session (RFC 1002, section 4.3.7), which has no answer.
+                stream.write_all(b"\x85\0\0\0").expect("the connection lives");
+                sent += 4;
+                thread::sleep(Duration::from_millis(5));
+            }
+            stream.shutdown(std::net::Shutdown::Both).expect("shut down");
+            sent
+        });
+        Self { stop, talking }
+    }
+
+    /// Closes it and returns how many bytes were sent.
+    fn end(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.talking.join().expect("nothing broke the connection")
+    }
+}
+
+/// Returns a service's log lines of connections with an address; the last one has just ended.
+async fn contacts(service: &ContainerName, with: Ipv4Addr) -> Vec<Record> {
+    for _ in 0..100 {
+        let lines = docker(&["logs", service.as_str()]);
+        let contacts = lines
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Record>(line).ok());
+        let ended = |record: &Record| {
+            let source = record.source.and_then(|source| source.ip);
+            source == Some(with) && record.event.action == Action::SessionClose
+        };
+        let contacts: Vec<_> = contacts.filter(ended).collect();
+        if !contacts.is_empty() {
+            return contacts;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Vec::new()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
-async fn a_maze_changes_step_by_step_and_comes_back() {
+async fn a_maze_changes_while_connections_pass_through_it() {
     on_docker(async |lab| {
         let first = twelve_on("10.204");
         let id = lab.store("live", first.clone()).await;
         lab.deploy(id).await;
         let old = first.decky_named(&name("host-01")).expect("a decky").clone();
+        let peer = first.decky_named(&name("host-04")).expect("a decky").clone();
+        let smb = naming::service(id, &peer, &ServiceName::new("smb"));
+        let talk = Talk::begin(&naming::base(id, &old), (Ipv4Addr::new(10, 204, 4, 3), 445));
 
         let grown = edit(&first, |lans, deckies| {
             lans.push(Lan::new(
@@ -190,6 +271,10 @@ async fn a_maze_changes_step_by_step_and_comes_back() {
         );
         assert_eq!(lab.observe(id).await.networks.len(), 12);
 
+        let sent = talk.end();
+        let reported = contacts(&smb, Ipv4Addr::new(10, 204, 1, 3)).await;
+        let received: Vec<u64> = reported.iter().filter_map(|record| record.decnet.bytes).collect();
+        assert_eq!(received, [sent], "one connection, and every byte came over it");
         lab.change_maze(id, "the first maze comes back", &first).await;
         lab.check_reach(id, &first).await;
     })
