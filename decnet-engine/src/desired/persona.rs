@@ -21,25 +21,17 @@ const OF_ARCHETYPES: [(&str, Os); 8] = [
     ("linux-workstation", Os::Ubuntu2204),
 ];
 
-/// The services that run on one system only.
-const OF_SERVICES: [(&str, Os); 4] = [
-    ("rdp", Os::WindowsServer2019),
-    ("mssql", Os::WindowsServer2019),
-    ("smb", Os::WindowsServer2019),
-    ("conpot", Os::Controller),
-];
-
-/// Returns the persona of a decky: its system follows from its archetype, or else from its services.
+/// Returns the persona of a decky: its system follows from its archetype.
+///
+/// It does not follow from the services. Otherwise one more service could turn a Linux host into a Windows host, and all its other
+/// services would be recreated.
 pub(super) fn of(decky: &Decky) -> Persona {
     let archetype = decky.archetype().unwrap_or_default();
     let of_archetype = OF_ARCHETYPES.iter().find(|(name, _)| *name == archetype);
-    let of_service = OF_SERVICES
-        .iter()
-        .find(|(name, _)| archetype.is_empty() && decky.services().iter().any(|service| service.as_str() == *name));
     Persona {
         hostname: decky.name().to_string().to_lowercase(),
         domain: DOMAIN.into(),
-        os: of_archetype.or(of_service).map_or(Os::Debian12, |(_, os)| *os),
+        os: of_archetype.map_or(Os::Debian12, |(_, os)| *os),
         versions: BTreeMap::new(),
     }
 }
