@@ -81,6 +81,14 @@ pub enum Code {
     ServiceCfgInvalid,
     /// A field that the service does not know.
     ServiceCfgUnknownField,
+    /// A pinned operating system that is not known.
+    PersonaOsUnknown,
+    /// A pinned hostname that is not a DNS label.
+    PersonaHostnameInvalid,
+    /// A pinned version of a service that the decky does not run.
+    PersonaVersionUndeclared,
+    /// A pinned version that no service can report.
+    PersonaVersionInvalid,
     /// A service that runs as root.
     ServiceRoot,
     /// A service that can fill the host's disk.

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     document::FORMAT,
-    model::{Attachment, Decky, Lan, Topology},
+    model::{Attachment, Decky, Lan, Persona, Topology},
     name::Name,
     net,
 };
@@ -188,7 +188,12 @@ impl Canon {
         self.boolean(decky.forwards_l3());
         self.raw(",\"name\":\"");
         self.name(decky.name());
-        self.raw("\",\"service_config\":");
+        self.raw("\"");
+        if let Some(persona) = decky.persona() {
+            self.raw(",\"persona\":");
+            self.persona(persona);
+        }
+        self.raw(",\"service_config\":");
         let services = decky.service_config().iter();
         self.object(
             services.map(|(service, fields)| (service.as_str(), fields)),
@@ -198,6 +203,35 @@ impl Canon {
         );
         self.raw(",\"services\":");
         self.list(decky.services(), |canon, service| canon.text(service.as_str()));
+        self.raw("}");
+    }
+
+    /// Writes what is pinned of a persona; what is not is left out.
+    fn persona(&mut self, persona: &Persona) {
+        let texts = [("hostname", &persona.hostname), ("os", &persona.os)];
+        let texts = texts
+            .into_iter()
+            .filter_map(|(key, text)| Some((key, text.as_deref()?)));
+        self.raw("{");
+        let mut comma = "";
+        for (key, text) in texts {
+            self.raw(comma);
+            self.text(key);
+            self.raw(":");
+            self.text(text);
+            comma = ",";
+        }
+        if !persona.versions.is_empty() {
+            self.raw(comma);
+            self.raw("\"versions\":");
+            let versions = persona.versions.iter();
+            self.object(
+                versions.map(|(service, version)| (service.as_str(), version)),
+                |canon, version| {
+                    canon.text(version);
+                },
+            );
+        }
         self.raw("}");
     }
 

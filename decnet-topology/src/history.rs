@@ -82,6 +82,7 @@ fn is_same((before, one): (&Topology, &Decky), (after, other): (&Topology, &Deck
     one.services() == other.services()
         && one.forwards_l3() == other.forwards_l3()
         && one.archetype() == other.archetype()
+        && one.persona() == other.persona()
         && print_alike(one.service_config(), other.service_config())
         && attached()
 }

@@ -184,8 +184,9 @@ pub use id::{
 };
 pub use model::{
     Attachment, BuildError, Coordinate, Decky, DeckyBuilder, DeploySettings, DmzEgress, Draft, DraftAttachment,
-    DraftDecky, DraftLan, Header, Lan, LogDriver, LogOption, LogSettingError, LogSettings, NotFinite, Position,
-    ServiceConfig, ServiceFields, StoredTopology, Topology, TopologyBuilder, TopologyError, TopologyRow, UnknownEgress,
+    DraftDecky, DraftLan, Header, Lan, LogDriver, LogOption, LogSettingError, LogSettings, NotFinite, Persona,
+    Position, ServiceConfig, ServiceFields, StoredTopology, Topology, TopologyBuilder, TopologyError, TopologyRow,
+    UnknownEgress,
 };
 pub use mutation::{
     AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, DoubledField, LanPatch, Mutation, MutationContext,

@@ -1,9 +1,14 @@
 //! The host that a decky pretends to be.
 
-use std::collections::BTreeMap;
-
 use decnet_decoy::protocol::{Os, Persona};
 use decnet_topology::{Decky, InstallationSecret, Name, TopologyId};
+use serde::{
+    Deserialize,
+    de::{
+        IntoDeserializer,
+        value::{Error as ValueError, StrDeserializer},
+    },
+};
 use sha2::{Digest, Sha256};
 
 /// The DNS domain of all deckies.
@@ -21,19 +26,31 @@ const OF_ARCHETYPES: [(&str, Os); 8] = [
     ("linux-workstation", Os::Ubuntu2204),
 ];
 
-/// Returns the persona of a decky: its system follows from its archetype.
+/// Returns the persona of a decky: what the maze pins, and otherwise its system follows from its archetype.
 ///
 /// It does not follow from the services. Otherwise one more service could turn a Linux host into a Windows host, and all its other
 /// services would be recreated.
 pub(super) fn of(decky: &Decky) -> Persona {
     let archetype = decky.archetype().unwrap_or_default();
     let of_archetype = OF_ARCHETYPES.iter().find(|(name, _)| *name == archetype);
+    let pinned = decky.persona();
+    let hostname = pinned.and_then(|pinned| pinned.hostname.clone());
+    let os = pinned.and_then(|pinned| system(pinned.os.as_deref()?));
+    let versions = pinned.map(|pinned| &pinned.versions).into_iter().flatten();
     Persona {
-        hostname: decky.name().to_string().to_lowercase(),
+        hostname: hostname.unwrap_or_else(|| decky.name().to_string().to_lowercase()),
         domain: DOMAIN.into(),
-        os: of_archetype.map_or(Os::Debian12, |(_, os)| *os),
-        versions: BTreeMap::new(),
+        os: os.or(of_archetype.map(|(_, os)| *os)).unwrap_or(Os::Debian12),
+        versions: versions
+            .map(|(service, version)| (service.to_string(), version.clone()))
+            .collect(),
     }
+}
+
+/// Returns the system of a name of the maze document. A valid maze has no other names.
+fn system(name: &str) -> Option<Os> {
+    let name: StrDeserializer<'_, ValueError> = name.into_deserializer();
+    Os::deserialize(name).ok()
 }
 
 /// Returns the secret of a decky, as hex digits. It is the same as long as the decky has its name, and no decky knows that of
@@ -50,6 +67,37 @@ pub(super) fn secret(installation: &InstallationSecret, topology: TopologyId, de
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_systems_of_the_document_are_those_of_the_decoy() {
+        for name in decnet_topology::Persona::SYSTEMS {
+            let os = system(name).unwrap_or_else(|| panic!("`{name}` is not known to the decoy"));
+            assert_eq!(serde_json::to_value(os).unwrap(), *name);
+        }
+        assert_eq!(system("beos"), None);
+    }
+
+    #[test]
+    fn pins_replace_what_is_derived_and_the_rest_stays() {
+        let decky = Decky::new(decnet_topology::DeckyId::new(0), "Dc-01".parse().unwrap())
+            .with_archetype(Some("domain-controller".into()));
+        let derived = of(&decky);
+        assert_eq!(
+            (derived.os, derived.hostname.as_str()),
+            (Os::WindowsServer2019, "dc-01")
+        );
+        let pins = decnet_topology::Persona::default()
+            .os("windows-server-2022")
+            .version("ssh", "OpenSSH_8.4");
+        let pinned = of(&decky.clone().with_persona(Some(pins)));
+        assert_eq!((pinned.os, pinned.hostname.as_str()), (Os::WindowsServer2022, "dc-01"));
+        assert_eq!(pinned.versions["ssh"], "OpenSSH_8.4");
+        let named = of(&decky.with_persona(Some(decnet_topology::Persona::default().hostname("fin-dc-07"))));
+        assert_eq!(
+            (named.os, named.hostname.as_str()),
+            (Os::WindowsServer2019, "fin-dc-07")
+        );
+    }
 
     #[test]
     fn each_decky_has_its_own_secret() {

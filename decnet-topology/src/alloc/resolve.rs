@@ -215,7 +215,12 @@ fn complete(
     attachments: Vec<Attachment>,
     workloads: &mut Workloads,
 ) -> Decky {
-    let workload = workloads.get(&draft.services, &draft.service_config, draft.archetype.as_deref());
+    let workload = workloads.get(
+        &draft.services,
+        &draft.service_config,
+        draft.archetype.as_deref(),
+        draft.persona.as_ref(),
+    );
     Decky::new(id, name)
         .with_workload(workload)
         .forwarding(draft.forwards_l3)

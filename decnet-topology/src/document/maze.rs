@@ -8,7 +8,7 @@ use crate::{
     config::TopologyConfig,
     decode::{At, Fields, Problem},
     finding::{Code, Finding, Target},
-    model::{Draft, DraftAttachment, DraftDecky, DraftLan, Header, Position, TopologyError},
+    model::{Draft, DraftAttachment, DraftDecky, DraftLan, Header, Persona, Position, TopologyError},
     name::{CaseInsensitive, ServiceName, TopologyName},
     net, spelling,
     version::Version,
@@ -23,6 +23,7 @@ const DECKY_KEYS: &[&str] = &[
     "archetype",
     "services",
     "service_config",
+    "persona",
     "forwards_l3",
     "attachments",
     "x",
@@ -150,6 +151,10 @@ fn decky(at: At<'_, '_>, lans: &mut Lans<'_>) -> Option<DraftDecky> {
             .given("archetype")
             .and_then(|at| at.text("a text"))
             .map(Into::into),
+        persona: fields
+            .given("persona")
+            .and_then(Persona::decode)
+            .filter(|persona| !persona.is_empty()),
         forwards_l3: fields.flag("forwards_l3"),
         attachments: attachments.filter_map(|at| attachment(at, name, lans)).collect(),
         position: position(&fields),

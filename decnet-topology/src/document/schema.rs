@@ -11,7 +11,7 @@ use crate::{
     config::TopologyConfig,
     document::FORMAT,
     id::TopologyId,
-    model::{Coordinate, Draft, DraftDecky, DraftLan, ServiceConfig},
+    model::{Coordinate, Draft, DraftDecky, DraftLan, Persona, ServiceConfig},
     name::{Name, ServiceName},
     status::Status,
     version::Version,
@@ -116,6 +116,9 @@ struct DeckyOut<'a> {
     #[schemars(default = "no_config", with = "BTreeMap<String, BTreeMap<String, Value>>")]
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     service_config: &'a ServiceConfig,
+    /// What is pinned of the host that it pretends to be; the rest follows from its archetype, its name and a secret of the store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    persona: Option<&'a Persona>,
     /// Whether it forwards packets between its LANs. With its home in the DMZ it is then a gateway: the host publishes the ports
     /// of its services.
     #[schemars(default)]
@@ -221,6 +224,7 @@ fn decky_out<'a>(lans: &'a [DraftLan], decky: &'a DraftDecky) -> DeckyOut<'a> {
         archetype: decky.archetype.as_deref(),
         services: &decky.services,
         service_config: &decky.service_config,
+        persona: decky.persona.as_ref(),
         forwards_l3: decky.forwards_l3,
         attachments: attachments.collect(),
         x: decky.position.x,

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{Decky, ServiceConfig, Topology},
+    model::{Decky, Persona, ServiceConfig, Topology},
     name::{Name, ServiceName},
 };
 
@@ -25,6 +25,9 @@ pub struct DeckySnapshot {
     /// Its archetype.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archetype: Option<String>,
+    /// What is pinned of its persona.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persona: Option<Persona>,
     /// Whether it forwards packets.
     #[serde(default)]
     pub forwards_l3: bool,
@@ -70,6 +73,7 @@ impl DeckySnapshot {
             services: decky.services().clone(),
             service_config: decky.service_config().clone(),
             archetype: decky.archetype().map(Into::into),
+            persona: decky.persona().cloned(),
             forwards_l3: decky.forwards_l3(),
             attachments: attachments.collect(),
         }

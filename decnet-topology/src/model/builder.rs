@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 
 use crate::{
     id::{DeckyId, LanId},
-    model::{Attachment, Decky, Lan, Topology, TopologyError, workload::Workload},
+    model::{Attachment, Decky, Lan, Persona, Topology, TopologyError, workload::Workload},
     name::{Name, ServiceName},
     net::{self, SubnetError},
 };
@@ -197,6 +197,13 @@ impl DeckyBuilder<'_> {
             let fields = config.entry(ServiceName::new(service)).or_default();
             fields.insert(field.into(), value.into());
         });
+        self
+    }
+
+    /// Sets what is pinned of its persona.
+    #[must_use]
+    pub fn persona(mut self, persona: Persona) -> Self {
+        self.decky = self.decky.with_persona(Some(persona));
         self
     }
 

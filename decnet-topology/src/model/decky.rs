@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use crate::{
     id::{DeckyId, LanId},
     model::{
-        Position, ServiceConfig,
+        Persona, Position, ServiceConfig,
         workload::{Shared, Workload, print_alike},
     },
     name::{Name, ServiceName},
@@ -83,6 +83,16 @@ impl Decky {
         self
     }
 
+    /// Sets what is pinned of its persona; an empty persona pins nothing.
+    #[must_use]
+    pub fn with_persona(mut self, persona: Option<Persona>) -> Self {
+        let persona = persona.filter(|persona| !persona.is_empty());
+        if self.persona() != persona.as_ref() {
+            Workload::change(&mut self.workload, |workload| workload.set_persona(persona));
+        }
+        self
+    }
+
     /// Sets its workload.
     pub(crate) fn with_workload(mut self, workload: Shared) -> Self {
         self.workload = workload;
@@ -143,6 +153,11 @@ impl Decky {
     /// Returns the archetype, if one was given.
     pub fn archetype(&self) -> Option<&str> {
         Workload::of(&self.workload).archetype()
+    }
+
+    /// Returns what is pinned of its persona, if anything is.
+    pub fn persona(&self) -> Option<&Persona> {
+        Workload::of(&self.workload).persona()
     }
 
     /// Returns whether it forwards packets between its LANs.

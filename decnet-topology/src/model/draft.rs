@@ -6,7 +6,7 @@ use crate::{
     config::TopologyConfig,
     finding::Finding,
     id::TopologyId,
-    model::{Position, ServiceConfig, Topology, TopologyRow},
+    model::{Persona, Position, ServiceConfig, Topology, TopologyRow},
     name::ServiceName,
     status::Status,
     version::Version,
@@ -66,6 +66,8 @@ pub struct DraftDecky {
     pub service_config: ServiceConfig,
     /// The archetype.
     pub archetype: Option<String>,
+    /// What is pinned of its persona.
+    pub persona: Option<Persona>,
     /// Whether it forwards packets.
     pub forwards_l3: bool,
     /// Where it is attached; the first is its home.
@@ -134,6 +136,7 @@ impl From<&Topology> for Draft {
             services: decky.services().iter().cloned().collect(),
             service_config: decky.service_config().clone(),
             archetype: decky.archetype().map(Into::into),
+            persona: decky.persona().cloned(),
             forwards_l3: decky.forwards_l3(),
             attachments: decky
                 .attachments()

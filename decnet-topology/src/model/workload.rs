@@ -8,9 +8,12 @@ use std::{
 use foldhash::fast::FixedState;
 use serde_json::Value;
 
-use crate::{model::ServiceConfig, name::ServiceName};
+use crate::{
+    model::{Persona, ServiceConfig},
+    name::ServiceName,
+};
 
-/// The workload of a decky: services, their configuration and the archetype.
+/// The workload of a decky: services, their configuration, the archetype and the pinned persona.
 ///
 /// Deckies with the same workload share it. Two workloads are equal if they print the same.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +23,7 @@ pub(crate) struct Workload {
     services: BTreeSet<ServiceName>,
     service_config: ServiceConfig,
     archetype: Option<String>,
+    persona: Option<Persona>,
 }
 
 /// The empty workload. It needs no allocation.
@@ -28,6 +32,7 @@ static BARE: Workload = Workload {
     services: BTreeSet::new(),
     service_config: ServiceConfig::new(),
     archetype: None,
+    persona: None,
 };
 
 /// A workload that can be shared; `None` is the empty one.
@@ -43,10 +48,11 @@ impl Workload {
     pub(super) fn change(shared: &mut Shared, change: impl FnOnce(&mut Self)) {
         let own = Arc::make_mut(shared.get_or_insert_default());
         change(own);
-        if own.services.is_empty() && own.service_config.is_empty() && own.archetype.is_none() {
+        let is_bare = own.archetype.is_none() && own.persona.is_none();
+        if is_bare && own.services.is_empty() && own.service_config.is_empty() {
             *shared = None;
         } else {
-            own.digest = digest(own.services.iter(), &own.service_config, own.archetype());
+            own.digest = digest(own.services.iter(), &own.service_config, own.archetype(), own.persona());
         }
     }
 
@@ -73,6 +79,14 @@ impl Workload {
     pub(super) fn set_archetype(&mut self, archetype: Option<String>) {
         self.archetype = archetype;
     }
+
+    pub(super) fn persona(&self) -> Option<&Persona> {
+        self.persona.as_ref()
+    }
+
+    pub(super) fn set_persona(&mut self, persona: Option<Persona>) {
+        self.persona = persona.filter(|persona| !persona.is_empty());
+    }
 }
 
 impl PartialEq for Workload {
@@ -81,6 +95,7 @@ impl PartialEq for Workload {
             && self.services == other.services
             && print_alike(&self.service_config, &other.service_config)
             && self.archetype == other.archetype
+            && self.persona == other.persona
     }
 }
 
@@ -142,14 +157,17 @@ impl Workloads {
         services: &[ServiceName],
         service_config: &ServiceConfig,
         archetype: Option<&str>,
+        persona: Option<&Persona>,
     ) -> Shared {
+        let persona = persona.filter(|persona| !persona.is_empty());
         // If the order differs, only the set shows whether it is known.
         if services.is_sorted_by(|one, next| one < next) {
-            let digest = digest(services.iter(), service_config, archetype);
+            let digest = digest(services.iter(), service_config, archetype, persona);
             let known = self.known.get(&digest).filter(|known| {
                 known.services.iter().eq(services)
                     && print_alike(&known.service_config, service_config)
                     && known.archetype() == archetype
+                    && known.persona() == persona
             });
             if let Some(known) = known {
                 return Some(Arc::clone(known));
@@ -160,6 +178,7 @@ impl Workloads {
             workload.services = services.iter().cloned().collect();
             workload.service_config = service_config.clone();
             workload.archetype = archetype.map(Into::into);
+            workload.set_persona(persona.cloned());
         });
         self.share(&mut shared);
         shared
@@ -182,6 +201,7 @@ fn digest<'a>(
     services: impl Iterator<Item = &'a ServiceName>,
     service_config: &ServiceConfig,
     archetype: Option<&str>,
+    persona: Option<&Persona>,
 ) -> u64 {
     let mut hasher = FixedState::default().build_hasher();
     services.for_each(|service| hasher.write(service.as_str().as_bytes()));
@@ -190,6 +210,9 @@ fn digest<'a>(
     }
     if let Some(archetype) = archetype {
         archetype.hash(&mut hasher);
+    }
+    if let Some(persona) = persona {
+        persona.hash(&mut hasher);
     }
     hasher.finish()
 }

@@ -10,7 +10,7 @@ use crate::{
         AddDecky, AddLan, AttachDecky, DetachDecky, Mutation, MutationContext, MutationError, RemoveDecky, RemoveLan,
         Stage, UpdateDecky, UpdateLan, changes_published, check::check,
     },
-    name::Name,
+    name::{Name, ServiceName},
     spelling,
     validate::ValidTopology,
 };
@@ -90,6 +90,7 @@ fn add_decky(before: &Topology, add: &AddDecky) -> Applied {
         .with_services(add.services.iter().cloned())
         .with_service_config(add.service_config.clone().unwrap_or_default())
         .with_archetype(add.archetype.clone())
+        .with_persona(add.persona.clone())
         .forwarding(add.forwards_l3)
         .with_attachments([home])
         .at(position);
@@ -154,14 +155,23 @@ fn update_decky(before: &Topology, update: &UpdateDecky) -> Applied {
         updated = updated.with_archetype(archetype.clone());
     }
     if let Some(services) = &update.services {
+        let kept = |service: &ServiceName| services.contains(service) || !decky.services().contains(service);
         let mut config = decky.service_config().clone();
-        config.retain(|service, _| services.contains(service) || !decky.services().contains(service));
+        config.retain(|service, _| kept(service));
+        let persona = decky.persona().cloned().map(|mut persona| {
+            persona.versions.retain(|service, _| kept(service));
+            persona
+        });
         updated = updated
+            .with_persona(persona)
             .with_services(services.iter().cloned())
             .with_service_config(config);
     }
     if let Some(config) = &patch.service_config {
         updated = updated.with_service_config(config.clone());
+    }
+    if let Some(persona) = &patch.persona {
+        updated = updated.with_persona(persona.clone());
     }
     Ok(before.clone().with_decky(updated))
 }

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use crate::{
     decode::{At, Diagnostics, Fault, Fields, MAX_DEPTH, Problem, Value},
-    model::ServiceConfig,
+    model::{Persona, ServiceConfig},
     mutation::{
         AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, LanPatch, Mutation, MutationError, RemoveDecky,
         RemoveLan, UpdateDecky, UpdateLan,
@@ -138,6 +138,7 @@ fn read_payload(op: &'static str, payload: At<'_, '_>) -> Option<Mutation> {
             "services",
             "service_config",
             "archetype",
+            "persona",
             "forwards_l3",
             "ip",
             "x",
@@ -172,6 +173,7 @@ fn add_decky(fields: &Fields<'_, '_>) -> Option<AddDecky> {
         services: fields.get("services").map(services).unwrap_or_default(),
         service_config: fields.get("service_config").and_then(service_config),
         archetype: fields.get("archetype").and_then(archetype),
+        persona: fields.get("persona").and_then(Persona::decode),
         forwards_l3: fields.flag("forwards_l3"),
         ip: fields.given("ip").and_then(ip),
         x: fields.get("x").and_then(At::number),
@@ -191,11 +193,12 @@ fn attach_decky(fields: &Fields<'_, '_>) -> Option<AttachDecky> {
 
 fn update_decky(fields: &Fields<'_, '_>) -> Option<UpdateDecky> {
     let patch = |at: At<'_, '_>| {
-        let known = &["service_config", "archetype", "forwards_l3"];
+        let known = &["service_config", "archetype", "persona", "forwards_l3"];
         let patch = at.fields(OBJECT, "a patch of a decky", known)?;
         Some(DeckyPatch {
             service_config: patch.get("service_config").and_then(service_config),
             archetype: patch.get("archetype").map(|at| at.given().and_then(archetype)),
+            persona: patch.get("persona").map(|at| at.given().and_then(Persona::decode)),
             forwards_l3: patch.get("forwards_l3").and_then(At::flag),
         })
     };

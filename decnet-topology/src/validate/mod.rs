@@ -3,6 +3,7 @@
 mod addresses;
 mod fast;
 mod host;
+mod persona;
 mod report;
 mod services;
 mod shape;
@@ -108,6 +109,7 @@ pub fn validate_in<'a>(
         services::undeclared(decky, found);
         services::fields(decky, found);
         services::powerful(decky, found);
+        persona::pins(decky, found);
         // The rules about the whole maze.
         joined.add(decky);
         addresses::record(decky, &mut used);

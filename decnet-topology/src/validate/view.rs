@@ -4,7 +4,7 @@ use ipnet::Ipv4Net;
 
 use crate::{
     catalog::{Catalog, Service},
-    model::{Decky, Draft, DraftDecky, DraftLan, Lan, ServiceConfig, Topology},
+    model::{Decky, Draft, DraftDecky, DraftLan, Lan, Persona, ServiceConfig, Topology},
     name::ServiceName,
     validate::{
         ValidTopology,
@@ -38,6 +38,7 @@ pub(super) struct DeckyView<'v> {
     pub(super) name: &'v str,
     pub(super) config: &'v ServiceConfig,
     pub(super) archetype: Option<&'v str>,
+    pub(super) persona: Option<&'v Persona>,
     pub(super) forwards_l3: bool,
     /// In order, each once.
     pub(super) services: &'v [ServiceView<'v>],
@@ -183,6 +184,7 @@ impl<'v> DeckyView<'v> {
             name: &decky.name,
             config: &decky.service_config,
             archetype: decky.archetype.as_deref(),
+            persona: decky.persona.as_ref(),
             forwards_l3: decky.forwards_l3,
             services,
             attachments,
@@ -194,6 +196,7 @@ impl<'v> DeckyView<'v> {
             name: decky.name().as_str(),
             config: decky.service_config(),
             archetype: decky.archetype(),
+            persona: decky.persona(),
             forwards_l3: decky.forwards_l3(),
             services,
             attachments,

@@ -86,6 +86,7 @@ deckies:
     archetype: web-server
     services: [http, ssh]
     service_config: {ssh: {password: hunter2, port: 22}}
+    persona: {os: windows-server-2019, hostname: fin-dc-01, versions: {ssh: OpenSSH_for_Windows_8.1}}
     forwards_l3: true
     attachments: [{lan: DMZ, ip: 172.20.0.10}, {lan: office, ip: null}]
 ";
@@ -94,7 +95,9 @@ deckies:
         "status": "active", "version": 3, "seed": u64::MAX,
         "deckies": [{
             "name": "web-01", "archetype": "web-server", "services": ["http", "ssh"],
-            "service_config": {"ssh": {"password": "hunter2", "port": 22}}, "forwards_l3": true,
+            "service_config": {"ssh": {"password": "hunter2", "port": 22}},
+            "persona": {"os": "windows-server-2019", "hostname": "fin-dc-01", "versions": {"ssh": "OpenSSH_for_Windows_8.1"}},
+            "forwards_l3": true,
             "attachments": [{"lan": "dmz", "ip": "172.20.0.10"}, {"lan": "office"}],
         }],
         "lans": [
@@ -177,6 +180,12 @@ fn types_are_strict() {
         ("deckies", "[{\"name\": \"a\", \"attachments\": {}}]"),
         ("deckies", "[{\"name\": \"a\", \"service_config\": []}]"),
         ("deckies", "[{\"name\": \"a\", \"archetype\": 1}]"),
+        ("deckies", "[{\"name\": \"a\", \"persona\": \"windows-10\"}]"),
+        ("deckies", "[{\"name\": \"a\", \"persona\": {\"os\": 10}}]"),
+        (
+            "deckies",
+            "[{\"name\": \"a\", \"persona\": {\"versions\": {\"ssh\": 8.1}}}]",
+        ),
         ("deckies", "[{\"name\": \"a\", \"attachments\": [{\"lan\": 1}]}]"),
     ] {
         let name = if key == "name" { "" } else { "\"name\": \"a\", " };

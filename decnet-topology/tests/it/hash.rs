@@ -27,6 +27,7 @@ fn topology(document: &Value) -> Topology {
             .with_services(decky.services)
             .with_service_config(decky.service_config)
             .with_archetype(decky.archetype)
+            .with_persona(decky.persona)
             .forwarding(decky.forwards_l3)
             .with_attachments(attachments)
             .at(decky.position)
@@ -119,14 +120,18 @@ fn naive_json(topology: &Topology) -> String {
                 .iter()
                 .map(|attachment| json!({"lan": lan_name(attachment.lan).as_str(), "ip": attachment.ip.to_string()}))
                 .collect();
-            json!({
+            let mut naive = json!({
                 "name": decky.name().as_str(),
                 "archetype": decky.archetype(),
                 "services": decky.services(),
                 "service_config": decky.service_config(),
                 "forwards_l3": decky.forwards_l3(),
                 "attachments": attachments,
-            })
+            });
+            if let Some(persona) = decky.persona() {
+                naive["persona"] = json!(persona);
+            }
+            naive
         })
         .collect();
     json!({"lans": lans, "deckies": deckies}).to_string()
@@ -153,6 +158,7 @@ fn reversed(topology: &Topology, x: f64) -> Topology {
             .with_services(decky.services().iter().rev().cloned())
             .with_service_config(decky.service_config().clone())
             .with_archetype(decky.archetype().map(Into::into))
+            .with_persona(decky.persona().cloned())
             .forwarding(decky.forwards_l3())
             .with_attachments(attachments)
     });
@@ -170,7 +176,7 @@ fn any_topology() -> impl Strategy<Value = Topology> {
     let decky = (
         services,
         strategies::service_config(),
-        option::of(strategies::text()),
+        (option::of(strategies::text()), strategies::persona()),
         any::<bool>(),
         attachments,
     );
@@ -182,12 +188,13 @@ fn any_topology() -> impl Strategy<Value = Topology> {
             Lan::new(LanId::new(id), name, subnet, is_dmz)
         });
         let deckies = deckies.into_iter().zip(0..).map(|((name, parts), id)| {
-            let (services, config, archetype, forwards, attachments) = parts;
+            let (services, config, (archetype, persona), forwards, attachments) = parts;
             let attachments = attachments.into_iter().rev().filter(|(lan, _)| *lan < count);
             Decky::new(DeckyId::new(id), name)
                 .with_services(services)
                 .with_service_config(config)
                 .with_archetype(archetype)
+                .with_persona(persona)
                 .forwarding(forwards)
                 .with_attachments(attachments.map(|(lan, ip)| Attachment {
                     lan: LanId::new(lan),

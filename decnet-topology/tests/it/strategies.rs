@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use decnet_topology::{
-    Coordinate, Draft, DraftAttachment, DraftDecky, DraftLan, Header, Position, ServiceConfig, ServiceName, Status,
-    TopologyId, Version,
+    Coordinate, Draft, DraftAttachment, DraftDecky, DraftLan, Header, Persona, Position, ServiceConfig, ServiceName,
+    Status, TopologyId, Version,
 };
 use proptest::{collection, option, prelude::*};
 use serde_json::{Number, Value};
@@ -54,6 +54,18 @@ pub(crate) fn service_config() -> impl Strategy<Value = ServiceConfig> {
     collection::btree_map(name, collection::btree_map(text(), value(), 0..3), 0..3)
 }
 
+pub(crate) fn persona() -> impl Strategy<Value = Option<Persona>> {
+    let versions = collection::btree_map(text(), text(), 0..3);
+    (option::of(text()), option::of(text()), versions).prop_map(|(os, hostname, versions)| {
+        let mut persona = Persona::default();
+        (persona.os, persona.hostname) = (os, hostname);
+        for (service, version) in versions {
+            persona = persona.version(&service, &version);
+        }
+        Some(persona).filter(|persona| !persona.is_empty())
+    })
+}
+
 fn position() -> impl Strategy<Value = Position> {
     let coordinate = || any::<f64>().prop_filter_map("finite", |number| Coordinate::new(number).ok());
     (option::of(coordinate()), option::of(coordinate())).prop_map(|(x, y)| Position { x, y })
@@ -77,17 +89,18 @@ fn decky() -> impl Strategy<Value = DraftDecky> {
         text(),
         services,
         service_config(),
-        option::of(text()),
+        (option::of(text()), persona()),
         any::<bool>(),
         attachments,
         position(),
     )
         .prop_map(
-            |(name, services, service_config, archetype, forwards_l3, attachments, position)| DraftDecky {
+            |(name, services, service_config, (archetype, persona), forwards_l3, attachments, position)| DraftDecky {
                 name,
                 services,
                 service_config,
                 archetype,
+                persona,
                 forwards_l3,
                 // Positions in the list of LANs; `draft` brings them into range.
                 attachments: attachments

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    Catalog, Code, Draft, DraftAttachment, DraftDecky, DraftLan, Finding, Report, RuleSet, Severity, Syntax, Topology,
-    document, validate,
+    Catalog, Code, Draft, DraftAttachment, DraftDecky, DraftLan, Finding, Persona, Report, RuleSet, Severity, Syntax,
+    Topology, document, validate,
 };
 use proptest::prelude::*;
 
@@ -203,6 +203,18 @@ const FAULTS: &[Fault] = &[
     (Code::ServiceCfgUnknownField, |draft, at| {
         configure(draft, at, "ssh", "pasword", "x".into());
     }),
+    (Code::PersonaOsUnknown, |draft, at| {
+        pin(draft, at, Persona::default().os("windows-server-2018"));
+    }),
+    (Code::PersonaHostnameInvalid, |draft, at| {
+        pin(draft, at, Persona::default().hostname("fin_dc"));
+    }),
+    (Code::PersonaVersionUndeclared, |draft, at| {
+        pin(draft, at, Persona::default().version("vnc", "3.8"));
+    }),
+    (Code::PersonaVersionInvalid, |draft, at| {
+        pin(draft, at, Persona::default().version("ssh", "OpenSSH_8.4\r\n"));
+    }),
     (Code::RouterSingleHomed, |draft, at| {
         draft.deckies[2 * at + 1].forwards_l3 = true;
     }),
@@ -214,6 +226,10 @@ const FAULTS: &[Fault] = &[
 
 fn ip(lan: usize, host: u8) -> std::net::Ipv4Addr {
     [10, 0, u8::try_from(lan).expect("few LANs"), host].into()
+}
+
+fn pin(draft: &mut Draft, lan: usize, persona: Persona) {
+    draft.deckies[2 * lan].persona = Some(persona);
 }
 
 fn configure(draft: &mut Draft, lan: usize, service: &str, field: &str, value: serde_json::Value) {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    model::{Coordinate, Position, ServiceConfig},
+    model::{Coordinate, Persona, Position, ServiceConfig},
     name::{Name, ServiceName},
 };
 
@@ -31,6 +31,10 @@ pub struct AddDecky {
     #[schemars(with = "String", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archetype: Option<String>,
+    /// What is pinned of its persona.
+    #[schemars(with = "Persona", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub persona: Option<Persona>,
     /// Whether it forwards packets.
     #[schemars(default)]
     pub forwards_l3: bool,
@@ -57,6 +61,7 @@ impl AddDecky {
             services: BTreeSet::new(),
             service_config: None,
             archetype: None,
+            persona: None,
             forwards_l3: false,
             ip: None,
             x: None,
@@ -82,6 +87,13 @@ impl AddDecky {
     #[must_use]
     pub fn archetype(mut self, slug: &str) -> Self {
         self.archetype = Some(slug.into());
+        self
+    }
+
+    /// Sets what is pinned of its persona.
+    #[must_use]
+    pub fn persona(mut self, persona: Persona) -> Self {
+        self.persona = Some(persona);
         self
     }
 
@@ -253,6 +265,13 @@ impl UpdateDecky {
         self
     }
 
+    /// Replaces what is pinned of its persona; none pins nothing.
+    #[must_use]
+    pub fn persona(mut self, persona: Option<Persona>) -> Self {
+        self.patch.persona = Some(persona);
+        self
+    }
+
     /// Sets whether it forwards packets.
     #[must_use]
     pub fn forwarding(mut self, forwards_l3: bool) -> Self {
@@ -287,6 +306,10 @@ pub struct DeckyPatch {
     #[schemars(with = "Option<String>", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archetype: Option<Option<String>>,
+    /// Replaces what is pinned of its persona; `Some(None)`, on the wire `null`, pins nothing.
+    #[schemars(with = "Option<Persona>", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub persona: Option<Option<Persona>>,
     /// Sets whether it forwards packets.
     #[schemars(with = "bool", default)]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -21,7 +21,14 @@ impl DoubledField {
 }
 
 /// The keys that belong in the patch of an update.
-const PATCHED: [&str; 5] = ["service_config", "archetype", "forwards_l3", "subnet", "is_dmz"];
+const PATCHED: [&str; 6] = [
+    "service_config",
+    "archetype",
+    "persona",
+    "forwards_l3",
+    "subnet",
+    "is_dmz",
+];
 
 /// The ops that can recreate a running container; the others never do.
 const FORCED: [&str; 2] = ["attach_decky", "update_decky"];

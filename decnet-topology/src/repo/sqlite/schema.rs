@@ -19,6 +19,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("2-mutations.sql"),
     include_str!("3-lease-lengths.sql"),
     include_str!("4-secret.sql"),
+    include_str!("5-persona.sql"),
 ];
 
 /// The newest supported layout.

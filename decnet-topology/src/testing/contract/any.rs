@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     config::TopologyConfig,
     id::{DeckyId, LanId},
-    model::{Attachment, Coordinate, Decky, Lan, Position, Topology},
+    model::{Attachment, Coordinate, Decky, Lan, Persona, Position, Topology},
     name::{Name, ServiceName},
     repo::NewTopology,
     status::Mode,
@@ -88,30 +88,37 @@ fn decky() -> impl Strategy<Value = Decky> {
     let config = proptest::collection::btree_map(service(), fields, 0..3);
     let services = proptest::collection::btree_set(service(), 0..4);
     let archetype = proptest::option::of(".{0,9}");
+    let persona = (proptest::option::of(".{0,9}"), ".{0,3}").prop_map(|(os, version)| {
+        let persona = os.map(|os| Persona::default().os(&os))?;
+        Some(persona.version("ssh", &version))
+    });
     let attachments = proptest::collection::vec((any::<prop::sample::Index>(), any::<u32>()), 0..4);
     (
         any::<u32>(),
         services,
         config,
-        archetype,
+        (archetype, persona),
         any::<bool>(),
         attachments,
         position(),
     )
-        .prop_map(|(id, services, config, archetype, forwards, attachments, position)| {
-            // The index of a LAN is used until the LANs are known.
-            let attachments = attachments.into_iter().map(|(lan, ip)| Attachment {
-                lan: LanId::new(u32::try_from(lan.index(1 << 16)).unwrap_or_default()),
-                ip: ip.into(),
-            });
-            Decky::new(DeckyId::new(id), "unnamed".parse().expect("a name"))
-                .with_services(services)
-                .with_service_config(config)
-                .with_archetype(archetype)
-                .forwarding(forwards)
-                .with_attachments(attachments)
-                .at(position)
-        })
+        .prop_map(
+            |(id, services, config, (archetype, persona), forwards, attachments, position)| {
+                // The index of a LAN is used until the LANs are known.
+                let attachments = attachments.into_iter().map(|(lan, ip)| Attachment {
+                    lan: LanId::new(u32::try_from(lan.index(1 << 16)).unwrap_or_default()),
+                    ip: ip.into(),
+                });
+                Decky::new(DeckyId::new(id), "unnamed".parse().expect("a name"))
+                    .with_services(services)
+                    .with_service_config(config)
+                    .with_archetype(archetype)
+                    .with_persona(persona)
+                    .forwarding(forwards)
+                    .with_attachments(attachments)
+                    .at(position)
+            },
+        )
 }
 
 fn topology() -> impl Strategy<Value = Topology> {
@@ -146,6 +153,7 @@ fn settle(decky: &Decky, name: Name, lans: &[Lan]) -> Decky {
         .with_services(decky.services().iter().cloned())
         .with_service_config(decky.service_config().clone())
         .with_archetype(decky.archetype().map(Into::into))
+        .with_persona(decky.persona().cloned())
         .forwarding(decky.forwards_l3())
         .with_attachments(attachments)
         .at(decky.position())

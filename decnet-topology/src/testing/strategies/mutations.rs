@@ -4,7 +4,7 @@ use ipnet::Ipv4Net;
 use proptest::{collection, option, prelude::*, sample::select};
 
 use crate::{
-    model::{Coordinate, Lan, Position, ServiceConfig, Topology},
+    model::{Coordinate, Lan, Persona, Position, ServiceConfig, Topology},
     mutation::{
         AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, LanPatch, Mutation, RemoveDecky, RemoveLan,
         UpdateDecky, UpdateLan,
@@ -115,6 +115,19 @@ fn archetype() -> impl Strategy<Value = String> {
     select(&["deaddeck", "toaster"][..]).prop_map(Into::into)
 }
 
+/// Generates personas: most are valid for a decky with `ssh`.
+fn persona() -> impl Strategy<Value = Persona> {
+    let os = prop_oneof![9 => select(Persona::SYSTEMS), 1 => Just("beos")];
+    let version = option::weighted(0.3, select(&["OpenSSH_8.4", ""][..]));
+    (os, option::of("[a-z]{1,8}"), version).prop_map(|(os, hostname, version)| {
+        let mut persona = Persona::default().os(os);
+        persona.hostname = hostname;
+        version
+            .into_iter()
+            .fold(persona, |persona, version| persona.version("ssh", version))
+    })
+}
+
 fn add_lan(lans: &Names) -> impl Strategy<Value = Mutation> + use<> {
     (lans.free(), option::of(subnet()), prop::bool::weighted(0.1), position()).prop_map(
         |(name, subnet, is_dmz, position)| {
@@ -130,13 +143,15 @@ fn add_decky(
     ip: BoxedStrategy<Option<Ipv4Addr>>,
 ) -> impl Strategy<Value = Mutation> + use<> {
     let config = option::weighted(0.2, service_config());
-    let what = (services(), config, option::of(archetype()), any::<bool>());
+    let persona = option::weighted(0.2, persona());
+    let what = (services(), config, option::of(archetype()), persona, any::<bool>());
     (deckies.free(), lans.some(), what, ip, position()).prop_map(|(name, lan, what, ip, position)| {
-        let (services, service_config, archetype, forwards_l3) = what;
+        let (services, service_config, archetype, persona, forwards_l3) = what;
         AddDecky {
             services,
             service_config,
             archetype,
+            persona,
             forwards_l3,
             ip,
             ..AddDecky::new(name, lan).at(position)
@@ -149,11 +164,13 @@ fn update_decky(deckies: &Names) -> impl Strategy<Value = Mutation> + use<> {
     let patch = (
         option::weighted(0.2, service_config()),
         option::of(option::of(archetype())),
+        option::weighted(0.2, option::of(persona())),
         option::of(any::<bool>()),
     );
-    let patch = patch.prop_map(|(service_config, archetype, forwards_l3)| DeckyPatch {
+    let patch = patch.prop_map(|(service_config, archetype, persona, forwards_l3)| DeckyPatch {
         service_config,
         archetype,
+        persona,
         forwards_l3,
     });
     (deckies.some(), patch, option::of(services()), position(), any::<bool>()).prop_map(

@@ -1,7 +1,7 @@
 use decnet_topology::{
     AddDecky, AddLan, AttachDecky, Attachment, Catalog, Code, Decky, DeckyId, DetachDecky, Lan, LanId, Mutation,
-    MutationContext, MutationError, Name, Position, Publish, RemoveDecky, RemoveLan, Stage, SubnetClaim, Topology,
-    TopologyId, UpdateDecky, UpdateLan, ValidTopology, apply,
+    MutationContext, MutationError, Name, Persona, Position, Publish, RemoveDecky, RemoveLan, Stage, SubnetClaim,
+    Topology, TopologyId, UpdateDecky, UpdateLan, ValidTopology, apply,
 };
 
 fn name(text: &str) -> Name {
@@ -123,6 +123,25 @@ fn a_decky_forwards_only_if_it_has_something_to_forward_between() {
     let idle = pending(AddDecky::new(name("idle"), name("office")).forwarding()).expect("a warning only");
     let again = UpdateDecky::new(name("idle")).forwarding(true);
     assert_eq!(code(change(&idle, Stage::Live, again)), "applied");
+}
+
+#[test]
+fn a_persona_is_pinned_replaced_and_cleared_and_loses_the_versions_of_dropped_services() {
+    let pins = Persona::default()
+        .os("windows-server-2019")
+        .version("ssh", "OpenSSH_8.4");
+    let pinned = live(UpdateDecky::new(name("gate")).persona(Some(pins.clone()))).expect("legal");
+    assert_eq!(decky(&pinned, "gate").persona(), Some(&pins));
+    let dropped = UpdateDecky::new(name("gate")).services(["http"]).force();
+    let dropped = change(&pinned, Stage::Live, dropped).expect("legal");
+    let kept = Persona::default().os("windows-server-2019");
+    assert_eq!(decky(&dropped, "gate").persona(), Some(&kept));
+    let cleared = change(&pinned, Stage::Live, UpdateDecky::new(name("gate")).persona(None)).expect("legal");
+    assert_eq!(decky(&cleared, "gate").persona(), None);
+    let added = AddDecky::new(name("new"), name("office")).persona(kept.clone());
+    assert_eq!(decky(&live(added).expect("legal"), "new").persona(), Some(&kept));
+    let wrong = UpdateDecky::new(name("gate")).persona(Some(Persona::default().os("beos")));
+    assert_eq!(code(live(wrong)), "RESULT_INVALID");
 }
 
 #[test]

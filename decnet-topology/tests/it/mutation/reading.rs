@@ -1,8 +1,8 @@
 use std::{error::Error, iter};
 
 use decnet_topology::{
-    AddDecky, AddLan, AttachDecky, Coordinate, DetachDecky, Mutation, MutationError, Position, RemoveDecky, RemoveLan,
-    UpdateDecky, UpdateLan,
+    AddDecky, AddLan, AttachDecky, Coordinate, DetachDecky, Mutation, MutationError, Persona, Position, RemoveDecky,
+    RemoveLan, UpdateDecky, UpdateLan,
 };
 use serde_json::{Value, json};
 
@@ -43,6 +43,7 @@ fn an_invalid_mutation_is_reported_with_the_place_and_the_expected_value() {
         op("add_decky", json!({"name": "a", "lan": "b", "services": "ssh"})),
         op("add_decky", json!({"name": "a", "lan": "b", "services": ["ssh", 1.0]})),
         op("add_decky", json!({"name": "a", "lan": "b", "archetype": null})),
+        op("add_decky", json!({"name": "a", "lan": "b", "persona": null})),
         op(
             "add_decky",
             json!({"name": "a", "lan": "b", "service_config": {"ssh": null}}),
@@ -136,6 +137,7 @@ fn fullest() -> [Mutation; 8] {
             .services(["ssh"])
             .service_config(config())
             .archetype("deaddeck")
+            .persona(Persona::default().os("windows-10"))
             .forwarding()
             .ip(ip)
             .at(place)
@@ -151,6 +153,7 @@ fn fullest() -> [Mutation; 8] {
             .services(["ssh"])
             .service_config(config())
             .archetype(Some("deaddeck"))
+            .persona(Some(Persona::default().hostname("fin-dc-01")))
             .forwarding(true)
             .at(place)
             .force()

@@ -17,8 +17,8 @@ use crate::{
 /// Adds the deckies of a topology, without their attachments.
 pub(in crate::repo::sqlite) fn insert(tx: &Transaction<'_>, key: i64, deckies: &[Decky]) -> Result<(), Fault> {
     let mut statement = tx.prepare_cached(
-        "INSERT INTO deckies (topology, id, name, services, service_config, archetype, forwards_l3, x, y)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO deckies (topology, id, name, services, service_config, archetype, persona, forwards_l3, x, y)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     for decky in deckies {
         let Position { x, y } = decky.position();
@@ -29,6 +29,7 @@ pub(in crate::repo::sqlite) fn insert(tx: &Transaction<'_>, key: i64, deckies: &
             to_json(decky.services())?,
             to_json(decky.service_config())?,
             decky.archetype(),
+            decky.persona().map(to_json).transpose()?,
             decky.forwards_l3(),
             x.map(f64::from),
             y.map(f64::from),
@@ -45,7 +46,7 @@ pub(in crate::repo::sqlite) fn list(
 ) -> Result<Vec<Decky>, Fault> {
     let mut attachments = attachments.into_iter().peekable();
     let mut statement = moment.prepare_cached(
-        "SELECT id, name, services, service_config, archetype, forwards_l3, x, y
+        "SELECT id, name, services, service_config, archetype, persona, forwards_l3, x, y
          FROM deckies WHERE topology = ?1 ORDER BY id",
     )?;
     let mut kinds = Kinds::default();
@@ -76,7 +77,7 @@ struct Kinds {
 }
 
 impl Kinds {
-    /// Reads the workload of a decky: services, their configuration, the archetype.
+    /// Reads the workload of a decky: services, their configuration, the archetype, the persona.
     fn decky(&mut self, id: DeckyId, name: Name, row: &mut Columns<'_>) -> Result<Decky, Fault> {
         let mut unread = *row;
         self.texts.clear();
@@ -84,8 +85,10 @@ impl Kinds {
         for text in [row.text()?, "\0", row.text()?] {
             self.texts.push_str(text);
         }
-        if let Some(archetype) = row.maybe_text()? {
-            self.texts.extend(["\0", archetype]);
+        for (mark, text) in [("\0", row.maybe_text()?), ("\0\0", row.maybe_text()?)] {
+            if let Some(text) = text {
+                self.texts.extend([mark, text]);
+            }
         }
         if let Some(known) = self.known.get(&self.texts) {
             return Ok(known.twin(id, name));
@@ -93,7 +96,8 @@ impl Kinds {
         let decky = Decky::new(id, name)
             .with_services(unread.json::<Vec<_>>()?)
             .with_service_config(unread.json()?)
-            .with_archetype(unread.value()?);
+            .with_archetype(unread.value()?)
+            .with_persona(unread.maybe_json()?);
         self.known.insert(self.texts.clone(), decky.clone());
         Ok(decky)
     }
