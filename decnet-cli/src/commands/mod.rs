@@ -84,7 +84,7 @@ impl Command {
             Self::Graph(arguments) => graph::run(arguments, context).await,
             Self::Hash(arguments) => hash::run(arguments, context).await,
             Self::Plan(arguments) => plan::run(arguments, context).await,
-            Self::Deploy(arguments) => deploy::run(arguments, context).await,
+            Self::Deploy(arguments) => Box::pin(deploy::run(arguments, context)).await,
             Self::Teardown(arguments) => teardown::run(arguments, context).await,
             Self::Reconcile(arguments) => reconcile::run(arguments, context).await,
             Self::Verify(arguments) => verify::run(arguments, context).await,
