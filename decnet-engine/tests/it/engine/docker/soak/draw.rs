@@ -175,6 +175,7 @@ impl Draw<'_> {
             service_config: self.config(),
             archetype: self.archetype().map(Some),
             forwards_l3: self.stream.chance(0.3).then_some(forwards_l3),
+            ..DeckyPatch::default()
         };
         UpdateDecky {
             patch,
