@@ -27,7 +27,7 @@ pub struct DeckySnapshot {
     pub archetype: Option<String>,
     /// What is pinned of its persona.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub persona: Option<Persona>,
+    pub persona: Option<Box<Persona>>,
     /// Whether it forwards packets.
     #[serde(default)]
     pub forwards_l3: bool,
@@ -73,7 +73,7 @@ impl DeckySnapshot {
             services: decky.services().clone(),
             service_config: decky.service_config().clone(),
             archetype: decky.archetype().map(Into::into),
-            persona: decky.persona().cloned(),
+            persona: decky.persona().cloned().map(Box::new),
             forwards_l3: decky.forwards_l3(),
             attachments: attachments.collect(),
         }

@@ -90,7 +90,7 @@ fn add_decky(before: &Topology, add: &AddDecky) -> Applied {
         .with_services(add.services.iter().cloned())
         .with_service_config(add.service_config.clone().unwrap_or_default())
         .with_archetype(add.archetype.clone())
-        .with_persona(add.persona.clone())
+        .with_persona(add.persona.as_deref().cloned())
         .forwarding(add.forwards_l3)
         .with_attachments([home])
         .at(position);
@@ -171,7 +171,7 @@ fn update_decky(before: &Topology, update: &UpdateDecky) -> Applied {
         updated = updated.with_service_config(config.clone());
     }
     if let Some(persona) = &patch.persona {
-        updated = updated.with_persona(persona.clone());
+        updated = updated.with_persona(persona.as_deref().cloned());
     }
     Ok(before.clone().with_decky(updated))
 }

@@ -173,7 +173,7 @@ fn add_decky(fields: &Fields<'_, '_>) -> Option<AddDecky> {
         services: fields.get("services").map(services).unwrap_or_default(),
         service_config: fields.get("service_config").and_then(service_config),
         archetype: fields.get("archetype").and_then(archetype),
-        persona: fields.get("persona").and_then(Persona::decode),
+        persona: fields.get("persona").and_then(Persona::decode).map(Box::new),
         forwards_l3: fields.flag("forwards_l3"),
         ip: fields.given("ip").and_then(ip),
         x: fields.get("x").and_then(At::number),
@@ -198,7 +198,9 @@ fn update_decky(fields: &Fields<'_, '_>) -> Option<UpdateDecky> {
         Some(DeckyPatch {
             service_config: patch.get("service_config").and_then(service_config),
             archetype: patch.get("archetype").map(|at| at.given().and_then(archetype)),
-            persona: patch.get("persona").map(|at| at.given().and_then(Persona::decode)),
+            persona: patch
+                .get("persona")
+                .map(|at| at.given().and_then(Persona::decode).map(Box::new)),
             forwards_l3: patch.get("forwards_l3").and_then(At::flag),
         })
     };

@@ -34,7 +34,7 @@ pub struct AddDecky {
     /// What is pinned of its persona.
     #[schemars(with = "Persona", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub persona: Option<Persona>,
+    pub persona: Option<Box<Persona>>,
     /// Whether it forwards packets.
     #[schemars(default)]
     pub forwards_l3: bool,
@@ -93,7 +93,7 @@ impl AddDecky {
     /// Sets what is pinned of its persona.
     #[must_use]
     pub fn persona(mut self, persona: Persona) -> Self {
-        self.persona = Some(persona);
+        self.persona = Some(Box::new(persona));
         self
     }
 
@@ -268,7 +268,7 @@ impl UpdateDecky {
     /// Replaces what is pinned of its persona; none pins nothing.
     #[must_use]
     pub fn persona(mut self, persona: Option<Persona>) -> Self {
-        self.patch.persona = Some(persona);
+        self.patch.persona = Some(persona.map(Box::new));
         self
     }
 
@@ -309,7 +309,7 @@ pub struct DeckyPatch {
     /// Replaces what is pinned of its persona; `Some(None)`, on the wire `null`, pins nothing.
     #[schemars(with = "Option<Persona>", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub persona: Option<Option<Persona>>,
+    pub persona: Option<Option<Box<Persona>>>,
     /// Sets whether it forwards packets.
     #[schemars(with = "bool", default)]
     #[serde(skip_serializing_if = "Option::is_none")]

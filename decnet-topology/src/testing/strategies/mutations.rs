@@ -116,15 +116,16 @@ fn archetype() -> impl Strategy<Value = String> {
 }
 
 /// Generates personas: most are valid for a decky with `ssh`.
-fn persona() -> impl Strategy<Value = Persona> {
+fn persona() -> impl Strategy<Value = Box<Persona>> {
     let os = prop_oneof![9 => select(Persona::SYSTEMS), 1 => Just("beos")];
     let version = option::weighted(0.3, select(&["OpenSSH_8.4", ""][..]));
     (os, option::of("[a-z]{1,8}"), version).prop_map(|(os, hostname, version)| {
         let mut persona = Persona::default().os(os);
         persona.hostname = hostname;
-        version
-            .into_iter()
-            .fold(persona, |persona, version| persona.version("ssh", version))
+        if let Some(version) = version {
+            persona = persona.version("ssh", version);
+        }
+        Box::new(persona)
     })
 }
 
