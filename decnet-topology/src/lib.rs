@@ -169,8 +169,8 @@ pub use catalog::{
     Service, ServiceField, ServiceLimits, is_root,
 };
 pub use config::{
-    ConfigBuilder, ConfigFault, ConfigSyntax, ConfigTextError, DEFAULT_BASE, DEFAULT_LAN_PREFIX, InvalidConfig,
-    TopologyConfig,
+    ConfigBuilder, ConfigFault, ConfigSyntax, ConfigTextError, DEFAULT_BASE, DEFAULT_LAN_PREFIX, InvalidConfig, Naming,
+    ServiceChoice, TopologyConfig,
 };
 pub use document::{error::DocumentError, syntax::Syntax};
 pub use finding::{Code, Finding, MAX_LISTED, Severity, Target};

@@ -5,7 +5,7 @@ use ipnet::Ipv4Net;
 use crate::{
     config::{
         BRANCHING, ConfigFault, DECKIES_MAX, DECKIES_MIN, DEFAULT_BASE, DEFAULT_LAN_PREFIX, DEPTH, InvalidConfig,
-        LAN_PREFIX, TopologyConfig,
+        LAN_PREFIX, Naming, ServiceChoice, TopologyConfig,
     },
     name::{ServiceName, TopologyName},
     net, rng,
@@ -44,6 +44,8 @@ pub struct ConfigBuilder {
     pub(super) randomize_services: bool,
     pub(super) services_explicit: Option<Vec<ServiceName>>,
     pub(super) dmz_gateway: bool,
+    pub(super) service_choice: ServiceChoice,
+    pub(super) naming: Naming,
     pub(super) seed: Option<u64>,
     faults: Vec<ConfigFault>,
 }
@@ -64,6 +66,8 @@ impl ConfigBuilder {
             randomize_services: true,
             services_explicit: None,
             dmz_gateway: false,
+            service_choice: ServiceChoice::default(),
+            naming: Naming::default(),
             seed: None,
             faults: Vec::new(),
         }
@@ -135,6 +139,18 @@ impl ConfigBuilder {
         self
     }
 
+    /// Sets how the services are chosen if none are named. The default is at random.
+    pub fn service_choice(mut self, choice: ServiceChoice) -> Self {
+        self.service_choice = choice;
+        self
+    }
+
+    /// Sets how deckies are named. The default is by number.
+    pub fn naming(mut self, naming: Naming) -> Self {
+        self.naming = naming;
+        self
+    }
+
     /// Sets the seed. Without it, a seed is drawn from the operating system.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
@@ -194,6 +210,8 @@ impl ConfigBuilder {
             randomize_services: self.randomize_services,
             services_explicit: self.services_explicit.filter(|services| !services.is_empty()),
             dmz_gateway: self.dmz_gateway,
+            service_choice: self.service_choice,
+            naming: self.naming,
             seed,
         })
     }
@@ -254,7 +272,18 @@ impl ConfigBuilder {
             .services_explicit
             .as_ref()
             .is_some_and(|services| !services.is_empty());
-        if !explicit && !self.randomize_services && self.is_sound(&["services_explicit", "randomize_services"]) {
+        let by_archetype = self.service_choice == ServiceChoice::Archetypes;
+        if explicit && by_archetype {
+            self.fault(
+                "services",
+                "`archetypes` and services_explicit exclude each other; remove one",
+            );
+        }
+        if !explicit
+            && !by_archetype
+            && !self.randomize_services
+            && self.is_sound(&["services_explicit", "randomize_services"])
+        {
             self.fault("*", "services_explicit is required if randomize_services is false");
         }
     }

@@ -1,6 +1,7 @@
 //! The input of `generate`: [`TopologyConfig`], checked and complete.
 
 mod builder;
+mod hosts;
 mod read;
 mod schema;
 mod text;
@@ -11,6 +12,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 pub use builder::ConfigBuilder;
+pub use hosts::{Naming, ServiceChoice};
 pub use text::{ConfigSyntax, ConfigTextError};
 
 use crate::{
@@ -61,6 +63,11 @@ pub struct TopologyConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     services_explicit: Option<Vec<ServiceName>>,
     dmz_gateway: bool,
+    // Configs of earlier releases lack these, and are stored as before.
+    #[serde(rename = "services", skip_serializing_if = "ServiceChoice::is_usual")]
+    service_choice: ServiceChoice,
+    #[serde(skip_serializing_if = "Naming::is_usual")]
+    naming: Naming,
     seed: u64,
 }
 
@@ -118,6 +125,16 @@ impl TopologyConfig {
     /// Returns whether the DMZ's decky is a gateway.
     pub fn dmz_gateway(&self) -> bool {
         self.dmz_gateway
+    }
+
+    /// Returns how the services of deckies are chosen if none are named: `services` in a file.
+    pub fn service_choice(&self) -> ServiceChoice {
+        self.service_choice
+    }
+
+    /// Returns how deckies are named.
+    pub fn naming(&self) -> Naming {
+        self.naming
     }
 
     /// Returns the seed.

@@ -5,8 +5,8 @@ use serde_json::Value as Json;
 use crate::{
     catalog::Catalog,
     config::{
-        BRANCHING, ConfigBuilder, ConfigFault, DECKIES_MAX, DECKIES_MIN, DEPTH, InvalidConfig, LAN_PREFIX,
-        TopologyConfig,
+        BRANCHING, ConfigBuilder, ConfigFault, DECKIES_MAX, DECKIES_MIN, DEPTH, InvalidConfig, LAN_PREFIX, Naming,
+        ServiceChoice, TopologyConfig,
         builder::{not_a_probability, out_of_range},
         service_faults,
     },
@@ -60,6 +60,8 @@ const KEYS: &[&str] = &[
     "randomize_services",
     "services_explicit",
     "dmz_gateway",
+    "services",
+    "naming",
     "seed",
 ];
 
@@ -141,6 +143,13 @@ fn set(config: &mut ConfigBuilder, fields: &Fields<'_, '_>) {
     put(&mut config.lan_prefix, number("lan_prefix", &LAN_PREFIX));
     put(&mut config.randomize_services, flag("randomize_services"));
     put(&mut config.dmz_gateway, flag("dmz_gateway"));
+    let choice = fields.get("services");
+    put(
+        &mut config.service_choice,
+        choice.and_then(|at| at.word(ServiceChoice::WORDS)),
+    );
+    let naming = fields.get("naming");
+    put(&mut config.naming, naming.and_then(|at| at.word(Naming::WORDS)));
     config.services_explicit = fields.given("services_explicit").and_then(|at| services(at));
     config.seed = fields.given("seed").and_then(seed);
 }

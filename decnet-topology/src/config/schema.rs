@@ -2,7 +2,10 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use crate::{config::TopologyConfig, status::Mode};
+use crate::{
+    config::{Naming, ServiceChoice, TopologyConfig},
+    status::Mode,
+};
 
 /// The parameters of a generated maze.
 #[derive(JsonSchema)]
@@ -47,6 +50,12 @@ struct ConfigKeys {
     /// Whether the DMZ's decky is a gateway.
     #[schemars(default)]
     dmz_gateway: bool,
+    /// How the services of deckies are chosen if none are named.
+    #[schemars(default)]
+    services: ServiceChoice,
+    /// How deckies are named.
+    #[schemars(default)]
+    naming: Naming,
     /// The seed of the maze; drawn from the operating system if absent.
     seed: Option<u64>,
 }

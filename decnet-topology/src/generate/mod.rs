@@ -1,6 +1,7 @@
 //! Generates a maze from a config: [`generate`].
 
 mod error;
+mod hosts;
 mod populate;
 mod services;
 mod tree;
@@ -50,6 +51,12 @@ use tree::Tree;
 /// A decky runs the config's services, or one to three services drawn from the catalogue. No two of them use the same port. The
 /// set differs from those of all earlier deckies, unless twenty draws give no new one.
 ///
+/// With [`ServiceChoice::Archetypes`](crate::ServiceChoice::Archetypes), each decky has an archetype instead, and the services of it:
+/// each LAN is an office, a server room or a plant, and has hosts that fit. One decky outside the DMZ is the domain controller; a
+/// decky that joins a LAN to its parent is a switch if it forwards, and a jump host if not. With
+/// [`Naming::Realistic`](crate::Naming::Realistic), names fit these hosts: `fin-desk-07`, `srv-db-01`. Archetypes that the catalogue
+/// does not have, or whose services use the same port, are not drawn.
+///
 /// # What is stable
 ///
 /// The same config, catalogue and list of reserved subnets give the same topology on every platform and in every later version of
@@ -61,7 +68,7 @@ pub fn generate(config: &TopologyConfig, catalog: &Catalog, reserved: &[Ipv4Net]
     let mut pool = pool(config, reserved).map_err(|source| GenerateError::Subnets { source })?;
     let tree = Tree::grow(config, &pool).map_err(|source| GenerateError::Subnets { source })?;
     let lans = lans(&tree, &mut pool)?;
-    let deckies = Population::draw(config, &tree).settle(config, &lans, &mut services)?;
+    let deckies = Population::draw(config, &tree).settle(config, catalog, &lans, &mut services)?;
     Ok(Topology::new(lans, deckies)?)
 }
 

@@ -1,8 +1,10 @@
 use crate::{
     alloc::{AllocError, IpAllocator},
+    catalog::Catalog,
     config::TopologyConfig,
     generate::{
         GenerateError,
+        hosts::{Hosts, Place},
         services::ServiceSets,
         tree::{Node, Tree},
     },
@@ -53,6 +55,7 @@ impl Population {
     pub(super) fn settle(
         &self,
         config: &TopologyConfig,
+        catalog: &Catalog,
         lans: &[Lan],
         services: &mut ServiceSets,
     ) -> Result<Vec<Decky>, GenerateError> {
@@ -60,6 +63,7 @@ impl Population {
         let attachments = self.attachments(lans)?;
         let names = Numbered::new("decky-", 3)?;
         let mut deckies = Vec::with_capacity(attachments.len());
+        let mut hosts = Hosts::draw(config, catalog, lans.len(), self.places());
         let mut parts = (0_u32..).zip(names).zip(attachments);
         for (lan, residents) in self.lans.iter().enumerate() {
             for (number, ((id, name), attachments)) in (0..residents.count).zip(&mut parts) {
@@ -67,14 +71,28 @@ impl Population {
                     Some(bridge) => bridge.number == number && bridge.forwards,
                     None => config.dmz_gateway(),
                 };
-                let decky = Decky::new(DeckyId::new(id), name)
-                    .with_services(services.next(lan, number))
-                    .forwarding(forwards)
-                    .with_attachments(attachments);
-                deckies.push(decky);
+                let host = hosts.as_mut().map(|hosts| hosts.next(residents.place(lan, number)));
+                let (archetype, own_name) = match host.transpose()? {
+                    Some(host) => (host.archetype, host.name),
+                    None => (None, None),
+                };
+                let decky = Decky::new(DeckyId::new(id), own_name.unwrap_or(name));
+                let decky = match archetype {
+                    Some(archetype) => decky
+                        .with_archetype(Some(archetype.slug.clone()))
+                        .with_services(archetype.services.iter().cloned()),
+                    None => decky.with_services(services.next(lan, number)),
+                };
+                deckies.push(decky.forwarding(forwards).with_attachments(attachments));
             }
         }
         Ok(deckies)
+    }
+
+    /// Walks the deckies of all LANs.
+    fn places(&self) -> impl Iterator<Item = Place> {
+        let lans = self.lans.iter().enumerate();
+        lans.flat_map(|(lan, residents)| (0..residents.count).map(move |number| residents.place(lan, number)))
     }
 
     /// Checks that every LAN has an address for each decky that is attached to it.
@@ -167,6 +185,16 @@ impl Residents {
             count,
             bridge: Some(bridge),
             cross: cross.flatten(),
+        }
+    }
+
+    /// Describes a decky of this LAN.
+    fn place(&self, lan: usize, number: usize) -> Place {
+        let bridge = self.bridge.as_ref().filter(|bridge| bridge.number == number);
+        Place {
+            lan,
+            number,
+            bridge: bridge.map(|bridge| bridge.forwards),
         }
     }
 

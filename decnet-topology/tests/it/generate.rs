@@ -1,8 +1,13 @@
-use std::{collections::BTreeMap, fmt::Write as _, process::Command, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    process::Command,
+    sync::LazyLock,
+};
 
 use decnet_topology::{
-    AllocError, Catalog, ConfigBuilder, GenerateError, InvalidConfig, LanId, RuleSet, Topology, TopologyConfig,
-    canonical_hash, generate, net, testing::strategies, validate,
+    AllocError, Catalog, ConfigBuilder, GenerateError, InvalidConfig, LanId, Naming, RuleSet, ServiceChoice, Topology,
+    TopologyConfig, canonical_hash, generate, net, testing::strategies, validate,
 };
 use ipnet::Ipv4Net;
 use proptest::{
@@ -231,6 +236,116 @@ fn ten_thousand_random_configs_give_mazes_within_their_bounds() {
 /// Starts a config with a fixed seed.
 pub(crate) fn seeded(depth: u8, branching: u8) -> ConfigBuilder {
     TopologyConfig::builder("maze", depth, branching).seed(42)
+}
+
+#[test]
+fn a_maze_of_plausible_hosts_has_one_domain_controller_unique_names_and_services_that_fit() {
+    let mut desks = 0;
+    for seed in 0..40 {
+        let plain = TopologyConfig::builder("corp", 2, 3).deckies_per_lan(1, 8).seed(seed);
+        let config = plain
+            .clone()
+            .service_choice(ServiceChoice::Archetypes)
+            .naming(Naming::Realistic);
+        let maze = drawn(config.clone());
+        assert_eq!(
+            written(&maze),
+            written(&drawn(config)),
+            "the same config gives the same maze"
+        );
+        let report = validate(&maze, &CATALOG, RuleSet::deploy());
+        assert!(report.is_clean(), "seed {seed}: {report:?}");
+        let names: BTreeSet<_> = maze.deckies().iter().map(|decky| decky.name().to_lowercase()).collect();
+        assert_eq!(names.len(), maze.deckies().len(), "seed {seed}");
+        let mut controllers = 0;
+        for decky in maze.deckies() {
+            let slug = decky.archetype().expect("an archetype");
+            let archetype = CATALOG.archetype(slug).expect("an archetype of the catalogue");
+            assert_eq!(decky.services(), &archetype.services, "{}", decky.name());
+            let in_dmz = decky.home().is_some_and(|home| home.lan == LanId::new(0));
+            controllers += usize::from(slug == "domain-controller" && !in_dmz);
+            desks += usize::from(slug == "windows-workstation" && decky.name().as_str().contains("-desk-"));
+            let words: Vec<_> = decky.name().as_str().split('-').collect();
+            assert!(
+                matches!(words[..], [unit, word, number]
+                if !unit.is_empty() && !word.is_empty() && number.parse::<u32>().is_ok()),
+                "{}",
+                decky.name()
+            );
+            assert_eq!(in_dmz, words[0] == "edge", "{}", decky.name());
+        }
+        assert_eq!(controllers, 1, "seed {seed}");
+        let all = maze
+            .deckies()
+            .iter()
+            .filter(|decky| decky.archetype() == Some("domain-controller"));
+        assert_eq!(all.count(), 1, "seed {seed}");
+        // The shape is that of the maze without these options.
+        let plain = drawn(plain);
+        assert_eq!(maze.lans(), plain.lans());
+        let attachments = |maze: &Topology| -> Vec<_> { maze.edges().map(|(_, edge)| edge).collect() };
+        assert_eq!(attachments(&maze), attachments(&plain));
+    }
+    assert!(desks > 100, "{desks} desks");
+}
+
+#[test]
+fn names_and_archetypes_are_chosen_separately() {
+    let named = drawn(seeded(2, 2).naming(Naming::Realistic).services(["ssh"]));
+    assert!(
+        named
+            .deckies()
+            .iter()
+            .all(|decky| decky.services().len() == 1 && decky.archetype().is_none())
+    );
+    assert!(named.deckies()[0].name().as_str().starts_with("edge-"));
+    let typed = drawn(seeded(2, 2).service_choice(ServiceChoice::Archetypes));
+    assert!(typed.deckies().iter().all(|decky| decky.archetype().is_some()));
+    assert_eq!(typed.deckies()[0].name().as_str(), "decky-000");
+    let both = drawn(
+        seeded(2, 2)
+            .service_choice(ServiceChoice::Archetypes)
+            .naming(Naming::Realistic),
+    );
+    let text = both
+        .deckies()
+        .iter()
+        .map(|decky| format!("{} {}", decky.name(), decky.archetype().unwrap_or_default()));
+    insta::assert_snapshot!(text.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn a_stored_config_has_the_new_fields_only_if_they_are_set() {
+    let config = seeded(1, 1).build().expect("config");
+    let stored = serde_json::to_value(&config).expect("JSON");
+    assert!(stored.get("services").is_none() && stored.get("naming").is_none());
+    let value = json!({"name": "corp", "depth": 2, "branching_factor": 2, "services": "archetypes", "naming": "realistic", "seed": 7});
+    let config = read(&value).expect("config");
+    assert_eq!(
+        (config.service_choice(), config.naming()),
+        (ServiceChoice::Archetypes, Naming::Realistic)
+    );
+    let stored = serde_json::to_value(&config).expect("JSON");
+    assert_eq!(
+        (&stored["services"], &stored["naming"]),
+        (&json!("archetypes"), &json!("realistic"))
+    );
+    assert_eq!(
+        serde_json::from_value::<TopologyConfig>(stored).expect("config"),
+        config
+    );
+    let refused = read(&json!({"name": "x", "depth": 1, "branching_factor": 1, "services": "archetype", "naming": 1}));
+    let fields: Vec<_> = refused
+        .expect_err("faults")
+        .faults
+        .into_iter()
+        .map(|fault| fault.field)
+        .collect();
+    assert_eq!(fields, ["naming", "services"]);
+    let both = read(
+        &json!({"name": "x", "depth": 1, "branching_factor": 1, "services": "archetypes", "services_explicit": ["ssh"]}),
+    );
+    assert_eq!(both.expect_err("a fault").faults[0].field, "services");
 }
 
 #[test]

@@ -1,0 +1,44 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How the services of deckies are chosen if the config names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ServiceChoice {
+    /// One to three services at random.
+    #[default]
+    Random,
+    /// Each decky has an archetype of the catalogue, which gives its services.
+    Archetypes,
+}
+
+/// How deckies are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Naming {
+    /// `decky-000`, `decky-001` and so on.
+    #[default]
+    Numbered,
+    /// By the use of the LAN and of the host, like `fin-desk-07`.
+    Realistic,
+}
+
+impl ServiceChoice {
+    pub(super) const WORDS: &[&str] = &["random", "archetypes"];
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub(super) fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Naming {
+    pub(super) const WORDS: &[&str] = &["numbered", "realistic"];
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub(super) fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
