@@ -104,6 +104,7 @@ mod execute;
 mod feed;
 pub mod host;
 mod lease;
+mod logs;
 pub mod naming;
 mod observe;
 mod plan;
@@ -140,6 +141,9 @@ pub use event::{
 pub use execute::{ExecuteOptions, ExecutionReport, OnFailure, StepFailure, execute};
 pub use feed::{Feed, FeedItem, FeedNotice, TopologyNow};
 pub use host::cause::{Bridge, Cause};
+pub use logs::{
+    LogContent, LogCursor, LogEntry, LogItem, LogOptions, Logs, Muted, MutedError,
+};
 pub use naming::name::{ContainerName, Labels, NetworkName, Role, VolumeName};
 pub use observe::{
     Activity, Observed, ObservedContainer, ObservedNetwork, ObservedVolume, Scope, instance_of, topology_of,
@@ -147,6 +151,6 @@ pub use observe::{
 pub use plan::{Action, Lane, Plan, PlanError, Reason, Step, StepId};
 #[cfg(feature = "docker")]
 pub use runtime::docker::{Docker, DockerHost, DockerOptions, LazyDocker};
-pub use runtime::{Effect, ForeignNetwork, NetworkCheck, Resource, Runtime, RuntimeError, RuntimeInfo, simulated};
+pub use runtime::{Effect, ForeignNetwork, LogLine, LogLines, LogRequest, LogStream, NetworkCheck, Resource, Runtime, RuntimeError, RuntimeInfo, simulated};
 pub use tokio_util::sync::CancellationToken;
 pub use watch::{WatchOptions, watch};

@@ -2,6 +2,7 @@
 
 pub(crate) mod deviation;
 mod error;
+mod log;
 mod ownership;
 pub mod simulated;
 
@@ -21,6 +22,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 pub use error::RuntimeError;
+pub use log::{LogLine, LogLines, LogRequest, LogStream};
 
 use crate::{
     api::ApiVersion,
@@ -191,6 +193,12 @@ pub trait Runtime: Send + Sync + Debug {
         base: &ContainerName,
         probe: &Probe,
     ) -> Result<ProbeResult, RuntimeError>;
+
+    /// Reads the log of a container of a store, oldest line first. A container of another store is refused
+    /// ([`RuntimeError::Foreign`]), and one that does not exist is [`RuntimeError::Gone`].
+    ///
+    /// The stream ends with the log, or if it follows, when the container ends or is removed.
+    fn log(&self, request: LogRequest) -> LogLines<'_>;
 }
 
 #[cfg(test)]

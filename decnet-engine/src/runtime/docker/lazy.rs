@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult};
 use decnet_topology::InstanceId;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::OnceCell;
 
 use super::{Docker, DockerOptions};
@@ -11,7 +12,7 @@ use crate::{
     naming::ContainerName,
     observe::{Observed, Scope},
     plan::Action,
-    runtime::{Effect, ForeignNetwork, NetworkCheck, Runtime, RuntimeError, RuntimeInfo},
+    runtime::{Effect, ForeignNetwork, LogLines, LogRequest, NetworkCheck, Runtime, RuntimeError, RuntimeInfo},
 };
 
 /// A Docker daemon that is connected at its first use.
@@ -70,5 +71,10 @@ impl Runtime for LazyDocker {
         probe: &Probe,
     ) -> Result<ProbeResult, RuntimeError> {
         self.docker().await?.probe(instance, base, probe).await
+    }
+
+    fn log(&self, request: LogRequest) -> LogLines<'_> {
+        let opened = async move { Ok::<_, RuntimeError>(self.docker().await?.log(request)) };
+        stream::once(opened).try_flatten().boxed()
     }
 }

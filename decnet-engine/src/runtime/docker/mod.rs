@@ -15,6 +15,7 @@ mod images;
 mod inside;
 mod labels;
 mod lazy;
+mod logs;
 mod networks;
 mod observe;
 mod probe;
@@ -35,7 +36,7 @@ use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult};
 use decnet_topology::InstanceId;
 
-use super::{ApiVersion, Effect, ForeignNetwork, NetworkCheck, Runtime, RuntimeError, RuntimeInfo};
+use super::{ApiVersion, Effect, ForeignNetwork, LogLines, LogRequest, NetworkCheck, Runtime, RuntimeError, RuntimeInfo};
 use crate::{
     decoy::DecoyImage,
     desired::BaseSpec,
@@ -132,5 +133,9 @@ impl Runtime for Docker {
         probe: &Probe,
     ) -> Result<ProbeResult, RuntimeError> {
         self.probe_from(instance, base, probe).await
+    }
+
+    fn log(&self, request: LogRequest) -> LogLines<'_> {
+        self.read_log(request)
     }
 }

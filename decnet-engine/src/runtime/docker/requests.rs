@@ -59,6 +59,23 @@ impl Docker {
         })
     }
 
+    /// Sends a request with a streamed response whose parts may come at any time.
+    pub(super) fn read_on<T>(
+        &self,
+        what: String,
+        pieces: impl Stream<Item = Result<T, Refusal>>,
+    ) -> impl Stream<Item = Result<T, Failure>> {
+        pieces.then(move |piece| {
+            let what = what.clone();
+            async move {
+                match piece {
+                    Ok(piece) => Ok(piece),
+                    Err(refusal) => Err(self.classify(&what, refusal).await),
+                }
+            }
+        })
+    }
+
     /// Reports a request that took too long, after a ping that finds out whether the daemon answers at all.
     async fn timed_out(&self, what: &str) -> Failure {
         let ping = tokio::time::timeout(self.timeout.min(PING_TIMEOUT), self.client.ping());

@@ -80,6 +80,7 @@ impl World {
             state_holds: false,
             tampered: None,
             contained: true,
+            log: Vec::new(),
         };
         self.containers.insert(spec.name.clone(), container);
         for interface in &spec.interfaces {
@@ -132,6 +133,7 @@ impl World {
             state_holds: true,
             tampered: None,
             contained: true,
+            log: Vec::new(),
         };
         self.containers.insert(spec.name.clone(), container);
         Ok(Effect::Changed)

@@ -18,6 +18,7 @@
 mod containers;
 mod fault;
 mod injection;
+mod logs;
 mod networks;
 mod reach;
 mod tamper;
@@ -34,7 +35,7 @@ use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult};
 use decnet_topology::InstanceId;
 
-use super::{ApiVersion, Effect, ForeignNetwork, NetworkCheck, Runtime, RuntimeError, RuntimeInfo, ownership};
+use super::{ApiVersion, Effect, ForeignNetwork, LogLines, LogRequest, NetworkCheck, Runtime, RuntimeError, RuntimeInfo, ownership};
 use crate::{
     desired::BaseSpec,
     naming::ContainerName,
@@ -284,5 +285,9 @@ impl Runtime for Simulated {
     ) -> Result<ProbeResult, RuntimeError> {
         self.reach().await?;
         self.lock().world.probe(instance, base, probe)
+    }
+
+    fn log(&self, request: LogRequest) -> LogLines<'_> {
+        self.read_log(request)
     }
 }

@@ -81,6 +81,7 @@ impl Simulated {
             state_holds: true,
             tampered: None,
             contained: true,
+            log: Vec::new(),
         };
         world.containers.insert(name, container);
     }

@@ -14,7 +14,7 @@ use crate::{
     naming::{ContainerName, Labels, NetworkName, VolumeName},
     observe::{Activity, Observed, ObservedContainer, ObservedNetwork, ObservedVolume, Scope},
     plan::Action,
-    runtime::{Effect, RuntimeError, RuntimeInfo, ownership},
+    runtime::{Effect, LogLine, RuntimeError, RuntimeInfo, ownership},
 };
 
 /// Returns the description of the simulated engine.
@@ -99,6 +99,8 @@ pub struct Container {
     pub tampered: Option<NetState>,
     /// Whether the containment is active.
     pub contained: bool,
+    /// The lines that it printed.
+    pub log: Vec<LogLine>,
 }
 
 impl Container {

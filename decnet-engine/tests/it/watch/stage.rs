@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult};
 use decnet_engine::{
-    Action, BaseSpec, ContainerName, Effect, ForeignNetwork, NetworkCheck, Observed, Runtime, RuntimeError,
+    Action, BaseSpec, ContainerName, Effect, ForeignNetwork, LogLines, LogRequest, NetworkCheck, Observed, Runtime, RuntimeError,
     RuntimeInfo, Scope, simulated::Simulated,
 };
 use decnet_topology::{InstanceId, TopologyId};
@@ -188,5 +188,9 @@ impl Runtime for Stage {
         probe: &Probe,
     ) -> Result<ProbeResult, RuntimeError> {
         self.docker.probe(instance, base, probe).await
+    }
+
+    fn log(&self, request: LogRequest) -> LogLines<'_> {
+        self.docker.log(request)
     }
 }

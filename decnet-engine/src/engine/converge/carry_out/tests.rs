@@ -25,7 +25,7 @@ use crate::{
     event::Trigger,
     observe::Scope,
     runtime::{
-        Effect, ForeignNetwork, NetworkCheck, Runtime, RuntimeError, RuntimeInfo,
+        Effect, ForeignNetwork, LogLines, LogRequest, NetworkCheck, Runtime, RuntimeError, RuntimeInfo,
         simulated::{Moment, Simulated},
     },
 };
@@ -125,6 +125,10 @@ impl Runtime for Counting {
     ) -> Result<ProbeResult, RuntimeError> {
         count(&self.asked.other);
         self.inner.probe(instance, base, probe).await
+    }
+
+    fn log(&self, request: LogRequest) -> LogLines<'_> {
+        self.inner.log(request)
     }
 }
 

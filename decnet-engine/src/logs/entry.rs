@@ -1,0 +1,88 @@
+use decnet_decoy::protocol::Record;
+use decnet_topology::{Name, ServiceName, TopologyId, TopologyName};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{naming::ContainerName, runtime::LogStream};
+
+/// Something that a container printed, with its place in the mazes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct LogEntry {
+    /// An id that no other line has. It is the same if the line is read again.
+    pub id: String,
+    /// When the runtime received the line.
+    pub at: Timestamp,
+    /// The topology.
+    pub topology: TopologyId,
+    /// The name of the topology; none if it was deleted from the store.
+    pub maze: Option<TopologyName>,
+    /// The decky.
+    pub decky: Name,
+    /// The service; none for a line of the base.
+    pub service: Option<ServiceName>,
+    /// The container.
+    pub container: ContainerName,
+    /// The decky that the visitor came from; none if the visitor came from outside of the maze.
+    pub from: Option<Name>,
+    /// What was printed.
+    #[serde(flatten)]
+    pub content: LogContent,
+}
+
+/// What a container printed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LogContent {
+    /// An event of a built-in service.
+    Record(Box<Record>),
+    /// A line of another program.
+    Text {
+        /// Whether it was printed on stderr.
+        is_error: bool,
+        /// The line.
+        message: String,
+    },
+}
+
+/// An item of [`Logs`](crate::Logs).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LogItem {
+    /// A line.
+    Entry(LogEntry),
+    /// Docker dropped lines before they were read, because the log was full.
+    Dropped {
+        /// The container.
+        container: ContainerName,
+        /// The service.
+        service: String,
+        /// The number of lines.
+        lines: u64,
+    },
+    /// The log of a container cannot be read, for instance because its log driver keeps no lines.
+    Unreadable {
+        /// The container.
+        container: ContainerName,
+        /// The reason.
+        reason: String,
+    },
+    /// The runtime does not answer. The collector tries again every second.
+    Disconnected {
+        /// The reason.
+        reason: String,
+    },
+    /// The runtime answers again.
+    Connected,
+}
+
+impl LogContent {
+    pub(super) fn text(stream: LogStream, message: String) -> Self {
+        Self::Text {
+            is_error: stream == LogStream::Stderr,
+            message,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The container that a line comes from.
+
+use decnet_decoy::protocol::Record;
+use decnet_topology::{Name, ServiceName, TopologyId};
+
+use super::{
+    LogOptions,
+    cursor::Position,
+    entry::{LogContent, LogEntry},
+    maze::Mazes,
+};
+use crate::{
+    naming::{self, ContainerName, Role},
+    observe::{self, ObservedContainer},
+    runtime::LogLine,
+};
+
+/// A container whose log is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) id: String,
+    pub(super) container: ContainerName,
+    pub(super) topology: TopologyId,
+    decky: Name,
+    service: Option<ServiceName>,
+}
+
+impl Source {
+    /// Returns the source of a container of a maze if the options select it.
+    pub(super) fn of(container: &ObservedContainer, options: &LogOptions) -> Option<Self> {
+        let label = |name: &str| container.labels.get(name);
+        let source = Self {
+            id: container.id.clone(),
+            container: container.name.clone(),
+            topology: observe::topology_of(&container.labels)?,
+            decky: label(naming::DECKY)?.parse().ok()?,
+            service: match container.role()? {
+                Role::Service => Some(ServiceName::new(label(naming::SERVICE_NAME)?)),
+                Role::Base => None,
+            },
+        };
+        let is_selected = options.decky.as_ref().is_none_or(|decky| *decky == source.decky)
+            && (options.service.is_none() || options.service == source.service);
+        is_selected.then_some(source)
+    }
+
+    /// Reads a line. Returns none for a line that is not about visitors.
+    pub(super) fn entry(&self, line: LogLine, position: &Position, mazes: &Mazes) -> Option<LogEntry> {
+        let maze = mazes.get(self.topology);
+        let content = match serde_json::from_str::<Record>(&line.text) {
+            Ok(mut record) => {
+                // An intruder in a container can print any line, but only as its own decky.
+                record.host.name = self.decky.to_string();
+                LogContent::Record(Box::new(record))
+            }
+            Err(_) if self.service.is_none() => return None,
+            Err(_) => LogContent::text(line.stream, line.text),
+        };
+        let visitor = match &content {
+            LogContent::Record(record) => record.source.and_then(|source| source.ip),
+            LogContent::Text { .. } => None,
+        };
+        let from = visitor.and_then(|address| maze?.decky_at(address).cloned());
+        let short = self.id.get(..12).unwrap_or(&self.id);
+        Some(LogEntry {
+            id: format!("{short}-{:x}-{}", line.at.as_nanosecond(), position.line()),
+            at: line.at,
+            topology: self.topology,
+            maze: maze.map(|maze| maze.name.clone()),
+            decky: self.decky.clone(),
+            service: self.service.clone(),
+            container: self.container.clone(),
+            from,
+            content,
+        })
+    }
+}
