@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, path::PathBuf};
 
-use decnet_engine::{BindError, DesiredError, EngineError, RuntimeError};
+use decnet_engine::{BindError, DesiredError, EngineError, LogCursorError, RuntimeError};
 use decnet_topology::{
     AllocError, CatalogError, ConfigTextError, FindError, Finding, GenerateError, InvalidConfig, MutationError,
     RepoError, Report, Status,
@@ -95,6 +95,9 @@ pub(crate) enum CommandError {
     /// A value cannot be printed as JSON.
     #[error("the output cannot be printed as JSON")]
     Json(#[from] serde_json::Error),
+    /// The cursor of a log cannot be used.
+    #[error(transparent)]
+    LogCursor(#[from] LogCursorError),
     /// Signals cannot be caught.
     #[error("signals cannot be caught")]
     Signals(#[source] io::Error),
@@ -190,6 +193,7 @@ impl CommandError {
             Self::Unconfirmed { .. } | Self::WouldStop { .. } => "unconfirmed",
             Self::Usage(_) => "usage",
             Self::Read { .. } | Self::Write { .. } | Self::Stdout(_) | Self::NoDataFolder => "io",
+            Self::LogCursor(error) => error.code(),
             Self::Json(_) | Self::Signals(_) | Self::Threads(_) => "internal",
         }
     }

@@ -142,7 +142,7 @@ pub use execute::{ExecuteOptions, ExecutionReport, OnFailure, StepFailure, execu
 pub use feed::{Feed, FeedItem, FeedNotice, TopologyNow};
 pub use host::cause::{Bridge, Cause};
 pub use logs::{
-    LogContent, LogCursor, LogEntry, LogItem, LogOptions, Logs, Muted, MutedError,
+    LogContent, LogCursor, LogCursorError, LogEntry, LogFormat, LogItem, LogOptions, Logs, Muted, MutedError,
 };
 pub use naming::name::{ContainerName, Labels, NetworkName, Role, VolumeName};
 pub use observe::{
@@ -151,6 +151,9 @@ pub use observe::{
 pub use plan::{Action, Lane, Plan, PlanError, Reason, Step, StepId};
 #[cfg(feature = "docker")]
 pub use runtime::docker::{Docker, DockerHost, DockerOptions, LazyDocker};
-pub use runtime::{Effect, ForeignNetwork, LogLine, LogLines, LogRequest, LogStream, NetworkCheck, Resource, Runtime, RuntimeError, RuntimeInfo, simulated};
+pub use runtime::{
+    Effect, ForeignNetwork, LogLine, LogLines, LogRequest, LogStream, NetworkCheck, Resource, Runtime, RuntimeError,
+    RuntimeInfo, simulated,
+};
 pub use tokio_util::sync::CancellationToken;
 pub use watch::{WatchOptions, watch};

@@ -15,6 +15,7 @@ mod generate;
 mod graph;
 mod hash;
 mod list;
+mod logs;
 mod mutate;
 mod mutations;
 mod next_ip;
@@ -57,6 +58,7 @@ pub(crate) enum Command {
     Reap(reap::Arguments),
     Compose(compose::Arguments),
     Events(events::Arguments),
+    Logs(logs::Arguments),
     Bus(bus::Arguments),
     Services(services::Arguments),
     Archetypes(archetypes::Arguments),
@@ -92,6 +94,7 @@ impl Command {
             Self::Reap(arguments) => reap::run(arguments, context).await,
             Self::Compose(arguments) => compose::run(arguments, context).await,
             Self::Events(arguments) => events::run(arguments, context).await,
+            Self::Logs(arguments) => logs::run(arguments, context).await,
             Self::Bus(arguments) => bus::run(&arguments, context).await,
             Self::Services(arguments) => services::run(&arguments, context),
             Self::Archetypes(arguments) => archetypes::run(&arguments, context),

@@ -350,7 +350,8 @@ impl Collector {
             self.item(dropped).await?;
         }
         let entry = entry.filter(|entry| is_wanted && !self.is_muted(entry));
-        self.deliver(entry.map(|entry| Ok(LogItem::Entry(entry))), Some(mark)).await
+        self.deliver(entry.map(|entry| Ok(LogItem::Entry(entry))), Some(mark))
+            .await
     }
 
     fn is_muted(&self, entry: &LogEntry) -> bool {

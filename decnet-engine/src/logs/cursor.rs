@@ -1,7 +1,43 @@
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+/// The reason why a cursor was not read from its file or written to it.
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
+pub enum LogCursorError {
+    /// The file cannot be read or written.
+    #[error("the cursor file {path} cannot be used")]
+    #[strum(serialize = "io")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The file is not a cursor.
+    #[error("{path} is not a cursor file; remove it to start with the oldest line")]
+    #[strum(serialize = "malformed_cursor")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: serde_json::Error,
+    },
+}
+
+impl LogCursorError {
+    /// Returns a stable code for programs.
+    pub fn code(&self) -> &'static str {
+        self.into()
+    }
+}
 
 /// Which lines of which containers were read.
 ///
@@ -59,6 +95,30 @@ impl LogCursor {
         self.containers.is_empty()
     }
 
+    /// Reads a cursor from a file. If the file does not exist, no line was read.
+    pub fn read(path: &Path) -> Result<Self, LogCursorError> {
+        let text = match fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(source) => return Err(unusable(path, source)),
+        };
+        serde_json::from_slice(&text).map_err(|source| LogCursorError::Malformed {
+            path: path.into(),
+            source,
+        })
+    }
+
+    /// Writes the cursor to a file, which is replaced as a whole.
+    pub fn write(&self, path: &Path) -> Result<(), LogCursorError> {
+        let mut fresh = path.as_os_str().to_owned();
+        fresh.push(".new");
+        let written = serde_json::to_vec(self)
+            .map_err(io::Error::from)
+            .and_then(|text| fs::write(&fresh, text))
+            .and_then(|()| fs::rename(&fresh, path));
+        written.map_err(|source| unusable(path, source))
+    }
+
     pub(super) fn position(&self, container: &str) -> Option<&Position> {
         self.containers.get(container)
     }
@@ -99,9 +159,34 @@ impl LogCursor {
     }
 }
 
+fn unusable(path: &Path, source: io::Error) -> LogCursorError {
+    LogCursorError::Io {
+        path: path.into(),
+        source,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cursor_is_kept_in_a_file_and_a_damaged_file_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cursor.json");
+        assert!(LogCursor::read(&path).unwrap().is_empty());
+        let mut cursor = LogCursor::default();
+        cursor
+            .advance("a", &mut Reread::default(), at(7))
+            .unwrap()
+            .missing("ssh", 1);
+        cursor.write(&path).unwrap();
+        assert_eq!(LogCursor::read(&path).unwrap(), cursor);
+        fs::write(&path, "{\"a\"").unwrap();
+        assert_eq!(LogCursor::read(&path).unwrap_err().code(), "malformed_cursor");
+        assert_eq!(cursor.write(folder.path()).unwrap_err().code(), "io");
+        assert_eq!(LogCursor::read(folder.path()).unwrap_err().code(), "io");
+    }
 
     fn at(nanosecond: i128) -> Timestamp {
         Timestamp::from_nanosecond(nanosecond).unwrap()
@@ -119,7 +204,9 @@ mod tests {
             let text = serde_json::to_string(&cursor).unwrap();
             let mut cursor: LogCursor = serde_json::from_str(&text).unwrap();
             let mut reread = Reread::default();
-            let new = times.iter().filter(|time| cursor.advance("a", &mut reread, **time).is_some());
+            let new = times
+                .iter()
+                .filter(|time| cursor.advance("a", &mut reread, **time).is_some());
             assert_eq!(new.count(), times.len() - read, "{text}");
         }
     }

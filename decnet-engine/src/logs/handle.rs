@@ -11,9 +11,7 @@ use super::{
     LogCursor, LogItem, LogOptions,
     collector::{Collector, Delivery, Mark},
 };
-use crate::{
-    engine::{Engine, EngineError},
-};
+use crate::engine::{Engine, EngineError};
 
 /// How many items are queued for the reader. The logs of the containers wait for a slow reader.
 const WAITING: usize = 256;
@@ -64,6 +62,11 @@ impl Logs {
     /// Returns the cursor after the last item that was returned.
     pub const fn cursor(&self) -> &LogCursor {
         &self.cursor
+    }
+
+    /// Returns whether no item is ready at present.
+    pub fn is_idle(&self) -> bool {
+        self.deliveries.is_empty()
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<LogItem, EngineError>>> {

@@ -3,6 +3,7 @@
 mod collector;
 mod cursor;
 mod entry;
+mod format;
 mod handle;
 mod maze;
 mod muted;
@@ -10,8 +11,9 @@ mod options;
 mod source;
 
 pub use self::{
-    cursor::LogCursor,
+    cursor::{LogCursor, LogCursorError},
     entry::{LogContent, LogEntry, LogItem},
+    format::LogFormat,
     handle::Logs,
     muted::{Muted, MutedError},
     options::LogOptions,

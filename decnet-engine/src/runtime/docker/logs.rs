@@ -20,7 +20,12 @@ impl Docker {
     }
 
     async fn open_log(&self, request: LogRequest) -> Result<LogLines<'_>, RuntimeError> {
-        let LogRequest { instance, id, since, follow } = request;
+        let LogRequest {
+            instance,
+            id,
+            since,
+            follow,
+        } = request;
         let found = self.find_ours(instance, &ContainerName::from_docker(&*id)).await?;
         let name = found.name.unwrap_or_default();
         // Docker counts in whole seconds here.
@@ -32,10 +37,15 @@ impl Docker {
             .since(since)
             .follow(follow)
             .build();
-        let pieces = self.read_on(format!("read the log of {}", name.trim_start_matches('/')), self.client.logs(&id, Some(options)));
-        let lines = pieces.map_err(RuntimeError::from).scan(Joined::default(), |joined, piece| {
-            future::ready(Some(piece.map(|piece| joined.push(piece)).transpose()))
-        });
+        let pieces = self.read_on(
+            format!("read the log of {}", name.trim_start_matches('/')),
+            self.client.logs(&id, Some(options)),
+        );
+        let lines = pieces
+            .map_err(RuntimeError::from)
+            .scan(Joined::default(), |joined, piece| {
+                future::ready(Some(piece.map(|piece| joined.push(piece)).transpose()))
+            });
         Ok(lines.filter_map(future::ready).boxed())
     }
 }

@@ -36,7 +36,9 @@ use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult};
 use decnet_topology::InstanceId;
 
-use super::{ApiVersion, Effect, ForeignNetwork, LogLines, LogRequest, NetworkCheck, Runtime, RuntimeError, RuntimeInfo};
+use super::{
+    ApiVersion, Effect, ForeignNetwork, LogLines, LogRequest, NetworkCheck, Runtime, RuntimeError, RuntimeInfo,
+};
 use crate::{
     decoy::DecoyImage,
     desired::BaseSpec,

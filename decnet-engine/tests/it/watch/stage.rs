@@ -9,8 +9,8 @@ use std::{
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult};
 use decnet_engine::{
-    Action, BaseSpec, ContainerName, Effect, ForeignNetwork, LogLines, LogRequest, NetworkCheck, Observed, Runtime, RuntimeError,
-    RuntimeInfo, Scope, simulated::Simulated,
+    Action, BaseSpec, ContainerName, Effect, ForeignNetwork, LogLines, LogRequest, NetworkCheck, Observed, Runtime,
+    RuntimeError, RuntimeInfo, Scope, simulated::Simulated,
 };
 use decnet_topology::{InstanceId, TopologyId};
 use tokio::{sync::watch, time::Instant};

@@ -1,0 +1,94 @@
+use std::path::PathBuf;
+
+use decnet_engine::{LogCursor, LogFormat, LogItem, LogOptions, LogSink, Muted, read_past_time};
+use decnet_topology::{Name, ServiceName};
+use jiff::{Timestamp, Zoned};
+
+use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
+
+/// Print what visitors do in the deckies.
+///
+/// The lines of all containers are collected and ordered by time. With --follow the command then waits for more, also of deckies
+/// that are created later. With --cursor-file, the next start continues after the last line.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet logs corp --follow\n  \
+                        decnet logs corp --decky web-01 --service ssh --since -2h\n  \
+                        decnet logs --json | jq -c 'select(.entry.record.event.action == \"auth.attempt\")'\n  \
+                        decnet logs --follow --cursor-file cursor.json --output visits.log")]
+pub(crate) struct Arguments {
+    /// The maze: its name, its id, or the start of its id; all mazes if it is missing.
+    topology: Option<String>,
+    /// Only deckies with this name.
+    #[arg(long)]
+    decky: Option<Name>,
+    /// Only services with this name.
+    #[arg(long)]
+    service: Option<ServiceName>,
+    /// Only lines since a time: 2030-01-31T12:00:00Z, -2h or "3 days ago".
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = since)]
+    since: Option<Timestamp>,
+    /// Wait for more lines until interrupted.
+    #[arg(long, short)]
+    follow: bool,
+    /// Leave out visitors from an address or a subnet, at all ports or at one: 192.0.2.7, 192.0.2.0/24:22.
+    #[arg(long, value_name = "VISITOR")]
+    mute: Vec<Muted>,
+    /// Continue after the lines that this file has, and keep it up to date. It is created if it does not exist.
+    #[arg(long, value_name = "FILE")]
+    cursor_file: Option<PathBuf>,
+    /// Append to a file, or send to the socket of a log daemon, instead of printing.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+fn since(text: &str) -> Result<Timestamp, String> {
+    read_past_time(text, &Zoned::now()).map_err(|error| error.to_string())
+}
+
+/// Prints the log.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let engine = context.engine_on_demand()?;
+    let topology = match &arguments.topology {
+        Some(text) => Some(lookup::find(engine.repo().as_ref(), text).await?.id),
+        None => None,
+    };
+    let options = LogOptions::default()
+        .topology(topology)
+        .decky(arguments.decky)
+        .service(arguments.service)
+        .since(arguments.since)
+        .follow(arguments.follow)
+        .mute(arguments.mute);
+    let options = match &arguments.cursor_file {
+        Some(path) => options.cursor(LogCursor::read(path)?),
+        None => options,
+    };
+    let mut sink = match &arguments.output {
+        Some(path) => Some((LogSink::open(path).map_err(CommandError::writing(path))?, path)),
+        None => None,
+    };
+    let format = if context.output.json {
+        LogFormat::Json
+    } else {
+        LogFormat::Text
+    };
+    let mut logs = engine.logs(options).await?;
+    while let Some(item) = logs.next().await.transpose()? {
+        let line = format.line(&item);
+        match &mut sink {
+            _ if format == LogFormat::Text && !matches!(item, LogItem::Entry(_)) => crate::output::say(&line),
+            Some((sink, path)) => sink.put(&line).map_err(CommandError::writing(path.as_path()))?,
+            None => context.output.data(&format!("{line}\n"))?,
+        }
+        if logs.is_idle()
+            && let Some(path) = &arguments.cursor_file
+        {
+            logs.cursor().write(path)?;
+        }
+    }
+    if let Some(path) = &arguments.cursor_file {
+        logs.cursor().write(path)?;
+    }
+    Ok(Exit::Done)
+}
