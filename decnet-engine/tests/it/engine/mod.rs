@@ -10,6 +10,7 @@ mod failing_store;
 mod faults;
 mod leases;
 mod lifecycle;
+mod logs;
 mod mutating;
 mod operations;
 mod planning;

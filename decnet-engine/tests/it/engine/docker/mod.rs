@@ -6,6 +6,7 @@ mod foreign;
 mod intruder;
 mod kernel;
 mod live;
+mod logs;
 mod outsider;
 mod publishing;
 mod reach;

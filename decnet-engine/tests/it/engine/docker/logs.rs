@@ -1,0 +1,123 @@
+//! Visits are collected from the logs of real containers.
+
+use std::{
+    fs::File,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    os::fd::AsFd as _,
+    thread,
+    time::Duration,
+};
+
+use decnet_engine::{ContainerName, LogContent, LogItem, LogOptions, Logs};
+use decnet_topology::{Name, ServiceName};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::*;
+
+/// How many passwords are tried.
+const ATTEMPTS: usize = 400;
+
+fn maze() -> Topology {
+    Topology::builder()
+        .dmz("dmz", "10.203.70.0/24")
+        .lan("inner", "10.203.71.0/24")
+        .decky("web-01", |decky| {
+            let decky = decky.on("dmz", "10.203.70.10").on("inner", "10.203.71.10");
+            decky.services(["http"]).forwards()
+        })
+        .decky("db-03", |decky| {
+            let decky = decky.on("inner", "10.203.71.11").services(["redis"]);
+            decky.config("redis", "password", "right")
+        })
+        .build()
+        .expect("a topology")
+}
+
+/// Tries passwords from inside a decky.
+fn guess(from: &ContainerName, passwords: std::ops::Range<usize>) {
+    let pid = docker(&["inspect", "--format", "{{.State.Pid}}", from.as_str()]);
+    let guessing = thread::spawn(move || {
+        let namespace = File::open(format!("/proc/{pid}/ns/net")).expect("the daemon's host, as root");
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("as root");
+        let connect = || TcpStream::connect(("10.203.71.11", 6379)).ok();
+        let mut tries = std::iter::repeat_with(connect).take(100).inspect(|tried| {
+            if tried.is_none() {
+                thread::sleep(Duration::from_millis(50));
+            }
+        });
+        let mut stream = tries.find_map(|tried| tried).expect("connected");
+        for password in passwords {
+            let guess = format!("AUTH wrong-{password}\r\n");
+            stream.write_all(guess.as_bytes()).expect("sent");
+            let mut answer = [0; 256];
+            assert!(stream.read(&mut answer).expect("an answer") > 0);
+            // Each conversation may have a number of lines a second.
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
+    guessing.join().expect("the passwords were sent");
+}
+
+/// Returns the passwords of the lines until no more comes for a while, and where they came from.
+async fn passwords(logs: &mut Logs, expected: usize) -> Vec<(String, Option<Name>)> {
+    let mut found = Vec::new();
+    while found.len() < expected {
+        let next = tokio::time::timeout(Duration::from_secs(30), logs.next()).await;
+        let Ok(Some(item)) = next else {
+            break;
+        };
+        let LogItem::Entry(entry) = item.expect("an item") else {
+            continue;
+        };
+        if let LogContent::Record(record) = entry.content
+            && let Some(password) = record.decnet.password
+        {
+            found.push((password, entry.from));
+        }
+    }
+    found
+}
+
+fn names(passwords: std::ops::Range<usize>) -> Vec<(String, Option<Name>)> {
+    let from = "web-01".parse().ok();
+    passwords.map(|at| (format!("wrong-{at}"), from.clone())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn no_line_is_lost_or_doubled_when_the_collector_and_a_service_restart() {
+    on_docker(async |lab| {
+        let topology = maze();
+        let id = lab.store("logged", topology.clone()).await;
+        lab.deploy(id).await;
+        let decky = |name: &str| topology.decky_named(&name.parse().expect("a name")).expect("a decky");
+        let web = naming::base(id, decky("web-01"));
+        let redis = naming::service(id, decky("db-03"), &ServiceName::new("redis"));
+        let follow = || LogOptions::default().topology(id).follow(true);
+
+        let mut logs = lab.engine.logs(follow()).await.expect("logs");
+        guess(&web, 0..ATTEMPTS);
+        assert_eq!(passwords(&mut logs, ATTEMPTS).await, names(0..ATTEMPTS));
+        let cursor = logs.cursor().clone();
+        drop(logs);
+
+        // The collector is down while the service restarts.
+        guess(&web, ATTEMPTS..ATTEMPTS + 10);
+        docker(&["restart", "--time", "0", redis.as_str()]);
+        let mut logs = lab.engine.logs(follow().cursor(cursor)).await.expect("logs");
+        guess(&web, ATTEMPTS + 10..ATTEMPTS + 20);
+        let expected = names(ATTEMPTS..ATTEMPTS + 20);
+        assert_eq!(passwords(&mut logs, 20).await, expected);
+        // And while it is followed.
+        docker(&["restart", "--time", "0", redis.as_str()]);
+        guess(&web, ATTEMPTS + 20..ATTEMPTS + 30);
+        assert_eq!(passwords(&mut logs, 10).await, names(ATTEMPTS + 20..ATTEMPTS + 30));
+        drop(logs);
+
+        let mut logs = lab.engine.logs(LogOptions::default()).await.expect("logs");
+        let all = passwords(&mut logs, usize::MAX).await;
+        assert_eq!(all, names(0..ATTEMPTS + 30), "the whole log");
+    })
+    .await;
+}
