@@ -150,7 +150,7 @@ impl Collector {
         let requests: Vec<_> = self.sources.keys().map(|id| self.request(id, false)).collect();
         let opened = stream::iter(requests).map(|request| {
             let id = request.id.clone();
-            let mut lines = runtime.log(request);
+            let mut lines = runtime.container_log(request);
             async move {
                 let first = lines.next().await;
                 (id, lines, first)
@@ -376,7 +376,7 @@ impl Collector {
 /// Reads the log of a container until it ends.
 async fn read(runtime: Arc<dyn Runtime>, request: LogRequest, sender: mpsc::Sender<(String, Read)>) {
     let id = request.id.clone();
-    let mut lines = runtime.log(request);
+    let mut lines = runtime.container_log(request);
     loop {
         let read = lines.next().await;
         let is_end = !matches!(read, Some(Ok(_)));

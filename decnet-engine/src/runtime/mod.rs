@@ -198,7 +198,7 @@ pub trait Runtime: Send + Sync + Debug {
     /// ([`RuntimeError::Foreign`]), and one that does not exist is [`RuntimeError::Gone`].
     ///
     /// The stream ends with the log, or if it follows, when the container ends or is removed.
-    fn log(&self, request: LogRequest) -> LogLines<'_>;
+    fn container_log(&self, request: LogRequest) -> LogLines<'_>;
 }
 
 #[cfg(test)]

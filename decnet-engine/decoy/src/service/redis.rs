@@ -177,12 +177,13 @@ impl Redis {
             if name == "hello" {
                 turn.report(Event::command(&arguments.get(..at).unwrap_or_default().join(&b' ')));
             }
-            let (user, password) = match (name, arguments.get(at + 1..).unwrap_or_default()) {
-                ("auth", [password]) => (&b"default"[..], password),
-                ("auth", [user, password]) | (_, [user, password, ..]) => (user.as_slice(), password),
+            let (user, password, can_succeed) = match (name, arguments.get(at + 1..).unwrap_or_default()) {
+                ("auth", [password]) => (&b"default"[..], password, self.password.is_some()),
+                ("auth", [user, password]) | (_, [user, password, ..]) => (user.as_slice(), password, true),
                 _ => return,
             };
-            return turn.report(Event::password("password", user, password, self.knows(user, password)));
+            let succeeds = can_succeed && self.knows(user, password);
+            return turn.report(Event::password("password", user, password, succeeds));
         }
         let client = match (name, arguments) {
             ("client", [_, what, name]) if what.eq_ignore_ascii_case(b"setname") => Some(name),

@@ -73,8 +73,8 @@ impl Runtime for LazyDocker {
         self.docker().await?.probe(instance, base, probe).await
     }
 
-    fn log(&self, request: LogRequest) -> LogLines<'_> {
-        let opened = async move { Ok::<_, RuntimeError>(self.docker().await?.log(request)) };
+    fn container_log(&self, request: LogRequest) -> LogLines<'_> {
+        let opened = async move { Ok::<_, RuntimeError>(self.docker().await?.container_log(request)) };
         stream::once(opened).try_flatten().boxed()
     }
 }

@@ -137,7 +137,7 @@ impl Runtime for Docker {
         self.probe_from(instance, base, probe).await
     }
 
-    fn log(&self, request: LogRequest) -> LogLines<'_> {
+    fn container_log(&self, request: LogRequest) -> LogLines<'_> {
         self.read_log(request)
     }
 }

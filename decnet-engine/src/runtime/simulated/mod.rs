@@ -290,7 +290,7 @@ impl Runtime for Simulated {
         self.lock().world.probe(instance, base, probe)
     }
 
-    fn log(&self, request: LogRequest) -> LogLines<'_> {
+    fn container_log(&self, request: LogRequest) -> LogLines<'_> {
         self.read_log(request)
     }
 }

@@ -190,7 +190,7 @@ impl Runtime for Stage {
         self.docker.probe(instance, base, probe).await
     }
 
-    fn log(&self, request: LogRequest) -> LogLines<'_> {
-        self.docker.log(request)
+    fn container_log(&self, request: LogRequest) -> LogLines<'_> {
+        self.docker.container_log(request)
     }
 }

@@ -127,8 +127,8 @@ impl Runtime for Counting {
         self.inner.probe(instance, base, probe).await
     }
 
-    fn log(&self, request: LogRequest) -> LogLines<'_> {
-        self.inner.log(request)
+    fn container_log(&self, request: LogRequest) -> LogLines<'_> {
+        self.inner.container_log(request)
     }
 }
 

@@ -15,16 +15,15 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::*;
 
-/// How many passwords are tried.
-const ATTEMPTS: usize = 400;
+/// How many passwords are tried at once. A conversation with more has lines that are left out.
+const ATTEMPTS: usize = 40;
 
 fn maze() -> Topology {
     Topology::builder()
         .dmz("dmz", "10.203.70.0/24")
         .lan("inner", "10.203.71.0/24")
         .decky("web-01", |decky| {
-            let decky = decky.on("dmz", "10.203.70.10").on("inner", "10.203.71.10");
-            decky.services(["http"]).forwards()
+            decky.on("dmz", "10.203.70.10").on("inner", "10.203.71.10")
         })
         .decky("db-03", |decky| {
             let decky = decky.on("inner", "10.203.71.11").services(["redis"]);
@@ -52,8 +51,6 @@ fn guess(from: &ContainerName, passwords: std::ops::Range<usize>) {
             stream.write_all(guess.as_bytes()).expect("sent");
             let mut answer = [0; 256];
             assert!(stream.read(&mut answer).expect("an answer") > 0);
-            // Each conversation may have a number of lines a second.
-            thread::sleep(Duration::from_millis(5));
         }
     });
     guessing.join().expect("the passwords were sent");
