@@ -26,6 +26,7 @@ const COMMANDS: &[&str] = &[
     "watch",
     "verify",
     "events",
+    "logs",
     "bus",
     "next-subnet",
     "next-ip",

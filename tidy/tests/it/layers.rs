@@ -40,7 +40,7 @@ const ENGINE: Layers = Layers {
         &["execute", "bus", "lease", "testing"],
         &["claim", "feed"],
         &["engine"],
-        &["doctor", "watch"],
+        &["doctor", "logs", "watch"],
     ],
     exceptions: &[],
 };

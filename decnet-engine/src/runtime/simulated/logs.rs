@@ -41,15 +41,12 @@ impl Simulated {
                     if let Some(line) = lines.pop_front() {
                         return Some((Ok(line), Some((read, lines))));
                     }
-                    let is_running;
-                    match self.lines(&request, read).await {
-                        Ok((more, running)) => {
-                            read += more.len();
-                            lines.extend(more);
-                            is_running = running;
-                        }
+                    let (more, is_running) = match self.lines(&request, read).await {
+                        Ok(found) => found,
                         Err(error) => return Some((Err(error), None)),
-                    }
+                    };
+                    read += more.len();
+                    lines.extend(more);
                     if lines.is_empty() {
                         if !request.follow || !is_running {
                             return None;
