@@ -2,6 +2,7 @@
 
 use decnet_decoy::protocol::{Action, Record};
 use decnet_engine::{ContainerName, LogContent, LogCursor, LogEntry, LogItem, LogOptions, Logs};
+use decnet_topology::{Name, ServiceName, TopologyName};
 use serde_json::json;
 
 use super::*;
@@ -92,12 +93,12 @@ async fn lines_of_all_containers_come_in_the_order_of_time() {
     assert_eq!(
         (
             first.topology,
-            first.maze.as_ref().map(|maze| maze.as_str()),
+            first.maze.as_ref().map(TopologyName::as_str),
             first.decky.as_str()
         ),
         (id, Some("corp"), "web")
     );
-    assert_eq!(first.service.as_ref().map(|service| service.as_str()), Some("http"));
+    assert_eq!(first.service.as_ref().map(ServiceName::as_str), Some("http"));
     assert_eq!(
         (&first.from, first.container.clone()),
         (&None, lab.container("web.http"))
@@ -109,7 +110,7 @@ async fn lines_of_all_containers_come_in_the_order_of_time() {
         "a container speaks only for its decky"
     );
     assert!(matches!(&second.content, LogContent::Text { is_error: false, message } if message.starts_with("a line")));
-    assert_eq!(third.from.as_ref().map(|from| from.as_str()), Some("files"));
+    assert_eq!(third.from.as_ref().map(Name::as_str), Some("files"));
     assert_ne!(first.id, third.id);
 }
 
@@ -124,10 +125,7 @@ async fn options_select_lines() {
     let none = LogOptions::default;
     assert_eq!(count(none().topology(id)).await, 3);
     assert_eq!(count(none().decky("files".parse().ok())).await, 1);
-    assert_eq!(
-        count(none().service(decnet_topology::ServiceName::new("http"))).await,
-        2
-    );
+    assert_eq!(count(none().service(ServiceName::new("http"))).await, 2);
     assert_eq!(count(none().since(entry(&all[1]).at)).await, 2);
     for (muted, left) in [("192.0.2.7", 1), ("192.0.2.0/24", 0), ("192.0.2.0/24:80", 2)] {
         assert_eq!(count(none().mute(muted.parse())).await, left, "{muted}");
@@ -201,7 +199,7 @@ async fn followed_logs_have_lines_of_containers_that_come_later() {
     assert_eq!(
         (
             entry(&item).decky.as_str(),
-            entry(&item).maze.as_ref().map(|maze| maze.as_str())
+            entry(&item).maze.as_ref().map(TopologyName::as_str)
         ),
         ("new", Some("other"))
     );
