@@ -1,19 +1,13 @@
 //! Broken resources are repaired, and the rest keeps running.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    os::fd::AsFd as _,
-    thread,
-};
+use std::{collections::BTreeMap, fs};
 
 use decnet_decoy::protocol::{Deviation, NetState, StateReport};
 use decnet_engine::{Activity, ContainerName, DecoyImage, NetworkCheck, Role, Runtime, Scope, naming};
 use decnet_topology::{Status, TopologyId};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio_util::sync::CancellationToken;
 
-use super::{Lab, docker, on_docker};
+use super::{Lab, docker, namespace::inside, on_docker};
 use crate::engine::twelve_on;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,17 +72,6 @@ async fn a_reconcile_repairs_broken_resources_and_leaves_the_rest_running() {
 
 /// A manual change of a maze, given the names of its containers and networks.
 type Tamper = fn(&dyn Fn(&str) -> String);
-
-/// Runs something in a container's network namespace, as root on the daemon's host can.
-fn inside(container: &str, act: impl FnOnce() + Send + 'static) {
-    let pid = docker(&["inspect", "--format", "{{.State.Pid}}", container]);
-    let acting = thread::spawn(move || {
-        let namespace = File::open(format!("/proc/{pid}/ns/net")).expect("the daemon's host, as root");
-        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("as root");
-        act();
-    });
-    acting.join().expect("done inside");
-}
 
 const TAMPERING: [(&str, &[&str], Tamper); 10] = [
     ("a service killed and kept from coming back", &["host-03.smb"], |name| {

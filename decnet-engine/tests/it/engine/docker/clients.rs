@@ -2,12 +2,11 @@
 //!
 //! `scripts/clients-up` installs the clients. A visit whose client is missing is skipped, and the test says so.
 
-use std::{fs::File, os::fd::AsFd as _, process::Command, thread, time::Duration};
+use std::{process::Command, time::Duration};
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
 
-use super::*;
+use super::{namespace::inside, *};
 
 /// A visit with a client.
 struct Visit {
@@ -233,17 +232,13 @@ fn maze() -> Topology {
 /// Runs a command in the network namespace of a container, and returns all that it prints. Returns none if its program is
 /// missing.
 fn run_inside(base: &str, command: &str) -> Option<String> {
-    let pid = docker(&["inspect", "--format", "{{.State.Pid}}", base]);
-    let namespace = File::open(format!("/proc/{pid}/ns/net")).expect("the daemon's host, as root");
     let command = format!("( {command} ) 2>&1");
-    let running = thread::spawn(move || {
-        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("as root");
+    let output = inside(base, move || {
         Command::new("timeout")
             .args(["300", "sh", "-c", &command])
             .output()
             .expect("a shell")
     });
-    let output = running.join().expect("the command ended");
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     (!printed.contains(": not found")).then_some(printed)
 }

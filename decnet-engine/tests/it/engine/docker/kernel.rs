@@ -1,37 +1,22 @@
 //! Cached routes of the kernel are not drift, and neighbours cannot redirect packets.
 
 use std::{
-    fs::File,
     io::Write as _,
     net::{Ipv4Addr, SocketAddrV4, TcpListener},
-    os::fd::AsFd as _,
     thread,
 };
 
 use decnet_decoy::protocol::Target;
 use decnet_engine::ContainerName;
 use decnet_topology::{Mutation, MutationState, NewMutation};
-use rustix::{
-    net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket},
-    thread::{LinkNameSpaceType, move_into_link_name_space},
-};
+use rustix::net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket};
 
 use super::{
+    namespace::inside,
     outsider::{Outsider, run, text},
     verifying::{base_of, deploy, three},
     *,
 };
-
-/// Runs a function in a container's network namespace, as root on the daemon's host can.
-fn inside<T: Send + 'static>(container: &str, act: impl FnOnce() -> T + Send + 'static) -> T {
-    let pid = docker(&["inspect", "--format", "{{.State.Pid}}", container]);
-    let acting = thread::spawn(move || {
-        let namespace = File::open(format!("/proc/{pid}/ns/net")).expect("the daemon's host, as root");
-        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("as root");
-        act()
-    });
-    acting.join().expect("done inside")
-}
 
 fn ip(container: &str, arguments: &'static [&str]) -> String {
     inside(container, move || text(&run("ip", arguments)))

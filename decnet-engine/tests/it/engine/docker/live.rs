@@ -2,10 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
     io::Write as _,
-    net::{Ipv4Addr, SocketAddr, TcpStream},
-    os::fd::AsFd as _,
+    net::Ipv4Addr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -22,10 +20,13 @@ use decnet_engine::{
 use decnet_topology::{
     Attachment, Catalog, Decky, DeckyId, DeploySettings, Lan, LanId, Name, RuleSet, ServiceName, Topology, TopologyId,
 };
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio_util::sync::CancellationToken;
 
-use super::{Lab, assert_spared, docker, on_docker};
+use super::{
+    Lab, assert_spared, docker,
+    namespace::{connect, spawn_inside},
+    on_docker,
+};
 use crate::engine::twelve_on;
 
 fn name(text: &str) -> Name {
@@ -138,20 +139,10 @@ struct Talk {
 
 impl Talk {
     fn begin(from: &ContainerName, to: (Ipv4Addr, u16)) -> Self {
-        let pid = docker(&["inspect", "--format", "{{.State.Pid}}", from.as_str()]);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let talking = thread::spawn(move || {
-            let namespace = File::open(format!("/proc/{pid}/ns/net")).expect("the daemon's host, as root");
-            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("as root");
-            let connect = || TcpStream::connect_timeout(&SocketAddr::from(to), Duration::from_secs(5));
-            // A service that was just started listens a moment later.
-            let mut tries = std::iter::repeat_with(connect).take(50).inspect(|tried| {
-                if tried.is_err() {
-                    thread::sleep(Duration::from_millis(100));
-                }
-            });
-            let mut stream = tries.find_map(Result::ok).expect("connected");
+        let talking = spawn_inside(from.as_str(), move || {
+            let mut stream = connect(to);
             stream.set_nodelay(true).expect("set");
             let mut sent = 0;
             while !stopped.load(Ordering::Relaxed) {

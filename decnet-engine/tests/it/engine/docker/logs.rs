@@ -1,19 +1,17 @@
 //! Visits are collected from the logs of real containers.
 
 use std::{
-    fs::File,
     io::{Read as _, Write as _},
-    net::TcpStream,
-    os::fd::AsFd as _,
-    thread,
     time::Duration,
 };
 
 use decnet_engine::{ContainerName, LogContent, LogItem, LogOptions, Logs};
 use decnet_topology::{Name, ServiceName};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::*;
+use super::{
+    namespace::{connect, inside},
+    *,
+};
 
 /// How many passwords are tried at once. A conversation with more has lines that are left out.
 const ATTEMPTS: usize = 40;
@@ -35,17 +33,8 @@ fn maze() -> Topology {
 
 /// Tries passwords from inside a decky.
 fn guess(from: &ContainerName, passwords: std::ops::Range<usize>) {
-    let pid = docker(&["inspect", "--format", "{{.State.Pid}}", from.as_str()]);
-    let guessing = thread::spawn(move || {
-        let namespace = File::open(format!("/proc/{pid}/ns/net")).expect("the daemon's host, as root");
-        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).expect("as root");
-        let connect = || TcpStream::connect(("10.203.71.11", 6379)).ok();
-        let mut tries = std::iter::repeat_with(connect).take(100).inspect(|tried| {
-            if tried.is_none() {
-                thread::sleep(Duration::from_millis(50));
-            }
-        });
-        let mut stream = tries.find_map(|tried| tried).expect("connected");
+    inside(from.as_str(), move || {
+        let mut stream = connect((Ipv4Addr::new(10, 203, 71, 11), 6379));
         for password in passwords {
             let guess = format!("AUTH wrong-{password}\r\n");
             stream.write_all(guess.as_bytes()).expect("sent");
@@ -53,7 +42,6 @@ fn guess(from: &ContainerName, passwords: std::ops::Range<usize>) {
             assert!(stream.read(&mut answer).expect("an answer") > 0);
         }
     });
-    guessing.join().expect("the passwords were sent");
 }
 
 /// Returns the passwords of the lines until no more comes for a while, and where they came from.

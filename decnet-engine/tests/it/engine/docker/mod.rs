@@ -7,6 +7,7 @@ mod intruder;
 mod kernel;
 mod live;
 mod logs;
+mod namespace;
 mod outsider;
 mod publishing;
 mod reach;
