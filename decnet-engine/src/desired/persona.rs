@@ -2,13 +2,6 @@
 
 use decnet_decoy::protocol::{Os, Persona};
 use decnet_topology::{Decky, InstallationSecret, Name, TopologyId};
-use serde::{
-    Deserialize,
-    de::{
-        IntoDeserializer,
-        value::{Error as ValueError, StrDeserializer},
-    },
-};
 use sha2::{Digest, Sha256};
 
 /// The DNS domain of all deckies.
@@ -49,8 +42,7 @@ pub(super) fn of(decky: &Decky) -> Persona {
 
 /// Returns the system of a name of the maze document. A valid maze has no other names.
 fn system(name: &str) -> Option<Os> {
-    let name: StrDeserializer<'_, ValueError> = name.into_deserializer();
-    Os::deserialize(name).ok()
+    serde_json::from_value(name.into()).ok()
 }
 
 /// Returns the secret of a decky, as hex digits. It is the same as long as the decky has its name, and no decky knows that of

@@ -78,7 +78,7 @@ pub(super) struct Collector {
     sources: BTreeMap<String, Source>,
     /// The containers that exist, and whether they run.
     listed: BTreeMap<String, bool>,
-    /// Containers that ended before their log was read to its end.
+    /// Containers that had ended when their log was read to its end.
     finished: BTreeSet<String>,
     /// Containers whose log cannot be read.
     unreadable: BTreeSet<String>,
@@ -261,12 +261,12 @@ impl Collector {
     /// Forgets containers that were removed and whose logs were read to the end.
     async fn forget_removed(&mut self, open: &BTreeMap<String, Reread>) -> Result<(), Closed> {
         let is_removed = |id: &&String| !self.listed.contains_key(*id) && !open.contains_key(*id);
-        let known: BTreeSet<String> = match self.options.topology {
-            // The cursor may have containers of other topologies.
-            Some(_) => self.sources.keys().filter(is_removed).cloned().collect(),
-            None => self.options.cursor.containers().filter(is_removed).cloned().collect(),
-        };
-        for id in known {
+        // With a topology, the cursor may have containers of others.
+        let in_cursor = self.options.cursor.containers();
+        let in_cursor = in_cursor.filter(|_| self.options.topology.is_none());
+        let known = self.sources.keys().chain(in_cursor);
+        let removed: BTreeSet<String> = known.filter(is_removed).cloned().collect();
+        for id in removed {
             self.sources.remove(&id);
             self.finished.remove(&id);
             self.unreadable.remove(&id);
@@ -309,10 +309,8 @@ impl Collector {
             // It was removed.
             (RuntimeError::Gone { .. }, _) | (_, None) => Ok(()),
             // The next list reports it.
-            (RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. }, _) if self.options.follow => Ok(()),
-            (error @ (RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. }), _) => {
-                self.deliver(Some(Err(error.into())), None).await
-            }
+            (error, _) if error.is_unanswered() && self.options.follow => Ok(()),
+            (error, _) if error.is_unanswered() => self.deliver(Some(Err(error.into())), None).await,
             (error, Some(source)) => {
                 let unreadable = LogItem::Unreadable {
                     container: source.container.clone(),

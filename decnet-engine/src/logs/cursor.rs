@@ -116,6 +116,9 @@ impl LogCursor {
             .map_err(io::Error::from)
             .and_then(|text| fs::write(&fresh, text))
             .and_then(|()| fs::rename(&fresh, path));
+        if written.is_err() {
+            let _ = fs::remove_file(&fresh);
+        }
         written.map_err(|source| unusable(path, source))
     }
 

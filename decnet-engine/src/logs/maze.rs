@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use decnet_topology::{Name, Repo, RepoError, StoredTopology, TopologyId, TopologyName};
+use decnet_topology::{Name, Repo, RepoError, StoredTopology, TopologyId, TopologyName, Version};
 
 /// A maze, as far as lines of logs need it.
 #[derive(Debug, Clone)]
 pub(super) struct Maze {
     pub(super) name: TopologyName,
+    version: Version,
     addresses: BTreeMap<Ipv4Addr, Name>,
 }
 
@@ -20,6 +21,7 @@ impl Maze {
         });
         Self {
             name: stored.row.name.clone(),
+            version: stored.row.version,
             addresses: addresses.collect(),
         }
     }
@@ -39,8 +41,13 @@ impl Mazes {
         self.0.get(&id)?.as_ref()
     }
 
-    /// Reads a maze again.
+    /// Reads a maze if it was edited since it was last read.
     pub(super) async fn refresh(&mut self, repo: &dyn Repo, id: TopologyId) -> Result<(), RepoError> {
+        if let Some(known) = self.get(id)
+            && repo.get(id).await.is_ok_and(|row| row.version == known.version)
+        {
+            return Ok(());
+        }
         let maze = match repo.load(id).await {
             Ok(stored) => Some(Maze::new(&stored)),
             Err(RepoError::NotFound { .. }) => None,

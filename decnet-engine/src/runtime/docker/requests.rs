@@ -48,15 +48,7 @@ impl Docker {
         what: &str,
         pieces: impl Stream<Item = Result<T, Refusal>>,
     ) -> impl Stream<Item = Result<T, Failure>> {
-        stream::unfold(Some(Box::pin(pieces)), move |pieces| async move {
-            let mut pieces = pieces?;
-            match tokio::time::timeout(self.timeout, pieces.next()).await {
-                Ok(None) => None,
-                Ok(Some(Ok(piece))) => Some((Ok(piece), Some(pieces))),
-                Ok(Some(Err(refusal))) => Some((Err(self.classify(what, refusal).await), None)),
-                Err(_) => Some((Err(self.timed_out(what).await), None)),
-            }
-        })
+        self.pieces(what.into(), Some(self.timeout), pieces)
     }
 
     /// Sends a request with a streamed response whose parts may come at any time.
@@ -65,13 +57,27 @@ impl Docker {
         what: String,
         pieces: impl Stream<Item = Result<T, Refusal>>,
     ) -> impl Stream<Item = Result<T, Failure>> {
-        pieces.then(move |piece| {
-            let what = what.clone();
-            async move {
-                match piece {
-                    Ok(piece) => Ok(piece),
-                    Err(refusal) => Err(self.classify(&what, refusal).await),
-                }
+        self.pieces(what, None, pieces)
+    }
+
+    /// Returns the parts of a response up to the first failure.
+    fn pieces<T>(
+        &self,
+        what: String,
+        limit: Option<Duration>,
+        pieces: impl Stream<Item = Result<T, Refusal>>,
+    ) -> impl Stream<Item = Result<T, Failure>> {
+        stream::unfold(Some((Box::pin(pieces), what)), move |state| async move {
+            let (mut pieces, what) = state?;
+            let next = match limit {
+                Some(limit) => tokio::time::timeout(limit, pieces.next()).await,
+                None => Ok(pieces.next().await),
+            };
+            match next {
+                Ok(None) => None,
+                Ok(Some(Ok(piece))) => Some((Ok(piece), Some((pieces, what)))),
+                Ok(Some(Err(refusal))) => Some((Err(self.classify(&what, refusal).await), None)),
+                Err(_) => Some((Err(self.timed_out(&what).await), None)),
             }
         })
     }
