@@ -27,18 +27,13 @@ pub enum Naming {
 
 impl ServiceChoice {
     pub(super) const WORDS: &[&str] = &["random", "archetypes"];
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-    pub(super) fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 impl Naming {
     pub(super) const WORDS: &[&str] = &["numbered", "realistic"];
+}
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-    pub(super) fn is_usual(&self) -> bool {
-        *self == Self::default()
-    }
+/// Returns whether a choice is the usual one, which earlier releases made.
+pub(super) fn is_usual<T: Default + PartialEq>(choice: &T) -> bool {
+    *choice == T::default()
 }

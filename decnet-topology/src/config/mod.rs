@@ -64,9 +64,9 @@ pub struct TopologyConfig {
     services_explicit: Option<Vec<ServiceName>>,
     dmz_gateway: bool,
     // Configs of earlier releases lack these, and are stored as before.
-    #[serde(rename = "services", skip_serializing_if = "ServiceChoice::is_usual")]
+    #[serde(rename = "services", skip_serializing_if = "hosts::is_usual")]
     service_choice: ServiceChoice,
-    #[serde(skip_serializing_if = "Naming::is_usual")]
+    #[serde(skip_serializing_if = "hosts::is_usual")]
     naming: Naming,
     seed: u64,
 }

@@ -81,14 +81,12 @@ impl Kinds {
     fn decky(&mut self, id: DeckyId, name: Name, row: &mut Columns<'_>) -> Result<Decky, Fault> {
         let mut unread = *row;
         self.texts.clear();
-        // JSON texts contain no raw control characters.
-        for text in [row.text()?, "\0", row.text()?] {
-            self.texts.push_str(text);
-        }
-        for (mark, text) in [("\0", row.maybe_text()?), ("\0\0", row.maybe_text()?)] {
-            if let Some(text) = text {
-                self.texts.extend([mark, text]);
-            }
+        let (services, config, archetype, persona) = (row.text()?, row.text()?, row.maybe_text()?, row.maybe_text()?);
+        // JSON texts contain no raw control characters. The archetype may be any text, so it comes last.
+        self.texts
+            .extend([services, "\0", config, "\0", persona.unwrap_or_default()]);
+        if let Some(archetype) = archetype {
+            self.texts.extend(["\0", archetype]);
         }
         if let Some(known) = self.known.get(&self.texts) {
             return Ok(known.twin(id, name));
