@@ -1,6 +1,9 @@
-//! Durations on the command line.
+//! Durations and times on the command line.
 
 use std::time::Duration;
+
+use decnet_engine::{PastTimeError, read_past_time};
+use jiff::{Timestamp, Zoned};
 
 /// Reads `30s`, `2m`, `1m30s` or a bare number of seconds.
 pub(crate) fn read_duration(text: &str) -> Result<Duration, String> {
@@ -16,6 +19,11 @@ pub(crate) fn read_duration(text: &str) -> Result<Duration, String> {
     } else {
         Ok(duration)
     }
+}
+
+/// Reads a past time; a text without a time zone is in that of this machine.
+pub(crate) fn read_past(text: &str) -> Result<Timestamp, PastTimeError> {
+    read_past_time(text, &Zoned::now())
 }
 
 #[cfg(test)]

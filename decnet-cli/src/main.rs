@@ -14,6 +14,7 @@ mod exit;
 mod globals;
 mod input;
 mod interrupt;
+mod lines;
 mod log;
 mod lookup;
 mod output;

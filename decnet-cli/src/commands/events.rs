@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 
-use decnet_engine::{Envelope, Feed, FeedItem, FeedNotice, LogSink, SyslogWriter, TopologyNow, UnixBus, host};
+use decnet_engine::{Envelope, Feed, FeedItem, FeedNotice, SyslogWriter, TopologyNow, UnixBus, host};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{bus, command_error::CommandError, context::Context, exit::Exit, lookup, text};
+use crate::{bus, command_error::CommandError, context::Context, exit::Exit, lines::Lines, lookup, text};
 
 /// Print the current state and then every event, until interrupted.
 ///
@@ -31,22 +31,15 @@ pub(crate) struct Arguments {
 /// Prints the feed.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let repo = context.repo()?;
-    let only = match &arguments.topology {
-        Some(text) => Some(lookup::find(repo.as_ref(), text).await?.id),
-        None => None,
-    };
+    let only = lookup::only(repo.as_ref(), arguments.topology.as_deref()).await?;
     let path = bus::path(&context.globals)?;
     let bus = UnixBus::new(&path, format!("decnet events {}", std::process::id()));
-    let sink = match arguments.output {
-        Some(path) => Some((LogSink::open(&path).map_err(CommandError::writing(&path))?, path)),
-        None => None,
-    };
     let mut printer = Printer {
         context,
         syslog: arguments
             .rfc5424
             .then(|| SyslogWriter::new(&host::name(), &std::process::id().to_string())),
-        sink,
+        lines: Lines::open(arguments.output, context.output)?,
     };
     let (snapshot, mut feed) = Feed::open(repo, Some(&bus), only).await?;
     printer.snapshot(&snapshot)?;
@@ -69,14 +62,14 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 struct Printer<'a> {
     context: &'a Context,
     syslog: Option<SyslogWriter>,
-    sink: Option<(LogSink, PathBuf)>,
+    lines: Lines,
 }
 
 impl Printer<'_> {
     fn event(&mut self, envelope: &Envelope, name: Option<String>) -> Result<(), CommandError> {
         if let Some(writer) = &self.syslog {
             return match writer.line(envelope) {
-                Some(line) => self.put(&line),
+                Some(line) => self.lines.put(&line),
                 None => Ok(()),
             };
         }
@@ -89,7 +82,7 @@ impl Printer<'_> {
         let id = envelope.event.topology().map(decnet_topology::short_id);
         let name = name.or(id).unwrap_or_default();
         let at = text::time(envelope.at);
-        self.put(&text::one_line(&format!("{at}  {name}  {line}")))
+        self.lines.put(&text::one_line(&format!("{at}  {name}  {line}")))
     }
 
     fn snapshot(&mut self, snapshot: &[TopologyNow]) -> Result<(), CommandError> {
@@ -103,7 +96,7 @@ impl Printer<'_> {
         for topology in snapshot {
             let TopologyNow { row, .. } = topology;
             let line = format!("{}  {}  {}", text::time(row.changed_at), row.name, topology.describe());
-            self.put(&text::one_line(&line))?;
+            self.lines.put(&text::one_line(&line))?;
         }
         Ok(())
     }
@@ -118,7 +111,7 @@ impl Printer<'_> {
         if self.context.output.json {
             return self.put_json(&FeedNotice::lagged(lost, at));
         }
-        self.put(&format!("{}  {words}", text::time(at)))
+        self.lines.put(&format!("{}  {words}", text::time(at)))
     }
 
     /// Prints a remark about the feed itself on stderr.
@@ -129,13 +122,6 @@ impl Printer<'_> {
     }
 
     fn put_json(&mut self, value: &impl Serialize) -> Result<(), CommandError> {
-        self.put(&serde_json::to_string(value)?)
-    }
-
-    fn put(&mut self, line: &str) -> Result<(), CommandError> {
-        match &mut self.sink {
-            Some((sink, path)) => sink.put(line).map_err(CommandError::writing(&*path)),
-            None => self.context.output.data(&format!("{line}\n")),
-        }
+        self.lines.put(&serde_json::to_string(value)?)
     }
 }

@@ -1,10 +1,10 @@
 use std::path::PathBuf;
 
-use decnet_engine::{LogCursor, LogFormat, LogItem, LogOptions, LogSink, Muted, read_past_time};
+use decnet_engine::{LogCursor, LogFormat, LogItem, LogOptions, Muted};
 use decnet_topology::{Name, ServiceName};
-use jiff::{Timestamp, Zoned};
+use jiff::Timestamp;
 
-use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
+use crate::{command_error::CommandError, context::Context, duration::read_past, exit::Exit, lines::Lines, lookup};
 
 /// Print what visitors do in the deckies.
 ///
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     service: Option<ServiceName>,
     /// Only lines since a time: 2030-01-31T12:00:00Z, -2h or "3 days ago".
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = since)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = read_past)]
     since: Option<Timestamp>,
     /// Wait for more lines until interrupted.
     #[arg(long, short)]
@@ -42,17 +42,10 @@ pub(crate) struct Arguments {
     output: Option<PathBuf>,
 }
 
-fn since(text: &str) -> Result<Timestamp, String> {
-    read_past_time(text, &Zoned::now()).map_err(|error| error.to_string())
-}
-
 /// Prints the log.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let engine = context.engine_on_demand()?;
-    let topology = match &arguments.topology {
-        Some(text) => Some(lookup::find(engine.repo().as_ref(), text).await?.id),
-        None => None,
-    };
+    let topology = lookup::only(engine.repo().as_ref(), arguments.topology.as_deref()).await?;
     let options = LogOptions::default()
         .topology(topology)
         .decky(arguments.decky)
@@ -64,10 +57,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         Some(path) => options.cursor(LogCursor::read(path)?),
         None => options,
     };
-    let mut sink = match &arguments.output {
-        Some(path) => Some((LogSink::open(path).map_err(CommandError::writing(path))?, path)),
-        None => None,
-    };
+    let mut lines = Lines::open(arguments.output, context.output)?;
     let format = if context.output.json {
         LogFormat::Json
     } else {
@@ -76,10 +66,10 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let mut logs = engine.logs(options).await?;
     while let Some(item) = logs.next().await.transpose()? {
         let line = format.line(&item);
-        match &mut sink {
-            _ if format == LogFormat::Text && !matches!(item, LogItem::Entry(_)) => crate::output::say(&line),
-            Some((sink, path)) => sink.put(&line).map_err(CommandError::writing(path.as_path()))?,
-            None => context.output.data(&format!("{line}\n"))?,
+        if format == LogFormat::Text && !matches!(item, LogItem::Entry(_)) {
+            crate::output::say(&line);
+        } else {
+            lines.put(&line)?;
         }
         if logs.is_idle()
             && let Some(path) = &arguments.cursor_file

@@ -24,10 +24,7 @@ pub(crate) struct Arguments {
 /// Lists mutations.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let repo = context.repo()?;
-    let topology = match &arguments.topology {
-        Some(text) => Some(lookup::find(repo.as_ref(), text).await?.id),
-        None => None,
-    };
+    let topology = lookup::only(repo.as_ref(), arguments.topology.as_deref()).await?;
     let filter = MutationFilter::default()
         .topology(topology)
         .states(arguments.state)

@@ -1,15 +1,17 @@
 use std::time::Duration;
 
-use decnet_engine::{DeckyState, HistoryEntry, Inspection, Observed, Runtime, Scope, read_past_time};
+use decnet_engine::{DeckyState, HistoryEntry, Inspection, Observed, Runtime, Scope};
 use decnet_topology::{
     Draft, MutationRow, Repo, StatusEvent, StoredTopology, Syntax, TopologyRow, canonical_hash, document,
     last_mutations,
 };
-use jiff::{Timestamp, Zoned};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, past, table, text};
+use crate::{
+    command_error::CommandError, context::Context, duration::read_past, exit::Exit, lookup, past, table, text,
+};
 
 /// How many mutations to read.
 const MUTATIONS: usize = 100;
@@ -29,7 +31,7 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with = "json")]
     document: bool,
     /// Show the deckies at an earlier time, from the audit trail: 2030-01-31T12:00:00Z, "2030-01-31 12:00", -2h.
-    #[arg(long, value_name = "TIME", value_parser = |text: &str| read_past_time(text, &Zoned::now()), allow_hyphen_values = true, conflicts_with = "document")]
+    #[arg(long, value_name = "TIME", value_parser = read_past, allow_hyphen_values = true, conflicts_with = "document")]
     at: Option<Timestamp>,
 }
 
