@@ -68,7 +68,7 @@ const COMMAND: Layers = Layers {
         &["duration", "text"],
         &["command_error", "globals", "table"],
         &["bus", "exit", "output", "store"],
-        &["confirm", "input", "interrupt", "log", "progress", "report"],
+        &["confirm", "input", "interrupt", "lines", "log", "progress", "report"],
         &["context"],
         &["lookup", "past"],
         &["commands"],
