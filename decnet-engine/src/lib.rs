@@ -105,6 +105,7 @@ mod feed;
 pub mod host;
 mod lease;
 mod logs;
+mod movement;
 pub mod naming;
 mod observe;
 mod plan;
@@ -132,8 +133,8 @@ pub use engine::{
     StoreResult, Submitted, VerifyReport, break_lease, describe_difference, holder_state, own_images, submit,
 };
 pub use event::{
-    DeckyEvent, Envelope, EnvelopeError, Event, Health, HistoryEntry, MutationStage, PastTimeError, Progress,
-    StepState, Trigger, deleted_logs_text, read_past_time,
+    AttackerAction, AttackerEvent, DeckyEvent, Envelope, EnvelopeError, Event, Health, HistoryEntry, MutationStage,
+    PastTimeError, Place, Progress, StepState, Trigger, deleted_logs_text, read_past_time,
     sink::LogSink,
     syslog::SyslogWriter,
     timeline::{DeckyMoment, DeckyTimeline, Timeline},
@@ -143,6 +144,10 @@ pub use feed::{Feed, FeedItem, FeedNotice, TopologyNow};
 pub use host::cause::{Bridge, Cause};
 pub use logs::{
     LogContent, LogCursor, LogCursorError, LogEntry, LogFormat, LogItem, LogOptions, Logs, Muted, MutedError,
+};
+pub use movement::{
+    AttackTracker,
+    path::{AttackMove, AttackPath, AttackSession, MutationDuring, PathEvent},
 };
 pub use naming::name::{ContainerName, Labels, NetworkName, Role, VolumeName};
 pub use observe::{

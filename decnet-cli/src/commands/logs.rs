@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use decnet_engine::{LogCursor, LogFormat, LogItem, LogOptions, Muted};
+use decnet_engine::{Engine, LogCursor, LogFormat, LogItem, LogOptions, Muted};
 use decnet_topology::{Name, ServiceName};
 use jiff::Timestamp;
 
@@ -13,6 +13,7 @@ use crate::{command_error::CommandError, context::Context, duration::read_past, 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
                         decnet logs corp --follow\n  \
+                        decnet logs corp --paths\n  \
                         decnet logs corp --decky web-01 --service ssh --since -2h\n  \
                         decnet logs --json | jq -c 'select(.entry.record.event.action == \"auth.attempt\")'\n  \
                         decnet logs --follow --cursor-file cursor.json --output visits.log")]
@@ -31,6 +32,9 @@ pub(crate) struct Arguments {
     /// Wait for more lines until interrupted.
     #[arg(long, short)]
     follow: bool,
+    /// Print the ways of attackers through the mazes instead of lines: their moves, with the mutations of the deckies meanwhile.
+    #[arg(long, conflicts_with_all = ["follow", "cursor_file"])]
+    paths: bool,
     /// Leave out visitors from an address or a subnet, at all ports or at one: 192.0.2.7, 192.0.2.0/24:22.
     #[arg(long, value_name = "VISITOR")]
     mute: Vec<Muted>,
@@ -53,6 +57,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         .since(arguments.since)
         .follow(arguments.follow)
         .mute(arguments.mute);
+    if arguments.paths {
+        return paths(&engine, options, arguments.output, context).await;
+    }
     let options = match &arguments.cursor_file {
         Some(path) => options.cursor(LogCursor::read(path)?),
         None => options,
@@ -79,6 +86,30 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     if let Some(path) = &arguments.cursor_file {
         logs.cursor().write(path)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Prints the ways of attackers.
+async fn paths(
+    engine: &Engine,
+    options: LogOptions,
+    output: Option<PathBuf>,
+    context: &Context,
+) -> Result<Exit, CommandError> {
+    let paths = engine.paths(options).await?;
+    let mut lines = Lines::open(output, context.output)?;
+    if paths.is_empty() {
+        context.output.note("no visitors so far");
+    }
+    for path in paths {
+        if context.output.json {
+            lines.put(&serde_json::to_string(&path)?)?;
+            continue;
+        }
+        for line in path.describe() {
+            lines.put(&line)?;
+        }
     }
     Ok(Exit::Done)
 }

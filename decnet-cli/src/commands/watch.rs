@@ -7,12 +7,16 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, globals::
 
 /// Apply queued mutations and reconcile unhealthy mazes, continuously.
 ///
-/// It runs until it is interrupted. Then it finishes started work and releases its leases.
+/// It also follows the logs of all containers and publishes what attackers do: with a bus (`decnet bus`), `decnet events` prints
+/// it. It runs until it is interrupted. Then it finishes started work and releases its leases.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// How often to check all mazes, in addition to events: 10s, 1m.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::duration::read_duration)]
     poll: Duration,
+    /// Do not follow the logs of the containers. `decnet events` then has no events about attackers.
+    #[arg(long)]
+    no_attackers: bool,
     #[command(flatten)]
     workers: Workers,
 }
@@ -21,8 +25,9 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let engine = context.engine(arguments.workers.into()).await?;
     let cancel = interrupt::catch_with_message("stopping: finishing started work and releasing leases")?;
-    let mut options = WatchOptions::default();
-    options.poll = arguments.poll;
+    let options = WatchOptions::default()
+        .poll(arguments.poll)
+        .attackers(!arguments.no_attackers);
     let mut events = engine.events();
     let output = context.output;
     let reporter = tokio::spawn(async move {
@@ -47,7 +52,7 @@ fn say(output: Output, received: &Received) {
         let _ = output.json_line(envelope);
         return;
     }
-    let (Event::Status { .. } | Event::Mutation { .. }) = &envelope.event else {
+    let (Event::Status { .. } | Event::Mutation { .. } | Event::Attacker { .. }) = &envelope.event else {
         return;
     };
     let name = envelope.event.topology().map(short_id).unwrap_or_default();

@@ -35,6 +35,7 @@ impl Event {
                 services(&event.old_services),
                 services(&event.new_services)
             )),
+            Event::Attacker(event) => Some(event.describe()),
             Event::Health(health) => Some(format!(
                 "worker {}: {}, {} busy",
                 health.worker,

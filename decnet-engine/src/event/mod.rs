@@ -1,5 +1,6 @@
 //! Events: a closed set of things that happen, and the envelope in which they are sent.
 
+mod attacker;
 mod describe;
 mod envelope;
 mod occurrence;
@@ -10,6 +11,7 @@ pub(crate) mod timeline;
 mod trail;
 mod when;
 
+pub use attacker::{AttackerAction, AttackerEvent, Place};
 pub use describe::deleted_logs_text;
 pub use envelope::{Envelope, EnvelopeError};
 pub use occurrence::{DeckyEvent, Event, Health, MutationStage, Trigger};

@@ -4,7 +4,7 @@ use decnet_topology::{MutationId, MutationState, Name, ServiceName, Status, Topo
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Progress;
+use super::{AttackerEvent, Progress};
 use crate::naming::ContainerName;
 
 /// Something that happened.
@@ -18,6 +18,7 @@ use crate::naming::ContainerName;
 /// | `topology.<id>.step.planned` | [`Planned`](Event::Planned) |
 /// | `topology.<id>.step.started`, `.done`, `.failed`, `.skipped` | [`Step`](Event::Step) |
 /// | `decky.<topology id>.<name>.mutation` | [`Decky`](Event::Decky) |
+/// | `attacker.observed`, `.session.started`, `.session.ended`, `.moved` | [`Attacker`](Event::Attacker) |
 /// | `system.<worker>.health` | [`Health`](Event::Health) |
 ///
 /// Each event is delivered at most once, and publishing never waits. The store has the true state: a reader that must miss
@@ -89,6 +90,8 @@ pub enum Event {
     },
     /// A decky was created or removed, or its services changed.
     Decky(DeckyEvent),
+    /// An attacker did something in a maze. [`watch`](crate::watch()) publishes these events if its options say so.
+    Attacker(AttackerEvent),
     /// A worker reports that it is alive.
     Health(Health),
 }
@@ -210,7 +213,8 @@ impl Event {
             | Self::Mutation { topology, .. }
             | Self::Planned { topology, .. }
             | Self::Step { topology, .. }
-            | Self::Decky(DeckyEvent { topology, .. }) => Some(*topology),
+            | Self::Decky(DeckyEvent { topology, .. })
+            | Self::Attacker(AttackerEvent { topology, .. }) => Some(*topology),
             Self::Health(_) => None,
         }
     }
@@ -223,6 +227,7 @@ impl Event {
             Self::Planned { topology, .. } => format!("topology.{topology}.step.planned"),
             Self::Step { topology, progress } => format!("topology.{topology}.step.{}", progress.state.as_str()),
             Self::Decky(DeckyEvent { topology, decky, .. }) => format!("decky.{topology}.{decky}.mutation"),
+            Self::Attacker(AttackerEvent { action, .. }) => format!("attacker.{}", action.as_str()),
             Self::Health(Health { worker, .. }) => format!("system.{worker}.health"),
         }
     }

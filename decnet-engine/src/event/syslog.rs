@@ -8,7 +8,7 @@ use syslog_fmt::{
     v5424::{Config, Formatter, Timestamp},
 };
 
-use super::{DeckyEvent, Envelope, Event, MutationStage};
+use super::{AttackerAction, AttackerEvent, DeckyEvent, Envelope, Event, MutationStage};
 
 /// The name of the structured data. RFC 5612 reserves this number for documentation; DECNET has no number of its own.
 const ELEMENT: &str = "decnet@32473";
@@ -19,7 +19,7 @@ const LONGEST_PROCESS: usize = 128;
 
 /// Writes events as lines.
 ///
-/// A line is written for each change of a status, mutation or decky. Its values are structured data in the element
+/// A line is written for each change of a status, mutation or decky, and for what attackers do. Its values are structured data in the element
 /// `decnet@32473`: `topology` and the fields of the event. Steps and health have no lines.
 ///
 /// An event is always one line, whatever its values contain. Quotes, backslashes and brackets are escaped as in section 6.3.3
@@ -150,7 +150,43 @@ impl Entry {
                     values,
                 })
             }
+            Event::Attacker(event) => Some(Self::attacker(event)),
             _ => None,
+        }
+    }
+
+    fn attacker(event: &AttackerEvent) -> Self {
+        let AttackerEvent {
+            topology,
+            origin,
+            decky,
+            service,
+            entry,
+            action,
+        } = event;
+        let mut values = vec![
+            ("topology", topology.to_string()),
+            ("origin", origin.to_string()),
+            ("decky", decky.to_string()),
+        ];
+        values.extend(service.as_ref().map(|service| ("service", service.to_string())));
+        values.push(("action", action.as_str().into()));
+        match action {
+            AttackerAction::SessionStarted { session } | AttackerAction::SessionEnded { session } => {
+                values.push(("session", session.clone()));
+            }
+            AttackerAction::Moved { path } => {
+                let path: Vec<String> = path.iter().map(ToString::to_string).collect();
+                values.push(("path", path.join(",")));
+            }
+            AttackerAction::Observed => {}
+        }
+        values.push(("entry", entry.clone()));
+        Self {
+            kind: "attacker",
+            severity: Severity::Warning,
+            message: event.describe(),
+            values,
         }
     }
 }

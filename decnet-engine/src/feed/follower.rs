@@ -8,11 +8,12 @@ use tokio::{
 
 use super::{
     FeedItem,
+    attackers::SeenAttackers,
     stored::{StoredEvents, TopologyNow},
 };
 use crate::{
     bus::{Bus, Connectivity, Pattern, Received, Subscription},
-    event::Envelope,
+    event::{Envelope, Event},
 };
 
 /// How often the store is read while the bus is not connected.
@@ -30,6 +31,9 @@ pub(super) struct Follower {
     /// The connectivity that the reader was last informed of.
     connected: bool,
     stored: StoredEvents,
+    /// The topology to follow; none for all.
+    only: Option<TopologyId>,
+    attackers: SeenAttackers,
     sender: mpsc::Sender<Result<FeedItem, RepoError>>,
 }
 
@@ -59,6 +63,8 @@ impl Follower {
             connectivity: bus.map_or_else(|| watch::channel(Connectivity::Lost).1, Bus::connectivity),
             connected: true,
             stored: StoredEvents::new(repo, only),
+            only,
+            attackers: SeenAttackers::default(),
             sender,
         }
     }
@@ -123,10 +129,18 @@ impl Follower {
                 received = next(&mut self.events) => received,
             };
             match received {
-                Received::Event(envelope) if self.stored.see(&envelope) => self.send_event(envelope).await?,
+                Received::Event(envelope) if self.see(&envelope) => self.send_event(envelope).await?,
                 Received::Event(_) => {}
                 Received::Lagged(lost) => return self.send(FeedItem::Lagged(lost)).await,
             }
+        }
+    }
+
+    /// Records an event from the bus. Returns whether it is selected and new.
+    fn see(&mut self, envelope: &Envelope) -> bool {
+        match &envelope.event {
+            Event::Attacker(event) => self.only.is_none_or(|only| only == event.topology) && self.attackers.note(event),
+            _ => self.stored.see(envelope),
         }
     }
 
@@ -145,7 +159,8 @@ fn patterns(only: Option<TopologyId>) -> Vec<Pattern> {
     let Some(id) = only else {
         return vec![Pattern::everything()];
     };
-    let texts = [format!("topology.{id}.>"), format!("decky.{id}.>")];
+    // The topics of attackers have no topology.
+    let texts = [format!("topology.{id}.>"), format!("decky.{id}.>"), "attacker.>".into()];
     texts.iter().filter_map(|text| Pattern::new(text).ok()).collect()
 }
 

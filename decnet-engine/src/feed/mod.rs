@@ -1,5 +1,6 @@
 //! The event feed: a snapshot of the store, then every later event once, from a bus and from the store.
 
+mod attackers;
 mod follower;
 mod handle;
 mod item;

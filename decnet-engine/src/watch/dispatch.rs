@@ -16,6 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    attackers,
     schedule::{Schedule, Visit},
     visit::{self, VisitTarget},
 };
@@ -44,6 +45,9 @@ pub struct WatchOptions {
     pub health: Duration,
     /// The name of the loop on the bus; `watch-` and the process id by default.
     pub worker: Option<Name>,
+    /// Whether to follow the logs of all containers and to publish what attackers do; false by default. The daemon then keeps one
+    /// open log per container.
+    pub attackers: bool,
 }
 
 impl WatchOptions {
@@ -88,6 +92,12 @@ impl WatchOptions {
         self.worker = worker.into();
         self
     }
+
+    /// Sets whether to publish what attackers do.
+    pub fn attackers(mut self, attackers: bool) -> Self {
+        self.attackers = attackers;
+        self
+    }
 }
 
 impl Default for WatchOptions {
@@ -100,6 +110,7 @@ impl Default for WatchOptions {
             longest_pause: Duration::from_mins(1),
             health: Duration::from_secs(30),
             worker: None,
+            attackers: false,
         }
     }
 }
@@ -180,6 +191,11 @@ pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &Cancellatio
         unreachable: false,
         cancel,
     };
+    // Dropping the set ends the task.
+    let mut followers = JoinSet::new();
+    if options.attackers {
+        followers.spawn(attackers::publish(engine.clone()));
+    }
     let started_at = Timestamp::now();
     let mut poll = every(options.poll);
     let mut inside = every(options.inside);

@@ -1,5 +1,6 @@
 //! The loop that applies queued mutations and heals running mazes.
 
+mod attackers;
 mod dispatch;
 mod schedule;
 mod visit;

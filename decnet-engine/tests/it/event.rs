@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use decnet_engine::{DeckyEvent, Envelope, Event, Health, Lane, MutationStage, Progress, StepState, Trigger};
+use decnet_engine::{
+    AttackerAction, AttackerEvent, DeckyEvent, Envelope, Event, Health, Lane, MutationStage, Place, Progress,
+    StepState, Trigger,
+};
 use decnet_topology::{MutationId, Name, Status, TopologyId};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -35,6 +38,16 @@ fn one_of_each() -> Vec<Event> {
             undo: false,
             state,
         },
+    };
+    let attacker = |action| {
+        Event::Attacker(AttackerEvent {
+            topology,
+            origin: Place::Outside([192, 0, 2, 7].into()),
+            decky: name("Web-01"),
+            service: Some("ssh".into()),
+            entry: "0123456789ab-1-0".into(),
+            action,
+        })
     };
     vec![
         Event::Status {
@@ -72,6 +85,12 @@ fn one_of_each() -> Vec<Event> {
             old_services: ["ssh".into()].into(),
             new_services: ["http".into(), "ssh".into()].into(),
             trigger: Trigger::Operator,
+        }),
+        attacker(AttackerAction::Observed),
+        attacker(AttackerAction::SessionStarted { session: "a1".into() }),
+        attacker(AttackerAction::SessionEnded { session: "a1".into() }),
+        attacker(AttackerAction::Moved {
+            path: vec![Place::Outside([192, 0, 2, 7].into()), Place::Decky(name("gate"))],
         }),
         Event::Health(Health {
             worker: name("host-1-4711"),

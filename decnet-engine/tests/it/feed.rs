@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use decnet_engine::{Bus, Envelope, Event, Feed, FeedItem, LocalBus};
+use decnet_engine::{AttackerAction, AttackerEvent, Bus, Envelope, Event, Feed, FeedItem, LocalBus, Place};
 use decnet_topology::{
     Intent, MemoryRepo, NewTopology, Status, StatusChange, Topology, TopologyId, TopologyName, TopologyStore as _,
 };
@@ -117,6 +117,39 @@ async fn one_topology_can_be_selected() {
     assert_eq!(snapshot.len(), 1);
     bus.publish(deploying(&repo, other).await);
     bus.publish(deploying(&repo, mine).await);
+    assert_eq!(next_status(&mut feed).await.0, mine);
+}
+
+/// What an attacker did, as several loops publish it.
+fn attacker(topology: TopologyId, entry: &str) -> Envelope {
+    let event = AttackerEvent {
+        topology,
+        origin: Place::Outside([192, 0, 2, 7].into()),
+        decky: "web".parse().expect("a name"),
+        service: None,
+        entry: entry.into(),
+        action: AttackerAction::Observed,
+    };
+    Envelope::new(Event::Attacker(event), time(2))
+}
+
+#[tokio::test]
+async fn an_event_about_an_attacker_is_returned_once_and_only_for_the_selected_topology() {
+    let (repo, bus) = (Arc::new(MemoryRepo::new()), LocalBus::default());
+    let (mine, other) = (pending(&repo, "mine").await, pending(&repo, "other").await);
+    let (_, mut feed) = Feed::open(repo.clone(), Some(&bus), Some(mine)).await.expect("a feed");
+    bus.publish(attacker(other, "1"));
+    for _ in 0..2 {
+        bus.publish(attacker(mine, "2"));
+    }
+    bus.publish(deploying(&repo, mine).await);
+    match next(&mut feed).await {
+        FeedItem::Event { envelope, name } => {
+            assert_eq!(envelope.topic(), "attacker.observed");
+            assert_eq!((envelope.event.topology(), name.as_deref()), (Some(mine), Some("mine")));
+        }
+        item => panic!("{item:?}"),
+    }
     assert_eq!(next_status(&mut feed).await.0, mine);
 }
 

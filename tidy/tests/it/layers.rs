@@ -40,7 +40,9 @@ const ENGINE: Layers = Layers {
         &["execute", "bus", "lease", "testing"],
         &["claim", "feed"],
         &["engine"],
-        &["doctor", "logs", "watch"],
+        &["doctor", "logs"],
+        &["movement"],
+        &["watch"],
     ],
     exceptions: &[],
 };

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::*;
 
 /// A line as the program of a service prints it.
-fn line(action: &str, sequence: u64, source: &str, port: u16) -> String {
+pub(super) fn line(action: &str, sequence: u64, source: &str, port: u16) -> String {
     json!({
         "@timestamp": "2030-01-01T00:00:00.000Z",
         "event": {"action": action, "kind": "event", "category": [], "type": [], "sequence": sequence},
@@ -22,7 +22,7 @@ fn line(action: &str, sequence: u64, source: &str, port: u16) -> String {
 
 impl Lab {
     /// A deployed maze of two deckies: `web` with `http` and `ssh`, and `files` with `smb`.
-    async fn with_maze() -> (Self, TopologyId) {
+    pub(super) async fn with_maze() -> (Self, TopologyId) {
         let lab = Self::new();
         let id = lab.store("corp", small()).await;
         lab.deploy(id).await.expect("deployed");
@@ -30,7 +30,7 @@ impl Lab {
     }
 
     /// Prints a line in a container whose name ends with these words.
-    fn print(&self, container: &str, text: &str) {
+    pub(super) fn print(&self, container: &str, text: &str) {
         let name = self.container(container);
         assert!(self.docker.print(&name, text));
     }

@@ -11,6 +11,7 @@ mod faults;
 mod leases;
 mod lifecycle;
 mod logs;
+mod movement;
 mod mutating;
 mod operations;
 mod planning;

@@ -2,6 +2,7 @@
 //!
 //! The clock is paused: it jumps when all tasks wait, so that pauses of minutes take no time and are exact.
 
+mod attackers;
 mod crowd;
 mod failing_store;
 mod faults;

@@ -1,0 +1,261 @@
+//! The way of one attacker.
+
+use std::collections::BTreeSet;
+
+use decnet_topology::{MutationId, Name, ServiceName, TopologyId, TopologyName, shown};
+use jiff::Timestamp;
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+
+use crate::event::Place;
+
+/// How many sessions of a move are listed.
+pub(super) const LISTED_SESSIONS: usize = 100;
+
+/// The way of one attacker through a maze.
+///
+/// It serializes with its fields and with `timeline`: its [events](Self::timeline), ordered by time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AttackPath {
+    /// The topology.
+    pub topology: TopologyId,
+    /// The name of the topology; none if it was deleted from the store.
+    pub maze: Option<TopologyName>,
+    /// The place that the attacker first came from. It identifies the attacker. It is a decky if no visitor of that decky is known.
+    pub origin: Place,
+    /// The time of the first contact.
+    pub first_seen: Timestamp,
+    /// The time of the last contact.
+    pub last_seen: Timestamp,
+    /// The number of conversations that are open.
+    pub open_sessions: usize,
+    /// The moves, in order of their start.
+    pub moves: Vec<AttackMove>,
+    /// The mutations that changed deckies of the path between its first and its last contact, or until now if a conversation is
+    /// open.
+    pub mutations_during: Vec<MutationDuring>,
+}
+
+/// All contacts of one attacker with a decky from one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AttackMove {
+    /// The time of the first contact.
+    pub at: Timestamp,
+    /// The time of the last contact.
+    pub until: Timestamp,
+    /// The place that the contacts came from.
+    pub from: Place,
+    /// The decky that was contacted.
+    pub to: Name,
+    /// The services that were contacted.
+    pub services: BTreeSet<ServiceName>,
+    /// The users of successful logins.
+    pub logins: BTreeSet<String>,
+    /// The conversations, in order of their start: the first hundred.
+    pub sessions: Vec<AttackSession>,
+    /// The number of further conversations.
+    pub sessions_left_out: u64,
+    /// Other attackers who were on the decky `from` and may have made this move instead.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub other_origins: BTreeSet<Place>,
+}
+
+/// A conversation of an attacker with a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AttackSession {
+    /// The id in the log of the service.
+    pub id: String,
+    /// The service.
+    pub service: Option<ServiceName>,
+    /// The time of its first line.
+    pub started: Timestamp,
+    /// The time of its last line; none while it is open.
+    pub ended: Option<Timestamp>,
+}
+
+/// A mutation that changed deckies while an attacker was in the maze.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct MutationDuring {
+    /// When the changed maze was stored.
+    pub at: Timestamp,
+    /// The mutation.
+    pub mutation: MutationId,
+    /// Its operation: `update_decky`.
+    pub op: String,
+    /// The user or program that submitted it.
+    pub actor: Option<String>,
+    /// The deckies of the path that it changed.
+    pub deckies: BTreeSet<Name>,
+}
+
+/// An entry in the timeline of an [`AttackPath`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum PathEvent<'a> {
+    /// The attacker reached a decky.
+    Move {
+        /// The time.
+        at: Timestamp,
+        /// The place that the attacker came from.
+        from: &'a Place,
+        /// The decky.
+        to: &'a Name,
+    },
+    /// A mutation changed deckies of the path.
+    Mutation {
+        /// The time.
+        at: Timestamp,
+        /// The mutation.
+        mutation: MutationId,
+        /// The deckies.
+        deckies: &'a BTreeSet<Name>,
+    },
+}
+
+impl PathEvent<'_> {
+    /// Returns the time.
+    pub const fn at(&self) -> Timestamp {
+        match self {
+            Self::Move { at, .. } | Self::Mutation { at, .. } => *at,
+        }
+    }
+}
+
+impl AttackPath {
+    /// Returns the moves and the mutations in order of time.
+    pub fn timeline(&self) -> Vec<PathEvent<'_>> {
+        let moves = self.moves.iter().map(|one| PathEvent::Move {
+            at: one.at,
+            from: &one.from,
+            to: &one.to,
+        });
+        let mutations = self.mutations_during.iter().map(|one| PathEvent::Mutation {
+            at: one.at,
+            mutation: one.mutation,
+            deckies: &one.deckies,
+        });
+        let mut events: Vec<_> = moves.chain(mutations).collect();
+        events.sort_by_key(PathEvent::at);
+        events
+    }
+
+    /// Returns the places from the origin to a decky, without the decky: the way by which it was first reached. Returns the origin
+    /// alone if the decky was not reached.
+    pub fn way_to(&self, decky: &Name) -> Vec<Place> {
+        let mut way = Vec::new();
+        let mut target = decky;
+        while let Some(first) = self.moves.iter().find(|one| one.to == *target) {
+            let is_circle = way.contains(&first.from);
+            way.push(first.from.clone());
+            match &first.from {
+                Place::Decky(from) if !is_circle && first.from != self.origin => target = from,
+                _ => break,
+            }
+        }
+        if way.last() != Some(&self.origin) {
+            way.push(self.origin.clone());
+        }
+        way.reverse();
+        way
+    }
+
+    /// Returns the longest way of the attacker: the first one of those with the most places.
+    pub fn longest_way(&self) -> Vec<Place> {
+        let ways = self.moves.iter().map(|one| {
+            let mut way = self.way_to(&one.to);
+            way.push(Place::Decky(one.to.clone()));
+            way
+        });
+        let longest = ways.reduce(|longest, way| if way.len() > longest.len() { way } else { longest });
+        longest.unwrap_or_else(|| vec![self.origin.clone()])
+    }
+
+    /// Describes the path for people: a line with the longest way, and an indented line for each event of the timeline. No value
+    /// of a visitor can break a line.
+    pub fn describe(&self) -> Vec<String> {
+        let way: Vec<String> = self.longest_way().iter().map(ToString::to_string).collect();
+        let maze = self.maze.as_ref().map(|maze| format!("{maze}: ")).unwrap_or_default();
+        let state = match self.open_sessions {
+            0 => format!("last seen {}", time(self.last_seen)),
+            1 => "1 session open".into(),
+            open => format!("{open} sessions open"),
+        };
+        let mut lines = vec![format!("{maze}{} ({state})", way.join(" -> "))];
+        let moves = self.moves.iter().map(|one| (one.at, one.describe()));
+        let mutations = self.mutations_during.iter().map(|one| (one.at, one.describe()));
+        let mut entries: Vec<_> = moves.chain(mutations).collect();
+        entries.sort_by_key(|(at, _)| *at);
+        lines.extend(entries.into_iter().map(|(at, text)| format!("  {}  {text}", time(at))));
+        for line in &mut lines {
+            *line = shown::one_line(line).into_owned();
+        }
+        lines
+    }
+}
+
+impl AttackMove {
+    fn describe(&self) -> String {
+        let mut text = format!("{} -> {}", self.from, self.to);
+        let mut put = |words: &str| {
+            text.push_str("  ");
+            text.push_str(words);
+        };
+        if !self.services.is_empty() {
+            put(&list(self.services.iter()));
+        }
+        if let Some(first) = self.sessions.first() {
+            match self.sessions.len() as u64 + self.sessions_left_out {
+                1 => put(&format!("session {}", first.id)),
+                all => put(&format!("{all} sessions, first {}", first.id)),
+            }
+        }
+        if !self.logins.is_empty() {
+            put(&format!("logged in as {}", list(self.logins.iter())));
+        }
+        if !self.other_origins.is_empty() {
+            put(&format!("or made by {}", list(self.other_origins.iter())));
+        }
+        text
+    }
+}
+
+impl MutationDuring {
+    fn describe(&self) -> String {
+        let actor = self
+            .actor
+            .as_ref()
+            .map(|actor| format!(" by {actor}"))
+            .unwrap_or_default();
+        let deckies = list(self.deckies.iter());
+        format!("mutation {} {} changed {deckies}{actor}", self.mutation, self.op)
+    }
+}
+
+impl Serialize for AttackPath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("AttackPath", 9)?;
+        fields.serialize_field("topology", &self.topology)?;
+        fields.serialize_field("maze", &self.maze)?;
+        fields.serialize_field("origin", &self.origin)?;
+        fields.serialize_field("first_seen", &self.first_seen)?;
+        fields.serialize_field("last_seen", &self.last_seen)?;
+        fields.serialize_field("open_sessions", &self.open_sessions)?;
+        fields.serialize_field("moves", &self.moves)?;
+        fields.serialize_field("mutations_during", &self.mutations_during)?;
+        fields.serialize_field("timeline", &self.timeline())?;
+        fields.end()
+    }
+}
+
+fn list<T: ToString>(items: impl Iterator<Item = T>) -> String {
+    let items: Vec<String> = items.map(|item| item.to_string()).collect();
+    items.join(", ")
+}
+
+fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}

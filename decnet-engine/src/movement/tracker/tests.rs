@@ -1,0 +1,201 @@
+use decnet_topology::{ServiceName, rng};
+use serde_json::json;
+
+use super::*;
+
+/// A maze whose deckies print lines.
+struct Scene {
+    topology: TopologyId,
+    tracker: AttackTracker,
+    second: i64,
+    sequence: u64,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self {
+            topology: rng::topology_id(),
+            tracker: AttackTracker::default(),
+            second: 0,
+            sequence: 1,
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_900_000_000 + second).unwrap()
+    }
+
+    /// Prints a line one second later. The visitor is an address or the name of a decky. Returns the events as texts.
+    fn line(&mut self, from: &str, decky: &str, action: &str, session: &str) -> Vec<String> {
+        self.sequence += 1;
+        self.numbered(self.sequence, from, decky, action, session)
+    }
+
+    fn numbered(&mut self, sequence: u64, from: &str, decky: &str, action: &str, session: &str) -> Vec<String> {
+        self.second += 1;
+        let outside: Option<Ipv4Addr> = from.parse().ok();
+        let record = json!({
+            "@timestamp": "2030-01-01T00:00:00.000Z",
+            "event": {"action": action, "kind": "event", "category": [], "type": [], "sequence": sequence, "outcome": "success"},
+            "host": {"name": decky},
+            "service": {"name": "ssh"},
+            "user": {"name": "root"},
+            "source": {"ip": outside.unwrap_or(Ipv4Addr::LOCALHOST)},
+            "decnet": {"session": session},
+        });
+        let entry = LogEntry {
+            id: format!("{decky}-{}", self.second),
+            at: Self::at(self.second),
+            topology: self.topology,
+            maze: "corp".parse().ok(),
+            decky: decky.parse().unwrap(),
+            service: Some(ServiceName::new("ssh")),
+            container: serde_json::from_value(json!(format!("decnet_{decky}.ssh"))).unwrap(),
+            from: if outside.is_some() { None } else { from.parse().ok() },
+            content: LogContent::Record(Box::new(serde_json::from_value(record).unwrap())),
+        };
+        let events = self.tracker.see(&entry);
+        events.iter().map(AttackerEvent::describe).collect()
+    }
+
+    fn path(&self, origin: &str) -> AttackPath {
+        let paths = self.tracker.paths();
+        let found = paths.into_iter().find(|path| path.origin.to_string() == origin);
+        found.unwrap()
+    }
+
+    fn origins(&self) -> Vec<String> {
+        let paths = self.tracker.paths();
+        paths.iter().map(|path| path.origin.to_string()).collect()
+    }
+}
+
+#[test]
+fn a_visitor_is_followed_from_outside_over_deckies() {
+    let mut scene = Scene::new();
+    assert_eq!(
+        scene.line("192.0.2.7", "web", "session.open", "a1"),
+        [
+            "attacker 192.0.2.7: seen for the first time, at web/ssh",
+            "attacker 192.0.2.7: moved 192.0.2.7 -> web/ssh",
+            "attacker 192.0.2.7: session a1 with web/ssh started",
+        ]
+    );
+    assert!(scene.line("192.0.2.7", "web", "auth.attempt", "a1").is_empty());
+    assert_eq!(
+        scene.line("web", "db", "session.open", "b1"),
+        [
+            "attacker 192.0.2.7: moved 192.0.2.7 -> web -> db/ssh",
+            "attacker 192.0.2.7: session b1 with db/ssh started",
+        ]
+    );
+    let files = scene.line("db", "files", "probe", "c1");
+    assert_eq!(
+        files[0],
+        "attacker 192.0.2.7: moved 192.0.2.7 -> web -> db -> files/ssh"
+    );
+    assert_eq!(
+        scene.line("192.0.2.7", "web", "session.close", "a1"),
+        ["attacker 192.0.2.7: session a1 with web/ssh ended"]
+    );
+    let path = scene.path("192.0.2.7");
+    assert_eq!((path.first_seen, path.last_seen), (Scene::at(1), Scene::at(5)));
+    assert_eq!((path.moves.len(), path.open_sessions), (3, 2));
+    assert_eq!(path.moves[0].until, Scene::at(5));
+    assert_eq!(path.moves[0].logins, BTreeSet::from(["root".into()]));
+    assert_eq!(path.moves[0].sessions[0].ended, Some(Scene::at(5)));
+    assert_eq!(
+        path.describe(),
+        [
+            "corp: 192.0.2.7 -> web -> db -> files (2 sessions open)",
+            "  2030-03-17 17:46:41Z  192.0.2.7 -> web  ssh  session a1  logged in as root",
+            "  2030-03-17 17:46:43Z  web -> db  ssh  session b1",
+            "  2030-03-17 17:46:44Z  db -> files  ssh  session c1",
+        ]
+    );
+}
+
+#[test]
+fn a_move_belongs_to_the_visitor_with_an_open_conversation_and_names_the_others() {
+    let mut scene = Scene::new();
+    scene.line("192.0.2.7", "web", "session.open", "a1");
+    scene.line("192.0.2.8", "web", "session.open", "a2");
+    scene.line("192.0.2.8", "web", "session.close", "a2");
+    scene.line("web", "db", "session.open", "b1");
+    assert_eq!(scene.path("192.0.2.7").moves.len(), 2, "192.0.2.8 has left");
+    assert!(scene.path("192.0.2.7").moves[1].other_origins.is_empty());
+
+    scene.line("192.0.2.9", "web", "session.open", "a3");
+    scene.line("web", "files", "session.open", "c1");
+    let moves = scene.path("192.0.2.9").moves;
+    assert_eq!(moves[1].to.as_str(), "files", "192.0.2.9 was active last");
+    let others: Vec<_> = moves[1].other_origins.iter().map(ToString::to_string).collect();
+    assert_eq!(others, ["192.0.2.7"]);
+
+    scene.line("192.0.2.7", "web", "command", "a1");
+    scene.line("web", "files", "session.close", "c1");
+    assert_eq!(
+        scene.path("192.0.2.7").moves.len(),
+        2,
+        "a conversation keeps its attacker"
+    );
+    assert_eq!(scene.path("192.0.2.9").open_sessions, 1);
+}
+
+#[test]
+fn a_decky_without_visitors_is_an_origin_and_talking_to_itself_is_no_move() {
+    let mut scene = Scene::new();
+    assert!(scene.line("web", "web", "session.open", "a1").is_empty());
+    let events = scene.line("web", "db", "session.open", "b1");
+    assert_eq!(events[1], "attacker web: moved web -> db/ssh");
+    scene.line("db", "web", "probe", "d1");
+    assert_eq!(scene.origins(), ["web"]);
+    let way: Vec<_> = scene
+        .path("web")
+        .longest_way()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(way, ["web", "db", "web"], "a circle ends");
+}
+
+#[test]
+fn a_restarted_service_ends_its_conversations() {
+    let mut scene = Scene::new();
+    scene.line("192.0.2.7", "web", "session.open", "a1");
+    scene.line("192.0.2.7", "db", "session.open", "b1");
+    assert_eq!(
+        scene.numbered(1, "192.0.2.8", "web", "session.open", "a1")[0],
+        "attacker 192.0.2.7: session a1 with web/ssh ended"
+    );
+    assert_eq!(scene.path("192.0.2.7").open_sessions, 1);
+    assert_eq!(scene.path("192.0.2.8").open_sessions, 1);
+}
+
+#[test]
+fn memory_is_bounded() {
+    let mut scene = Scene::new();
+    let first = Ipv4Addr::new(198, 18, 0, 0);
+    for number in 0..u32::try_from(ATTACKERS).unwrap() + 5 {
+        let address = Ipv4Addr::from(u32::from(first) + number);
+        scene.line(&address.to_string(), "web", "session.open", &format!("{number:x}"));
+    }
+    let paths = scene.tracker.paths();
+    assert_eq!(paths.len(), ATTACKERS);
+    assert_eq!(
+        paths[0].origin.to_string(),
+        "198.18.0.5",
+        "the one silent for longest is forgotten"
+    );
+    let maze = &scene.tracker.mazes[&scene.topology];
+    assert_eq!((maze.open.len(), maze.visitors.len()), (ATTACKERS, 1));
+
+    let mut scene = Scene::new();
+    for number in 0..SESSIONS + 5 {
+        scene.line("192.0.2.7", "web", "session.open", &number.to_string());
+    }
+    let path = scene.path("192.0.2.7");
+    assert_eq!(path.open_sessions, SESSIONS);
+    assert_eq!(path.moves[0].sessions.len(), LISTED_SESSIONS);
+    assert_eq!(path.moves[0].sessions_left_out, (SESSIONS + 5 - LISTED_SESSIONS) as u64);
+}

@@ -1,0 +1,62 @@
+//! Publishes what attackers do.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::sleep;
+
+use crate::{
+    engine::{Engine, EngineError},
+    event::{Envelope, Event},
+    logs::{LogCursor, LogItem, LogOptions},
+    movement::AttackTracker,
+};
+
+/// How much of the past is read at the start, so that attackers who are in the mazes are known.
+const PAST: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long a failure pauses the reading.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Follows the logs of all mazes, and publishes an event for each thing that an attacker does from now on. It does not end.
+pub(super) async fn publish(engine: Engine) {
+    let start = Timestamp::now();
+    let since = start.saturating_sub(PAST).unwrap_or(start);
+    let mut tracker = AttackTracker::default();
+    let mut cursor = LogCursor::default();
+    loop {
+        let options = LogOptions::default().since(since).follow(true).cursor(cursor.clone());
+        if let Err(error) = follow(&engine, options, &mut cursor, &mut tracker, start).await {
+            tracing::warn!(%error, "the logs could not be followed; retrying");
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// Processes lines until the logs cannot be read. Publishes those of `start` or later.
+async fn follow(
+    engine: &Engine,
+    options: LogOptions,
+    cursor: &mut LogCursor,
+    tracker: &mut AttackTracker,
+    start: Timestamp,
+) -> Result<(), EngineError> {
+    let mut logs = engine.logs(options).await?;
+    loop {
+        let item = match logs.next().await {
+            Some(Ok(item)) => item,
+            end => {
+                cursor.clone_from(logs.cursor());
+                return end.transpose().map(drop);
+            }
+        };
+        let LogItem::Entry(entry) = item else {
+            continue;
+        };
+        for event in tracker.see(&entry) {
+            if entry.at >= start {
+                engine.publish(Envelope::new(Event::Attacker(event), entry.at));
+            }
+        }
+    }
+}

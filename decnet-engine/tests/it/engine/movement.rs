@@ -1,0 +1,99 @@
+//! The ways of attackers, on the simulated runtime.
+
+use decnet_engine::{AttackPath, LogOptions, Place};
+use decnet_topology::{Mutation, NewMutation, ServiceName};
+use serde_json::json;
+
+use super::{logs::line, *};
+
+/// A line of a session.
+fn session(action: &str, sequence: u64, source: &str, id: &str) -> String {
+    let mut value: serde_json::Value = serde_json::from_str(&line(action, sequence, source, 80)).expect("a line");
+    value["decnet"] = json!({"session": id});
+    value.to_string()
+}
+
+impl Lab {
+    async fn paths(&self, options: LogOptions) -> Vec<AttackPath> {
+        self.engine.paths(options).await.expect("paths")
+    }
+}
+
+#[tokio::test]
+async fn a_path_has_the_moves_and_the_mutations_of_its_deckies_meanwhile() {
+    let (lab, id) = Lab::with_maze().await;
+    let mutate = async |text: &str| {
+        let mutation = NewMutation::new(Mutation::from_json(text).expect("a mutation"));
+        lab.engine
+            .submit(id, mutation.actor(Some("ann".into())), None)
+            .await
+            .expect("submitted");
+        lab.engine.drain(id, &CancellationToken::new()).await.expect("drained");
+    };
+    mutate(r#"{"op": "update_decky", "payload": {"decky": "web", "services": ["http"]}}"#).await;
+    lab.print("web.http", &session("session.open", 1, "192.0.2.7", "a1"));
+    lab.print("files.smb", &session("session.open", 1, "10.90.1.10", "b1"));
+    mutate(r#"{"op": "update_decky", "payload": {"decky": "web", "services": ["http", "ftp"]}}"#).await;
+    mutate(r#"{"op": "add_decky", "payload": {"name": "other", "lan": "dmz", "services": ["ssh"]}}"#).await;
+    let paths = lab.paths(LogOptions::default()).await;
+    let [path] = paths.as_slice() else {
+        panic!("{paths:#?}");
+    };
+    assert_eq!(path.origin, Place::Outside("192.0.2.7".parse().expect("an address")));
+    let way: Vec<_> = path.longest_way().iter().map(ToString::to_string).collect();
+    assert_eq!(way, ["192.0.2.7", "web", "files"]);
+    let during: Vec<_> = path
+        .mutations_during
+        .iter()
+        .map(|one| (one.mutation.get(), one.op.as_str(), one.actor.as_deref()))
+        .collect();
+    assert_eq!(
+        during,
+        [(2, "update_decky", Some("ann"))],
+        "the first came before, the third changed another decky"
+    );
+    let json = serde_json::to_value(path).expect("JSON");
+    let kinds: Vec<_> = json["timeline"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|event| event["type"].as_str())
+        .collect();
+    assert_eq!(kinds, [Some("move"), Some("move"), Some("mutation")]);
+    let lines = path.describe();
+    assert!(
+        lines[3].ends_with("mutation #2 update_decky changed web by ann"),
+        "{lines:#?}"
+    );
+
+    // Filters select paths, and leave them whole.
+    let count = async |options| {
+        lab.paths(options)
+            .await
+            .iter()
+            .map(|path| path.moves.len())
+            .sum::<usize>()
+    };
+    assert_eq!(count(LogOptions::default().decky("files".parse().ok())).await, 2);
+    assert_eq!(count(LogOptions::default().service(ServiceName::new("smb"))).await, 2);
+    assert_eq!(count(LogOptions::default().service(ServiceName::new("ssh"))).await, 0);
+    assert_eq!(
+        count(LogOptions::default().mute("192.0.2.7".parse())).await,
+        1,
+        "the decky is the origin then"
+    );
+}
+
+#[tokio::test]
+async fn a_path_ends_with_its_last_contact_if_no_conversation_is_open() {
+    let (lab, id) = Lab::with_maze().await;
+    lab.print("web.http", &session("session.open", 1, "192.0.2.7", "a1"));
+    lab.print("web.http", &session("session.close", 2, "192.0.2.7", "a1"));
+    let text = r#"{"op": "update_decky", "payload": {"decky": "web", "services": ["http"]}}"#;
+    let mutation = NewMutation::new(Mutation::from_json(text).expect("a mutation"));
+    lab.engine.submit(id, mutation, None).await.expect("submitted");
+    lab.engine.drain(id, &CancellationToken::new()).await.expect("drained");
+    let paths = lab.paths(LogOptions::default()).await;
+    assert_eq!(paths.len(), 1);
+    assert!(paths[0].mutations_during.is_empty(), "{paths:#?}");
+}

@@ -1,0 +1,59 @@
+//! The loop publishes what attackers do.
+
+use std::sync::Arc;
+
+use decnet_engine::{AttackerAction, AttackerEvent, Event, LocalBus, Received};
+use serde_json::json;
+
+use super::{Keeper, Lab, SECOND, by_polls};
+use decnet_engine::Bus as _;
+
+fn line(sequence: u64, source: &str, action: &str) -> String {
+    json!({
+        "@timestamp": "2030-01-01T00:00:00.000Z",
+        "event": {"action": action, "kind": "event", "category": [], "type": [], "sequence": sequence},
+        "host": {"name": "files"}, "service": {"name": "smb"}, "source": {"ip": source}, "decnet": {"session": "a1"},
+    })
+    .to_string()
+}
+
+async fn next(events: &mut decnet_engine::Subscription) -> AttackerEvent {
+    let received = tokio::time::timeout(60 * SECOND, events.recv()).await;
+    match received.expect("an event in time") {
+        Some(Received::Event(envelope)) => match envelope.event {
+            Event::Attacker(event) => event,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_visit_is_published_with_the_way_of_the_attacker_also_after_an_outage() {
+    let bus = Arc::new(LocalBus::default());
+    let lab = Lab::with_bus(bus.clone());
+    let id = lab.deploy(0).await;
+    let files = lab.container(id, "files.smb");
+    let mut events = bus.subscribe(&["attacker.>".parse().expect("a pattern")]);
+    // This was before the start: the attacker is known then, and not published.
+    assert!(lab.docker().print(&files, &line(1, "192.0.2.9", "probe")));
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND).attackers(true));
+    tokio::time::sleep(2 * SECOND).await;
+    assert!(lab.docker().print(&files, &line(2, "192.0.2.7", "session.open")));
+    let observed = next(&mut events).await;
+    assert_eq!(
+        (observed.topology, observed.origin.to_string().as_str()),
+        (id, "192.0.2.7")
+    );
+    assert_eq!(observed.action, AttackerAction::Observed);
+    assert!(matches!(next(&mut events).await.action, AttackerAction::Moved { path } if path.len() == 1));
+    assert!(matches!(next(&mut events).await.action, AttackerAction::SessionStarted { session } if session == "a1"));
+
+    lab.docker().go_away();
+    tokio::time::sleep(30 * SECOND).await;
+    assert!(lab.docker().print(&files, &line(3, "192.0.2.7", "session.close")));
+    lab.docker().reconnect();
+    assert!(matches!(next(&mut events).await.action, AttackerAction::SessionEnded { session } if session == "a1"));
+    keeper.end().await;
+}
