@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use futures_util::{StreamExt as _, future, stream};
+use jiff::Timestamp;
 
 use super::Simulated;
 use crate::{
@@ -15,10 +16,16 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(5);
 
 impl Simulated {
-    /// Prints a line on the standard output of a container, as its program would. Returns whether the container exists.
+    /// Prints a line on the standard output of a container, as its program would, at the time of the simulated clock. Returns
+    /// whether the container exists.
     pub fn print(&self, name: &ContainerName, text: &str) -> bool {
+        let at = self.lock().world.tick();
+        self.print_at(name, at, text)
+    }
+
+    /// Prints a line at a time.
+    pub fn print_at(&self, name: &ContainerName, at: Timestamp, text: &str) -> bool {
         let world = &mut self.lock().world;
-        let at = world.tick();
         let Some(container) = world.containers.get_mut(name) else {
             return false;
         };

@@ -35,7 +35,7 @@ impl Lab {
         assert!(self.docker.print(&name, text));
     }
 
-    fn container(&self, end: &str) -> ContainerName {
+    pub(super) fn container(&self, end: &str) -> ContainerName {
         let world = self.docker.world();
         let found = world.containers.keys().find(|name| name.as_str().ends_with(end));
         found.expect("a container").clone()

@@ -14,6 +14,12 @@ fn session(action: &str, sequence: u64, source: &str, id: &str) -> String {
 }
 
 impl Lab {
+    /// Prints a line at the time of the store's clock.
+    fn print_now(&self, container: &str, text: &str) {
+        let name = self.container(container);
+        assert!(self.docker.print_at(&name, Timestamp::now(), text));
+    }
+
     async fn paths(&self, options: LogOptions) -> Vec<AttackPath> {
         self.engine.paths(options).await.expect("paths")
     }
@@ -31,8 +37,8 @@ async fn a_path_has_the_moves_and_the_mutations_of_its_deckies_meanwhile() {
         lab.engine.drain(id, &CancellationToken::new()).await.expect("drained");
     };
     mutate(r#"{"op": "update_decky", "payload": {"decky": "web", "services": ["http"]}}"#).await;
-    lab.print("web.http", &session("session.open", 1, "192.0.2.7", "a1"));
-    lab.print("files.smb", &session("session.open", 1, "10.90.1.10", "b1"));
+    lab.print_now("web.http", &session("session.open", 1, "192.0.2.7", "a1"));
+    lab.print_now("files.smb", &session("session.open", 1, "10.90.1.10", "b1"));
     mutate(r#"{"op": "update_decky", "payload": {"decky": "web", "services": ["http", "ftp"]}}"#).await;
     mutate(r#"{"op": "add_decky", "payload": {"name": "other", "lan": "dmz", "services": ["ssh"]}}"#).await;
     let paths = lab.paths(LogOptions::default()).await;
@@ -87,8 +93,8 @@ async fn a_path_has_the_moves_and_the_mutations_of_its_deckies_meanwhile() {
 #[tokio::test]
 async fn a_path_ends_with_its_last_contact_if_no_conversation_is_open() {
     let (lab, id) = Lab::with_maze().await;
-    lab.print("web.http", &session("session.open", 1, "192.0.2.7", "a1"));
-    lab.print("web.http", &session("session.close", 2, "192.0.2.7", "a1"));
+    lab.print_now("web.http", &session("session.open", 1, "192.0.2.7", "a1"));
+    lab.print_now("web.http", &session("session.close", 2, "192.0.2.7", "a1"));
     let text = r#"{"op": "update_decky", "payload": {"decky": "web", "services": ["http"]}}"#;
     let mutation = NewMutation::new(Mutation::from_json(text).expect("a mutation"));
     lab.engine.submit(id, mutation, None).await.expect("submitted");

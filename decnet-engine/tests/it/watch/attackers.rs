@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use decnet_engine::{AttackerAction, AttackerEvent, Event, LocalBus, Received};
+use decnet_engine::{AttackerAction, AttackerEvent, Bus as _, ContainerName, Event, LocalBus, Received};
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Keeper, Lab, SECOND, by_polls};
-use decnet_engine::Bus as _;
 
 fn line(sequence: u64, source: &str, action: &str) -> String {
     json!({
@@ -15,6 +15,10 @@ fn line(sequence: u64, source: &str, action: &str) -> String {
         "host": {"name": "files"}, "service": {"name": "smb"}, "source": {"ip": source}, "decnet": {"session": "a1"},
     })
     .to_string()
+}
+
+fn print(lab: &Lab, container: &ContainerName, text: &str) -> bool {
+    lab.docker().print_at(container, Timestamp::now(), text)
 }
 
 async fn next(events: &mut decnet_engine::Subscription) -> AttackerEvent {
@@ -36,11 +40,11 @@ async fn a_visit_is_published_with_the_way_of_the_attacker_also_after_an_outage(
     let files = lab.container(id, "files.smb");
     let mut events = bus.subscribe(&["attacker.>".parse().expect("a pattern")]);
     // This was before the start: the attacker is known then, and not published.
-    assert!(lab.docker().print(&files, &line(1, "192.0.2.9", "probe")));
+    assert!(print(&lab, &files, &line(1, "192.0.2.9", "probe")));
     std::thread::sleep(std::time::Duration::from_millis(5));
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND).attackers(true));
     tokio::time::sleep(2 * SECOND).await;
-    assert!(lab.docker().print(&files, &line(2, "192.0.2.7", "session.open")));
+    assert!(print(&lab, &files, &line(2, "192.0.2.7", "session.open")));
     let observed = next(&mut events).await;
     assert_eq!(
         (observed.topology, observed.origin.to_string().as_str()),
@@ -52,7 +56,7 @@ async fn a_visit_is_published_with_the_way_of_the_attacker_also_after_an_outage(
 
     lab.docker().go_away();
     tokio::time::sleep(30 * SECOND).await;
-    assert!(lab.docker().print(&files, &line(3, "192.0.2.7", "session.close")));
+    assert!(print(&lab, &files, &line(3, "192.0.2.7", "session.close")));
     lab.docker().reconnect();
     assert!(matches!(next(&mut events).await.action, AttackerAction::SessionEnded { session } if session == "a1"));
     keeper.end().await;
