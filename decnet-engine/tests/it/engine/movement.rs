@@ -1,7 +1,7 @@
 //! The ways of attackers, on the simulated runtime.
 
 use decnet_engine::{AttackPath, LogOptions, Place};
-use decnet_topology::{Mutation, NewMutation, ServiceName};
+use decnet_topology::{Mutation, MutationState, NewMutation, ServiceName};
 use serde_json::json;
 
 use super::{logs::line, *};
@@ -34,13 +34,13 @@ async fn a_path_has_the_moves_and_the_mutations_of_its_deckies_meanwhile() {
             .submit(id, mutation.actor(Some("ann".into())), None)
             .await
             .expect("submitted");
-        lab.engine.drain(id, &CancellationToken::new()).await.expect("drained");
+        assert_eq!(lab.drain(id).await[0].state, MutationState::Applied);
     };
-    mutate(r#"{"op": "update_decky", "payload": {"decky": "web", "services": ["http"]}}"#).await;
+    mutate(r#"{"op": "update_decky", "payload": {"decky": "files", "services": ["smb", "ssh"]}}"#).await;
     lab.print_now("web.http", &session("session.open", 1, "192.0.2.7", "a1"));
     lab.print_now("files.smb", &session("session.open", 1, "10.90.1.10", "b1"));
-    mutate(r#"{"op": "update_decky", "payload": {"decky": "web", "services": ["http", "ftp"]}}"#).await;
-    mutate(r#"{"op": "add_decky", "payload": {"name": "other", "lan": "dmz", "services": ["ssh"]}}"#).await;
+    mutate(r#"{"op": "update_decky", "payload": {"decky": "files", "services": ["smb", "ftp"]}}"#).await;
+    mutate(r#"{"op": "add_decky", "payload": {"name": "other", "lan": "office", "services": ["ssh"]}}"#).await;
     let paths = lab.paths(LogOptions::default()).await;
     let [path] = paths.as_slice() else {
         panic!("{paths:#?}");
@@ -68,7 +68,7 @@ async fn a_path_has_the_moves_and_the_mutations_of_its_deckies_meanwhile() {
     assert_eq!(kinds, [Some("move"), Some("move"), Some("mutation")]);
     let lines = path.describe();
     assert!(
-        lines[3].ends_with("mutation #2 update_decky changed web by ann"),
+        lines[3].ends_with("mutation #2 update_decky changed files by ann"),
         "{lines:#?}"
     );
 
@@ -95,10 +95,10 @@ async fn a_path_ends_with_its_last_contact_if_no_conversation_is_open() {
     let (lab, id) = Lab::with_maze().await;
     lab.print_now("web.http", &session("session.open", 1, "192.0.2.7", "a1"));
     lab.print_now("web.http", &session("session.close", 2, "192.0.2.7", "a1"));
-    let text = r#"{"op": "update_decky", "payload": {"decky": "web", "services": ["http"]}}"#;
+    let text = r#"{"op": "update_decky", "payload": {"decky": "files", "services": ["smb", "ssh"]}}"#;
     let mutation = NewMutation::new(Mutation::from_json(text).expect("a mutation"));
     lab.engine.submit(id, mutation, None).await.expect("submitted");
-    lab.engine.drain(id, &CancellationToken::new()).await.expect("drained");
+    assert_eq!(lab.drain(id).await[0].state, MutationState::Applied);
     let paths = lab.paths(LogOptions::default()).await;
     assert_eq!(paths.len(), 1);
     assert!(paths[0].mutations_during.is_empty(), "{paths:#?}");

@@ -8,11 +8,11 @@ use serde_json::json;
 
 use super::{Keeper, Lab, SECOND, by_polls};
 
-fn line(sequence: u64, source: &str, action: &str) -> String {
+fn line(sequence: u64, source: &str, action: &str, session: &str) -> String {
     json!({
         "@timestamp": "2030-01-01T00:00:00.000Z",
         "event": {"action": action, "kind": "event", "category": [], "type": [], "sequence": sequence},
-        "host": {"name": "files"}, "service": {"name": "smb"}, "source": {"ip": source}, "decnet": {"session": "a1"},
+        "host": {"name": "files"}, "service": {"name": "smb"}, "source": {"ip": source}, "decnet": {"session": session},
     })
     .to_string()
 }
@@ -40,11 +40,11 @@ async fn a_visit_is_published_with_the_way_of_the_attacker_also_after_an_outage(
     let files = lab.container(id, "files.smb");
     let mut events = bus.subscribe(&["attacker.>".parse().expect("a pattern")]);
     // This was before the start: the attacker is known then, and not published.
-    assert!(print(&lab, &files, &line(1, "192.0.2.9", "probe")));
+    assert!(print(&lab, &files, &line(1, "192.0.2.9", "probe", "a0")));
     std::thread::sleep(std::time::Duration::from_millis(5));
     let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND).attackers(true));
     tokio::time::sleep(2 * SECOND).await;
-    assert!(print(&lab, &files, &line(2, "192.0.2.7", "session.open")));
+    assert!(print(&lab, &files, &line(2, "192.0.2.7", "session.open", "a1")));
     let observed = next(&mut events).await;
     assert_eq!(
         (observed.topology, observed.origin.to_string().as_str()),
@@ -56,7 +56,7 @@ async fn a_visit_is_published_with_the_way_of_the_attacker_also_after_an_outage(
 
     lab.docker().go_away();
     tokio::time::sleep(30 * SECOND).await;
-    assert!(print(&lab, &files, &line(3, "192.0.2.7", "session.close")));
+    assert!(print(&lab, &files, &line(3, "192.0.2.7", "session.close", "a1")));
     lab.docker().reconnect();
     assert!(matches!(next(&mut events).await.action, AttackerAction::SessionEnded { session } if session == "a1"));
     keeper.end().await;
