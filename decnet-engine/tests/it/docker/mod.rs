@@ -2,6 +2,7 @@
 
 mod contract;
 mod daemon;
+mod decoy;
 mod hardening;
 mod lab;
 mod network_facts;

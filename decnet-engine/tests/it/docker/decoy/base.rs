@@ -129,16 +129,7 @@ fn without_the_rights_to_set_a_state_the_previous_state_stays_kept() {
     // Another user has neither NET_ADMIN nor write access to the file.
     let name = lab.name("one");
     let refused = try_docker(
-        &[
-            "exec",
-            "--user",
-            "65534",
-            &name,
-            "/sbin/init",
-            "state",
-            "set",
-            &wanted,
-        ],
+        &["exec", "--user", "65534", &name, "/sbin/init", "state", "set", &wanted],
         b"",
     );
     assert_eq!(refused.code, 1, "{}", refused.stdout);

@@ -12,8 +12,8 @@ use std::{
 };
 
 use decnet_decoy::protocol::{
-    BuiltinService, KEEPER, Listen, Os, Persona, Record, NetState, Probe, ProbeResult, Route, SERVICE_VARIABLE, STATE_FOLDER, STATE_VARIABLE, ServiceState,
-    StateReport, Target,
+    BuiltinService, KEEPER, Listen, NetState, Os, Persona, Probe, ProbeResult, Record, Route, SERVICE_VARIABLE,
+    STATE_FOLDER, STATE_VARIABLE, ServiceState, StateReport, Target,
 };
 use decnet_engine::DecoyImage;
 use ipnet::Ipv4Net;

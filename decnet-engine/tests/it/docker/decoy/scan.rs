@@ -43,7 +43,9 @@ fn send_segment(from: &str, from_port: u16, port: u16, flags: u8) {
 /// Returns the lines of contacts without those of summaries.
 fn contacts(lab: &Lab, container: &str) -> Vec<Record> {
     let records = lab.records(container).into_iter();
-    records.filter(|record| record.event.action != Action::Summary).collect()
+    records
+        .filter(|record| record.event.action != Action::Summary)
+        .collect()
 }
 
 fn remote_port(record: &Record) -> u16 {
@@ -109,13 +111,18 @@ fn half_open_connections_and_closed_ports_are_reported_and_completed_connections
     assert_eq!(found(), expected);
     for contact in contacts(&lab, "target") {
         assert_eq!((contact.host.name.as_str(), &contact.service), ("web", &None));
-        let from: Ipv4Addr = if remote_port(&contact) == 5006 { NOBODY } else { VISITOR }.parse().unwrap();
+        let from: Ipv4Addr = if remote_port(&contact) == 5006 { NOBODY } else { VISITOR }
+            .parse()
+            .unwrap();
         assert_eq!(contact.source.and_then(|source| source.ip), Some(from));
     }
     // The service reports its contact, and the base does not.
     let of_service: Vec<u16> = contacts(&lab, "http").iter().map(remote_port).collect();
     assert!(of_service.contains(&5001), "{of_service:?}");
-    assert!(of_service.iter().all(|port| !(5002..=5008).contains(port)), "{of_service:?}");
+    assert!(
+        of_service.iter().all(|port| !(5002..=5008).contains(port)),
+        "{of_service:?}"
+    );
 }
 
 #[test]
@@ -132,7 +139,10 @@ fn scans_beyond_the_bounds_are_counted() {
     });
     eventually("each contact has a line or is counted", || {
         let single = contacts(&lab, "target").len();
-        let summaries = lab.records("target").into_iter().filter_map(|record| record.decnet.summary);
+        let summaries = lab
+            .records("target")
+            .into_iter()
+            .filter_map(|record| record.decnet.summary);
         let counted: u64 = summaries.map(|summary| summary.connections).sum();
         (single, counted) == (32, 468)
     });

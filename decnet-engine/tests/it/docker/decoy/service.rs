@@ -8,9 +8,7 @@ use std::{
     time::Duration,
 };
 
-use decnet_decoy::protocol::{
-    Action, EndReason, KEEPER, Listen, NetState, Protocol, ServiceState, Target,
-};
+use decnet_decoy::protocol::{Action, EndReason, KEEPER, Listen, NetState, Protocol, ServiceState, Target};
 
 use super::lab::{Lab, address, docker, eventually, leaf, own_service, router, try_docker};
 
@@ -64,22 +62,36 @@ fn a_published_port_of_a_gateway_answers_and_each_contact_is_logged() {
 
     let of = |action: Action| {
         let records = lab.records("http").into_iter();
-        records.filter(|record| record.event.action == action).collect::<Vec<_>>()
+        records
+            .filter(|record| record.event.action == action)
+            .collect::<Vec<_>>()
     };
     eventually("the input is logged", || of(Action::Probe).len() >= 2);
-    let inputs: Vec<String> = of(Action::Probe).into_iter().filter_map(|record| record.decnet.input).collect();
+    let inputs: Vec<String> = of(Action::Probe)
+        .into_iter()
+        .filter_map(|record| record.decnet.input)
+        .collect();
     assert_eq!(
         inputs,
         ["GET /\\x0a\"}\\x0a{\"decky\":\"other\"\\x1b\\x00\\xff", "hello"]
     );
-    eventually("the end of the connection is logged", || !of(Action::SessionClose).is_empty());
+    eventually("the end of the connection is logged", || {
+        !of(Action::SessionClose).is_empty()
+    });
     let closed = of(Action::SessionClose).remove(0);
     assert_eq!(closed.decnet.bytes, Some(HOSTILE.len() as u64));
     let opened = of(Action::SessionOpen);
-    assert!(opened.iter().any(|record| record.decnet.session == closed.decnet.session));
+    assert!(
+        opened
+            .iter()
+            .any(|record| record.decnet.session == closed.decnet.session)
+    );
     for record in lab.records("http") {
         assert_eq!(record.host.name, "gateway");
-        assert_eq!(record.service.as_ref().map(|service| service.name.as_str()), Some("own"));
+        assert_eq!(
+            record.service.as_ref().map(|service| service.name.as_str()),
+            Some("own")
+        );
         assert_eq!(record.destination.and_then(|destination| destination.port), Some(80));
     }
 }
