@@ -2,7 +2,8 @@
 //!
 //! Packets to own LANs and to the destinations of declared routes pass; that is the maze. From anywhere else, only published
 //! ports are reachable, and only their answers leave, at a limited rate. Everything else is dropped: the host, the outside,
-//! broadcasts and multicasts on a LAN, the engine's resolver, and IPv6.
+//! broadcasts and multicasts on a LAN, the engine's resolver, and IPv6. Packets to the host, to the outside and to the resolver are
+//! copied to the base, which logs them.
 
 use std::net::Ipv4Addr;
 
@@ -42,10 +43,38 @@ const ACK: u8 = 0x10;
 
 /// Returns the tables that contain a state: one that also copies scan packets, and one for kernels that cannot copy.
 pub(crate) fn tables(state: &NetState) -> [Table; 2] {
-    [table(state, scans()), table(state, Vec::new())]
+    [table(state, Copies::All), table(state, Copies::None)]
 }
 
-fn table(state: &NetState, scans: Vec<Rule>) -> Table {
+/// Which packets the filter copies to the base.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Copies {
+    /// Those of scans, and those that it drops on their way out.
+    All,
+    /// None: the kernel cannot copy.
+    None,
+}
+
+impl Copies {
+    /// Returns a rule that drops packets on their way out.
+    fn drop(self, rule: Rule) -> Rule {
+        self.copy(rule).drop()
+    }
+
+    fn copy(self, rule: Rule) -> Rule {
+        match self {
+            Self::All => rule.copy_to(scan::GROUP, scan::DROPPED),
+            Self::None => rule,
+        }
+    }
+
+    /// Returns the last rule of a chain, which copies the packets that its policy drops.
+    fn rest(self) -> Option<Rule> {
+        (self == Self::All).then(|| self.copy(Rule::ipv4()))
+    }
+}
+
+fn table(state: &NetState, copies: Copies) -> Table {
     let destinations = state.routes.iter().map(|route| route.to);
     // A default route leads out of the maze.
     let destinations = destinations.filter(|to| to.prefix_len() > 0);
@@ -64,9 +93,9 @@ fn table(state: &NetState, scans: Vec<Rule>) -> Table {
             set(SetName::Broadcast, ranges(to_everybody(state))),
         ],
         chains: vec![
-            chain(ChainName::Input, input(state, scans)),
-            chain(ChainName::Forward, forward(state)),
-            chain(ChainName::Output, output(state)),
+            chain(ChainName::Input, input(state, copies)),
+            chain(ChainName::Forward, forward(state, copies)),
+            chain(ChainName::Output, output(state, copies)),
             chain(ChainName::Answers, answers()),
         ],
     }
@@ -75,9 +104,11 @@ fn table(state: &NetState, scans: Vec<Rule>) -> Table {
 /// Returns the rules for incoming packets: from the maze, answers, and connections to published ports.
 ///
 /// Every packet of a connection is checked, so a connection does not outlive the state that allowed it.
-fn input(state: &NetState, scans: Vec<Rule>) -> Vec<Rule> {
+fn input(state: &NetState, copies: Copies) -> Vec<Rule> {
     let mut rules = vec![Rule::all().by_loopback().accept(), Rule::not_ipv4().drop()];
-    rules.extend(scans);
+    if copies == Copies::All {
+        rules.extend(scans());
+    }
     rules.extend([
         // Regardless of the kernel's settings: a neighbour must not change routes.
         Rule::ipv4().icmp(ICMP_REDIRECT).drop(),
@@ -122,9 +153,9 @@ fn asking(published: Published) -> Rule {
     rule.at_port(End::Destination, number(published.protocol), published.port)
 }
 
-fn output(state: &NetState) -> Vec<Rule> {
+fn output(state: &NetState, copies: Copies) -> Vec<Rule> {
     let mut rules = vec![
-        Rule::ipv4().with(End::Destination, RESOLVER).drop(),
+        copies.drop(Rule::ipv4().with(End::Destination, RESOLVER)),
         Rule::all().over_loopback().accept(),
         Rule::not_ipv4().drop(),
     ];
@@ -147,7 +178,7 @@ fn output(state: &NetState) -> Vec<Rule> {
         rule.at_port(End::Source, number(published.protocol), published.port)
             .go_to(ChainName::Answers)
     }));
-    rules.push(Rule::ipv4().within(End::Destination, SetName::Closed).drop());
+    rules.push(copies.drop(Rule::ipv4().within(End::Destination, SetName::Closed)));
     match state.egress {
         Egress::None => {}
         Egress::DnsOnly => {
@@ -161,6 +192,7 @@ fn output(state: &NetState) -> Vec<Rule> {
         }
         Egress::Open => rules.push(Rule::all().accept()),
     }
+    rules.extend(copies.rest());
     rules
 }
 
@@ -172,19 +204,21 @@ fn answers() -> Vec<Rule> {
 
 /// Returns the rules for forwarded packets. Both ends must be inside: a router forwards no packets between the maze and the
 /// outside.
-fn forward(state: &NetState) -> Vec<Rule> {
+fn forward(state: &NetState, copies: Copies) -> Vec<Rule> {
     if !state.forward {
         return Vec::new();
     }
-    let closed = |end| Rule::ipv4().within(end, SetName::Closed).drop();
-    vec![
+    let closed = |end| copies.drop(Rule::ipv4().within(end, SetName::Closed));
+    let mut rules = vec![
         closed(End::Source),
         closed(End::Destination),
         Rule::ipv4()
             .within(End::Source, SetName::Inside)
             .within(End::Destination, SetName::Inside)
             .accept(),
-    ]
+    ];
+    rules.extend(copies.rest());
+    rules
 }
 
 fn number(protocol: Protocol) -> u8 {

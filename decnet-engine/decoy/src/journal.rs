@@ -24,7 +24,7 @@ use self::bounds::{Bounds, Tally};
 pub(crate) use self::conversation::Entry;
 pub(crate) use self::{
     bucket::Bucket,
-    visit::{Scan, ScanKind, Visit},
+    visit::{Dropped, Scan, ScanKind, Visit},
 };
 use crate::{
     lines::write_line,
@@ -73,6 +73,25 @@ impl Journal {
         for _ in 0..uncounted {
             self.count(from, protocol, now);
         }
+    }
+
+    /// Logs packets that the containment dropped; without a target, those to many targets together.
+    pub(crate) fn dropped(&mut self, dropped: Option<Dropped>, packets: u64) {
+        let mut record = self.empty_record(Action::ContainmentDrop, "");
+        if let Some(dropped) = dropped {
+            record.source = Some(Endpoint {
+                ip: Some(dropped.from),
+                port: None,
+            });
+            record.destination = Some(Endpoint {
+                ip: Some(dropped.to),
+                port: dropped.port.map(|(_, port)| port),
+            });
+            record.network = dropped.port.map(|(transport, _)| Network { transport });
+            record.related.ip.extend([dropped.from, dropped.to]);
+        }
+        record.decnet.packets = Some(packets);
+        write_line(&mut *self.out, &record);
     }
 
     /// Counts a contact without a line.

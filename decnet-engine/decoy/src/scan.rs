@@ -1,9 +1,10 @@
-//! Contacts that no service sees: incomplete connections, and ports where nothing listens.
+//! Contacts that no service sees: incomplete connections, ports where nothing listens, and packets that the containment drops.
 //!
 //! The packet filter copies datagrams and the packets that open, complete or reset a connection to a netlink group (`NFLOG`).
 //! Joining the group requires `NET_ADMIN`; reading requires nothing. Contacts that a service accepts are in the log of the
 //! service.
 
+mod dropped;
 mod nflog;
 mod pending;
 mod sockets;
@@ -17,9 +18,10 @@ use std::{
 
 use rustix::{io::Errno, system::uname};
 
-pub(crate) use self::nflog::{BEGINS, COMPLETES, GROUP};
+pub(crate) use self::nflog::{BEGINS, COMPLETES, DROPPED, GROUP};
 use self::{
-    nflog::{Kind, Packet},
+    dropped::Drops,
+    nflog::{Copied, Kind, Packet},
     pending::Pending,
     sockets::Sockets,
 };
@@ -59,6 +61,7 @@ impl Detector {
         let decky = uname().nodename().to_string_lossy().into_owned();
         let scans = Scans(Arc::new(Mutex::new(Contacts {
             pending: Pending::default(),
+            drops: Drops::new(Instant::now()),
             sockets: Sockets::read(),
             journal: Journal::new(decky, Box::new(io::stdout())),
         })));
@@ -111,6 +114,7 @@ pub(crate) struct Scans(Arc<Mutex<Contacts>>);
 
 struct Contacts {
     pending: Pending,
+    drops: Drops,
     /// The recently open sockets.
     sockets: Sockets,
     journal: Journal,
@@ -123,6 +127,7 @@ impl Scans {
         let mut contacts = self.lock();
         contacts.settle(now);
         contacts.abandon(now);
+        contacts.report_drops(None);
         contacts.journal.finish(now);
     }
 
@@ -134,9 +139,16 @@ impl Scans {
 
 impl Contacts {
     /// Adds packets. Beyond the limit of pending contacts they are only counted, whether a service sees them or not.
-    fn add(&mut self, packets: impl Iterator<Item = Packet>) {
+    fn add(&mut self, packets: impl Iterator<Item = Copied>) {
         let now = Instant::now();
         for packet in packets {
+            let packet: Packet = match packet {
+                Copied::Incoming(packet) => packet,
+                Copied::Outgoing(dropped) => {
+                    self.drops.add(dropped, now);
+                    continue;
+                }
+            };
             let service_sees = (Protocol::Udp, packet.local_port);
             if packet.kind == Kind::Datagram && self.sockets.listening.contains(&service_sees) {
                 continue;
@@ -155,8 +167,16 @@ impl Contacts {
                 self.journal.scan(&scan, times, now);
             }
         }
+        self.report_drops(Some(now));
         self.journal.tick(now);
-        !self.pending.is_empty()
+        !self.pending.is_empty() || !self.drops.is_empty()
+    }
+
+    /// Reports dropped packets if it is time, or without a time all of them.
+    fn report_drops(&mut self, now: Option<Instant>) {
+        for (dropped, packets) in self.drops.take(now) {
+            self.journal.dropped(dropped, packets);
+        }
     }
 
     fn abandon(&mut self, now: Instant) {

@@ -105,7 +105,7 @@ impl AttackTracker {
         let Some(address) = record.source.and_then(|source| source.ip) else {
             return events;
         };
-        if entry.from.as_ref() != Some(&entry.decky) {
+        if entry.from.as_ref() != Some(&entry.decky) && record.event.action != Action::ContainmentDrop {
             let from = place(entry, address);
             maze.contact(&Contact { entry, record, from }, &mut events);
         }

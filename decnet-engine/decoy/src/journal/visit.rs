@@ -41,3 +41,12 @@ impl ScanKind {
         }
     }
 }
+
+/// A packet that the filter dropped on its way out: who sent it, and its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Dropped {
+    pub(crate) from: Ipv4Addr,
+    pub(crate) to: Ipv4Addr,
+    /// The transport and the port; none for other protocols.
+    pub(crate) port: Option<(Protocol, u16)>,
+}

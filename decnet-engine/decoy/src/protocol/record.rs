@@ -115,6 +115,9 @@ pub enum Action {
     /// A scan, or input that does not belong to the protocol.
     #[serde(rename = "probe")]
     Probe,
+    /// The packet filter of the decky dropped packets that would have left the maze.
+    #[serde(rename = "containment.drop")]
+    ContainmentDrop,
     /// Events without lines of their own were counted.
     #[serde(rename = "summary")]
     Summary,
@@ -122,7 +125,7 @@ pub enum Action {
 
 impl Action {
     /// All ids.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SessionOpen,
         Self::SessionClose,
         Self::AuthAttempt,
@@ -131,6 +134,7 @@ impl Action {
         Self::File,
         Self::ClientFingerprint,
         Self::Probe,
+        Self::ContainmentDrop,
         Self::Summary,
     ];
 
@@ -145,6 +149,7 @@ impl Action {
             Self::File => ("file", "access"),
             Self::ClientFingerprint | Self::Summary => ("network", "info"),
             Self::Probe => ("intrusion_detection", "info"),
+            Self::ContainmentDrop => ("network", "denied"),
         }
     }
 
@@ -161,6 +166,7 @@ impl Action {
             Self::File => "The visitor sent or fetched a file or a mail.",
             Self::ClientFingerprint => "The visitor's program can be recognised.",
             Self::Probe => "A scan, or input that does not belong to the protocol.",
+            Self::ContainmentDrop => "The packet filter of the decky dropped packets that would have left the maze.",
             Self::Summary => "Contacts without lines of their own were counted.",
         }
     }
@@ -199,6 +205,7 @@ impl Action {
                 "tls.client.server_name",
             ],
             Self::Probe => &["decnet.input", "decnet.probe"],
+            Self::ContainmentDrop => &["decnet.packets"],
             Self::Summary => &["decnet.left_out", "decnet.summary"],
         }
     }

@@ -11,6 +11,7 @@ use rustix::{
 };
 
 use crate::{
+    journal::Dropped,
     kernel::{
         IPPROTO_TCP, IPPROTO_UDP, NFNL_SUBSYS_ULOG, NFULA_CFG_CMD, NFULA_CFG_MODE, NFULA_CFG_TIMEOUT, NFULA_PAYLOAD,
         NFULA_PREFIX, NFULNL_CFG_CMD_BIND, NFULNL_COPY_PACKET, NFULNL_MSG_CONFIG, NFULNL_MSG_PACKET, NLM_F_ACK,
@@ -24,6 +25,8 @@ use crate::{
 pub(crate) const GROUP: u16 = 1;
 /// The label of a packet that completes a connection.
 pub(crate) const COMPLETES: &str = "completes";
+/// The label of a packet that the filter drops on its way out.
+pub(crate) const DROPPED: &str = "dropped";
 /// The label of all other packets.
 pub(crate) const BEGINS: &str = "begins";
 pub(super) const SUBSYSTEM: Subsystem = NETFILTER;
@@ -49,6 +52,15 @@ pub(super) struct Packet {
     pub(super) remote: SocketAddrV4,
     pub(super) local_port: u16,
     pub(super) kind: Kind,
+}
+
+/// What the filter copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Copied {
+    /// A packet of a possible scan.
+    Incoming(Packet),
+    /// A packet that was dropped.
+    Outgoing(Dropped),
 }
 
 /// The kind of a packet.
@@ -105,7 +117,7 @@ pub(super) fn acknowledge(datagram: &[u8]) -> io::Result<()> {
 }
 
 /// Parses the packets of a datagram and skips invalid ones.
-pub(super) fn packets(datagram: &[u8]) -> impl Iterator<Item = Packet> {
+pub(super) fn packets(datagram: &[u8]) -> impl Iterator<Item = Copied> {
     messages(datagram)
         .filter(|message| u16_at(message, 4) == Some(PACKET))
         .filter_map(|message| {
@@ -113,11 +125,35 @@ pub(super) fn packets(datagram: &[u8]) -> impl Iterator<Item = Packet> {
             let attribute = |wanted| attributes(body).find(|(kind, _)| *kind == wanted);
             let (_, word) = attribute(NFULA_PREFIX)?;
             let (_, payload) = attribute(NFULA_PAYLOAD)?;
+            let word = word.strip_suffix(b"\0")?;
+            if word == DROPPED.as_bytes() {
+                return dropped(payload).map(Copied::Outgoing);
+            }
             let packet = packet(payload)?;
-            let completes = word.strip_suffix(b"\0") == Some(COMPLETES.as_bytes());
+            let completes = word == COMPLETES.as_bytes();
             let kind = if completes { Kind::Completion } else { packet.kind };
-            Some(Packet { kind, ..packet })
+            Some(Copied::Incoming(Packet { kind, ..packet }))
         })
+}
+
+/// Parses the addresses of an IPv4 packet, and its port if it has one. A fragment after the first has none.
+fn dropped(bytes: &[u8]) -> Option<Dropped> {
+    let first = *bytes.first().filter(|first| **first >> 4 == 4)?;
+    let address = |at: usize| Some(Ipv4Addr::from(<[u8; 4]>::try_from(bytes.get(at..at + 4)?).ok()?));
+    let protocol = match *bytes.get(9)? {
+        IPPROTO_TCP => Some(Protocol::Tcp),
+        IPPROTO_UDP => Some(Protocol::Udp),
+        _ => None,
+    };
+    let offset = u16::from_be_bytes(bytes.get(6..8)?.try_into().ok()?) & 0x1fff;
+    let at = usize::from(first & 0xf) * 4 + 2;
+    let port = bytes.get(at..at + 2).filter(|_| offset == 0);
+    let port = port.and_then(|port| Some(u16::from_be_bytes(port.try_into().ok()?)));
+    Some(Dropped {
+        from: address(12)?,
+        to: address(16)?,
+        port: protocol.zip(port),
+    })
 }
 
 /// Parses the headers of an IPv4 packet (RFC 791, RFC 768, RFC 9293).
@@ -168,11 +204,41 @@ mod tests {
         message.finish()
     }
 
+    fn incoming(datagram: &[u8]) -> impl Iterator<Item = Packet> {
+        packets(datagram).map(|copied| match copied {
+            Copied::Incoming(packet) => packet,
+            Copied::Outgoing(dropped) => panic!("{dropped:?}"),
+        })
+    }
+
+    #[test]
+    fn a_dropped_packet_has_its_target() {
+        let read = |packet: &[u8]| match packets(&copied_as(DROPPED, packet)).collect::<Vec<_>>()[..] {
+            [Copied::Outgoing(dropped)] => Some(dropped),
+            _ => None,
+        };
+        let dropped = |port| Dropped {
+            from: Ipv4Addr::new(10, 0, 0, 9),
+            to: Ipv4Addr::new(10, 0, 0, 2),
+            port,
+        };
+        assert_eq!(read(&ip(IPPROTO_TCP, SYN)), Some(dropped(Some((Protocol::Tcp, 80)))));
+        assert_eq!(read(&ip(IPPROTO_UDP, 0)), Some(dropped(Some((Protocol::Udp, 80)))));
+        assert_eq!(read(&ip(1, 0)), Some(dropped(None)), "ICMP");
+        let mut fragment = ip(IPPROTO_UDP, 0);
+        fragment[7] = 1;
+        assert_eq!(read(&fragment), Some(dropped(None)));
+        for length in 0..20 {
+            assert_eq!(read(&ip(IPPROTO_TCP, SYN)[..length]), None);
+        }
+    }
+
     #[test]
     fn a_packet_is_read_by_its_protocol_and_flags() {
         let kinds = |protocol, flags| {
-            let packets: Vec<_> = packets(&copied(&ip(protocol, flags))).collect();
-            packets.iter().map(|packet| packet.kind).collect::<Vec<_>>()
+            incoming(&copied(&ip(protocol, flags)))
+                .map(|packet| packet.kind)
+                .collect::<Vec<_>>()
         };
         assert_eq!(kinds(IPPROTO_TCP, SYN), [Kind::Syn]);
         assert_eq!(kinds(IPPROTO_TCP, SYN | 0xc0), [Kind::Syn], "with congestion bits");
@@ -181,12 +247,12 @@ mod tests {
         for flags in [0, 1, ACK, SYN | ACK, 0x29] {
             assert_eq!(kinds(IPPROTO_TCP, flags), [Kind::Stray]);
         }
-        let completing: Vec<_> = packets(&copied_as(COMPLETES, &ip(IPPROTO_TCP, ACK))).collect();
+        let completing: Vec<_> = incoming(&copied_as(COMPLETES, &ip(IPPROTO_TCP, ACK))).collect();
         assert_eq!(completing[0].kind, Kind::Completion);
         assert_eq!(kinds(IPPROTO_UDP, 0), [Kind::Datagram]);
         assert_eq!(kinds(1, 0), []);
         let both = [copied(&ip(IPPROTO_TCP, SYN)), copied(&ip(IPPROTO_UDP, 0))].concat();
-        let read: Vec<_> = packets(&both).collect();
+        let read: Vec<_> = incoming(&both).collect();
         assert_eq!(read.len(), 2);
         assert_eq!(
             (read[0].remote.to_string().as_str(), read[0].local_port),

@@ -117,6 +117,14 @@ fn details(record: &Record) -> Vec<String> {
                 put(word);
             }
         }
+        Action::ContainmentDrop => {
+            if let Some(target) = record.destination {
+                let address = target.ip.map(|ip| ip.to_string()).unwrap_or_default();
+                let port = target.port.map(|port| format!(":{port}")).unwrap_or_default();
+                put(&format!("to {address}{port}"));
+            }
+            put(&format!("{} packets", own.packets.unwrap_or_default()));
+        }
         _ => {
             if let Some(summary) = &own.summary {
                 put(&format!("{} connections", summary.connections));

@@ -1,10 +1,12 @@
 //! Visits are collected from the logs of real containers.
 
 use std::{
+    collections::BTreeMap,
     io::{Read as _, Write as _},
     time::Duration,
 };
 
+use decnet_decoy::protocol::Action;
 use decnet_engine::{ContainerName, LogContent, LogItem, LogOptions, Logs};
 use decnet_topology::{Name, ServiceName};
 
@@ -103,6 +105,71 @@ async fn no_line_is_lost_or_doubled_when_the_collector_and_a_service_restart() {
         let mut logs = lab.engine.logs(LogOptions::default()).await.expect("logs");
         let all = passwords(&mut logs, usize::MAX).await;
         assert_eq!(all, names(0..ATTEMPTS + 30), "the whole log");
+
+        let paths = lab.engine.paths(LogOptions::default()).await.expect("paths");
+        let [path] = paths.as_slice() else {
+            panic!("{paths:#?}");
+        };
+        let way: Vec<_> = path.longest_way().iter().map(ToString::to_string).collect();
+        assert_eq!(way, ["web-01", "db-03"], "nobody was on web-01 before");
+        assert_eq!(path.moves[0].sessions.len(), 4);
+        assert_eq!(path.open_sessions, 0, "{path:#?}");
+    })
+    .await;
+}
+
+/// Waits until the log has this many packets to each of these addresses.
+async fn wait_for_drops(logs: &mut Logs, expected: &[(Ipv4Addr, u64)]) {
+    let mut found: BTreeMap<Ipv4Addr, u64> = BTreeMap::new();
+    while found
+        .iter()
+        .map(|(address, packets)| (*address, *packets))
+        .ne(expected.iter().copied())
+    {
+        let next = tokio::time::timeout(Duration::from_secs(30), logs.next()).await;
+        let item = next.unwrap_or_else(|_| panic!("{found:?}"));
+        let Some(Ok(LogItem::Entry(entry))) = item else {
+            panic!("{item:?}");
+        };
+        let LogContent::Record(record) = entry.content else {
+            continue;
+        };
+        if record.event.action == Action::ContainmentDrop {
+            let target = record.destination.and_then(|target| target.ip).expect("a target");
+            *found.entry(target).or_default() += record.decnet.packets.expect("a count");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn packets_that_the_containment_drops_are_counted_for_each_target() {
+    on_docker(async |lab| {
+        let topology = maze();
+        let id = lab.store("contained", topology.clone()).await;
+        lab.deploy(id).await;
+        let web = topology
+            .decky_named(&"web-01".parse().expect("a name"))
+            .expect("a decky");
+        let web = naming::base(id, web);
+        let (host, resolver) = (Ipv4Addr::new(10, 203, 70, 1), Ipv4Addr::new(127, 0, 0, 11));
+        inside(web.as_str(), move || {
+            let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");
+            for target in [(host, 22), (host, 9), (host, 22), (resolver, 53)] {
+                assert!(socket.send_to(b"anyone?", target).is_err(), "it was dropped");
+            }
+            assert!(socket.send_to(b"hello", (Ipv4Addr::new(10, 203, 71, 11), 9)).is_ok());
+        });
+        let mut logs = lab.engine.logs(LogOptions::default().follow(true)).await.expect("logs");
+        wait_for_drops(&mut logs, &[(host, 3), (resolver, 1)]).await;
+        drop(logs);
+        let paths = lab.engine.paths(LogOptions::default()).await.expect("paths");
+        assert!(
+            paths
+                .iter()
+                .all(|path| path.moves.iter().all(|one| one.to.as_str() == "db-03")),
+            "{paths:#?}"
+        );
     })
     .await;
 }
