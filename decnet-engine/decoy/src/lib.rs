@@ -62,6 +62,8 @@ mod timestamp;
 
 #[cfg(target_os = "linux")]
 pub use namespace::has_nf_tables;
+#[cfg(all(target_os = "linux", feature = "fuzzing"))]
+pub use service::fuzzing;
 #[cfg(target_os = "linux")]
 pub use state::deviations_here;
 

@@ -13,6 +13,8 @@ mod docker_api;
 mod elasticsearch;
 mod event;
 mod ftp;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod http;
 mod https;
 mod imap;
@@ -31,6 +33,8 @@ mod postgres;
 mod rdp;
 mod redis;
 mod registry;
+#[cfg(test)]
+mod scanners;
 mod secret;
 mod serve;
 mod sip;

@@ -1,5 +1,8 @@
-//! MongoDB (its wire protocol, <https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/>), as `mongod` 6.0 without
+//! MongoDB (its wire protocol, <https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/>), as `mongod` without
 //! a replica set answers it.
+//!
+//! Unless the maze sets a version, it is one before 5.1: later ones answer no `OP_QUERY`, and a published scanner takes such a
+//! server for a honeypot.
 //!
 //! The server pretends to know each user, so that a SCRAM login goes on to its proof, and refuses that.
 
@@ -36,7 +39,7 @@ pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
         .or(pinned);
     let usual = || {
         context
-            .pick("mongodb version", &["6.0.4", "6.0.5", "5.0.15", "6.0.8"])
+            .pick("mongodb version", &["5.0.15", "5.0.18", "4.4.19", "5.0.21", "4.4.24"])
             .to_owned()
     };
     Box::new(MongoDb {

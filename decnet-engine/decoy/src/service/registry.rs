@@ -105,6 +105,12 @@ pub(super) fn protocol(service: &str) -> &'static Protocol {
     PROTOCOLS.iter().find(|entry| entry.name == service).unwrap_or(&PLAIN)
 }
 
+/// Returns the names of all protocols.
+#[cfg(test)]
+pub(super) fn services() -> impl Iterator<Item = &'static str> {
+    PROTOCOLS.iter().map(|protocol| protocol.name)
+}
+
 /// A conversation whose visitor gets the banner of the maze first, whatever a real server sends.
 struct Bannered {
     banner: String,

@@ -141,14 +141,48 @@ impl Visitor {
         self.context.session.transport == Protocol::Udp
     }
 
-    fn is_open(&self) -> bool {
+    /// Returns whether the conversation goes on with more bytes of the visitor.
+    pub(crate) fn is_open(&self) -> bool {
         self.next == Next::Continue
     }
+}
+
+/// Random numbers that are the same at each run: Steele and Vigna's SplitMix64.
+pub(crate) struct Draw(u64);
+
+impl Draw {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Returns a number below `bound`, or 0.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let bound = u64::try_from(bound.max(1)).expect("a test's own value");
+        usize::try_from((mixed ^ (mixed >> 31)) % bound).expect("a test's own value")
+    }
+
+    pub(crate) fn byte(&mut self) -> u8 {
+        u8::try_from(self.below(256)).expect("a test's own value")
+    }
+}
+
+/// Writes messages to the start of the fuzzer's corpus if `DECNET_SEEDS` is set.
+pub(crate) fn record(context: &Context, messages: &[&[u8]]) {
+    #[cfg(feature = "fuzzing")]
+    if std::env::var_os("DECNET_SEEDS").is_some() {
+        super::fuzzing::record(context, messages);
+    }
+    #[cfg(not(feature = "fuzzing"))]
+    let _ = (context, messages);
 }
 
 /// Checks that a dialogue survives recorded messages that arrive in pieces, are cut off, or are changed: it does not panic,
 /// answers at most `most` bytes in all, and answers pieces in the same way as the whole.
 pub(crate) fn survives(start: &dyn Fn() -> Visitor, messages: &[&[u8]], most: usize) {
+    record(&start().context, messages);
     let whole = converse(&mut start(), messages, most);
     if start().context.session.transport == Protocol::Tcp {
         let bytes: Vec<&[u8]> = messages.iter().flat_map(|message| message.chunks(1)).collect();
@@ -162,35 +196,23 @@ pub(crate) fn survives(start: &dyn Fn() -> Visitor, messages: &[&[u8]], most: us
             visitor.finish();
         }
     }
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut draw = |below: usize| {
-        // Steele and Vigna's SplitMix64: tests must be the same at each run.
-        random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (random ^ (random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % u64::try_from(below.max(1)).expect("a test's own value"))
-            .expect("a test's own value")
-    };
+    let mut draw = Draw::new(0x9e37_79b9_7f4a_7c15);
     for round in 0..400 {
         let mut changed: Vec<Vec<u8>> = messages.iter().map(|message| message.to_vec()).collect();
         if round % 4 == 0 || changed.is_empty() {
-            let length = draw(300);
-            changed.push(
-                (0..length)
-                    .map(|_| u8::try_from(draw(256)).expect("a test's own value"))
-                    .collect(),
-            );
+            let length = draw.below(300);
+            changed.push((0..length).map(|_| draw.byte()).collect());
         }
-        for _ in 0..=draw(4) {
-            let at = draw(changed.len());
+        for _ in 0..=draw.below(4) {
+            let at = draw.below(changed.len());
             let message = &mut changed[at];
             if message.is_empty() {
                 continue;
             }
-            let place = draw(message.len());
-            match draw(4) {
-                0 => message[place] = u8::try_from(draw(256)).expect("a test's own value"),
-                1 => message[place] = [0, 0xff, 0x7f, 0x80][draw(4)],
+            let place = draw.below(message.len());
+            match draw.below(4) {
+                0 => message[place] = draw.byte(),
+                1 => message[place] = [0, 0xff, 0x7f, 0x80][draw.below(4)],
                 2 => message.truncate(place),
                 _ => {
                     let copy = message[place..].to_vec();
@@ -222,12 +244,35 @@ fn converse(visitor: &mut Visitor, messages: &[&[u8]], most: usize) -> (Vec<u8>,
     (answers, visitor.events.clone())
 }
 
+/// The built-in catalogue.
+fn catalogue() -> toml::Table {
+    toml::from_str(include_str!("../../../../decnet-topology/src/catalog/builtin.toml")).expect("a test's own value")
+}
+
+/// Returns the ports of a service in the built-in catalogue.
+pub(crate) fn ports(service: &str) -> Vec<(u16, Protocol)> {
+    let catalogue = catalogue();
+    let ports = catalogue["services"][service]["ports"].as_array();
+    let ports = ports.expect("a test's own value").iter().map(|port| {
+        let (port, transport) = port
+            .as_str()
+            .and_then(|port| port.split_once('/'))
+            .expect("a test's own value");
+        let transport = if transport == "udp" {
+            Protocol::Udp
+        } else {
+            Protocol::Tcp
+        };
+        (port.parse().expect("a test's own value"), transport)
+    });
+    ports.collect()
+}
+
 /// Checks that each field of a service in the built-in catalogue changes what a visitor sees or what is reported. `cases` has
 /// a field, its value, the port and the messages that show the difference. `base` are fields that all cases set, if they do not set them
 /// themselves. The banner of a protocol that does not greet is left out: the registry sends it.
 pub(crate) fn fields_have_an_effect(service: &str, base: &Value, cases: &[(&str, Value, u16, &[&[u8]])]) {
-    let catalogue: toml::Table = toml::from_str(include_str!("../../../../decnet-topology/src/catalog/builtin.toml"))
-        .expect("a test's own value");
+    let catalogue = catalogue();
     let declared: BTreeSet<&str> = catalogue["services"][service]["fields"]
         .as_array()
         .expect("a test's own value")
@@ -237,19 +282,14 @@ pub(crate) fn fields_have_an_effect(service: &str, base: &Value, cases: &[(&str,
         .collect();
     let tried: BTreeSet<&str> = cases.iter().map(|(field, ..)| *field).collect();
     assert_eq!(tried, declared, "the fields of {service} in the catalogue");
-    let udp = |port: u16| {
-        let ports = catalogue["services"][service]["ports"]
-            .as_array()
-            .expect("a test's own value");
-        let is = |transport: &str| {
-            ports
-                .iter()
-                .any(|one| one.as_str() == Some(&format!("{port}/{transport}")))
-        };
-        is("udp") && !is("tcp")
-    };
+    let ports = ports(service);
     for (field, value, port, messages) in cases {
-        let transport = if udp(*port) { Protocol::Udp } else { Protocol::Tcp };
+        let is = |transport| ports.contains(&(*port, transport));
+        let transport = if is(Protocol::Udp) && !is(Protocol::Tcp) {
+            Protocol::Udp
+        } else {
+            Protocol::Tcp
+        };
         let converse_with = |fields: Value| {
             let mut visitor = Visitor::start(context(service, *port, transport, fields));
             converse(&mut visitor, messages, usize::MAX)

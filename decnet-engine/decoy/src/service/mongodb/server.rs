@@ -61,10 +61,12 @@ impl MongoDb {
             _ => hex(&self.context.stable::<20>("mongodb commit")),
         };
         let is_windows = self.context.persona().is_windows();
-        let (system, openssl) = match self.context.persona().os {
-            Os::Debian11 => ("debian11", "OpenSSL 1.1.1w  11 Sep 2023"),
-            Os::Debian12 => ("debian12", "OpenSSL 3.0.15 3 Sep 2024"),
-            Os::Ubuntu2404 => ("ubuntu2404", "OpenSSL 3.0.13 30 Jan 2024"),
+        // Packages of old versions are for older systems, and run on these with their libraries.
+        let (system, openssl) = match (self.context.persona().os, self.major() < 6) {
+            (Os::Ubuntu2204 | Os::Ubuntu2404, true) => ("ubuntu2004", "OpenSSL 1.1.1f  31 Mar 2020"),
+            (Os::Debian11, _) | (_, true) => ("debian11", "OpenSSL 1.1.1w  11 Sep 2023"),
+            (Os::Debian12, _) => ("debian12", "OpenSSL 3.0.15 3 Sep 2024"),
+            (Os::Ubuntu2404, _) => ("ubuntu2404", "OpenSSL 3.0.13 30 Jan 2024"),
             _ => ("ubuntu2204", "OpenSSL 3.0.2 15 Mar 2022"),
         };
         let system = if is_windows { "windows" } else { system };

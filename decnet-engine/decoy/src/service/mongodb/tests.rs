@@ -109,6 +109,19 @@ fn commands_need_a_login() {
 }
 
 #[test]
+fn an_old_query_is_answered_by_the_usual_versions_and_refused_by_later_ones() {
+    let build = command("buildinfo");
+    let version = |fields| {
+        let answer = Visitor::connect("mongodb", 27017, fields).send(query(&build));
+        let document = Document::read(&mut Cursor::new(&answer[36..])).unwrap();
+        document.get("version").and_then(Value::as_str).map(ToOwned::to_owned)
+    };
+    let usual = version(json!({})).unwrap();
+    assert!(usual.starts_with("5.0.") || usual.starts_with("4.4."), "{usual}");
+    assert_eq!(version(json!({"server_version": "6.0.5"})), None);
+}
+
+#[test]
 fn a_scram_login_is_reported_with_its_proof_and_refused() {
     let mut visitor = connect(true);
     let first = ask(&mut visitor, &sasl("saslStart", "n,,n=admin,r=abc"));

@@ -28,7 +28,7 @@ use crate::{
     protocol::{Os, Protocol},
     service::{
         event::{Auth, File, Proof},
-        testing::{context, context_on},
+        testing::{context, context_on, record},
     },
 };
 
@@ -195,6 +195,10 @@ async fn a_bad_identification_is_answered_as_by_sshd() {
         (b"SSH-2.0-half", ""),
         (b"", ""),
     ] {
+        record(
+            &context("ssh", 22, Protocol::Tcp, json!({})),
+            &[sent, b"SSH-2.0-Go\r\n", b"\0\0\0\x0c\n\x14"],
+        );
         let (answered, ..) = raw(sent, fields.clone()).await;
         let expected = format!("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n{answer}");
         assert_eq!(String::from_utf8(answered).unwrap(), expected);

@@ -11,6 +11,7 @@ mod namespace;
 mod outsider;
 mod publishing;
 mod reach;
+mod scanners;
 mod soak;
 mod verifying;
 
