@@ -198,8 +198,8 @@ pub use publish::{HostPort, Publish, PublishError, PublishRule};
 pub use repo::{
     Edit, FindError, Holder, Lease, LeaseStore, MemoryRepo, MutationClaim, MutationFilter, MutationOutcome,
     MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, RecordedChange, Repo, RepoError, StatusChange,
-    SubnetClaim, TopologyFilter, TopologyPage, TopologyStore, claims_except, find_live_topology, find_topology,
-    last_mutations,
+    SubnetClaim, TopologyFilter, TopologyPage, TopologyStore, Visit, VisitFilter, VisitStore, claims_except,
+    find_live_topology, find_topology, last_mutations,
 };
 #[cfg(feature = "sqlite")]
 pub use repo::{SqliteOptions, SqliteRepo};

@@ -7,7 +7,7 @@ use decnet_topology::{
     ClaimToken, DeploySettings, Edit, Holder, InstallationSecret, InstanceId, Lease, LeaseStore, LeaseToken,
     MutationClaim, MutationFilter, MutationId, MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation,
     NewTopology, RecordedChange, RepoError, StatusChange, StatusEvent, StoredTopology, SubnetClaim, Topology,
-    TopologyFilter, TopologyId, TopologyPage, TopologyRow, TopologyStore, Version,
+    TopologyFilter, TopologyId, TopologyPage, TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -149,6 +149,17 @@ impl<R: LeaseStore> LeaseStore for Audited<R> {
 
     async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError> {
         self.inner.lease(id, at).await
+    }
+}
+
+#[async_trait]
+impl<R: VisitStore> VisitStore for Audited<R> {
+    async fn put_visits(&self, visits: Vec<Visit>, keep: usize) -> Result<usize, RepoError> {
+        self.inner.put_visits(visits, keep).await
+    }
+
+    async fn visits(&self, filter: &VisitFilter) -> Result<Vec<Visit>, RepoError> {
+        self.inner.visits(filter).await
     }
 }
 

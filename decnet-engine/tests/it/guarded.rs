@@ -38,12 +38,16 @@ macro_rules! guarded {
                 mutations(filter: &MutationFilter) -> MutationPage;
                 has_unfinished(id: TopologyId) -> bool;
             }
+            VisitStore {
+                put_visits(visits: Vec<Visit>, keep: usize) -> usize;
+                visits(filter: &VisitFilter) -> Vec<Visit>;
+            }
         }
     };
     ($guarded:ident: $($store:ident { $($method:ident($($argument:ident: $kind:ty),*) -> $result:ty;)* })*) => {
         const _: () = {
             use async_trait::async_trait;
-            use decnet_topology::{ClaimToken, DeploySettings, InstallationSecret, InstanceId, LeaseStore, LeaseToken, MutationId, MutationQueue, StoredTopology, Topology, TopologyId, TopologyRow, TopologyStore, Version, SubnetClaim, Edit, Holder, Lease, TopologyFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation, NewTopology, MutationOutcome, TopologyPage, RecordedChange, StatusChange, StatusEvent};
+            use decnet_topology::{ClaimToken, DeploySettings, InstallationSecret, InstanceId, LeaseStore, LeaseToken, MutationId, MutationQueue, StoredTopology, Topology, TopologyId, TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore, SubnetClaim, Edit, Holder, Lease, TopologyFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation, NewTopology, MutationOutcome, TopologyPage, RecordedChange, StatusChange, StatusEvent};
             use jiff::{SignedDuration, Timestamp};
 
             $(#[async_trait]

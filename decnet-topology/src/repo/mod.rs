@@ -14,6 +14,8 @@ mod rules;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod topology_store;
+mod visit_store;
+mod visits;
 
 pub use error::RepoError;
 pub use find::{FindError, claims_except, find_live_topology, find_topology, last_mutations};
@@ -26,8 +28,10 @@ pub use rows::{Edit, NewTopology, StatusChange, SubnetClaim, TopologyFilter, Top
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteRepo};
 pub use topology_store::TopologyStore;
+pub use visit_store::VisitStore;
+pub use visits::{Visit, VisitFilter};
 
-/// A store of topologies, leases and mutation queues. A type that implements the three traits is a repo.
+/// A store of topologies, leases, mutation queues and visits. A type that implements the four traits is a repo.
 ///
 /// Every method is one atomic transaction with plain data as input and output; callers never hold a transaction. A method that
 /// depends on an earlier read takes the value that was read (a version, a status, a token), and the write is refused if it has
@@ -84,6 +88,6 @@ pub use topology_store::TopologyStore;
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait Repo: TopologyStore + LeaseStore + MutationQueue {}
+pub trait Repo: TopologyStore + LeaseStore + MutationQueue + VisitStore {}
 
-impl<T: TopologyStore + LeaseStore + MutationQueue> Repo for T {}
+impl<T: TopologyStore + LeaseStore + MutationQueue + VisitStore> Repo for T {}

@@ -1,7 +1,7 @@
 //! The transactions of a repo, written once for all backends.
 //!
 //! A [`Backend`] runs a transaction; inside it, [`Tables`] reads and writes rows. Everything else is here and in
-//! [`rules`](super::rules), which implement the three traits of the repo for every backend.
+//! [`rules`](super::rules), which implement the four traits of the repo for every backend.
 //!
 //! A transaction makes all its refusals before its first write. So a backend without rollback, such as the one in memory, is
 //! unchanged after a refusal.
@@ -10,6 +10,7 @@ mod leases;
 mod queue;
 mod tables;
 mod topologies;
+mod visits;
 
 pub(super) use tables::{Backend, Tables};
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::{
     name::TopologyName,
     repo::{
         Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, SubnetClaim, TopologyFilter,
-        TopologyPage,
+        TopologyPage, Visit, VisitFilter,
     },
     secret::InstallationSecret,
     status::StatusEvent,
@@ -114,4 +114,13 @@ pub(in crate::repo) trait Tables {
 
     /// Writes the mutable fields of a mutation.
     fn update_mutation(&mut self, row: &MutationRow) -> Result<(), RepoError>;
+
+    /// Adds a visit unless its topology has one with its id. Returns whether it was added.
+    fn insert_visit(&mut self, visit: &Visit) -> Result<bool, RepoError>;
+
+    /// Removes the oldest visits of a topology until a number is left.
+    fn trim_visits(&mut self, id: TopologyId, keep: usize) -> Result<(), RepoError>;
+
+    /// Returns the visits that match, in order of time and id. An unknown topology has none.
+    fn visits(&mut self, filter: &VisitFilter) -> Result<Vec<Visit>, RepoError>;
 }

@@ -13,7 +13,7 @@ use crate::{
     name::TopologyName,
     repo::{
         Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, SubnetClaim, TopologyFilter,
-        TopologyPage, backend::Tables,
+        TopologyPage, Visit, VisitFilter, backend::Tables,
     },
     rng,
     secret::InstallationSecret,
@@ -30,6 +30,7 @@ pub(super) struct Stock {
     unfinished: BTreeSet<(TopologyId, MutationId)>,
     /// The number of a mutation is not reused after its topology was deleted.
     last_mutation: u64,
+    visits: BTreeMap<(TopologyId, String), Visit>,
 }
 
 /// One topology with everything that refers to it, except its mutations.
@@ -51,6 +52,7 @@ impl Stock {
             mutations: BTreeMap::new(),
             unfinished: BTreeSet::new(),
             last_mutation: 0,
+            visits: BTreeMap::new(),
         }
     }
 
@@ -136,6 +138,7 @@ impl Tables for Stock {
     fn delete_topology(&mut self, id: TopologyId) -> Result<(), RepoError> {
         self.topologies.remove(&id);
         self.mutations.retain(|_, row| row.topology != id);
+        self.visits.retain(|_, visit| visit.topology != id);
         self.unfinished.retain(|(topology, _)| *topology != id);
         Ok(())
     }
@@ -255,6 +258,40 @@ impl Tables for Stock {
     fn update_mutation(&mut self, row: &MutationRow) -> Result<(), RepoError> {
         self.set_mutation(row.clone());
         Ok(())
+    }
+
+    fn insert_visit(&mut self, visit: &Visit) -> Result<bool, RepoError> {
+        self.entry(visit.topology)?;
+        let key = (visit.topology, visit.id.clone());
+        if self.visits.contains_key(&key) {
+            return Ok(false);
+        }
+        self.visits.insert(key, visit.clone());
+        Ok(true)
+    }
+
+    fn trim_visits(&mut self, id: TopologyId, keep: usize) -> Result<(), RepoError> {
+        let visits = self.visits(&VisitFilter::default().topology(id))?;
+        let surplus = visits.len().saturating_sub(keep);
+        for visit in visits.into_iter().take(surplus) {
+            self.visits.remove(&(visit.topology, visit.id));
+        }
+        Ok(())
+    }
+
+    fn visits(&mut self, filter: &VisitFilter) -> Result<Vec<Visit>, RepoError> {
+        let mut visits: Vec<&Visit> = self.visits.values().collect();
+        visits.retain(|visit| {
+            let after = filter.after.as_ref().map(|(at, id)| (*at, id.as_str()));
+            filter.topology.is_none_or(|id| visit.topology == id)
+                && filter.decky.as_ref().is_none_or(|decky| visit.decky == *decky)
+                && (filter.service.is_none() || visit.service == filter.service)
+                && (filter.source.is_none() || visit.source == filter.source)
+                && filter.since.is_none_or(|since| visit.at >= since)
+                && after.is_none_or(|after| visit.place() > after)
+        });
+        visits.sort_by_key(|visit| visit.place());
+        Ok(page(visits, filter.limit, 0))
     }
 }
 

@@ -7,7 +7,7 @@ use rusqlite::Transaction;
 use super::{
     columns::{collect, only},
     fault::Fault,
-    tables::{decky_changes, meta, mutations, status_events, topologies},
+    tables::{decky_changes, meta, mutations, status_events, topologies, visits},
     transaction,
 };
 use crate::repo::{RepoError, TopologyFilter};
@@ -28,6 +28,9 @@ pub(super) fn damage(moment: &Transaction<'_>) -> Result<Vec<String>, Fault> {
     }
     mutations::each(moment, |number, mutation| {
         note(&mut found, format_args!("mutation #{number}"), mutation)
+    })?;
+    visits::each(moment, |number, visit| {
+        note(&mut found, format_args!("visit #{number}"), visit)
     })?;
     Ok(found)
 }

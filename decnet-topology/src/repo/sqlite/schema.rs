@@ -20,6 +20,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("3-lease-lengths.sql"),
     include_str!("4-secret.sql"),
     include_str!("5-persona.sql"),
+    include_str!("6-visits.sql"),
 ];
 
 /// The newest supported layout.

@@ -10,6 +10,7 @@ use super::{
     tables::{
         attachments, deckies, decky_changes, lans, leases, meta, mutations, status_events,
         topologies::{self, key},
+        visits,
     },
 };
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     name::TopologyName,
     repo::{
         Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, SubnetClaim, TopologyFilter,
-        TopologyPage, backend::Tables,
+        TopologyPage, Visit, VisitFilter, backend::Tables,
     },
     secret::InstallationSecret,
     status::StatusEvent,
@@ -157,5 +158,21 @@ impl Tables for SqliteTables<'_> {
 
     fn update_mutation(&mut self, row: &MutationRow) -> Result<(), RepoError> {
         Ok(mutations::update(self.0, row)?)
+    }
+
+    fn insert_visit(&mut self, visit: &Visit) -> Result<bool, RepoError> {
+        Ok(visits::insert(self.0, key(self.0, visit.topology)?, visit)?)
+    }
+
+    fn trim_visits(&mut self, id: TopologyId, keep: usize) -> Result<(), RepoError> {
+        Ok(visits::trim(self.0, key(self.0, id)?, keep)?)
+    }
+
+    fn visits(&mut self, filter: &VisitFilter) -> Result<Vec<Visit>, RepoError> {
+        let key = match filter.topology.map(|id| key(self.0, id)) {
+            Some(Err(Fault::Refusal(RepoError::NotFound { .. }))) => return Ok(Vec::new()),
+            key => key.transpose()?,
+        };
+        Ok(visits::list(self.0, key, filter)?)
     }
 }

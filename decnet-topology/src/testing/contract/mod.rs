@@ -26,6 +26,7 @@ mod recording;
 mod stage;
 mod status;
 mod storing;
+mod visiting;
 mod working;
 
 use std::{any::Any, fmt, pin::Pin, sync::Arc};
@@ -223,5 +224,13 @@ clauses! { $
     recording {
         an_edit_stores_the_mutation_that_made_it,
         edits_and_mutations_record_the_changes_of_deckies,
+    }
+    visiting {
+        a_visit_is_returned_as_stored_and_stored_once,
+        visits_are_in_order_of_time_and_filtered,
+        visits_are_read_page_by_page,
+        the_oldest_visits_of_a_topology_are_removed,
+        visits_of_an_unknown_topology_are_skipped,
+        visits_outlive_a_teardown_and_are_deleted_with_their_topology,
     }
 }

@@ -10,3 +10,4 @@ pub(super) mod meta;
 pub(super) mod mutations;
 pub(super) mod status_events;
 pub(super) mod topologies;
+pub(super) mod visits;
