@@ -135,7 +135,7 @@ pub use engine::{
 pub use event::{
     AttackerAction, AttackerEvent, DeckyEvent, Envelope, EnvelopeError, Event, Health, HistoryEntry, MutationStage,
     PastTimeError, Place, Progress, StepState, Trigger, deleted_logs_text, read_past_time,
-    sink::LogSink,
+    sink::{LogRotation, LogSink},
     syslog::SyslogWriter,
     timeline::{DeckyMoment, DeckyTimeline, Timeline},
 };
@@ -143,7 +143,8 @@ pub use execute::{ExecuteOptions, ExecutionReport, OnFailure, StepFailure, execu
 pub use feed::{Feed, FeedItem, FeedNotice, TopologyNow};
 pub use host::cause::{Bridge, Cause};
 pub use logs::{
-    LogContent, LogCursor, LogCursorError, LogEntry, LogFormat, LogItem, LogOptions, Logs, Muted, MutedError,
+    LogContent, LogCursor, LogCursorError, LogEntry, LogFormat, LogItem, LogOptions, LogTarget, LogTargetError,
+    LogWriter, LogWriterOptions, Logs, Muted, MutedError, StoredLogs, WebhookHeader,
 };
 pub use movement::{
     AttackTracker,

@@ -1,13 +1,21 @@
 //! A file or socket for the lines of a log.
 
+mod file;
+
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write as _},
+    fs, io,
     os::unix::{fs::FileTypeExt as _, net::UnixDatagram},
     path::{Path, PathBuf},
 };
 
+use self::file::LogFile;
+pub use self::file::LogRotation;
+
 /// A file to append to, or the socket of a log daemon that accepts one datagram per line.
+///
+/// A file that was moved or removed, for instance by logrotate, is created again at the next line. A file that has a
+/// [rotation](LogSink::rotating) is replaced before it becomes too large. A line is never split over two files, and a line that
+/// does not fit on the disk is removed again and is an error. Several processes may write to the same file.
 #[derive(Debug)]
 pub struct LogSink {
     path: PathBuf,
@@ -16,7 +24,7 @@ pub struct LogSink {
 
 #[derive(Debug)]
 enum Kind {
-    File(File),
+    File(LogFile),
     Socket(UnixDatagram),
 }
 
@@ -27,8 +35,7 @@ impl LogSink {
         let opened = if is_socket {
             connect(path).map(Kind::Socket)
         } else {
-            let file = OpenOptions::new().create(true).append(true).open(path);
-            file.map(Kind::File)
+            LogFile::open(path).map(Kind::File)
         };
         let kind = opened?;
         Ok(Self {
@@ -37,11 +44,19 @@ impl LogSink {
         })
     }
 
+    /// Sets the rotation of a file. A socket, a device or a pipe has none.
+    #[must_use]
+    pub fn rotating(mut self, rotation: impl Into<Option<LogRotation>>) -> Self {
+        if let Kind::File(file) = &mut self.kind {
+            file.rotation = rotation.into();
+        }
+        self
+    }
+
     /// Writes one line.
     pub fn put(&mut self, line: &str) -> io::Result<()> {
         match &mut self.kind {
-            // One write per line, so that lines of other writers are not mixed in.
-            Kind::File(file) => file.write_all(format!("{line}\n").as_bytes()),
+            Kind::File(file) => file.put(line),
             Kind::Socket(socket) => match socket.send(line.as_bytes()) {
                 // The daemon was restarted and has another socket.
                 Err(_) => connect(&self.path).and_then(|socket_now| {

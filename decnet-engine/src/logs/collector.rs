@@ -17,9 +17,10 @@ use tokio::{
 };
 
 use super::{
-    LogContent, LogEntry, LogItem, LogOptions,
+    LogContent, LogItem, LogOptions,
     cursor::{Position, Reread},
     maze::Mazes,
+    muted,
     source::Source,
 };
 use crate::{
@@ -347,19 +348,9 @@ impl Collector {
         if let Some(dropped) = dropped {
             self.item(dropped).await?;
         }
-        let entry = entry.filter(|entry| is_wanted && !self.is_muted(entry));
+        let entry = entry.filter(|entry| is_wanted && !muted::is_muted(&self.options.muted, entry));
         self.deliver(entry.map(|entry| Ok(LogItem::Entry(entry))), Some(mark))
             .await
-    }
-
-    fn is_muted(&self, entry: &LogEntry) -> bool {
-        let LogContent::Record(record) = &entry.content else {
-            return false;
-        };
-        let visitor = record.source.and_then(|source| source.ip);
-        let port = record.destination.and_then(|destination| destination.port);
-        let mut muted = self.options.muted.iter();
-        visitor.is_some_and(|visitor| muted.any(|muted| muted.matches(visitor, port)))
     }
 
     async fn item(&self, item: LogItem) -> Result<(), Closed> {

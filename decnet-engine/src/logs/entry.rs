@@ -1,12 +1,14 @@
+use std::net::Ipv4Addr;
+
 use decnet_decoy::protocol::Record;
 use decnet_topology::{Name, ServiceName, TopologyId, TopologyName};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{naming::ContainerName, runtime::LogStream};
 
 /// Something that a container printed, with its place in the mazes.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LogEntry {
     /// An id that no other line has. It is the same if the line is read again.
@@ -31,7 +33,7 @@ pub struct LogEntry {
 }
 
 /// What a container printed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LogContent {
@@ -47,7 +49,7 @@ pub enum LogContent {
 }
 
 /// An item of [`Logs`](crate::Logs).
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LogItem {
@@ -76,6 +78,16 @@ pub enum LogItem {
     },
     /// The runtime answers again.
     Connected,
+}
+
+impl LogEntry {
+    /// Returns the address of the visitor, if the line has one.
+    pub(super) fn visitor(&self) -> Option<Ipv4Addr> {
+        match &self.content {
+            LogContent::Record(record) => record.source.and_then(|source| source.ip),
+            LogContent::Text { .. } => None,
+        }
+    }
 }
 
 impl LogContent {

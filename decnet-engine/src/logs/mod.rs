@@ -8,7 +8,9 @@ mod handle;
 mod maze;
 mod muted;
 mod options;
+mod sink;
 mod source;
+mod stored;
 
 pub use self::{
     cursor::{LogCursor, LogCursorError},
@@ -17,4 +19,6 @@ pub use self::{
     handle::Logs,
     muted::{Muted, MutedError},
     options::LogOptions,
+    sink::{LogTarget, LogTargetError, LogWriter, LogWriterOptions, WebhookHeader},
+    stored::StoredLogs,
 };

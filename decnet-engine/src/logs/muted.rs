@@ -2,6 +2,8 @@ use std::{net::Ipv4Addr, str::FromStr};
 
 use ipnet::Ipv4Net;
 
+use super::{LogContent, LogEntry};
+
 /// The reason why a text does not select visitors to mute.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid visitor `{text}`; try 192.0.2.7, 192.0.2.0/24 or 192.0.2.7:22")]
@@ -40,6 +42,15 @@ impl Muted {
     pub fn matches(&self, visitor: Ipv4Addr, port: Option<u16>) -> bool {
         self.net.contains(&visitor) && self.port.is_none_or(|muted| port == Some(muted))
     }
+}
+
+/// Returns whether the visitor of an entry is muted.
+pub(super) fn is_muted(muted: &[Muted], entry: &LogEntry) -> bool {
+    let (LogContent::Record(record), Some(visitor)) = (&entry.content, entry.visitor()) else {
+        return false;
+    };
+    let port = record.destination.and_then(|destination| destination.port);
+    muted.iter().any(|muted| muted.matches(visitor, port))
 }
 
 impl FromStr for Muted {

@@ -10,6 +10,7 @@ mod docker;
 mod engine;
 mod event;
 mod feed;
+mod log_targets;
 mod plan;
 mod runtime;
 mod watch;

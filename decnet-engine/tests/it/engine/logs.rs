@@ -7,6 +7,8 @@ use serde_json::json;
 
 use super::*;
 
+mod stored;
+
 /// A line as the program of a service prints it.
 pub(super) fn line(action: &str, sequence: u64, source: &str, port: u16) -> String {
     json!({
