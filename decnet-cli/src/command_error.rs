@@ -2,7 +2,7 @@
 
 use std::{error::Error, io, path::PathBuf};
 
-use decnet_engine::{BindError, DesiredError, EngineError, LogCursorError, RuntimeError};
+use decnet_engine::{BindError, DesiredError, EngineError, LogCursorError, LogTargetError, RuntimeError};
 use decnet_topology::{
     AllocError, CatalogError, ConfigTextError, FindError, Finding, GenerateError, InvalidConfig, MutationError,
     RepoError, Report, Status,
@@ -98,6 +98,9 @@ pub(crate) enum CommandError {
     /// The cursor of a log cannot be used.
     #[error(transparent)]
     LogCursor(#[from] LogCursorError),
+    /// Log items cannot be sent.
+    #[error(transparent)]
+    LogTarget(LogTargetError),
     /// Signals cannot be caught.
     #[error("signals cannot be caught")]
     Signals(#[source] io::Error),
@@ -136,6 +139,15 @@ errors_of_the_engine!(DesiredError, GenerateError, MutationError, RepoError, Run
 impl From<InvalidConfig> for CommandError {
     fn from(error: InvalidConfig) -> Self {
         Self::Config(error)
+    }
+}
+
+impl From<LogTargetError> for CommandError {
+    fn from(error: LogTargetError) -> Self {
+        match error {
+            LogTargetError::Store(error) => error.into(),
+            error => Self::LogTarget(error),
+        }
     }
 }
 
@@ -194,6 +206,7 @@ impl CommandError {
             Self::Usage(_) => "usage",
             Self::Read { .. } | Self::Write { .. } | Self::Stdout(_) | Self::NoDataFolder => "io",
             Self::LogCursor(error) => error.code(),
+            Self::LogTarget(error) => error.code(),
             Self::Json(_) | Self::Signals(_) | Self::Threads(_) => "internal",
         }
     }

@@ -93,7 +93,13 @@ fn exit_of_engine(error: &EngineError) -> Exit {
 /// Decides the exit code by the stable code of an error.
 fn exit_of_code(code: &str) -> Exit {
     match code {
-        "ambiguous" | "publish_maps_nothing" | "unconfirmed" | "usage" => Exit::Usage,
+        "ambiguous"
+        | "malformed_header"
+        | "malformed_target"
+        | "publish_maps_nothing"
+        | "unconfirmed"
+        | "usage"
+        | "wrong_option" => Exit::Usage,
         "RESULT_INVALID"
         | "SUBNET_SPECIAL"
         | "invalid"
@@ -227,6 +233,7 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
             "tear them down first; --force removes the database and leaves running mazes to `decnet reap --instance`"
         }
         "invalid_catalog" => "fix the file given by --catalog; `decnet services --json` shows examples of entries",
+        "invalid_ca" => "give a PEM file with the certificate of the authority: --ca FILE",
         "invalid_config" => "fix the config or the flags; `decnet generate --help` lists the allowed values",
         "left_on_docker" => "`decnet teardown` removes it",
         "name_taken" => "choose another name, or tear the other maze down first",
@@ -241,10 +248,19 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "teardown_unrecorded" => {
             "free some space or make the database writable, then run `decnet teardown` again to record it; until then `decnet watch` would deploy the maze again"
         }
+        "target_rejected" => {
+            "check the address and the --header; the lines stay in the logs, and with --cursor-file the next start sends them again"
+        }
+        "target_unavailable" => {
+            "check the address and the server; with --follow or a longer --retry-for the command waits for it"
+        }
         "uncontained" => {
             "load nf_tables on the machine with the daemon (`modprobe nf_tables`); without it a gateway would let packets out"
         }
         "unconfirmed" => "--yes confirms it",
+        "untrusted_certificate" => {
+            "give the authority of its certificate with --ca FILE, and the host as the certificate names it"
+        }
         _ => return None,
     })
 }

@@ -9,6 +9,7 @@ mod command_error;
 mod commands;
 mod confirm;
 mod context;
+mod destination;
 mod duration;
 mod exit;
 mod globals;

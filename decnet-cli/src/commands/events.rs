@@ -1,10 +1,15 @@
-use std::path::PathBuf;
-
 use decnet_engine::{Envelope, Feed, FeedItem, FeedNotice, SyslogWriter, TopologyNow, UnixBus, host};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{bus, command_error::CommandError, context::Context, exit::Exit, lines::Lines, lookup, text};
+use crate::{
+    bus,
+    command_error::CommandError,
+    context::Context,
+    exit::Exit,
+    lines::{FileFlags, Lines},
+    lookup, text,
+};
 
 /// Print the current state and then every event, until interrupted.
 ///
@@ -23,9 +28,8 @@ pub(crate) struct Arguments {
     /// Print changes of mazes and deckies as RFC 5424 lines, for a log.
     #[arg(long, conflicts_with = "json")]
     rfc5424: bool,
-    /// Append to a file, or send to the socket of a log daemon, instead of printing.
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    file: FileFlags,
 }
 
 /// Prints the feed.
@@ -39,7 +43,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         syslog: arguments
             .rfc5424
             .then(|| SyslogWriter::new(&host::name(), &std::process::id().to_string())),
-        lines: Lines::open(arguments.output, context.output)?,
+        lines: Lines::open(&arguments.file, context.output)?,
     };
     let (snapshot, mut feed) = Feed::open(repo, Some(&bus), only).await?;
     printer.snapshot(&snapshot)?;

@@ -1,22 +1,37 @@
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
-use decnet_engine::{Engine, LogCursor, LogFormat, LogItem, LogOptions, Muted};
+use decnet_engine::{Engine, LogCursor, LogFormat, LogOptions, Logs, Muted};
 use decnet_topology::{Name, ServiceName};
 use jiff::Timestamp;
 
-use crate::{command_error::CommandError, context::Context, duration::read_past, exit::Exit, lines::Lines, lookup};
+use crate::{
+    command_error::CommandError,
+    context::Context,
+    destination::{Destination, DestinationFlags},
+    duration::read_past,
+    exit::Exit,
+    interrupt::Signals,
+    lookup,
+};
 
 /// Print what visitors do in the deckies.
 ///
 /// The lines of all containers are collected and ordered by time. With --follow the command then waits for more, also of deckies
-/// that are created later. With --cursor-file, the next start continues after the last line.
+/// that are created later. With --cursor-file, the next start continues after the last line that arrived at its destination.
+/// With --store, visits outlive their containers.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
                         decnet logs corp --follow\n  \
                         decnet logs corp --paths\n  \
                         decnet logs corp --decky web-01 --service ssh --since -2h\n  \
                         decnet logs --json | jq -c 'select(.entry.record.event.action == \"auth.attempt\")'\n  \
-                        decnet logs --follow --cursor-file cursor.json --output visits.log")]
+                        decnet logs --follow --cursor-file cursor.json --output visits.log --rotate-size 100MB\n  \
+                        decnet logs --follow --cursor-file cursor.json --store --to syslog+tls://logs.example.com\n  \
+                        decnet logs --follow --to https://example.com/hook --header @token.txt\n  \
+                        decnet logs --stored --since '3 days ago'")]
 pub(crate) struct Arguments {
     /// The maze: its name, its id, or the start of its id; all mazes if it is missing.
     topology: Option<String>,
@@ -33,7 +48,7 @@ pub(crate) struct Arguments {
     #[arg(long, short)]
     follow: bool,
     /// Print the ways of attackers through the mazes instead of lines: their moves, with the mutations of the deckies meanwhile.
-    #[arg(long, conflicts_with_all = ["follow", "cursor_file"])]
+    #[arg(long, conflicts_with_all = ["follow", "cursor_file", "stored", "store", "to", "output"])]
     paths: bool,
     /// Leave out visitors from an address or a subnet, at all ports or at one: 192.0.2.7, 192.0.2.0/24:22.
     #[arg(long, value_name = "VISITOR")]
@@ -41,10 +56,18 @@ pub(crate) struct Arguments {
     /// Continue after the lines that this file has, and keep it up to date. It is created if it does not exist.
     #[arg(long, value_name = "FILE")]
     cursor_file: Option<PathBuf>,
-    /// Append to a file, or send to the socket of a log daemon, instead of printing.
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    /// Print the visits that --store has kept in the database, without Docker.
+    #[arg(long, conflicts_with_all = ["follow", "cursor_file", "store"])]
+    stored: bool,
+    #[command(flatten)]
+    destination: DestinationFlags,
 }
+
+/// How often the cursor is written while lines come without a pause.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long an interrupted command tries to send the lines that wait.
+const LAST: Duration = Duration::from_secs(5);
 
 /// Prints the log.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
@@ -58,58 +81,95 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         .follow(arguments.follow)
         .mute(arguments.mute);
     if arguments.paths {
-        return paths(&engine, options, arguments.output, context).await;
+        return paths(&engine, options, context).await;
     }
     let options = match &arguments.cursor_file {
         Some(path) => options.cursor(LogCursor::read(path)?),
         None => options,
     };
-    let mut lines = Lines::open(arguments.output, context.output)?;
     let format = if context.output.json {
         LogFormat::Json
     } else {
         LogFormat::Text
     };
-    let mut logs = engine.logs(options).await?;
-    while let Some(item) = logs.next().await.transpose()? {
-        let line = format.line(&item);
-        if format == LogFormat::Text && !matches!(item, LogItem::Entry(_)) {
-            crate::output::say(&line);
-        } else {
-            lines.put(&line)?;
+    let flags = &arguments.destination;
+    let mut destination = Destination::open(flags, format, arguments.follow, engine.repo(), context.output).await?;
+    if arguments.stored {
+        let mut stored = engine.stored_logs(options).await?;
+        while let Some(item) = stored.next().await.transpose()? {
+            destination.put(&item).await?;
         }
-        if logs.is_idle()
-            && let Some(path) = &arguments.cursor_file
-        {
+        destination.close().await?;
+    } else {
+        let mut logs = engine.logs(options).await?;
+        let cursor = arguments.cursor_file.as_deref();
+        // With a cursor, the next start sends the lines that wait.
+        let must_flush = cursor.is_none() && destination.has_batches();
+        let interrupted = async {
+            if must_flush {
+                Signals::new()?.next().await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+            Ok::<(), CommandError>(())
+        };
+        tokio::select! {
+            written = write(&mut logs, &mut destination, cursor) => written?,
+            interrupted = interrupted => {
+                interrupted?;
+                tokio::time::timeout(LAST, destination.close()).await.unwrap_or(Ok(()))?;
+                return Ok(Exit::Interrupted);
+            }
+        }
+        destination.close().await?;
+        if let Some(path) = cursor {
             logs.cursor().write(path)?;
         }
-    }
-    if let Some(path) = &arguments.cursor_file {
-        logs.cursor().write(path)?;
     }
     Ok(Exit::Done)
 }
 
 /// Prints the ways of attackers.
-async fn paths(
-    engine: &Engine,
-    options: LogOptions,
-    output: Option<PathBuf>,
-    context: &Context,
-) -> Result<Exit, CommandError> {
+async fn paths(engine: &Engine, options: LogOptions, context: &Context) -> Result<Exit, CommandError> {
     let paths = engine.paths(options).await?;
-    let mut lines = Lines::open(output, context.output)?;
     if paths.is_empty() {
         context.output.note("no visitors so far");
     }
     for path in paths {
         if context.output.json {
-            lines.put(&serde_json::to_string(&path)?)?;
+            context.output.json_line(&path)?;
             continue;
         }
         for line in path.describe() {
-            lines.put(&line)?;
+            context.output.data(&format!("{line}\n"))?;
         }
     }
     Ok(Exit::Done)
+}
+
+/// Writes all items, and the cursor after items that have arrived.
+async fn write(logs: &mut Logs, destination: &mut Destination, cursor: Option<&Path>) -> Result<(), CommandError> {
+    let save = |logs: &Logs| cursor.map_or(Ok(()), |path| logs.cursor().write(path));
+    let mut saved = Instant::now();
+    loop {
+        let item = match destination.due() {
+            None => logs.next().await,
+            Some(due) => tokio::select! {
+                item = logs.next() => item,
+                () = tokio::time::sleep_until(due.into()) => {
+                    destination.flush().await?;
+                    save(logs)?;
+                    continue;
+                }
+            },
+        };
+        let Some(item) = item.transpose()? else {
+            return Ok(());
+        };
+        destination.put(&item).await?;
+        if destination.due().is_none() && (logs.is_idle() || saved.elapsed() >= PAUSE) {
+            save(logs)?;
+            saved = Instant::now();
+        }
+    }
 }

@@ -10,4 +10,5 @@ mod mutating;
 mod obstacles;
 mod restarting;
 mod unwritable;
+mod visits;
 mod watching;

@@ -83,6 +83,17 @@ fn an_invalid_command_line_exits_with_2() {
         &["apply"],
         &["create", "corp", "--subnet", "10.0.0.1/24"],
         &["reap", "--instance", "mine"],
+        &["logs", "--rotate-size", "1MB"],
+        &["logs", "--output", "visits.log", "--rotate-size", "large"],
+        &[
+            "logs",
+            "--output",
+            "visits.log",
+            "--rotate-size",
+            "1MB",
+            "--rotate-keep",
+            "0",
+        ],
         &[],
     ] {
         let ran = sandbox.run(arguments).exits(2);

@@ -8,6 +8,7 @@ mod exit_codes;
 mod files;
 mod generate;
 mod grammar;
+mod log_targets;
 mod mutate;
 mod mutations;
 mod past;
