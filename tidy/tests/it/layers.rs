@@ -72,7 +72,7 @@ const COMMAND: Layers = Layers {
         &["bus", "exit", "output", "store"],
         &["confirm", "input", "interrupt", "lines", "log", "progress", "report"],
         &["context"],
-        &["lookup", "past"],
+        &["destination", "lookup", "past"],
         &["commands"],
         &["cli"],
     ],
