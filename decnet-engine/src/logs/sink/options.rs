@@ -10,7 +10,7 @@ use crate::{event::sink::LogRotation, logs::LogFormat};
 #[must_use]
 #[non_exhaustive]
 pub struct LogWriterOptions {
-    /// The form of the lines. Syslog servers always get RFC 5424 lines, and a webhook gets JSON instead of text for people.
+    /// The form of the lines. Syslog servers always get messages of RFC 5424, and a webhook gets JSON instead of text for people.
     pub format: LogFormat,
     /// The rotation of a file; none by default.
     pub rotation: Option<LogRotation>,

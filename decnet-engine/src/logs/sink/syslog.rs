@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf},
@@ -25,6 +26,7 @@ use super::{
     target::{SyslogServer, Transport},
     tls,
 };
+use crate::host;
 
 /// The longest datagram. RFC 5426 asks receivers to accept it.
 const LONGEST_DATAGRAM: usize = 2048;
@@ -37,6 +39,7 @@ pub(super) struct Syslog {
     timeout: Duration,
     policy: Policy,
     link: Option<Link>,
+    header: Header,
 }
 
 struct Tls(TlsConnector);
@@ -80,6 +83,7 @@ impl Syslog {
             timeout: options.timeout,
             policy,
             link: None,
+            header: Header::new(&host::name()),
         })
     }
 
@@ -88,9 +92,10 @@ impl Syslog {
         self.persist(None).await
     }
 
-    /// Sends a line. Returns when the system has accepted all of it.
-    pub(super) async fn send(&mut self, line: &str) -> Result<(), LogTargetError> {
-        self.persist(Some(line)).await
+    /// Sends a text as a message of RFC 5424. Returns when the system has accepted all of it.
+    pub(super) async fn send(&mut self, text: &str) -> Result<(), LogTargetError> {
+        let line = self.header.message(text, Timestamp::now());
+        self.persist(Some(&line)).await
     }
 
     /// Ends the connection in the way that the protocol asks for.
@@ -176,6 +181,27 @@ impl Link {
     }
 }
 
+/// The header of messages of RFC 5424, with the facility `local0` and the severity notice.
+#[derive(Debug)]
+struct Header {
+    host: String,
+    process: u32,
+}
+
+impl Header {
+    fn new(host: &str) -> Self {
+        let host: String = host.chars().filter(char::is_ascii_graphic).take(255).collect();
+        Self {
+            host: if host.is_empty() { "-".into() } else { host },
+            process: std::process::id(),
+        }
+    }
+
+    fn message(&self, text: &str, at: Timestamp) -> String {
+        format!("<133>1 {at:.6} {} decnet {} visit - {text}", self.host, self.process)
+    }
+}
+
 /// Returns whether the other side has closed a stream. What it sent is ignored.
 fn is_closed(stream: &mut dyn Duplex) -> bool {
     let mut space = [0; 256];
@@ -208,4 +234,21 @@ async fn datagrams(place: (&str, u16)) -> io::Result<UdpSocket> {
         }
     }
     Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_has_the_header_of_rfc_5424() {
+        let at = Timestamp::from_second(1_900_000_000).unwrap();
+        for (host, expected) in [("trap-1", "trap-1"), ("", "-"), ("a b", "ab")] {
+            let line = Header::new(host).message("{\"a\": \"[b\"}", at);
+            let parsed = syslog_loose::parse_message(&line, syslog_loose::Variant::RFC5424);
+            assert_eq!(parsed.hostname, (expected != "-").then_some(expected), "{line}");
+            assert_eq!((parsed.appname, parsed.msg), (Some("decnet"), "{\"a\": \"[b\"}"));
+            assert_eq!(parsed.timestamp.unwrap().timestamp(), 1_900_000_000);
+        }
+    }
 }
