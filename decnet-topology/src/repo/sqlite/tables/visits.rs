@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use rusqlite::{Transaction, params};
 
 use crate::{
-    name::ServiceName,
+    name::{Name, ServiceName},
     repo::{
         Visit, VisitFilter,
         sqlite::{
@@ -41,7 +41,7 @@ pub(in crate::repo::sqlite) fn insert(tx: &Transaction<'_>, key: i64, visit: &Vi
         visit.id,
         written(visit.at),
         visit.decky.as_str(),
-        visit.service.as_ref().map(|service| service.as_str()),
+        visit.service.as_ref().map(ServiceName::as_str),
         visit.source.map(Ipv4Addr::to_bits),
         visit.entry,
     ])?;
@@ -86,8 +86,8 @@ pub(in crate::repo::sqlite) fn list(
         key,
         at,
         id,
-        filter.decky.as_ref().map(|decky| decky.as_str()),
-        filter.service.as_ref().map(|service| service.as_str()),
+        filter.decky.as_ref().map(Name::as_str),
+        filter.service.as_ref().map(ServiceName::as_str),
         filter.source.map(Ipv4Addr::to_bits),
         limit,
     ])?;
