@@ -184,6 +184,7 @@ fn hint_of_runtime(error: &RuntimeError) -> Option<&'static str> {
 fn hint_of_finding(finding: Option<&Finding>) -> &'static str {
     match finding.map(|finding| finding.code) {
         Some(Code::SubnetSpecial) => "move the LANs to private subnets (`decnet next-subnet` prints one)",
+        Some(Code::ImageUnavailable) => "check the name in the catalogue, and that the daemon can reach the registry",
         Some(Code::HostPortTaken) => "stop the process that listens there, or publish another port: --publish ssh=2222",
         Some(Code::SubnetHostOverlap | Code::SubnetOverlap) => {
             "move the LANs to other subnets (`decnet next-subnet` prints one), or remove the conflicting network or route"

@@ -16,6 +16,7 @@ use crate::{
     desired::{
         BASE_CAPABILITIES, BaseSpec, Desired, ImageSpec, InterfaceSpec, Limits, LogSpec, NO_CORE, NOBODY, NetworkSpec,
         OOM_SCORE, PER_USER, PortMapping, RESOLVER, RunAs, SCRATCH, ServiceNetwork, ServiceSpec, bridge_options,
+        in_memory,
     },
     naming::{self, ContainerName, Labels, NetworkName},
 };
@@ -294,8 +295,13 @@ impl Container {
             container.ulimits.insert("fsize", bytes);
         } else {
             let (folder, options) = SCRATCH;
-            container.tmpfs = vec![format!("{folder}:{options}")];
+            if !spec.tmpfs.contains(folder) {
+                container.tmpfs.push(format!("{folder}:{options}"));
+            }
         }
+        let own = spec.tmpfs.iter();
+        let own = own.map(|folder| format!("{folder}:{}", in_memory(spec.limits.memory)));
+        container.tmpfs.extend(own);
         container
     }
 

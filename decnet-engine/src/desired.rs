@@ -10,7 +10,7 @@ mod persona;
 mod seccomp;
 mod spec;
 
-pub(crate) use bounds::{NO_CORE, OOM_SCORE, PER_USER, SCRATCH};
+pub(crate) use bounds::{NO_CORE, OOM_SCORE, PER_USER, SCRATCH, in_memory};
 pub(crate) use bridge::bridge_options;
 pub use build::{Desired, DesiredContext, DesiredError};
 pub(crate) use changed::{changed_fields, changed_spec_fields};

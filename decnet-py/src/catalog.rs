@@ -133,6 +133,7 @@ fn described(service: &decnet_topology::Service) -> Value {
         "fields": service.fields,
         "capabilities": service.capabilities,
         "writable_root": service.writable_root,
+        "tmpfs": service.tmpfs,
         "user": service.user,
         "limits": service.limits,
         "environment": service.environment,

@@ -109,6 +109,8 @@ pub enum Code {
     PublishIpv6,
     /// A gateway that a rootless daemon publishes: the log does not show the visitor's address.
     PublishRootless,
+    /// An image that the runtime does not have and cannot get.
+    ImageUnavailable,
     /// A host port that a gateway publishes is in use.
     HostPortTaken,
     /// A foreign Docker network or a route of the host covers a subnet.

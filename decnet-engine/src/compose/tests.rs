@@ -121,6 +121,7 @@ fn maze(lans: u8) -> Desired {
             ports: BTreeSet::new(),
             answers_datagrams: false,
             writable_root: None,
+            tmpfs: BTreeSet::new(),
             user: RunAs::User(NOBODY.into()),
             limits: LIMITS,
             seccomp: Seccomp::profile(),
@@ -198,6 +199,22 @@ fn a_read_only_root_has_a_writable_tmp_and_a_writable_root_has_a_limit() {
         serde_json::json!(["/tmp:rw,noexec,nosuid,nodev,size=16m"])
     );
     assert_eq!(read_only["ulimits"]["core"], 1);
+    let add = |desired: &mut Desired, folder: &str| {
+        let services = desired.services.values_mut();
+        services.for_each(|service| service.tmpfs.extend([folder.to_owned()]));
+    };
+    add(&mut desired, "/var/log/http");
+    let own = |folder: &str| format!("{folder}:rw,noexec,nosuid,nodev,mode=1777,size={}", LIMITS.memory / 2);
+    assert_eq!(
+        written(&desired)["tmpfs"],
+        serde_json::json!(["/tmp:rw,noexec,nosuid,nodev,size=16m", own("/var/log/http")])
+    );
+    add(&mut desired, "/tmp");
+    assert_eq!(
+        written(&desired)["tmpfs"],
+        serde_json::json!([own("/tmp"), own("/var/log/http")])
+    );
+    desired.services.values_mut().for_each(|service| service.tmpfs.clear());
     desired
         .services
         .values_mut()

@@ -15,3 +15,9 @@ pub(crate) const NO_CORE: i64 = 1;
 
 /// The only folder that a service with a read-only root may write to; it is in memory.
 pub(crate) const SCRATCH: (&str, &str) = ("/tmp", "rw,noexec,nosuid,nodev,size=16m");
+
+/// Returns the options of a folder in memory. Every user may write to it, and it counts as the container's memory, whose limit
+/// applies to all such folders together.
+pub(crate) fn in_memory(memory: i64) -> String {
+    format!("rw,noexec,nosuid,nodev,mode=1777,size={}", memory / 2)
+}

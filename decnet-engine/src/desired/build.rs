@@ -379,6 +379,7 @@ impl<'a> Maker<'_, 'a> {
             capabilities: entry.capabilities.clone(),
             ports: BTreeSet::new(),
             answers_datagrams: false,
+            tmpfs: entry.tmpfs.clone(),
             writable_root: entry.writable_root.then(|| writable_root(entry.limits)),
             user: run_as(entry, is_builtin),
             limits: bounded(limits, entry.limits),

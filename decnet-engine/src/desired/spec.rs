@@ -245,6 +245,9 @@ pub struct ServiceSpec {
     pub answers_datagrams: bool,
     /// The limit of bytes written to its root, if the storage driver supports it; none if the root is read-only.
     pub writable_root: Option<i64>,
+    /// The folders that are writable and in memory.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tmpfs: BTreeSet<String>,
     /// The user.
     pub user: RunAs,
     /// Its limits.

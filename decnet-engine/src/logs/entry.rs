@@ -32,6 +32,10 @@ pub struct LogEntry {
     pub content: LogContent,
 }
 
+/// The keys that honeypots use for the address of a visitor: Cowrie and Dionaea the first, Heralding and SentryPeer the second,
+/// and Dicompot the third. `source.ip` of ECS comes before them.
+const VISITOR_KEYS: [&str; 3] = ["src_ip", "source_ip", "IP"];
+
 /// What a container printed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -39,6 +43,13 @@ pub struct LogEntry {
 pub enum LogContent {
     /// An event of a built-in service.
     Record(Box<Record>),
+    /// A JSON object that another program printed.
+    Json {
+        /// Whether it was printed on stderr.
+        is_error: bool,
+        /// The object.
+        message: serde_json::Map<String, serde_json::Value>,
+    },
     /// A line of another program.
     Text {
         /// Whether it was printed on stderr.
@@ -83,18 +94,37 @@ pub enum LogItem {
 impl LogEntry {
     /// Returns the address of the visitor, if the line has one.
     pub(super) fn visitor(&self) -> Option<Ipv4Addr> {
-        match &self.content {
-            LogContent::Record(record) => record.source.and_then(|source| source.ip),
-            LogContent::Text { .. } => None,
-        }
+        self.content.visitor()
     }
 }
 
 impl LogContent {
-    pub(super) fn text(stream: LogStream, message: String) -> Self {
-        Self::Text {
-            is_error: stream == LogStream::Stderr,
-            message,
+    /// Returns what a program printed that does not write events.
+    pub(super) fn of(stream: LogStream, line: String) -> Self {
+        let is_error = stream == LogStream::Stderr;
+        // Most lines are no JSON. Objects that are nested too deeply are text.
+        let object = line.trim_start().starts_with('{').then(|| serde_json::from_str(&line));
+        match object {
+            Some(Ok(message)) => Self::Json { is_error, message },
+            _ => Self::Text {
+                is_error,
+                message: line,
+            },
+        }
+    }
+
+    /// Returns the address of the visitor; none if the line does not have it.
+    pub(super) fn visitor(&self) -> Option<Ipv4Addr> {
+        match self {
+            Self::Record(record) => record.source?.ip,
+            Self::Json { message, .. } => {
+                let nested = message.get("source").and_then(|source| source.get("ip"));
+                let named = VISITOR_KEYS.iter().find_map(|key| message.get(*key));
+                let text = nested.or(named)?.as_str()?;
+                // A socket that accepts both families shows IPv4 addresses like this.
+                text.strip_prefix("::ffff:").unwrap_or(text).parse().ok()
+            }
+            Self::Text { .. } => None,
         }
     }
 }

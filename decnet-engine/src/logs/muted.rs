@@ -46,11 +46,12 @@ impl Muted {
 
 /// Returns whether the visitor of an entry is muted.
 pub(super) fn is_muted(muted: &[Muted], entry: &LogEntry) -> bool {
-    let (LogContent::Record(record), Some(visitor)) = (&entry.content, entry.visitor()) else {
-        return false;
+    let port = match &entry.content {
+        LogContent::Record(record) => record.destination.and_then(|destination| destination.port),
+        _ => None,
     };
-    let port = record.destination.and_then(|destination| destination.port);
-    muted.iter().any(|muted| muted.matches(visitor, port))
+    let matches = |visitor| muted.iter().any(|muted| muted.matches(visitor, port));
+    entry.visitor().is_some_and(matches)
 }
 
 impl FromStr for Muted {

@@ -54,13 +54,9 @@ impl Source {
                 LogContent::Record(Box::new(record))
             }
             Err(_) if self.service.is_none() => return None,
-            Err(_) => LogContent::text(line.stream, line.text),
+            Err(_) => LogContent::of(line.stream, line.text),
         };
-        let visitor = match &content {
-            LogContent::Record(record) => record.source.and_then(|source| source.ip),
-            LogContent::Text { .. } => None,
-        };
-        let from = visitor.and_then(|address| maze?.decky_at(address).cloned());
+        let from = content.visitor().and_then(|address| maze?.decky_at(address).cloned());
         let short = self.id.get(..12).unwrap_or(&self.id);
         Some(LogEntry {
             id: format!("{short}-{:x}-{}", line.at.as_nanosecond(), position.line()),

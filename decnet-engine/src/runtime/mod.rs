@@ -10,14 +10,14 @@ pub mod simulated;
 pub(crate) mod docker;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::{self, Debug},
     net::Ipv4Addr,
 };
 
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult, StateReport};
-use decnet_topology::InstanceId;
+use decnet_topology::{ImageSource, InstanceId};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
@@ -175,6 +175,15 @@ pub trait Runtime: Send + Sync + Debug {
 
     /// Lists the networks with a subnet that do not belong to a store.
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError>;
+
+    /// Returns the images that the runtime does not have and cannot get, each with the reason. Nothing is pulled or built.
+    ///
+    /// It may ask a registry, but only for an image that is not present. An image is left out if this cannot be found out, for
+    /// instance because the registry does not answer in time.
+    async fn unavailable_images(
+        &self,
+        images: &BTreeSet<ImageSource>,
+    ) -> Result<BTreeMap<ImageSource, String>, RuntimeError>;
 
     /// Performs one action for a store. If it fails, the inverse action undoes what was half done.
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError>;

@@ -4,6 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::catalog::{FieldType, ImageSource, Protocol, Service, ServiceField, ServiceLimits, environment};
 
+/// The longest path of a folder in memory. Linux allows 4096 bytes, and Docker puts its own folders before it.
+const LONGEST_PATH: usize = 1024;
+
+/// The most folders in memory of a service: each is a mount.
+const FOLDERS: usize = 32;
+
 /// Returns the faults of a service: the key of each, and a description.
 pub(super) fn faults(service: &Service) -> Vec<(&'static str, String)> {
     let name = &service.name;
@@ -19,6 +25,18 @@ pub(super) fn faults(service: &Service) -> Vec<(&'static str, String)> {
             "services.{name}.broadcast: `{port}` is not a UDP port, and nothing else can be sent to a whole LAN"
         );
         faults.push(("broadcast", message));
+    }
+    for folder in service.tmpfs.iter().filter(|folder| !is_folder(folder)) {
+        let message = format!(
+            "services.{name}.tmpfs: {folder:?} is not a folder like `/var/log/{name}`: an absolute path of letters, digits and \
+             `_.-/`, without `..`, at most {LONGEST_PATH} bytes long, and not in /proc, /sys or /dev"
+        );
+        faults.push(("tmpfs", message));
+    }
+    if service.tmpfs.len() > FOLDERS {
+        let (count, most) = (service.tmpfs.len(), FOLDERS);
+        let message = format!("services.{name}.tmpfs: it has {count} folders, more than {most}");
+        faults.push(("tmpfs", message));
     }
     let of_fields = faults_of_fields(&service.fields).into_iter();
     faults.extend(of_fields.map(|message| ("fields", format!("services.{name}.fields: {message}"))));
@@ -45,6 +63,20 @@ fn is_reference(text: &str) -> bool {
         && part(name)
         && !name.contains(|character: char| character.is_ascii_uppercase())
         && (registry.is_empty() || registry.split('/').all(part))
+}
+
+/// Returns whether Docker can mount a folder in memory at a path. Other characters would end the path in Docker's options, and
+/// the kernel's own folders hide what the engine masks in them.
+fn is_folder(text: &str) -> bool {
+    let Some(path) = text.strip_prefix('/') else {
+        return false;
+    };
+    let allowed = |part: &str| {
+        let character = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
+        !["", ".", ".."].contains(&part) && part.chars().all(character)
+    };
+    let first = path.split('/').next().unwrap_or_default();
+    text.len() <= LONGEST_PATH && path.split('/').all(allowed) && !["proc", "sys", "dev"].contains(&first)
 }
 
 /// Returns the reasons why Linux would not start a service that Docker accepts.

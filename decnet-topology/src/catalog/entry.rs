@@ -100,6 +100,9 @@ pub struct Service {
     pub capabilities: BTreeSet<String>,
     /// Whether its root must be writable.
     pub writable_root: bool,
+    /// The folders, as absolute paths, that are writable and in memory. They are empty at first.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub tmpfs: BTreeSet<String>,
     /// The user that it runs as, `uid[:gid]`. The default is the image's user, or 65534:65534 if that is root.
     pub user: Option<String>,
     /// Its resource limits.
@@ -125,6 +128,7 @@ impl Service {
             fields: Vec::new(),
             capabilities: BTreeSet::new(),
             writable_root: false,
+            tmpfs: BTreeSet::new(),
             user: None,
             limits: ServiceLimits::default(),
             seccomp: SeccompMode::default(),

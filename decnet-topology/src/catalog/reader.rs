@@ -62,6 +62,7 @@ const SERVICE: &[&str] = &[
     "fields",
     "capabilities",
     "writable_root",
+    "tmpfs",
     "user",
     "limits",
     "seccomp",
@@ -144,6 +145,7 @@ fn service(at: At<'_, '_>, known: Option<Service>, name: ServiceName) -> Option<
     put(&mut service.fields, get("fields").map(service_fields));
     put(&mut service.capabilities, get("capabilities").and_then(texts));
     put(&mut service.writable_root, get("writable_root").and_then(At::flag));
+    put(&mut service.tmpfs, get("tmpfs").and_then(texts));
     put(&mut service.user, get("user").and_then(text).map(none_if_empty));
     put(&mut service.limits, get("limits").and_then(limits));
     put(

@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use crate::{
-    catalog::{Catalog, Port},
+    catalog::{Catalog, ImageSource, Port},
     finding::{Code, Finding, Findings, Target},
     name::ServiceName,
     publish::{HostPort, Publish},
@@ -35,6 +35,8 @@ pub struct HostFacts {
     pub unlimited: Vec<String>,
     /// Whether the daemon runs rootless, so that a proxy forwards published ports.
     pub rootless: bool,
+    /// The images of services that the runtime does not have and cannot get, each with the reason.
+    pub unavailable_images: BTreeMap<ImageSource, String>,
     /// The missing features of the engine that mazes need, each with a remedy.
     pub engine_lacks: Vec<String>,
 }

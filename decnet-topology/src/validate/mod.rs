@@ -130,6 +130,7 @@ pub fn validate_in<'a>(
     if let Some(host) = surroundings.host {
         host::taken(&published, host, found);
         host::overlaps(&view, host, found);
+        shared::images(&greedy, host, found);
         shared::disk(&greedy, host, found);
         shared::engine(host, found);
         shared::neighbours(&view, host, found);

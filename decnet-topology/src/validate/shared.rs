@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    catalog::Service,
+    catalog::{ImageSource, Service},
     finding::{Code, Finding, Findings, Target},
     name::ServiceName,
     net,
@@ -19,6 +19,7 @@ use crate::{
 pub(super) struct Greedy {
     root: BTreeMap<ServiceName, String>,
     writable: BTreeMap<ServiceName, String>,
+    images: BTreeMap<ServiceName, (ImageSource, String)>,
 }
 
 impl Greedy {
@@ -30,6 +31,10 @@ impl Greedy {
                     services.insert(service.name.clone(), decky.name.into());
                 }
             };
+            if known.image != ImageSource::Builtin && !self.images.contains_key(service.name) {
+                let user = (known.image.clone(), decky.name.into());
+                self.images.insert(service.name.clone(), user);
+            }
             if Service::is_root(known) {
                 remember(&mut self.root);
             }
@@ -47,6 +52,25 @@ pub(super) fn root(greedy: &Greedy, findings: &mut Findings) {
             "`{service}` runs as root (first on decky `{decky}`), which shares limits per user with the host's root; give it another `user` in the catalogue, like 65534:65534"
         );
         findings.push(Finding::new(Code::ServiceRoot, target(service, decky), message));
+    }
+}
+
+/// `IMAGE_UNAVAILABLE`: a service whose image does not exist.
+pub(super) fn images(greedy: &Greedy, host: &HostFacts, findings: &mut Findings) {
+    for (service, (image, decky)) in &greedy.images {
+        let Some(reason) = host.unavailable_images.get(image) else {
+            continue;
+        };
+        let remedy = match image {
+            ImageSource::Build(_) => "correct the folder in the catalogue; it needs a Dockerfile",
+            _ => {
+                "correct the name in the catalogue, make the registry reachable, or load the image (`docker pull`, `docker load`)"
+            }
+        };
+        let message = format!(
+            "the image `{image}` of `{service}` (first on decky `{decky}`) is not available: {reason}; {remedy}"
+        );
+        findings.push(Finding::new(Code::ImageUnavailable, target(service, decky), message));
     }
 }
 

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    Catalog, Code, DaemonNetwork, Draft, DraftLan, HostFacts, HostRoute, Listener, Publish, RuleSet, SubnetClaim,
-    Surroundings, Topology, validate_against, validate_in,
+    Catalog, Code, DaemonNetwork, Draft, DraftLan, HostFacts, HostRoute, ImageSource, Listener, Publish, RuleSet,
+    SubnetClaim, Surroundings, Topology, validate_against, validate_in,
 };
 use proptest::prelude::*;
 
@@ -318,4 +318,43 @@ fn each_missing_feature_of_the_daemon_causes_one_warning() {
         panic!("one warning")
     };
     assert!(warning.contains("`ssh` of gateway `one`"), "{warning}");
+}
+
+#[test]
+fn an_image_that_does_not_exist_is_an_error_with_its_name_and_a_remedy() {
+    let text = "[services.pot]\nports = [\"9000/tcp\"]\nimage = \"example.org/pot:1\"\n\
+                [services.forge]\nports = [\"3000/tcp\"]\nimage = { build = \"forge\" }\n\
+                [services.there]\nports = [\"3001/tcp\"]\nimage = \"example.org/there:1\"\n";
+    let catalog = Catalog::builtin().extend_from_toml(text).expect("a catalogue");
+    let maze = Topology::builder()
+        .dmz("dmz", "172.20.0.0/24")
+        .decky("one", |decky| {
+            decky.on("dmz", "172.20.0.10").services(["ssh", "pot", "there"])
+        })
+        .decky("two", |decky| decky.on("dmz", "172.20.0.11").services(["pot", "forge"]))
+        .build()
+        .expect("a maze");
+    let missing = [
+        (ImageSource::Reference("example.org/pot:1".into()), "manifest unknown"),
+        (ImageSource::Build("forge".into()), "forge/Dockerfile: not found"),
+    ];
+    let facts = HostFacts {
+        unavailable_images: missing.map(|(image, reason)| (image, reason.to_owned())).into(),
+        ..HostFacts::default()
+    };
+    let surroundings = Surroundings {
+        host: Some(&facts),
+        ..Surroundings::default()
+    };
+    let report = validate_in(&maze, &catalog, RuleSet::deploy(), surroundings);
+    let errors: Vec<_> = report.errors().map(ToString::to_string).collect();
+    assert_eq!(
+        errors,
+        [
+            "error IMAGE_UNAVAILABLE: the image `build forge` of `forge` (first on decky `two`) is not available: forge/Dockerfile: \
+             not found; correct the folder in the catalogue; it needs a Dockerfile",
+            "error IMAGE_UNAVAILABLE: the image `example.org/pot:1` of `pot` (first on decky `one`) is not available: manifest \
+             unknown; correct the name in the catalogue, make the registry reachable, or load the image (`docker pull`, `docker load`)",
+        ]
+    );
 }

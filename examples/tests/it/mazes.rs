@@ -1,6 +1,8 @@
 use std::{fs, path::PathBuf};
 
-use decnet_topology::{Catalog, Finding, Graph, RuleSet, SubnetPool, Syntax, Topology, document};
+use decnet_topology::{
+    Catalog, Finding, Graph, ImageSource, RuleSet, SeccompMode, Service, SubnetPool, Syntax, Topology, document,
+};
 
 fn folder() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "mazes"].iter().collect()
@@ -56,4 +58,94 @@ fn the_documented_picture_shows_its_maze() {
     let page = fs::read_to_string(folder().join("../../docs/maze-file.md")).unwrap();
     let corp = resolve(&fs::read_to_string(folder().join("corp.yaml")).unwrap());
     assert!(page.contains(&format!("```mermaid\n{}```", Graph::new(&corp).to_mermaid())));
+}
+
+fn public() -> Catalog {
+    let path = folder().join("../catalog/high-interaction.toml");
+    let own = fs::read_to_string(path).unwrap();
+    Catalog::builtin()
+        .extend_from_toml(&own)
+        .unwrap_or_else(|refused| panic!("{refused}"))
+}
+
+/// The services of the catalogue of public images.
+fn public_services() -> Vec<Service> {
+    let catalog = public();
+    let own = catalog
+        .services()
+        .filter(|service| service.image != ImageSource::Builtin);
+    own.cloned().collect()
+}
+
+#[test]
+fn every_public_image_has_a_tag_and_all_limits_that_the_hardening_has() {
+    let services = public_services();
+    let names: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "adbhoney",
+            "conpot_full",
+            "cowrie",
+            "dicompot",
+            "dionaea",
+            "elasticpot",
+            "heralding",
+            "medpot",
+            "redishoneypot"
+        ]
+    );
+    for service in &services {
+        let name = &service.name;
+        let ImageSource::Reference(image) = &service.image else {
+            panic!("{name}: {}", service.image);
+        };
+        assert!(image.rsplit('/').next().unwrap().contains(':'), "{name}: {image}");
+        assert!(!service.is_root() && !service.writable_root, "{name}");
+        assert_eq!(service.seccomp, SeccompMode::Decnet, "{name}");
+        let privileged = service.ports.iter().any(|port| port.number < 1024);
+        assert_eq!(service.capabilities.contains("NET_BIND_SERVICE"), privileged, "{name}");
+    }
+}
+
+#[test]
+fn a_maze_with_every_public_image_is_valid_without_warnings() {
+    let mut maze = Topology::builder()
+        .dmz("dmz", "10.77.0.0/24")
+        .lan("inner", "10.77.1.0/24");
+    maze = maze.decky("gate", |decky| {
+        decky.on("dmz", "10.77.0.10").on("inner", "10.77.1.10").forwards()
+    });
+    for (at, service) in public_services().iter().enumerate() {
+        let address = format!("10.77.1.{}", 20 + at);
+        maze = maze.decky(&format!("pot-{at}"), |decky| {
+            decky.on("inner", &address).services([service.name.as_str()])
+        });
+    }
+    let valid = maze.build().unwrap().validate(&public(), RuleSet::deploy());
+    let valid = valid.unwrap_or_else(|invalid| panic!("{:#?}", invalid.report));
+    let none: [Finding; 0] = [];
+    assert_eq!(valid.report().findings(), none);
+}
+
+#[test]
+fn one_line_swaps_a_built_in_service_for_a_public_image() {
+    let text = fs::read_to_string(folder().join("corp.yaml")).unwrap();
+    let swapped = text.replacen("[ssh]", "[cowrie]", 1);
+    assert_ne!(text, swapped, "a decky with ssh only");
+    resolve(&swapped).validate(&public(), RuleSet::deploy()).unwrap();
+}
+
+#[test]
+fn two_public_images_on_one_port_are_refused() {
+    let maze = Topology::builder().dmz("dmz", "10.77.0.0/24").decky("gate", |decky| {
+        decky.on("dmz", "10.77.0.10").services(["cowrie", "heralding"])
+    });
+    let invalid = maze
+        .build()
+        .unwrap()
+        .validate(&public(), RuleSet::deploy())
+        .unwrap_err();
+    let codes: Vec<_> = invalid.report.errors().map(|error| error.code.as_str()).collect();
+    assert_eq!(codes, ["SERVICE_PORT_CLASH", "SERVICE_PORT_CLASH"]);
 }

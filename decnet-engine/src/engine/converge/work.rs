@@ -248,7 +248,7 @@ impl Engine {
         options: &DeployOptions,
     ) -> Result<Task, EngineError> {
         let settings = options.settings.clone().unwrap_or_else(|| stored.row.settings.clone());
-        let host = self.host_facts(&current, before).await?;
+        let host = self.host_facts(&current, before, &stored).await?;
         let target = Target {
             stored: &stored,
             settings: &settings,
@@ -283,7 +283,7 @@ impl Engine {
             None
         } else {
             target = target.since(&stored, Inside::Unknown);
-            Some(self.host_facts(&current, &stored).await?)
+            Some(self.host_facts(&current, &stored, &stored).await?)
         };
         let change = self.change(facts, target, current.observed, host.as_ref()).await?;
         let force = outstanding.or(Force::all_if(options.force));

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    Catalog, DaemonNetwork, DeploySettings, HostFacts, InstallationSecret, InstanceId, Lan, Mode, Port, RuleSet,
-    StoredTopology, Surroundings, TopologyId, TopologyRow, ValidTopology, published_ports,
+    Catalog, DaemonNetwork, Decky, DeploySettings, HostFacts, ImageSource, InstallationSecret, InstanceId, Lan, Mode,
+    Port, RuleSet, StoredTopology, Surroundings, TopologyId, TopologyRow, ValidTopology, published_ports,
 };
 use futures_util::{TryFutureExt as _, try_join};
 
@@ -81,7 +81,7 @@ impl Engine {
         })
     }
 
-    /// Reads the facts of the host if a changed maze uses subnets or ports of it that it did not use before; none otherwise.
+    /// Reads the facts of the host if a changed maze uses subnets, ports or images of it that it did not use before; none otherwise.
     pub(in crate::engine) async fn host_facts_of_change(
         &self,
         current: &CurrentState<'_>,
@@ -89,16 +89,18 @@ impl Engine {
         after: &StoredTopology,
     ) -> Result<Option<HostFacts>, EngineError> {
         if uses_more_of_the_host(&self.options.catalog, before, after) {
-            return Ok(Some(self.host_facts(current, before).await?));
+            return Ok(Some(self.host_facts(current, before, after).await?));
         }
         Ok(None)
     }
 
-    /// Gathers the facts for the rules on the host. The topology's own resources are excluded.
+    /// Gathers the facts for the rules on the host. The resources of the stored topology are excluded; the images are those of the
+    /// wanted one.
     pub(in crate::engine) async fn host_facts(
         &self,
         current: &CurrentState<'_>,
         stored: &StoredTopology,
+        wanted: &StoredTopology,
     ) -> Result<HostFacts, EngineError> {
         let foreign = self.runtime.foreign_networks(current.facts.instance).await?;
         let networks: Vec<_> = foreign
@@ -114,11 +116,14 @@ impl Engine {
             .podman
             .then(|| host::podman_lacks(current.facts.info.local));
         let engine_lacks = lacks.into_iter().flatten().map(|lack| lack.to_string()).collect();
+        let images = images_of(&self.options.catalog, wanted);
+        let unavailable_images = self.runtime.unavailable_images(&images).await?;
         let mut facts = HostFacts {
             listeners: Vec::new(),
             networks,
             routes: Vec::new(),
             neighbours: None,
+            unavailable_images,
             engine_lacks,
             unlimited_storage: (!current.facts.info.limits_roots).then(|| current.facts.info.storage.clone()),
             unlimited: current.facts.info.unlimited.iter().map(ToString::to_string).collect(),
@@ -173,7 +178,7 @@ pub(in crate::engine) fn refuse_agent(row: &TopologyRow) -> Result<(), EngineErr
     }
 }
 
-/// Returns whether a maze uses subnets or ports of the host that it did not use before.
+/// Returns whether a maze uses subnets, ports or images of the host that it did not use before.
 fn uses_more_of_the_host(catalog: &Catalog, before: &StoredTopology, after: &StoredTopology) -> bool {
     let subnets = |stored: &StoredTopology| stored.topology.lans().iter().map(Lan::subnet).collect::<BTreeSet<_>>();
     let ports = |stored: &StoredTopology| {
@@ -183,5 +188,15 @@ fn uses_more_of_the_host(catalog: &Catalog, before: &StoredTopology, after: &Sto
             .map(|published| published.host.port)
             .collect::<BTreeSet<_>>()
     };
-    !subnets(after).is_subset(&subnets(before)) || !ports(after).is_subset(&ports(before))
+    !subnets(after).is_subset(&subnets(before))
+        || !ports(after).is_subset(&ports(before))
+        || !images_of(catalog, after).is_subset(&images_of(catalog, before))
+}
+
+/// Returns the images of a maze's services that do not come with this program.
+fn images_of(catalog: &Catalog, stored: &StoredTopology) -> BTreeSet<ImageSource> {
+    let services = stored.topology.deckies().iter().flat_map(Decky::services);
+    let known = services.filter_map(|service| catalog.service(service.as_str()));
+    let images = known.map(|service| service.image.clone());
+    images.filter(|image| *image != ImageSource::Builtin).collect()
 }

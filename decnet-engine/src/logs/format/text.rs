@@ -41,6 +41,10 @@ fn entry_line(entry: &LogEntry) -> String {
                 .trim_end()
                 .to_owned()
         }
+        LogContent::Json { message, .. } => {
+            let message = serde_json::to_string(message).unwrap_or_default();
+            format!("{at}  {place}  {}", cut(&message))
+        }
         LogContent::Text { message, .. } => format!("{at}  {place}  {}", cut(message)),
     }
 }

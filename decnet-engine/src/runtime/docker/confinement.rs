@@ -10,7 +10,7 @@ use rustix::process::{Resource as Limit, getrlimit};
 
 use super::{images::Wishes, labels, storage::SIZE_OPTION};
 use crate::{
-    desired::{Limits, NO_CORE, NOBODY, OOM_SCORE, PER_USER, RunAs, SCRATCH, Seccomp, ServiceSpec},
+    desired::{Limits, NO_CORE, NOBODY, OOM_SCORE, PER_USER, RunAs, SCRATCH, Seccomp, ServiceSpec, in_memory},
     naming,
     runtime::{Resource, RuntimeInfo},
 };
@@ -80,19 +80,24 @@ pub(super) fn user(run_as: &RunAs, wishes: &Wishes) -> String {
 /// regardless of the content in the image.
 pub(super) fn add_folders(host: &mut HostConfig, spec: &ServiceSpec, wishes: &Wishes, podman: bool) {
     let (scratch, options) = SCRATCH;
+    let mut folders = HashMap::new();
     if spec.writable_root.is_none() {
-        host.tmpfs = Some(HashMap::from([(scratch.into(), options.into())]));
+        folders.insert(scratch.to_owned(), options.to_owned());
     }
+    let own = spec.tmpfs.iter();
+    folders.extend(own.map(|folder| (folder.clone(), in_memory(spec.limits.memory))));
     let kept = wishes.volumes.iter().map(|folder| folder.trim_end_matches('/'));
-    let kept = kept.filter(|folder| !folder.is_empty() && (spec.writable_root.is_some() || *folder != scratch));
+    let kept: Vec<_> = kept
+        .filter(|folder| !folder.is_empty() && !folders.contains_key(*folder))
+        .collect();
     if podman {
         // Podman ignores the options of an unnamed volume and creates it on the disk.
-        let options = format!("rw,noexec,nosuid,nodev,mode=1777,size={}", spec.limits.memory / 2);
-        let folders = kept.map(|folder| (folder.to_owned(), options.clone()));
-        host.tmpfs.get_or_insert_default().extend(folders);
+        let kept = kept.iter().map(|folder| (*folder).to_owned());
+        folders.extend(kept.map(|folder| (folder, in_memory(spec.limits.memory))));
     } else {
-        host.mounts = Some(kept.map(|folder| volume(folder, spec)).collect());
+        host.mounts = Some(kept.into_iter().map(|folder| volume(folder, spec)).collect());
     }
+    host.tmpfs = Some(folders).filter(|folders| !folders.is_empty());
 }
 
 /// An anonymous volume in memory. Its content counts as the container's memory, whose limit applies to all of them together.

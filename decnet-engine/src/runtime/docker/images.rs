@@ -1,5 +1,6 @@
 use std::{
-    collections::{BTreeSet, HashMap},
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -11,7 +12,7 @@ use bollard::{
         BuildImageOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptionsBuilder, RemoveImageOptionsBuilder,
     },
 };
-use decnet_topology::InstanceId;
+use decnet_topology::{ImageSource, InstanceId};
 use futures_util::{TryStreamExt, pin_mut};
 
 use super::{Docker, failure::Failure};
@@ -57,6 +58,39 @@ impl Docker {
             (ImageSpec::Pulled { .. }, None) => self.pull(reference).await?,
         }
         Ok(Effect::Changed)
+    }
+
+    /// Finds the images that are neither here nor at their registry, and the build folders without a Dockerfile.
+    pub(super) async fn missing_images(
+        &self,
+        images: &BTreeSet<ImageSource>,
+    ) -> Result<BTreeMap<ImageSource, String>, RuntimeError> {
+        let mut missing = BTreeMap::new();
+        for image in images {
+            let reason = match image {
+                ImageSource::Reference(reference) => self.why_not_pulled(reference).await?,
+                ImageSource::Build(folder) => why_not_built(folder),
+                _ => None,
+            };
+            missing.extend(reason.map(|reason| (image.clone(), reason)));
+        }
+        Ok(missing)
+    }
+
+    /// Returns the reason why an image that is not here cannot be pulled. Returns none too if the registry does not answer in
+    /// time, or if the engine is Podman, which cannot ask a registry without pulling.
+    async fn why_not_pulled(&self, reference: &str) -> Result<Option<String>, RuntimeError> {
+        if self.image_id(reference).await?.is_some() || self.podman {
+            return Ok(None);
+        }
+        let tagged = with_tag(reference);
+        let request = self.client.inspect_registry_image(&tagged, None);
+        match self.ask(&format!("look up image {tagged}"), request).await {
+            Ok(_) => Ok(None),
+            Err(failure @ Failure::Status { .. }) => Ok(Some(failure.message())),
+            Err(Failure::Plain(RuntimeError::TimedOut { .. })) => Ok(None),
+            Err(Failure::Plain(error)) => Err(error),
+        }
     }
 
     /// Builds an image even if it exists. The daemon uses its cache for an unchanged folder, and only the daemon knows whether
@@ -162,12 +196,8 @@ impl Docker {
 
     async fn pull(&self, reference: &str) -> Result<(), RuntimeError> {
         let what = format!("pull image {reference}");
-        let last = reference.rsplit('/').next().unwrap_or(reference);
-        let mut options = CreateImageOptionsBuilder::default().from_image(reference);
-        if !last.contains([':', '@']) {
-            // Without a tag the daemon pulls all tags.
-            options = options.tag("latest");
-        }
+        let tagged = with_tag(reference);
+        let options = CreateImageOptionsBuilder::default().from_image(&tagged);
         let pieces = self.client.create_image(Some(options.build()), None, None);
         self.drain(&what, reference, pieces, |piece: &CreateImageInfo| {
             detail(piece.error_detail.as_ref())
@@ -223,6 +253,30 @@ impl Docker {
             }
         }
     }
+}
+
+/// Returns a reference with its tag. Without one, the daemon would pull all tags.
+fn with_tag(reference: &str) -> Cow<'_, str> {
+    let last = reference.rsplit('/').next().unwrap_or(reference);
+    if last.contains([':', '@']) {
+        reference.into()
+    } else {
+        format!("{reference}:latest").into()
+    }
+}
+
+/// Returns the reason why no image can be built from a folder.
+fn why_not_built(folder: &Path) -> Option<String> {
+    let file = folder.join("Dockerfile");
+    let opened = fs::File::open(&file).and_then(|file| file.metadata());
+    let found = opened.and_then(|metadata| {
+        if metadata.is_file() {
+            Ok(())
+        } else {
+            Err(io::Error::other("not a file"))
+        }
+    });
+    found.err().map(|error| format!("{}: {error}", file.display()))
 }
 
 fn detail(detail: Option<&bollard::models::ErrorDetail>) -> Option<String> {

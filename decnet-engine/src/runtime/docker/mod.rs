@@ -27,14 +27,14 @@ mod tolerant;
 mod volumes;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult};
-use decnet_topology::InstanceId;
+use decnet_topology::{ImageSource, InstanceId};
 
 use super::{
     ApiVersion, Effect, ForeignNetwork, LogLines, LogRequest, NetworkCheck, Runtime, RuntimeError, RuntimeInfo,
@@ -103,6 +103,13 @@ impl Runtime for Docker {
 
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
         self.list_foreign_networks(instance).await
+    }
+
+    async fn unavailable_images(
+        &self,
+        images: &BTreeSet<ImageSource>,
+    ) -> Result<BTreeMap<ImageSource, String>, RuntimeError> {
+        self.missing_images(images).await
     }
 
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {

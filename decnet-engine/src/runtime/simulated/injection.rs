@@ -40,6 +40,11 @@ impl Simulated {
         self.lock().faults = Faults::default();
     }
 
+    /// Removes an image from its registry. An image that was pulled before stays.
+    pub fn withhold_image(&self, reference: &str) {
+        self.lock().world.withheld.insert(reference.into());
+    }
+
     fn inject(&self, trigger: Trigger, moment: Moment, kind: FaultKind) {
         let fault = Fault { trigger, moment, kind };
         self.lock().faults.injected.push(fault);

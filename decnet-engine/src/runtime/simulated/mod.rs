@@ -25,7 +25,7 @@ mod tamper;
 mod world;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -33,7 +33,7 @@ use std::{
 
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult};
-use decnet_topology::InstanceId;
+use decnet_topology::{ImageSource, InstanceId};
 
 use super::{
     ApiVersion, Effect, ForeignNetwork, LogLines, LogRequest, NetworkCheck, Runtime, RuntimeError, RuntimeInfo,
@@ -236,6 +236,14 @@ impl Runtime for Simulated {
             instance: observe::instance_of(&network.labels),
         });
         Ok(described.collect())
+    }
+
+    async fn unavailable_images(
+        &self,
+        images: &BTreeSet<ImageSource>,
+    ) -> Result<BTreeMap<ImageSource, String>, RuntimeError> {
+        self.reach().await?;
+        Ok(self.lock().world.unavailable_images(images))
     }
 
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {

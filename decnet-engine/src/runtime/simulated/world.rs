@@ -4,7 +4,7 @@ use std::{
 };
 
 use decnet_decoy::protocol::NetState;
-use decnet_topology::{InstanceId, Port};
+use decnet_topology::{ImageSource, InstanceId, Port};
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
 
@@ -124,6 +124,8 @@ pub struct World {
     pub volumes: BTreeMap<VolumeName, Volume>,
     /// The images by reference, and whether the engine created them.
     pub images: BTreeMap<String, bool>,
+    /// The images that no registry has.
+    pub(super) withheld: BTreeSet<String>,
     ids: u64,
     clock: i64,
 }
@@ -264,6 +266,17 @@ impl World {
         }
         self.volumes.remove(name);
         Ok(Effect::Changed)
+    }
+
+    pub(super) fn unavailable_images(&self, images: &BTreeSet<ImageSource>) -> BTreeMap<ImageSource, String> {
+        let missing = images.iter().filter_map(|image| {
+            let ImageSource::Reference(reference) = image else {
+                return None;
+            };
+            let is_missing = self.withheld.contains(reference) && !self.images.contains_key(reference);
+            is_missing.then(|| (image.clone(), "no such image".into()))
+        });
+        missing.collect()
     }
 
     pub(super) fn ensure_image(&mut self, image: &ImageSpec) -> Effect {

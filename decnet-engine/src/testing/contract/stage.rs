@@ -217,6 +217,7 @@ impl Lab {
             ports: BTreeSet::new(),
             answers_datagrams: false,
             writable_root: None,
+            tmpfs: BTreeSet::new(),
             user: RunAs::User(NOBODY.into()),
             limits: LIMITS,
             seccomp: Seccomp::profile(),

@@ -1,7 +1,7 @@
 //! The logs of all containers, collected on the simulated runtime.
 
 use decnet_decoy::protocol::{Action, Record};
-use decnet_engine::{ContainerName, LogContent, LogCursor, LogEntry, LogItem, LogOptions, Logs};
+use decnet_engine::{ContainerName, LogContent, LogCursor, LogEntry, LogFormat, LogItem, LogOptions, Logs};
 use decnet_topology::{Name, ServiceName, TopologyName};
 use serde_json::json;
 
@@ -226,4 +226,55 @@ async fn a_runtime_that_does_not_answer_is_an_error_or_waited_for() {
     assert_eq!(next(&mut logs).await, LogItem::Connected);
     lab.print("web.http", &line("request", 1, "192.0.2.7", 80));
     assert_eq!(record(&next(&mut logs).await).event.sequence, 1);
+}
+
+#[tokio::test]
+async fn json_of_other_programs_stays_json_and_names_the_visitor() {
+    let (lab, _) = Lab::with_maze().await;
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(500), "]".repeat(500));
+    for (text, from, key) in [
+        (r#"{"src_ip":"10.90.1.11","input":"id"}"#, Some("files"), Some("input")),
+        (r#"{"source_ip":"10.90.1.11"}"#, Some("files"), Some("source_ip")),
+        (
+            r#" {"source":{"ip":"::ffff:10.90.1.11"}}"#,
+            Some("files"),
+            Some("source"),
+        ),
+        (r#"{"src_ip":"192.0.2.7"}"#, None, Some("src_ip")),
+        (r#"{"src_ip":7,"source":"10.90.1.11"}"#, None, Some("src_ip")),
+        (r#"{"cut":"#, None, None),
+        ("[1]", None, None),
+        ("7", None, None),
+        (&deep, None, None),
+    ] {
+        lab.print("web.http", text);
+        let (items, _) = lab.read(LogOptions::default()).await;
+        let last = entry(items.last().expect("a line"));
+        assert_eq!(last.from.as_ref().map(Name::as_str), from, "{text}");
+        match (&last.content, key) {
+            (LogContent::Json { message, .. }, Some(key)) => assert!(message.contains_key(key), "{text}"),
+            (LogContent::Text { message, .. }, None) => assert_eq!(message, text),
+            (content, _) => panic!("{text}: {content:?}"),
+        }
+    }
+    let muted = LogOptions::default().mute(["192.0.2.7".parse().expect("an address")]);
+    let (all, left) = (lab.read(LogOptions::default()).await.0, lab.read(muted).await.0);
+    assert_eq!(all.len() - left.len(), 1);
+}
+
+#[tokio::test]
+async fn json_of_other_programs_is_shown_on_one_line_without_control_characters() {
+    let (lab, _) = Lab::with_maze().await;
+    lab.print("web.http", "{\"a\":\r\"\\u001b[2J\\n\u{9b}2J\",\t\"b\":\"\u{202e}\"}");
+    let (items, _) = lab.read(LogOptions::default()).await;
+    let LogContent::Json { .. } = &entry(&items[0]).content else {
+        panic!("{items:?}");
+    };
+    let shown = LogFormat::Text.line(&items[0]);
+    assert!(
+        !shown.chars().any(char::is_control) && !shown.contains('\u{202e}'),
+        "{shown:?}"
+    );
+    let json = LogFormat::Json.line(&items[0]);
+    assert!(!json.contains(['\n', '\r', '\x1b']), "{json:?}");
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use decnet_engine::{DeployOptions, EngineError, Operation, Plan};
-use decnet_topology::{NewMutation, Status, TopologyStore};
+use decnet_topology::{
+    Catalog, Code, Mutation, NewMutation, ServiceName, Status, Topology, TopologyStore, UpdateDecky,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -172,4 +174,76 @@ async fn a_store_failure_while_recording_a_failed_deploy_does_not_replace_the_fi
         );
     }
     assert!(reached);
+}
+
+fn with_pot() -> (Lab, Topology, Topology) {
+    let text = "[services.pot]\nports = [\"9000/tcp\"]\nimage = \"example.org/pot:1\"";
+    let catalog = Catalog::builtin().extend_from_toml(text).expect("a catalogue");
+    let maze = |services: &[&str]| {
+        let maze = Topology::builder().dmz("dmz", "10.90.0.0/24");
+        let maze = maze.decky("web", |decky| {
+            decky.on("dmz", "10.90.0.10").services(services.iter().copied())
+        });
+        maze.build().expect("a topology")
+    };
+    (Lab::with_catalog(catalog), maze(&["http"]), maze(&["http", "pot"]))
+}
+
+fn update(services: &[&str]) -> Mutation {
+    let services = services.iter().map(|name| ServiceName::new(name));
+    UpdateDecky::new("web".parse().expect("a name"))
+        .services(services)
+        .into()
+}
+
+/// The finding about an image that was refused.
+fn unavailable<T: std::fmt::Debug>(refused: Result<T, EngineError>) -> String {
+    let Err(EngineError::Invalid(invalid)) = refused else {
+        panic!("{refused:?}")
+    };
+    let findings: Vec<_> = invalid.report.errors().collect();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0].code, Code::ImageUnavailable);
+    findings[0].message.clone()
+}
+
+#[tokio::test]
+async fn a_deploy_with_an_image_that_no_registry_has_changes_nothing() {
+    let (lab, _, maze) = with_pot();
+    lab.docker.withhold_image("example.org/pot:1");
+    let id = lab.store("corp", maze).await;
+    let before = lab.docker.world();
+    let message = unavailable(lab.deploy(id).await);
+    assert!(
+        message.contains("`example.org/pot:1` of `pot` (first on decky `web`)"),
+        "{message}"
+    );
+    assert_eq!((lab.status(id).await, lab.docker.world()), (Status::Pending, before));
+    assert_eq!(unavailable(lab.engine.prepare(id, deploy()).await.map(|_| ())), message);
+}
+
+#[tokio::test]
+async fn a_running_maze_keeps_an_image_that_its_registry_lost() {
+    let (lab, _, maze) = with_pot();
+    let id = lab.store("corp", maze).await;
+    lab.deploy(id).await.expect("deployed");
+    lab.docker.withhold_image("example.org/pot:1");
+    lab.reconcile(id).await.expect("the image is here");
+    let mutation = update(&["http", "pot", "ssh"]);
+    let changed = Operation::Mutate(NewMutation::new(mutation));
+    lab.engine.prepare(id, changed).await.expect("the image is here");
+}
+
+#[tokio::test]
+async fn a_mutation_that_needs_a_missing_image_is_refused() {
+    let (lab, maze, _) = with_pot();
+    let id = lab.store("corp", maze).await;
+    lab.deploy(id).await.expect("deployed");
+    lab.docker.withhold_image("example.org/pot:1");
+    let mutation = update(&["http", "pot"]);
+    let refused = lab
+        .engine
+        .prepare(id, Operation::Mutate(NewMutation::new(mutation)))
+        .await;
+    assert!(unavailable(refused.map(|_| ())).contains("example.org/pot:1"));
 }

@@ -12,7 +12,7 @@ use decnet_engine::{
     Action, BaseSpec, ContainerName, Effect, ForeignNetwork, LogLines, LogRequest, NetworkCheck, Observed, Runtime,
     RuntimeError, RuntimeInfo, Scope, simulated::Simulated,
 };
-use decnet_topology::{InstanceId, TopologyId};
+use decnet_topology::{ImageSource, InstanceId, TopologyId};
 use tokio::{sync::watch, time::Instant};
 
 /// Clones share one stage.
@@ -158,6 +158,13 @@ impl Runtime for Stage {
 
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
         self.docker.foreign_networks(instance).await
+    }
+
+    async fn unavailable_images(
+        &self,
+        images: &BTreeSet<ImageSource>,
+    ) -> Result<BTreeMap<ImageSource, String>, RuntimeError> {
+        self.docker.unavailable_images(images).await
     }
 
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {

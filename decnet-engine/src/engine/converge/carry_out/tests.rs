@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -9,8 +10,8 @@ use std::{
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult, StateReport};
 use decnet_topology::{
-    Attachment, Catalog, Decky, DeckyId, InstanceId, MemoryRepo, NewTopology, ServiceName, StoredTopology, Topology,
-    TopologyId, TopologyStore,
+    Attachment, Catalog, Decky, DeckyId, ImageSource, InstanceId, MemoryRepo, NewTopology, ServiceName, StoredTopology,
+    Topology, TopologyId, TopologyStore,
 };
 use jiff::Timestamp;
 
@@ -82,6 +83,13 @@ impl Runtime for Counting {
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
         count(&self.asked.other);
         self.inner.foreign_networks(instance).await
+    }
+
+    async fn unavailable_images(
+        &self,
+        images: &BTreeSet<ImageSource>,
+    ) -> Result<BTreeMap<ImageSource, String>, RuntimeError> {
+        self.inner.unavailable_images(images).await
     }
 
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {

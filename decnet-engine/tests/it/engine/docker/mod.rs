@@ -9,10 +9,12 @@ mod live;
 mod logs;
 mod namespace;
 mod outsider;
+mod own_image;
 mod publishing;
 mod reach;
 mod scanners;
 mod soak;
+mod stand_in;
 mod verifying;
 
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
@@ -43,6 +45,10 @@ impl Lab {
     }
 
     async fn over(repo: Arc<dyn Repo>, program: Option<Vec<u8>>) -> Self {
+        Self::with(repo, program, Catalog::builtin()).await
+    }
+
+    async fn with(repo: Arc<dyn Repo>, program: Option<Vec<u8>>, catalog: Catalog) -> Self {
         // A separate image, so that other tests do not affect this one.
         let built = || {
             DecoyImage::embedded_program()
@@ -56,7 +62,7 @@ impl Lab {
         let options = DockerOptions::default().host(host).decoy(image.clone());
         let docker = Docker::connect(options).await.expect("a daemon that answers");
         let reference = image.reference.clone();
-        let options = EngineOptions::new(Catalog::builtin()).image(image);
+        let options = EngineOptions::new(catalog).image(image);
         let engine = Engine::new(repo.clone(), Arc::new(docker.clone()), options);
         Self {
             repo,
@@ -184,6 +190,11 @@ async fn on_docker(test: impl AsyncFnOnce(&Lab)) {
 /// The same with another program in the deckies.
 async fn on_docker_with(program: Vec<u8>, test: impl AsyncFnOnce(&Lab)) {
     on_lab(Lab::new(Some(program)).await, test).await;
+}
+
+/// The same with another catalogue.
+async fn on_docker_with_catalog(catalog: Catalog, test: impl AsyncFnOnce(&Lab)) {
+    on_lab(Lab::with(Arc::new(MemoryRepo::new()), None, catalog).await, test).await;
 }
 
 async fn on_lab(lab: Lab, test: impl AsyncFnOnce(&Lab)) {
