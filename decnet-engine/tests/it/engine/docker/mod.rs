@@ -13,6 +13,7 @@ mod own_image;
 mod publishing;
 mod reach;
 mod scanners;
+mod shell;
 mod soak;
 mod stand_in;
 mod verifying;
