@@ -5,7 +5,7 @@ use std::{error::Error, io, path::PathBuf};
 use decnet_engine::{BindError, DesiredError, EngineError, LogCursorError, LogTargetError, RuntimeError};
 use decnet_topology::{
     AllocError, CatalogError, ConfigTextError, FindError, Finding, GenerateError, InvalidConfig, MutationError,
-    RepoError, Report, Status,
+    RepoError, Report, ServiceNotFound, Status,
 };
 
 use jiff::Timestamp;
@@ -61,7 +61,10 @@ pub(crate) enum CommandError {
         at: Timestamp,
         created: Timestamp,
     },
-    /// A LAN or service with that name does not exist.
+    /// No service has that name.
+    #[error(transparent)]
+    Service(#[from] ServiceNotFound),
+    /// A LAN with that name does not exist.
     #[error("no {kind} named `{name}`")]
     Unknown { kind: &'static str, name: String },
     /// Another maze with that name is stored and is not pending.
@@ -196,6 +199,7 @@ impl CommandError {
             Self::Document { .. } | Self::Maze { .. } => "invalid",
             Self::Mutated { .. } => "RESULT_INVALID",
             Self::Catalog { error, .. } => error.code(),
+            Self::Service(error) => error.code(),
             Self::Parse { error, .. } => error.code(),
             Self::Unknown { .. } | Self::TooEarly { .. } => "not_found",
             Self::Differs { .. } => "differs",

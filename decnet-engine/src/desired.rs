@@ -9,6 +9,7 @@ mod digest;
 mod persona;
 mod seccomp;
 mod spec;
+mod sysctls;
 
 pub(crate) use bounds::{NO_CORE, OOM_SCORE, PER_USER, SCRATCH, in_memory};
 pub(crate) use bridge::bridge_options;

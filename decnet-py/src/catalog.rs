@@ -66,9 +66,17 @@ impl Catalog {
         let services: serde_json::Map<String, Value> = self
             .0
             .services()
-            .map(|service| (service.name.to_string(), described(service)))
+            .map(|service| (service.name.to_string(), service.described()))
             .collect();
         Typed::new(py, &services)
+    }
+
+    /// Returns one service: its entry in the catalogue, `login` (the fields with the passwords of visitors), and `example` (the keys
+    /// of a decky that runs it). An unknown name raises `UnknownService`, with a suggestion.
+    #[pyo3(signature = (name: "str"))]
+    fn service(&self, py: Python<'_>, name: Text) -> PyResult<Typed<convert::Document>> {
+        let service = self.0.find_service(&name.take()).map_err(|error| error.raise(py))?;
+        Typed::new(py, &service.described())
     }
 
     /// The archetypes, by slug.
@@ -80,7 +88,7 @@ impl Catalog {
             .map(|one| {
                 (
                     one.slug.clone(),
-                    json!({"slug": one.slug, "title": one.title, "services": one.services}),
+                    json!({"slug": one.slug, "title": one.title, "services": one.services, "os": one.os}),
                 )
             })
             .collect();
@@ -120,23 +128,4 @@ impl Catalog {
         read.map(|catalog| Self(Arc::new(catalog)))
             .map_err(|error| error.raise(py))
     }
-}
-
-fn described(service: &decnet_topology::Service) -> Value {
-    json!({
-        "name": service.name,
-        "ports": service.ports,
-        "broadcast": service.broadcast,
-        "image": service.image,
-        "command": service.command,
-        "banner": service.banner,
-        "fields": service.fields,
-        "capabilities": service.capabilities,
-        "writable_root": service.writable_root,
-        "tmpfs": service.tmpfs,
-        "user": service.user,
-        "limits": service.limits,
-        "environment": service.environment,
-        "singleton": service.singleton,
-    })
 }

@@ -5,7 +5,7 @@ use std::{error::Error, fmt::Display, iter::successors};
 use decnet_engine::{EngineError, RuntimeError, StepFailure, describe_difference};
 use decnet_topology::{
     AllocError, CatalogError, ConfigFault, DocumentError, Finding, GenerateError, Intent, InvalidConfig as ConfigError,
-    MutationError, RepoError, ResolveError, Status,
+    MutationError, RepoError, ResolveError, ServiceNotFound, Status,
 };
 use pyo3::{IntoPyObjectExt as _, prelude::*};
 
@@ -127,6 +127,12 @@ impl Raise for CatalogError {
         let raised = tree::InvalidCatalog::new_err(with_causes(self));
         let findings = finding::list(&self.findings).into_py_any(py);
         with(py, raised, self.code(), [("findings", findings)])
+    }
+}
+
+impl Raise for ServiceNotFound {
+    fn raise(&self, py: Python<'_>) -> PyErr {
+        with(py, tree::UnknownService::new_err(with_causes(self)), self.code(), [])
     }
 }
 

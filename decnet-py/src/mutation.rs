@@ -111,13 +111,14 @@ impl Mutation {
     /// Adds a decky with its home.
     #[staticmethod]
     #[expect(clippy::too_many_arguments, reason = "one argument per key of the op")]
-    #[pyo3(signature = (name: "str", lan: "str", *, services: "list[str] | None" = None, service_config: "dict[str, Document] | None" = None, archetype: "str | None" = None, forwards_l3: "bool | None" = None, ip: "Address | None" = None, x: "float | None" = None, y: "float | None" = None))]
+    #[pyo3(signature = (name: "str", lan: "str", *, services: "list[str] | None" = None, service_config: "dict[str, Document] | None" = None, archetype: "str | None" = None, persona: "Document | None" = None, forwards_l3: "bool | None" = None, ip: "Address | None" = None, x: "float | None" = None, y: "float | None" = None))]
     fn add_decky(
         name: &Bound<'_, PyAny>,
         lan: &Bound<'_, PyAny>,
         services: Option<&Bound<'_, PyAny>>,
         service_config: Option<&Bound<'_, PyAny>>,
         archetype: Option<&Bound<'_, PyAny>>,
+        persona: Option<&Bound<'_, PyAny>>,
         forwards_l3: Option<&Bound<'_, PyAny>>,
         ip: Option<&Bound<'_, PyAny>>,
         x: Option<&Bound<'_, PyAny>>,
@@ -131,6 +132,7 @@ impl Mutation {
                 ("services", services),
                 ("service_config", service_config),
                 ("archetype", archetype),
+                ("persona", persona),
                 ("forwards_l3", forwards_l3),
                 ("ip", ip),
                 ("x", x),
@@ -177,10 +179,10 @@ impl Mutation {
         made("remove_decky", &[("decky", Some(decky))], &[])
     }
 
-    /// Changes the workload or role of a decky; an empty archetype removes it.
+    /// Changes the workload or role of a decky; an empty archetype or persona removes it.
     #[staticmethod]
     #[expect(clippy::too_many_arguments, reason = "one argument per key of the op")]
-    #[pyo3(signature = (decky: "str", *, services: "list[str] | None" = None, x: "float | None" = None, y: "float | None" = None, force: "bool | None" = None, service_config: "dict[str, Document] | None" = None, archetype: "str | None" = None, forwards_l3: "bool | None" = None))]
+    #[pyo3(signature = (decky: "str", *, services: "list[str] | None" = None, x: "float | None" = None, y: "float | None" = None, force: "bool | None" = None, service_config: "dict[str, Document] | None" = None, archetype: "str | None" = None, persona: "Document | None" = None, forwards_l3: "bool | None" = None))]
     fn update_decky(
         decky: &Bound<'_, PyAny>,
         services: Option<&Bound<'_, PyAny>>,
@@ -189,6 +191,7 @@ impl Mutation {
         force: Option<&Bound<'_, PyAny>>,
         service_config: Option<&Bound<'_, PyAny>>,
         archetype: Option<&Bound<'_, PyAny>>,
+        persona: Option<&Bound<'_, PyAny>>,
         forwards_l3: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         made(
@@ -203,6 +206,7 @@ impl Mutation {
             &[
                 ("service_config", service_config),
                 ("archetype", archetype),
+                ("persona", persona),
                 ("forwards_l3", forwards_l3),
             ],
         )
@@ -241,13 +245,15 @@ type Given<'a, 'py> = [(&'a str, Option<&'a Bound<'py, PyAny>>)];
 /// Builds a mutation as on the wire, and parses it.
 fn made(op: &str, payload: &Given<'_, '_>, patch: &Given<'_, '_>) -> PyResult<Mutation> {
     let (mut payload, mut patch) = (map(payload)?, map(patch)?);
-    // An empty archetype means none: there is nothing to set, and a patch removes it.
-    let is_empty = |map: &Map<String, Value>| map.get("archetype").is_some_and(|archetype| archetype == "");
-    if is_empty(&payload) {
-        payload.remove("archetype");
-    }
-    if is_empty(&patch) {
-        patch.insert("archetype".into(), Value::Null);
+    // An empty archetype or persona means none: there is nothing to set, and a patch removes it.
+    let none = [("archetype", json!("")), ("persona", json!({}))];
+    for (key, none) in none {
+        if payload.get(key) == Some(&none) {
+            payload.remove(key);
+        }
+        if patch.get(key) == Some(&none) {
+            patch.insert(key.into(), Value::Null);
+        }
     }
     if !patch.is_empty() {
         payload.insert("patch".into(), Value::Object(patch));

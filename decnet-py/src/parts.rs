@@ -131,6 +131,12 @@ impl Decky {
         self.inner.archetype()
     }
 
+    /// What is pinned of the host that it pretends to be, if anything is.
+    #[getter]
+    fn persona(&self, py: Python<'_>) -> PyResult<Option<Typed<convert::Document>>> {
+        self.inner.persona().map(|persona| Typed::new(py, persona)).transpose()
+    }
+
     /// Whether it forwards packets between its LANs.
     #[getter]
     fn forwards_l3(&self) -> bool {

@@ -245,11 +245,20 @@ def test_mutations_are_previewed_queued_and_applied(
     assert isinstance(edited, decnet.StoredTopology) and edited.version == 2
     with pytest.raises(decnet.MutationRejected):
         engine.submit(stored, decnet.Mutation.remove_lan("LAN-00"))
+    pinned = {"os": "windows-server-2019", "hostname": "fin-dc-01"}
+    engine.submit(stored, decnet.Mutation.add_decky("dc", "LAN-01", services=["smb"], persona=pinned))
+    assert [decky.persona for decky in repo.load(stored).deckies if decky.name == "dc"] == [pinned]
+    engine.submit(stored, decnet.Mutation.update_decky("dc", persona={}))
+    assert [decky.persona for decky in repo.load(stored).deckies if decky.name == "dc"] == [None]
+    engine.submit(stored, decnet.Mutation.remove_decky("dc"))
     engine.deploy(stored)
+    with pytest.raises(decnet.MutationRejected, match="TTL and TCP timestamps") as forced:
+        engine.check(stored, decnet.Mutation.update_decky("extra", persona=pinned))
+    assert forced.value.code == "FORCE_REQUIRED"
     mutation = decnet.Mutation.update_decky("extra", services=["ssh", "smb"])
     prepared = engine.prepare(stored, mutation, actor="me")
     assert len(prepared.plan) > 0 and prepared.restarts == []
-    row = engine.submit(stored, mutation, expected=2)
+    row = engine.submit(stored, mutation, expected=5)
     assert isinstance(row, dict) and row["state"] == "pending"
     with pytest.raises(decnet.VersionConflict):
         engine.submit(stored, mutation, expected=2)

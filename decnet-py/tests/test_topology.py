@@ -156,6 +156,17 @@ def test_the_same_seed_gives_the_same_maze() -> None:
     assert maze.config == config and config.seed == decnet.TopologyConfig.from_dict(config.to_dict()).seed
 
 
+def test_plausible_hosts_can_be_asked_for() -> None:
+    maze = decnet.generate(
+        name="corp", depth=2, branching_factor=2, seed=3, services="archetypes", naming="realistic"
+    )
+    assert maze.config is not None and maze.config.to_dict()["naming"] == "realistic"
+    assert all(decky.archetype in decnet.Catalog.builtin().archetypes for decky in maze.deckies)
+    assert not any(decky.name.startswith("decky-") for decky in maze.deckies)
+    with pytest.raises(decnet.InvalidConfig, match="did you mean `realistic`"):
+        decnet.generate(name="corp", depth=2, branching_factor=2, naming="realistik")
+
+
 def test_all_faults_of_a_config_are_reported_together() -> None:
     with pytest.raises(decnet.InvalidConfig) as refused:
         decnet.generate(name="", depth=99, branching_factor="2", colour="red", services_explicit=["nope"])
@@ -171,6 +182,13 @@ def test_a_catalogue_adds_services() -> None:
     maze = decnet.generate(config, catalog=catalog)
     assert maze.validate(catalog=catalog).is_clean
     assert {finding.code for finding in maze.validate().errors} == {"UNKNOWN_SERVICE"}
+    ssh = catalog.service("ssh")
+    assert ssh == catalog.services["ssh"] and ssh["login"] == ["password"]
+    assert {"key": "user", "type": "string", "default": "root", "help": "A user that may log in."} in ssh["fields"]
+    assert ssh["example"]["services"] == ["ssh"]
+    with pytest.raises(decnet.UnknownService, match="did you mean `http`") as refused:
+        catalog.service("htpp")
+    assert refused.value.code == "unknown_service"
     assert catalog.clashes(["http", "conpot"]) == [("80/tcp", ["conpot", "http"])]
     with pytest.raises(decnet.InvalidCatalog, match="line 1"):
         decnet.Catalog.from_toml("services =")

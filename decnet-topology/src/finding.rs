@@ -85,8 +85,12 @@ pub enum Code {
     PersonaOsUnknown,
     /// A pinned hostname that is not a DNS label.
     PersonaHostnameInvalid,
+    /// A pinned hostname that another decky has.
+    PersonaHostnameTwice,
     /// A pinned version of a service that the decky does not run.
     PersonaVersionUndeclared,
+    /// A pinned version of a service whose answers show no version.
+    PersonaVersionUnshown,
     /// A pinned version that no service can report.
     PersonaVersionInvalid,
     /// A service that runs as root.
@@ -191,6 +195,13 @@ pub enum Target {
     Decky {
         /// Its name.
         decky: String,
+    },
+    /// Two deckies.
+    DeckyPair {
+        /// The first.
+        decky: String,
+        /// The second.
+        other: String,
     },
     /// A decky on a LAN.
     Attachment {

@@ -165,8 +165,8 @@ mod version;
 
 pub use alloc::{AllocError, IpAllocator, ResolveError, SubnetAllocator, SubnetPool};
 pub use catalog::{
-    Archetype, Catalog, CatalogError, FieldFault, FieldType, ImageSource, Port, PortError, Protocol, SeccompMode,
-    Service, ServiceField, ServiceLimits, is_root,
+    Archetype, Catalog, CatalogError, FieldFault, FieldType, ImageSource, PacketStyle, Port, PortError, Protocol,
+    SeccompMode, Service, ServiceField, ServiceLimits, ServiceNotFound, is_root,
 };
 pub use config::{
     ConfigBuilder, ConfigFault, ConfigSyntax, ConfigTextError, DEFAULT_BASE, DEFAULT_LAN_PREFIX, InvalidConfig, Naming,
@@ -190,7 +190,7 @@ pub use model::{
 };
 pub use mutation::{
     AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, DoubledField, LanPatch, Mutation, MutationContext,
-    MutationError, RemoveDecky, RemoveLan, Stage, UpdateDecky, UpdateLan, apply, changes_published,
+    MutationError, RemoveDecky, RemoveLan, Stage, UpdateDecky, UpdateLan, apply, changes_packets, changes_published,
 };
 pub use name::{Name, NameError, ServiceName, TopologyName};
 pub use net::{error::SubnetError, special::SpecialRange};

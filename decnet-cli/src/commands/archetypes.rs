@@ -12,7 +12,7 @@ pub(crate) fn run(_: &Arguments, context: &Context) -> Result<Exit, CommandError
     if context.output.json {
         let archetypes = catalog
             .archetypes()
-            .map(|archetype| json!({"slug": archetype.slug, "title": archetype.title, "services": archetype.services}));
+            .map(|archetype| json!({"slug": archetype.slug, "title": archetype.title, "services": archetype.services, "os": archetype.os}));
         context
             .output
             .json(&json!({ "archetypes": archetypes.collect::<Vec<_>>() }))?;

@@ -69,6 +69,12 @@ struct Fields {
     /// The services of every decky, separated by commas, instead of random ones.
     #[arg(long, value_name = "SERVICES", value_delimiter = ',')]
     services_explicit: Option<Vec<String>>,
+    /// How services are chosen if none are named: random, or archetypes for plausible hosts [default: random].
+    #[arg(long, value_name = "CHOICE")]
+    services: Option<String>,
+    /// How deckies are named: numbered (decky-000), or realistic (fin-desk-07) [default: numbered].
+    #[arg(long, value_name = "CHOICE")]
+    naming: Option<String>,
     /// Whether the decky of the DMZ is a gateway, which publishes its ports on the host [default: false].
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true)]
     dmz_gateway: Option<bool>,

@@ -92,6 +92,33 @@ fn all_faults_of_a_config_are_printed_together() {
 }
 
 #[test]
+fn plausible_hosts_can_be_asked_for_by_flags() {
+    let sandbox = Sandbox::new();
+    let flags = ["--services", "archetypes", "--naming", "realistic"];
+    let by_flags = sandbox
+        .run(&[&generate(&["-o", "-"])[..], &flags].concat())
+        .exits(0)
+        .stdout;
+    sandbox.write(
+        "c.yaml",
+        "name: corp\ndepth: 2\nbranching_factor: 2\nseed: 2\nservices: archetypes\nnaming: realistic\n",
+    );
+    let ran = sandbox.run(&["generate", "--config", "c.yaml", "-o", "-"]).exits(0);
+    assert_eq!(ran.stdout, by_flags);
+    assert!(
+        by_flags.contains("archetype:") && !by_flags.contains("decky-0"),
+        "{by_flags}"
+    );
+    let wrong = ["--services", "archetype", "--naming", "funny", "-o", "-"];
+    sandbox
+        .run(&generate(&wrong))
+        .exits(3)
+        .says("services: ")
+        .says("did you mean `archetypes`")
+        .says("naming: ");
+}
+
+#[test]
 fn an_unreadable_config_is_named() {
     let sandbox = Sandbox::new();
     sandbox.write("c.toml", "name = corp");

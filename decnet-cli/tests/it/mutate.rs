@@ -114,7 +114,7 @@ fn each_op_edits_a_pending_maze_directly_from_json_or_flags() {
         (
             "add_decky",
             r#"{"name": "safe", "lan": "vault", "services": ["smb", "ssh"], "ip": "10.207.243.7", "archetype": "linux-server",
-                "service_config": {"ssh": {"banner": "x"}}}"#,
+                "service_config": {"ssh": {"banner": "x"}}, "persona": {"os": "ubuntu-24.04", "hostname": "fin-files-01"}}"#,
             &[
                 "--name",
                 "safe",
@@ -128,6 +128,8 @@ fn each_op_edits_a_pending_maze_directly_from_json_or_flags() {
                 "linux-server",
                 "--service-config",
                 r#"{"ssh": {"banner": "x"}}"#,
+                "--persona",
+                r#"{"os": "ubuntu-24.04", "hostname": "fin-files-01"}"#,
             ],
         ),
         (
@@ -137,13 +139,15 @@ fn each_op_edits_a_pending_maze_directly_from_json_or_flags() {
         ),
         (
             "update_decky",
-            r#"{"decky": "safe", "services": [], "patch": {"archetype": null, "forwards_l3": false}}"#,
+            r#"{"decky": "safe", "services": [], "patch": {"archetype": null, "persona": null, "forwards_l3": false}}"#,
             &[
                 "--decky",
                 "safe",
                 "--services",
                 "",
                 "--archetype",
+                "",
+                "--persona",
                 "",
                 "--forwards-l3",
                 "false",

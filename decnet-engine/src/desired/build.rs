@@ -5,8 +5,8 @@ use std::{
 
 use decnet_decoy::protocol::{self, Egress, NetState};
 use decnet_topology::{
-    Catalog, Decky, DeploySettings, DmzEgress, Graph, ImageSource, InstallationSecret, InstanceId, Lan, Route, Service,
-    ServiceLimits, ServiceName, Topology, TopologyId, ValidTopology,
+    Catalog, Decky, DeploySettings, DmzEgress, Graph, ImageSource, InstallationSecret, InstanceId, Lan, PacketStyle,
+    Route, Service, ServiceLimits, ServiceName, Topology, TopologyId, ValidTopology,
 };
 
 use super::bridge;
@@ -16,8 +16,9 @@ use super::persona;
 use super::seccomp::Seccomp;
 use super::spec::{
     BaseSpec, ImageSpec, InterfaceSpec, Limits, LogSpec, NOBODY, NetworkReach, NetworkSpec, PortMapping, RunAs,
-    ServiceNetwork, ServiceSpec, Sysctls,
+    ServiceNetwork, ServiceSpec,
 };
+use super::sysctls;
 use crate::{
     api::ApiVersion,
     naming::{self, ContainerName, Labels, NetworkName, Role},
@@ -134,7 +135,6 @@ impl Desired {
         let maker = Maker {
             context,
             ownership: naming::ownership(context.instance, context.topology),
-            sysctls: sysctls(),
             seccomp: Seccomp::profile(),
         };
         let mut desired = Self::nothing(context.instance, context.topology);
@@ -174,7 +174,6 @@ impl Desired {
 struct Maker<'s, 'a> {
     context: &'s DesiredContext<'a>,
     ownership: Labels,
-    sysctls: Sysctls,
     seccomp: Seccomp,
 }
 
@@ -285,7 +284,7 @@ impl<'a> Maker<'_, 'a> {
             interfaces: Vec::new(),
             publish,
             state: NetState::default(),
-            sysctls: self.sysctls.clone(),
+            sysctls: sysctls::of(PacketStyle::of(decky.system(context.catalog))),
             limits: BASE_LIMITS,
             seccomp: self.seccomp.clone(),
             log: LogSpec::new(&context.settings.log),
@@ -340,7 +339,7 @@ impl<'a> Maker<'_, 'a> {
         let mut answers_datagrams = false;
         let (command, limits) = if is_builtin {
             let secret = persona::secret(self.context.secret, self.context.topology, decky.name());
-            let state = builtin::state_of(decky, entry, fields, secret);
+            let state = builtin::state_of(decky, entry, self.context.catalog, secret);
             answers_datagrams = state.services.iter().any(builtin::answers_every_datagram);
             environment.insert(protocol::SERVICE_VARIABLE.into(), json(&state));
             (Some(vec!["service".into()]), BUILTIN_LIMITS)
@@ -425,25 +424,6 @@ fn egress(setting: DmzEgress) -> Egress {
         DmzEgress::Open => Egress::Open,
         _ => unreachable!("the core and the engine have the same version"),
     }
-}
-
-/// Returns the sysctls of a base. Forwarding is off at first, whatever the host's setting is; a router enables it
-/// itself, per interface.
-fn sysctls() -> Sysctls {
-    let sysctls = [
-        ("net.ipv4.ip_forward", "0"),
-        // The reverse path filter is loose: a bridge decky may get a request on one LAN and answer on another.
-        ("net.ipv4.conf.all.rp_filter", "2"),
-        ("net.ipv4.conf.all.accept_redirects", "0"),
-        ("net.ipv4.conf.default.accept_redirects", "0"),
-        ("net.ipv4.conf.all.send_redirects", "0"),
-        ("net.ipv4.conf.default.send_redirects", "0"),
-        ("net.ipv4.conf.all.accept_source_route", "0"),
-        ("net.ipv4.ip_unprivileged_port_start", "0"),
-        // The range of ids in a user namespace: a daemon in one refuses a wider range.
-        ("net.ipv4.ping_group_range", "0 65535"),
-    ];
-    sysctls.map(|(name, value)| (name.into(), value.into())).into()
 }
 
 /// Replaces the default limits with those of a catalogue entry.

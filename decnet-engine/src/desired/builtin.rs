@@ -1,12 +1,13 @@
 //! The state that is passed to a built-in service.
 
 use decnet_decoy::protocol::{self, BuiltinService, Listen, ServiceState};
-use decnet_topology::{Decky, Protocol, Service, ServiceFields};
+use decnet_topology::{Catalog, Decky, Protocol, Service};
 
 use super::persona;
 
 /// Returns the state that is passed to a built-in service.
-pub(super) fn state_of(decky: &Decky, entry: &Service, fields: Option<&ServiceFields>, secret: String) -> ServiceState {
+pub(super) fn state_of(decky: &Decky, entry: &Service, catalog: &Catalog, secret: String) -> ServiceState {
+    let fields = decky.service_config().get(&entry.name);
     let listen = entry.ports.iter().map(|port| Listen {
         port: port.number,
         protocol: transport(port.protocol),
@@ -21,7 +22,7 @@ pub(super) fn state_of(decky: &Decky, entry: &Service, fields: Option<&ServiceFi
     }
     ServiceState {
         decky: decky.name().to_string(),
-        persona: persona::of(decky),
+        persona: persona::of(decky, catalog),
         secret,
         services: vec![BuiltinService {
             name: entry.name.to_string(),

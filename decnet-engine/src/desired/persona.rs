@@ -1,39 +1,21 @@
 //! The host that a decky pretends to be.
 
 use decnet_decoy::protocol::{Os, Persona};
-use decnet_topology::{Decky, InstallationSecret, Name, TopologyId};
+use decnet_topology::{Catalog, Decky, InstallationSecret, Name, TopologyId};
 use sha2::{Digest, Sha256};
 
 /// The DNS domain of all deckies.
 const DOMAIN: &str = "corp.local";
 
-/// The systems of the archetypes of the built-in catalogue.
-const OF_ARCHETYPES: [(&str, Os); 8] = [
-    ("windows-workstation", Os::Windows10),
-    ("windows-server", Os::WindowsServer2019),
-    ("domain-controller", Os::WindowsServer2019),
-    ("printer", Os::Printer),
-    ("iot-device", Os::EmbeddedLinux),
-    ("industrial-control", Os::Controller),
-    ("network-switch", Os::NetworkDevice),
-    ("linux-workstation", Os::Ubuntu2204),
-];
-
 /// Returns the persona of a decky: what the maze pins, and otherwise its system follows from its archetype.
-///
-/// It does not follow from the services. Otherwise one more service could turn a Linux host into a Windows host, and all its other
-/// services would be recreated.
-pub(super) fn of(decky: &Decky) -> Persona {
-    let archetype = decky.archetype().unwrap_or_default();
-    let of_archetype = OF_ARCHETYPES.iter().find(|(name, _)| *name == archetype);
+pub(super) fn of(decky: &Decky, catalog: &Catalog) -> Persona {
     let pinned = decky.persona();
     let hostname = pinned.and_then(|pinned| pinned.hostname.clone());
-    let os = pinned.and_then(|pinned| system(pinned.os.as_deref()?));
     let versions = pinned.map(|pinned| &pinned.versions).into_iter().flatten();
     Persona {
         hostname: hostname.unwrap_or_else(|| decky.name().to_string().to_lowercase()),
         domain: DOMAIN.into(),
-        os: os.or(of_archetype.map(|(_, os)| *os)).unwrap_or(Os::Debian12),
+        os: system(decky.system(catalog)).unwrap_or(Os::Debian12),
         versions: versions
             .map(|(service, version)| (service.to_string(), version.clone()))
             .collect(),
@@ -73,6 +55,8 @@ mod tests {
     fn pins_replace_what_is_derived_and_the_rest_stays() {
         let decky = Decky::new(decnet_topology::DeckyId::new(0), "Dc-01".parse().unwrap())
             .with_archetype(Some("domain-controller".into()));
+        let catalog = Catalog::builtin();
+        let of = |decky: &Decky| super::of(decky, &catalog);
         let derived = of(&decky);
         assert_eq!(
             (derived.os, derived.hostname.as_str()),

@@ -44,7 +44,7 @@ class GenerateFailed(DecnetError):
 
 
 class UnknownService(DecnetError):
-    """The catalogue has no such service, but the maze was validated against one that has it. Nothing was changed."""
+    """The catalogue has no such service. Nothing was changed."""
 
 
 class MutationRejected(DecnetError):

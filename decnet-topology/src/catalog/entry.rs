@@ -94,6 +94,9 @@ pub struct Service {
     pub command: Vec<String>,
     /// The text that a built-in responder sends to each visitor.
     pub banner: Option<String>,
+    /// A version that a maze can pin in a persona, in the form that the built-in responder reports. Without one, its answers show no
+    /// version, and none can be pinned.
+    pub version: Option<String>,
     /// The fields of its configuration.
     pub fields: Vec<ServiceField>,
     /// The capabilities that it keeps, without `CAP_`.
@@ -125,6 +128,7 @@ impl Service {
             image: ImageSource::Builtin,
             command: Vec::new(),
             banner: None,
+            version: None,
             fields: Vec::new(),
             capabilities: BTreeSet::new(),
             writable_root: false,
@@ -170,4 +174,7 @@ pub struct Archetype {
     pub title: String,
     /// The services that such a host runs.
     pub services: BTreeSet<ServiceName>,
+    /// The operating system that it pretends to run: one of [`Persona::SYSTEMS`](crate::Persona::SYSTEMS), or `debian-12` if
+    /// none is given.
+    pub os: Option<String>,
 }

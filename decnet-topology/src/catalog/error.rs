@@ -2,7 +2,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::finding::{Finding, Target};
+use crate::{
+    finding::{Finding, Target},
+    name::ServiceName,
+};
 
 /// The reason why a catalogue file was refused: all its faults.
 ///
@@ -50,5 +53,22 @@ impl fmt::Display for CatalogError {
             f.write_str(&finding.message)?;
         }
         Ok(())
+    }
+}
+
+/// The reason why a text names no service.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no service named `{name}`{}", .suggestion.as_ref().map(|near| format!(" (did you mean `{near}`?)")).unwrap_or_default())]
+pub struct ServiceNotFound {
+    /// The text.
+    pub name: String,
+    /// The service with the most similar name, if there is one.
+    pub suggestion: Option<ServiceName>,
+}
+
+impl ServiceNotFound {
+    /// Returns a stable code for programs.
+    pub const fn code(&self) -> &'static str {
+        "unknown_service"
     }
 }

@@ -1,12 +1,14 @@
 //! The catalogue of services and archetypes: ports, images, fields of configuration.
 
 mod check;
+mod described;
 mod entry;
 pub(crate) mod environment;
 mod error;
 mod field;
 mod port;
 mod reader;
+mod system;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,11 +16,13 @@ use std::{
 };
 
 pub use entry::{Archetype, ImageSource, SeccompMode, Service, ServiceLimits, is_root};
-pub use error::CatalogError;
+pub use error::{CatalogError, ServiceNotFound};
 pub use field::{FieldFault, FieldType, ServiceField};
 pub use port::{Port, PortError, Protocol};
+pub use system::PacketStyle;
+pub(crate) use system::SYSTEMS;
 
-use crate::name::ServiceName;
+use crate::{name::ServiceName, spelling};
 
 /// The services and archetypes that mazes can use.
 ///
@@ -108,6 +112,22 @@ impl Catalog {
         self.services.get(name)
     }
 
+    /// Returns a service that must exist; singletons are included.
+    ///
+    /// ```
+    /// let refused = decnet_topology::Catalog::builtin().find_service("htpp").unwrap_err();
+    /// assert_eq!(refused.to_string(), "no service named `htpp` (did you mean `http`?)");
+    /// ```
+    pub fn find_service(&self, name: &str) -> Result<&Service, ServiceNotFound> {
+        self.service(name).ok_or_else(|| {
+            let known = self.services().map(|service| service.name.as_str());
+            ServiceNotFound {
+                name: name.into(),
+                suggestion: spelling::nearest(name, known).map(ServiceName::new),
+            }
+        })
+    }
+
     /// Returns a service that a decky may run.
     pub fn decky_service(&self, name: &str) -> Option<&Service> {
         self.service(name).filter(|service| !service.singleton)
@@ -121,6 +141,14 @@ impl Catalog {
     /// Returns an archetype.
     pub fn archetype(&self, slug: &str) -> Option<&Archetype> {
         self.archetypes.get(slug)
+    }
+
+    /// Returns the operating system of a decky with this archetype: `debian-12` if the archetype has none, or there is none.
+    pub(crate) fn system_of(&self, archetype: Option<&str>) -> &str {
+        let archetype = archetype.and_then(|slug| self.archetype(slug));
+        archetype
+            .and_then(|archetype| archetype.os.as_deref())
+            .unwrap_or(system::USUAL)
     }
 
     /// Walks the archetypes, by slug.

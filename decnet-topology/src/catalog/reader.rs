@@ -7,12 +7,13 @@ use std::{
 
 use crate::{
     catalog::{
-        Archetype, Catalog, CatalogError, FieldType, ImageSource, Port, SeccompMode, Service, ServiceField,
+        Archetype, Catalog, CatalogError, FieldType, ImageSource, Port, SYSTEMS, SeccompMode, Service, ServiceField,
         ServiceLimits, check,
     },
     decode::{self, At, Diagnostics, TextError},
     finding::{Code, Finding, Target},
     name::ServiceName,
+    spelling,
 };
 
 impl Catalog {
@@ -59,6 +60,7 @@ const SERVICE: &[&str] = &[
     "image",
     "command",
     "banner",
+    "version",
     "fields",
     "capabilities",
     "writable_root",
@@ -142,6 +144,7 @@ fn service(at: At<'_, '_>, known: Option<Service>, name: ServiceName) -> Option<
     put(&mut service.image, get("image").and_then(image));
     put(&mut service.command, get("command").and_then(texts));
     put(&mut service.banner, get("banner").and_then(text).map(none_if_empty));
+    put(&mut service.version, get("version").and_then(text).map(none_if_empty));
     put(&mut service.fields, get("fields").map(service_fields));
     put(&mut service.capabilities, get("capabilities").and_then(texts));
     put(&mut service.writable_root, get("writable_root").and_then(At::flag));
@@ -247,17 +250,32 @@ fn environment(at: At<'_, '_>) -> BTreeMap<String, String> {
     variables.collect()
 }
 
+fn system(at: At<'_, '_>) -> Option<String> {
+    let os = text(at)?;
+    if SYSTEMS.contains(&os) {
+        return Some(os.into());
+    }
+    let hint = spelling::hint(os, SYSTEMS.iter().copied());
+    at.fault(format!(
+        "the operating system `{os}` is not known{hint}; use one of {}",
+        SYSTEMS.join(", ")
+    ));
+    None
+}
+
 fn archetype(at: At<'_, '_>, known: Option<Archetype>, slug: &str) -> Archetype {
     let mut archetype = known.unwrap_or_else(|| Archetype {
         slug: slug.into(),
         title: slug.into(),
         services: BTreeSet::new(),
+        os: None,
     });
-    if let Some(fields) = at.fields("a table", "an archetype", &["title", "services"]) {
+    if let Some(fields) = at.fields("a table", "an archetype", &["title", "services", "os"]) {
         put(&mut archetype.title, fields.get("title").and_then(text).map(Into::into));
         let services = fields.get("services").and_then(texts::<Vec<_>>);
         let services = services.map(|names| names.iter().map(|name| ServiceName::new(name)).collect());
         put(&mut archetype.services, services);
+        put(&mut archetype.os, fields.get("os").map(system));
     }
     archetype
 }

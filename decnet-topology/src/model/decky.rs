@@ -3,6 +3,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 use smallvec::SmallVec;
 
 use crate::{
+    catalog::Catalog,
     id::{DeckyId, LanId},
     model::{
         Persona, Position, ServiceConfig,
@@ -153,6 +154,13 @@ impl Decky {
     /// Returns the archetype, if one was given.
     pub fn archetype(&self) -> Option<&str> {
         Workload::of(&self.workload).archetype()
+    }
+
+    /// Returns the operating system that the decky pretends to run: the pinned one, or that of its archetype. It does not follow from
+    /// the services, so that one more of them cannot turn a Linux host into a Windows host.
+    pub fn system<'a>(&'a self, catalog: &'a Catalog) -> &'a str {
+        let pinned = self.persona().and_then(|persona| persona.os.as_deref());
+        pinned.unwrap_or_else(|| catalog.system_of(self.archetype()))
     }
 
     /// Returns what is pinned of its persona, if anything is.

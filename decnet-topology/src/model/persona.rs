@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{decode::At, name::ServiceName};
+use crate::{catalog, decode::At, name::ServiceName};
 
 /// What a maze pins of the host that a decky pretends to be. The rest follows from its archetype, its name and a secret of the
 /// store.
@@ -36,21 +36,7 @@ pub struct Persona {
 
 impl Persona {
     /// The known operating systems.
-    pub const SYSTEMS: &[&str] = &[
-        "debian-11",
-        "debian-12",
-        "ubuntu-22.04",
-        "ubuntu-24.04",
-        "windows-10",
-        "windows-11",
-        "windows-server-2016",
-        "windows-server-2019",
-        "windows-server-2022",
-        "embedded-linux",
-        "printer",
-        "network-device",
-        "controller",
-    ];
+    pub const SYSTEMS: &[&str] = catalog::SYSTEMS;
 
     /// Sets the operating system.
     pub fn os(mut self, os: &str) -> Self {

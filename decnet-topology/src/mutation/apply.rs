@@ -8,7 +8,7 @@ use crate::{
     model::{Attachment, Coordinate, Decky, Lan, Position, Topology},
     mutation::{
         AddDecky, AddLan, AttachDecky, DetachDecky, Mutation, MutationContext, MutationError, RemoveDecky, RemoveLan,
-        Stage, UpdateDecky, UpdateLan, changes_published, check::check,
+        Stage, UpdateDecky, UpdateLan, changes_packets, changes_published, check::check,
     },
     name::{Name, ServiceName},
     spelling,
@@ -37,13 +37,17 @@ pub fn apply(
         Mutation::UpdateLan(update) => update_lan(before, update, context),
     }?;
     let after = check(after, context)?;
-    if context.stage == Stage::Live
-        && !mutation.force()
-        && let Some(decky) = changes_published(before, &after).first()
-    {
-        return Err(MutationError::ForceRequired {
-            decky: Name::clone(decky),
-        });
+    if context.stage == Stage::Live && !mutation.force() {
+        let published = changes_published(before, &after);
+        let style = changes_packets(before, &after, context.catalog);
+        let published = published.first().map(|decky| (decky, "published ports"));
+        let style = style.first().map(|decky| (decky, "TTL and TCP timestamps"));
+        if let Some((decky, what)) = published.or(style) {
+            return Err(MutationError::ForceRequired {
+                decky: Name::clone(decky),
+                what,
+            });
+        }
     }
     Ok(after)
 }

@@ -11,7 +11,8 @@ use crate::{
 pub enum Stage {
     /// Nothing exists: everything may change.
     Pending,
-    /// It runs: LANs keep their names and subnets, and the published ports of a gateway change only with `force`.
+    /// It runs: LANs keep their names and subnets, and the published ports of a gateway and the look of a decky's packets
+    /// change only with `force`.
     Live,
 }
 

@@ -150,11 +150,13 @@ pub enum MutationError {
         /// The decky.
         decky: Name,
     },
-    /// The published ports of a gateway would change, so its base would be recreated.
-    #[error("this changes the published ports of decky `{decky}` and recreates its base; repeat it with `force`")]
+    /// The published ports of a gateway or the look of a decky's packets would change, so its base would be recreated.
+    #[error("this changes the {what} of decky `{decky}` and recreates its base; repeat it with `force`")]
     ForceRequired {
         /// The decky.
         decky: Name,
+        /// What would change: `published ports`, or `TTL and TCP timestamps`.
+        what: &'static str,
     },
     /// A running LAN keeps its name and its subnet.
     #[error("`{field}` of LAN `{lan}` cannot change while the maze runs")]

@@ -20,7 +20,7 @@ pub use payload::{
     AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, DoubledField, LanPatch, RemoveDecky, RemoveLan,
     UpdateDecky, UpdateLan,
 };
-pub use published::changes_published;
+pub use published::{changes_packets, changes_published};
 
 /// One change to a maze: on the wire `{"op": …, "payload": {…}}`.
 ///

@@ -98,6 +98,7 @@ pub fn validate_in<'a>(
     let mut used = UsedAddresses::new(view.lan_count());
     let mut members = subnets::Members::new(view.lan_count());
     let mut published = Vec::new();
+    let mut hostnames = persona::Hostnames::default();
     let mut greedy = shared::Greedy::default();
     view.each_decky(catalog, &mut |decky| {
         shape::orphan_decky(decky, found);
@@ -110,6 +111,7 @@ pub fn validate_in<'a>(
         services::fields(decky, found);
         services::powerful(decky, found);
         persona::pins(decky, found);
+        hostnames.add(decky);
         // The rules about the whole maze.
         joined.add(decky);
         addresses::record(decky, &mut used);
@@ -120,6 +122,7 @@ pub fn validate_in<'a>(
     shared::root(&greedy, found);
     shape::one_dmz(&view, found);
     shape::orphan_lans(&view, &joined, found);
+    hostnames.shared(&view, catalog, found);
     addresses::collisions(&view, used, found);
     subnets::overlaps(&view, found);
     subnets::claimed(&view, surroundings.claims, found);

@@ -1,18 +1,20 @@
 //! The personas that a maze pins.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::{
-    catalog::ImageSource,
+    catalog::{Catalog, FieldFault, FieldType, ImageSource, Service},
     finding::{Code, Finding, Findings, Target},
     model::Persona,
     name::Name,
     spelling,
-    validate::view::DeckyView,
+    validate::view::{DeckyView, TopologyView},
 };
 
 /// The longest version, in bytes.
 const LONGEST_VERSION: usize = 128;
 
-/// `PERSONA_OS_UNKNOWN`, `PERSONA_HOSTNAME_INVALID`, `PERSONA_VERSION_UNDECLARED`, `PERSONA_VERSION_INVALID`.
+/// `PERSONA_OS_UNKNOWN`, `PERSONA_HOSTNAME_INVALID`, `PERSONA_VERSION_UNDECLARED`, `PERSONA_VERSION_UNSHOWN`, `PERSONA_VERSION_INVALID`.
 pub(super) fn pins(decky: &DeckyView<'_>, findings: &mut Findings) {
     let Some(persona) = decky.persona else { return };
     let target = || Target::Decky {
@@ -58,6 +60,18 @@ pub(super) fn pins(decky: &DeckyView<'_>, findings: &mut Findings) {
                 decky.name
             );
             push(Code::PersonaVersionInvalid, message);
+        } else if declared.known.is_some_and(|known| known.version.is_none()) {
+            let message = format!(
+                "the persona of decky `{}` pins a version of `{service}`, whose answers show no version; remove the version",
+                decky.name
+            );
+            push(Code::PersonaVersionUnshown, message);
+        } else if let Some(fault) = declared.known.and_then(|known| unknown_release(known, version)) {
+            let message = format!(
+                "the persona of decky `{}` pins a version of `{service}`, which {fault}",
+                decky.name
+            );
+            push(Code::PersonaVersionInvalid, message);
         } else if version.is_empty()
             || version.len() > LONGEST_VERSION
             || !version.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
@@ -69,4 +83,72 @@ pub(super) fn pins(decky: &DeckyView<'_>, findings: &mut Findings) {
             push(Code::PersonaVersionInvalid, message);
         }
     }
+}
+
+/// The pinned hostnames, in lower case.
+#[derive(Default)]
+pub(super) struct Hostnames(BTreeSet<String>);
+
+/// A decky with a hostname that some decky pins.
+struct Named {
+    decky: String,
+    /// The positions of its LANs.
+    lans: Vec<usize>,
+}
+
+impl Hostnames {
+    pub(super) fn add(&mut self, decky: &DeckyView<'_>) {
+        let pinned = decky.persona.and_then(|persona| persona.hostname.as_deref());
+        self.0.extend(pinned.map(str::to_ascii_lowercase));
+    }
+
+    /// `PERSONA_HOSTNAME_TWICE`: a hostname of two deckies, of which at least one pins it. It is a warning if they share no LAN.
+    pub(super) fn shared(&self, view: &TopologyView<'_>, catalog: &Catalog, findings: &mut Findings) {
+        if self.0.is_empty() {
+            return;
+        }
+        let mut named: BTreeMap<&str, Vec<Named>> = BTreeMap::new();
+        view.each_decky(catalog, &mut |decky| {
+            let pinned = decky.persona.and_then(|persona| persona.hostname.as_deref());
+            let hostname = pinned.unwrap_or(decky.name).to_ascii_lowercase();
+            if let Some(hostname) = self.0.get(&hostname) {
+                named.entry(hostname).or_default().push(Named {
+                    decky: decky.name.into(),
+                    lans: decky.attachments.iter().map(|attachment| attachment.at).collect(),
+                });
+            }
+        });
+        for (hostname, deckies) in &named {
+            for (at, one) in deckies.iter().enumerate() {
+                let earlier = &deckies[..at];
+                let meets = |other: &&Named| other.lans.iter().any(|lan| one.lans.contains(lan));
+                let neighbour = earlier.iter().find(meets);
+                let Some(other) = neighbour.or(earlier.first()) else {
+                    continue;
+                };
+                let place = if neighbour.is_some() { " on the same LAN" } else { "" };
+                let message = format!(
+                    "deckies `{}` and `{}` both have the hostname `{hostname}`{place}; pin another one, or none",
+                    other.decky, one.decky
+                );
+                let target = Target::DeckyPair {
+                    decky: other.decky.clone(),
+                    other: one.decky.clone(),
+                };
+                let finding = Finding::new(Code::PersonaHostnameTwice, target, message);
+                findings.push(if neighbour.is_some() {
+                    finding
+                } else {
+                    finding.as_warning()
+                });
+            }
+        }
+    }
+}
+
+/// Returns the fault of a version of a service that knows certain releases only: its field `server_version` has options.
+fn unknown_release(service: &Service, version: &str) -> Option<FieldFault> {
+    let field = service.field("server_version")?;
+    let is_enum = field.kind == FieldType::Enum;
+    field.check(&version.into()).err().filter(|_| is_enum)
 }

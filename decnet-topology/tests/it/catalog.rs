@@ -309,6 +309,7 @@ fn a_catalogue_can_be_built_in_code() {
         slug: "x".into(),
         title: "X".into(),
         services: BTreeSet::from(["a".into()]),
+        os: None,
     };
     assert_eq!(catalog.insert_archetype(archetype.clone()), None);
     assert_eq!(catalog.archetype("x"), Some(&archetype));

@@ -212,6 +212,22 @@ const FAULTS: &[Fault] = &[
     (Code::PersonaVersionUndeclared, |draft, at| {
         pin(draft, at, Persona::default().version("vnc", "3.8"));
     }),
+    (Code::PersonaHostnameTwice, |draft, at| {
+        draft.deckies[2 * at + 1].persona = Some(Persona::default().hostname("Fin-DC-01"));
+        pin(draft, at, Persona::default().hostname("fin-dc-01"));
+    }),
+    (Code::PersonaHostnameTwice, |draft, at| {
+        let hostname = draft.deckies[2 * at + 1].name.clone();
+        pin(draft, at, Persona::default().hostname(&hostname));
+    }),
+    (Code::PersonaVersionUnshown, |draft, at| {
+        draft.deckies[2 * at].services.push("telnet".into());
+        pin(draft, at, Persona::default().version("telnet", "0.17"));
+    }),
+    (Code::PersonaVersionInvalid, |draft, at| {
+        draft.deckies[2 * at].services.push("mssql".into());
+        pin(draft, at, Persona::default().version("mssql", "15.0.2000"));
+    }),
     (Code::PersonaVersionInvalid, |draft, at| {
         pin(draft, at, Persona::default().version("ssh", "OpenSSH_8.4\r\n"));
     }),
@@ -288,6 +304,45 @@ fn messages_name_the_fault_the_place_and_the_remedy() {
         all.push(format!("--- {code}\n{}", shown(&report)));
     }
     insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn deckies_without_a_common_lan_may_have_one_hostname() {
+    let mut draft = clean(&[0, 0]);
+    for at in [1, 2] {
+        draft.deckies[2 * at + 1].persona = Some(Persona::default().hostname("printer"));
+    }
+    let report = validate(&draft, &Catalog::builtin(), RuleSet::deploy());
+    assert_eq!(
+        shown(&report),
+        "warning PERSONA_HOSTNAME_TWICE: deckies `other-1` and `other-2` both have the hostname `printer`; pin another one, or none\n    \
+         DeckyPair { decky: \"other-1\", other: \"other-2\" }"
+    );
+    // A decky whose pin hides its own name does not count under that name.
+    draft.deckies[3].persona = Some(Persona::default().hostname("other-2"));
+    let report = validate(&draft, &Catalog::builtin(), RuleSet::deploy());
+    assert_eq!(report.findings(), &[]);
+}
+
+#[test]
+fn each_version_of_the_catalogue_can_be_pinned_and_no_other() {
+    let catalog = Catalog::builtin();
+    for service in catalog.services().filter(|service| !service.singleton) {
+        let pins = |version: &str| {
+            let mut draft = clean(&[0]);
+            draft.deckies[3].services = vec![service.name.clone()];
+            draft.deckies[3].persona = Some(Persona::default().version(service.name.as_str(), version));
+            validate(&draft, &catalog, RuleSet::deploy())
+        };
+        match &service.version {
+            Some(version) => assert_eq!(pins(version).findings(), &[], "{}", service.name),
+            None => {
+                let report = pins("1.0");
+                let codes: Vec<_> = report.findings().iter().map(|finding| finding.code).collect();
+                assert_eq!(codes, [Code::PersonaVersionUnshown], "{}", service.name);
+            }
+        }
+    }
 }
 
 #[test]

@@ -38,6 +38,9 @@ pub(super) struct Payload {
     /// The archetype of the decky; empty to remove it.
     #[arg(long, value_name = "NAME")]
     archetype: Option<String>,
+    /// What the decky pretends to be, as JSON: `{"os": "windows-10", "hostname": "fin-desk-07"}`; empty to remove it.
+    #[arg(long, value_name = "JSON")]
+    persona: Option<String>,
     /// Whether the decky forwards packets between its LANs.
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true)]
     forwards_l3: Option<bool>,
@@ -65,12 +68,14 @@ impl Payload {
         let mut fields = Vec::new();
         for (key, value) in flags.into_iter().filter(|(_, value)| !value.is_null()) {
             let value = match (key.as_str(), value.as_str()) {
-                ("patch" | "service_config", Some(text)) => Mutation::object_from_json(&flag_of(&key), text)?.into(),
+                ("archetype" | "persona", Some("")) => Value::Null,
+                ("patch" | "persona" | "service_config", Some(text)) => {
+                    Mutation::object_from_json(&flag_of(&key), text)?.into()
+                }
                 ("services", Some(text)) => {
                     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
                     names.map(Value::from).collect()
                 }
-                ("archetype", Some("")) => Value::Null,
                 _ => value,
             };
             fields.push((key, value));

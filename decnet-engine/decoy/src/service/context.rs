@@ -70,6 +70,15 @@ impl Context {
         &self.service.persona
     }
 
+    /// Returns the version that the maze pins for the service.
+    pub(crate) fn pinned_version(&self) -> Option<&str> {
+        self.service
+            .persona
+            .versions
+            .get(&self.service.name)
+            .map(String::as_str)
+    }
+
     /// Returns bytes that are the same in every conversation with this decky, and different on other deckies. `label` names
     /// their use.
     pub(crate) fn stable<const BYTES: usize>(&self, label: &str) -> [u8; BYTES] {

@@ -92,6 +92,7 @@ mod tests {
                     &[b"GET /admin HTTP/1.0\r\n\r\n"],
                 ),
                 ("page", json!("<h1>Shop</h1>"), 443, front),
+                ("version", json!("1.25.4"), 443, front),
             ],
         );
     }

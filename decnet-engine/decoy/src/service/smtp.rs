@@ -94,12 +94,17 @@ impl Dialogue for Smtp {
             turn.send(format!("{code}{}\r\n", banner.trim_end()));
             return;
         }
-        let system = match self.context.persona().os {
-            Os::Debian11 | Os::Debian12 => " (Debian/GNU)",
-            Os::Ubuntu2204 | Os::Ubuntu2404 => " (Ubuntu)",
-            _ => "",
+        let software = match (self.context.pinned_version(), self.context.persona().os) {
+            // As with `$mail_name ($mail_version)` in the setting `smtpd_banner`.
+            (Some(version), _) if version.starts_with(|first: char| first.is_ascii_digit()) => {
+                format!("Postfix ({version})")
+            }
+            (Some(version), _) => version.to_owned(),
+            (None, Os::Debian11 | Os::Debian12) => "Postfix (Debian/GNU)".into(),
+            (None, Os::Ubuntu2204 | Os::Ubuntu2404) => "Postfix (Ubuntu)".into(),
+            (None, _) => "Postfix".into(),
         };
-        turn.send(format!("220 {} ESMTP Postfix{system}\r\n", self.name));
+        turn.send(format!("220 {} ESMTP {software}\r\n", self.name));
     }
 
     fn receive(&mut self, input: &mut Input, turn: &mut Turn) {

@@ -43,6 +43,9 @@ const MOST_OBJECTS: usize = 100;
 pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
     let fields = context.fields();
     let mut system = System::of_persona(context);
+    if let Some(version) = context.pinned_version() {
+        version.clone_into(&mut system.description);
+    }
     for (field, value) in [
         ("system_name", &mut system.name),
         ("system_description", &mut system.description),

@@ -271,6 +271,9 @@ pub(crate) fn ports(service: &str) -> Vec<(u16, Protocol)> {
 /// Checks that each field of a service in the built-in catalogue changes what a visitor sees or what is reported. `cases` has
 /// a field, its value, the port and the messages that show the difference. `base` are fields that all cases set, if they do not set them
 /// themselves. The banner of a protocol that does not greet is left out: the registry sends it.
+///
+/// The case `version` pins a version in the persona. A service has it if, and only if, its entry of the catalogue has a `version`: the
+/// version of another service cannot be pinned.
 pub(crate) fn fields_have_an_effect(service: &str, base: &Value, cases: &[(&str, Value, u16, &[&[u8]])]) {
     let catalogue = catalogue();
     let declared: BTreeSet<&str> = catalogue["services"][service]["fields"]
@@ -279,6 +282,7 @@ pub(crate) fn fields_have_an_effect(service: &str, base: &Value, cases: &[(&str,
         .iter()
         .map(|field| field["key"].as_str().expect("a test's own value"))
         .filter(|key| *key != "banner" || protocol(service).greets)
+        .chain(catalogue["services"][service].get("version").map(|_| "version"))
         .collect();
     let tried: BTreeSet<&str> = cases.iter().map(|(field, ..)| *field).collect();
     assert_eq!(tried, declared, "the fields of {service} in the catalogue");
@@ -290,9 +294,14 @@ pub(crate) fn fields_have_an_effect(service: &str, base: &Value, cases: &[(&str,
         } else {
             Protocol::Tcp
         };
-        let converse_with = |fields: Value| {
-            let mut visitor = Visitor::start(context(service, *port, transport, fields));
-            converse(&mut visitor, messages, usize::MAX)
+        let converse_with = |mut fields: Value| {
+            let pinned = fields.as_object_mut().and_then(|fields| fields.remove("version"));
+            let mut context = context(service, *port, transport, fields);
+            if let Some(Value::String(version)) = pinned {
+                let service = Arc::make_mut(&mut context.service);
+                service.persona.versions.insert(service.name.clone(), version);
+            }
+            converse(&mut Visitor::start(context), messages, usize::MAX)
         };
         let mut with = base.clone();
         let mut without = base.clone();

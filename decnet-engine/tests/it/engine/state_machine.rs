@@ -8,9 +8,9 @@ use decnet_engine::{
     simulated::{Moment, Simulated},
 };
 use decnet_topology::{
-    MemoryRepo, Mutation, MutationContext, MutationError, MutationState, NewMutation, NewTopology, Repo, RuleSet,
-    SqliteRepo, Stage, Status, SubnetClaim, Topology, TopologyConfig, TopologyId, ValidTopology, apply, canonical_hash,
-    generate, net::overlaps, testing::strategies, validate,
+    MemoryRepo, Mutation, MutationContext, MutationError, MutationState, Naming, NewMutation, NewTopology, Repo,
+    RuleSet, ServiceChoice, SqliteRepo, Stage, Status, SubnetClaim, Topology, TopologyConfig, TopologyId,
+    ValidTopology, apply, canonical_hash, generate, net::overlaps, testing::strategies, validate,
 };
 use ipnet::Ipv4Net;
 use jiff::Timestamp;
@@ -71,12 +71,18 @@ impl ReferenceStateMachine for Model {
     type Transition = Change;
 
     fn init_state() -> BoxedStrategy<Self> {
-        let drawn = (any::<u64>(), any::<bool>(), 1..=2_u8).prop_map(|(seed, gateway, branching)| {
+        let hosts = (
+            select(&[ServiceChoice::Random, ServiceChoice::Archetypes][..]),
+            select(&[Naming::Numbered, Naming::Realistic][..]),
+        );
+        let drawn = (any::<u64>(), any::<bool>(), 1..=2_u8, hosts).prop_map(|(seed, gateway, branching, hosts)| {
             let config = TopologyConfig::builder("random", 2, branching)
                 .deckies_per_lan(1, 2)
                 .cross_edge_probability(0.3)
                 .bridge_forward_probability(0.7)
                 .dmz_gateway(gateway)
+                .service_choice(hosts.0)
+                .naming(hosts.1)
                 .seed(seed)
                 .build()
                 .expect("a config");

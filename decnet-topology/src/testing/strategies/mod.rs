@@ -19,7 +19,7 @@ use proptest::{prelude::*, sample::Index};
 pub use mutations::mutations;
 
 use crate::{
-    config::TopologyConfig,
+    config::{Naming, ServiceChoice, TopologyConfig},
     id::{DeckyId, LanId},
     model::{Attachment, Decky, Lan, Topology},
     name::Name,
@@ -53,24 +53,38 @@ pub fn configs() -> impl Strategy<Value = TopologyConfig> {
         1 => Just(Some(vec!["ssh"])),
         1 => Just(Some(vec!["http", "https", "dns"]))
     ];
-    (shape, deckies, chances, pool, prefix, services, any::<(bool, u64)>()).prop_map(
-        |((depth, branching), (one, other), (forward, cross), pool, prefix, services, (gateway, seed))| {
-            let prefix = if pool == "192.168" { 24 } else { prefix };
-            let config = TopologyConfig::builder("random", depth, branching)
-                .deckies_per_lan(one.min(other), one.max(other))
-                .bridge_forward_probability(forward)
-                .cross_edge_probability(cross)
-                .base(pool)
-                .lan_prefix(prefix)
-                .dmz_gateway(gateway)
-                .seed(seed);
-            let config = match services {
-                Some(services) => config.services(services),
-                None => config,
-            };
-            config.build().expect("every value is within its bounds")
-        },
+    let hosts = (
+        prop_oneof![Just(ServiceChoice::Random), Just(ServiceChoice::Archetypes)],
+        prop_oneof![Just(Naming::Numbered), Just(Naming::Realistic)],
+    );
+    (
+        shape,
+        deckies,
+        chances,
+        pool,
+        prefix,
+        (services, hosts),
+        any::<(bool, u64)>(),
     )
+        .prop_map(
+            |((depth, branching), (one, other), (forward, cross), pool, prefix, (services, hosts), (gateway, seed))| {
+                let prefix = if pool == "192.168" { 24 } else { prefix };
+                let config = TopologyConfig::builder("random", depth, branching)
+                    .deckies_per_lan(one.min(other), one.max(other))
+                    .bridge_forward_probability(forward)
+                    .cross_edge_probability(cross)
+                    .base(pool)
+                    .lan_prefix(prefix)
+                    .dmz_gateway(gateway)
+                    .naming(hosts.1)
+                    .seed(seed);
+                let config = match services {
+                    Some(services) => config.services(services),
+                    None => config.service_choice(hosts.0),
+                };
+                config.build().expect("every value is within its bounds")
+            },
+        )
 }
 
 fn chance() -> impl Strategy<Value = f64> {

@@ -112,7 +112,7 @@ fn position() -> impl Strategy<Value = Position> {
 }
 
 fn archetype() -> impl Strategy<Value = String> {
-    select(&["deaddeck", "toaster"][..]).prop_map(Into::into)
+    select(&["deaddeck", "toaster", "printer", "windows-server", "network-switch"][..]).prop_map(Into::into)
 }
 
 /// Generates personas: most are valid for a decky with `ssh`.

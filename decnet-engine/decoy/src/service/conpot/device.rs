@@ -22,6 +22,8 @@ pub(super) struct Device {
     pub(super) module: &'static str,
     /// The numbers of the firmware.
     pub(super) firmware: [u8; 3],
+    /// The version of the firmware as the device writes it.
+    pub(super) version: String,
     /// The name of the plant.
     pub(super) name: String,
     pub(super) serial: String,
@@ -60,7 +62,11 @@ impl Device {
         };
         let [minor, patch, number] = context.stable("conpot firmware");
         let (minor, patch) = (minor % 4, patch % 4);
-        let firmware = [if template == Template::S7200 { 2 } else { 4 }, minor, patch];
+        let usual = [if template == Template::S7200 { 2 } else { 4 }, minor, patch];
+        let pinned = context.pinned_version();
+        let firmware = pinned.and_then(numbers).unwrap_or(usual);
+        let [major, minor, patch] = firmware;
+        let version = pinned.map_or_else(|| format!("V{major}.{minor}.{patch}"), str::to_owned);
         let names = [
             "Pump station",
             "Boiler house",
@@ -76,17 +82,12 @@ impl Device {
             product,
             module,
             firmware,
+            version,
             name: fields.text("device_name").map_or(name, Into::into),
             serial: fields
                 .text("serial_number")
                 .map_or_else(|| serial(context, template), Into::into),
         }
-    }
-
-    /// Returns the version as the device writes it.
-    pub(super) fn version(&self) -> String {
-        let [major, minor, patch] = self.firmware;
-        format!("V{major}.{minor}.{patch}")
     }
 
     pub(super) fn is_siemens(&self) -> bool {
@@ -114,6 +115,17 @@ impl Device {
             vendor,
         }
     }
+}
+
+/// Returns the first three numbers of a version; missing ones are 0. Returns none if there is no number, or one that a device
+/// cannot send in a byte.
+fn numbers(version: &str) -> Option<[u8; 3]> {
+    let mut parts = version
+        .split(|letter: char| !letter.is_ascii_digit())
+        .filter(|part| !part.is_empty());
+    let first = parts.next()?.parse().ok()?;
+    let mut next = || parts.next().map_or(Some(0), |part| part.parse().ok());
+    Some([first, next()?, next()?])
 }
 
 /// Returns a serial number in the form of the vendor, which only this decky has.

@@ -237,7 +237,7 @@ impl Modbus {
         let [14, code, object] = body else {
             return Err(ILLEGAL_FUNCTION);
         };
-        let version = self.device.version();
+        let version = self.device.version.clone();
         let url = if self.device.is_siemens() {
             "http://www.siemens.com"
         } else {

@@ -120,7 +120,7 @@ impl Page {
     fn page(&self) -> Vec<u8> {
         let device = &self.device;
         let (vendor, product, module) = (device.vendor, device.product, device.module);
-        let (name, serial, version) = (escaped(&device.name), escaped(&device.serial), device.version());
+        let (name, serial, version) = (escaped(&device.name), escaped(&device.serial), escaped(&device.version));
         let login = if device.template == Template::S71200 {
             "<form method=\"post\" action=\"/FormLogin\" id=\"Login_Area_Form\">\
              <input type=\"text\" name=\"Login\" value=\"\"/><input type=\"password\" name=\"Password\" value=\"\"/>\

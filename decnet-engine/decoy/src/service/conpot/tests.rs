@@ -264,6 +264,7 @@ fn each_field_has_an_effect() {
         &json!({}),
         &[
             ("template", json!("guardian-ast"), 161, &[&description]),
+            ("version", json!("V4.7.9"), 80, &[b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"]),
             ("device_name", json!("Mill"), 102, &components),
             ("serial_number", json!("S C-1"), 102, &components),
         ],

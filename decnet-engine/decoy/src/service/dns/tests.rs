@@ -304,6 +304,7 @@ fn each_field_has_an_effect() {
         &[
             ("domain", json!("lab.example"), 53, &[&own]),
             ("server_version", json!("9.16.1"), 53, &[&version]),
+            ("version", json!("9.16.2"), 53, &[&version]),
             ("recursion", json!(true), 53, &[&other]),
             ("records", json!("www A 10.0.0.1"), 53, &[&www]),
         ],

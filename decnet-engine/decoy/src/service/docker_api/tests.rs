@@ -257,6 +257,7 @@ fn every_field_has_an_effect() {
         &json!({}),
         &[
             ("server_version", json!("23.0.1"), 2375, list),
+            ("version", json!("23.0.2"), 2375, list),
             ("containers", json!("backup"), 2375, list),
         ],
     );

@@ -217,6 +217,7 @@ fn every_field_has_an_effect() {
             ("cluster_name", json!("prod"), 9200, root),
             ("node_name", json!("n7"), 9200, root),
             ("server_version", json!("7.9.3"), 9200, root),
+            ("version", json!("7.9.2"), 9200, root),
             (
                 "indices",
                 json!("secret"),

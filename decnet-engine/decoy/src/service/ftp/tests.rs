@@ -265,6 +265,7 @@ fn every_field_has_an_effect() {
         &json!({"password": "p"}),
         &[
             ("banner", json!("220 Files\n"), 21, login),
+            ("version", json!("3.0.2"), 21, &[]),
             ("anonymous", json!(true), 21, &[b"USER anonymous\r\nPASS p\r\n"]),
             ("user", json!("bob"), 21, login),
             ("password", json!("p"), 21, login),

@@ -105,10 +105,14 @@ fn server(context: &Context, service: &str) -> String {
     if let Some(server) = context.fields().text("server_header").filter(|text| !text.is_empty()) {
         return server.to_owned();
     }
-    if persona.is_windows() {
-        return "Microsoft-IIS/10.0".into();
-    }
     let pin = persona.versions.get(service).or_else(|| persona.versions.get("http"));
+    if persona.is_windows() {
+        return match pin {
+            Some(pin) if pin.contains('/') => pin.clone(),
+            Some(pin) => format!("Microsoft-IIS/{pin}"),
+            None => "Microsoft-IIS/10.0".into(),
+        };
+    }
     let version = pin.map_or_else(
         || match persona.os {
             Os::Debian11 | Os::Ubuntu2204 => "1.18.0",

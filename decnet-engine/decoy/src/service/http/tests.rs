@@ -298,6 +298,7 @@ fn every_field_has_an_effect() {
         &json!({}),
         &[
             ("server_header", json!("nginx/1.25.3"), 80, front),
+            ("version", json!("1.25.4"), 80, front),
             ("title", json!("Intranet"), 80, front),
             ("page", json!("<h1>Shop</h1>"), 80, front),
             ("realm", json!("Staff"), 80, front),

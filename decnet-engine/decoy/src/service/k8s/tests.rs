@@ -215,6 +215,12 @@ fn every_field_has_an_effect() {
                 6443,
                 &[b"GET /version HTTP/1.1\r\nHost: a\r\n\r\n"],
             ),
+            (
+                "version",
+                json!("v1.26.2"),
+                6443,
+                &[b"GET /version HTTP/1.1\r\nHost: a\r\n\r\n"],
+            ),
             ("anonymous", json!(true), 8080, namespaces),
             ("namespaces", json!("vault"), 6443, namespaces),
         ],

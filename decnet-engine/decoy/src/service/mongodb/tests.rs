@@ -286,6 +286,7 @@ fn each_field_has_an_effect() {
         &json!({"auth": false}),
         &[
             ("server_version", json!("4.4.1"), 27017, &[&build]),
+            ("version", json!("4.4.2"), 27017, &[&build]),
             ("auth", json!(false), 27017, &[&list]),
             ("databases", json!("shop\ncrm"), 27017, &[&list]),
         ],

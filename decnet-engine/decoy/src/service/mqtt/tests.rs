@@ -314,6 +314,7 @@ fn each_field_has_an_effect() {
             ("anonymous", json!(false), 1883, &[&anyone]),
             ("user", json!("bob"), 1883, &[&bob]),
             ("password", json!("other"), 1883, &[&bob]),
+            ("version", json!("2.0.9"), 1883, &[&bob, &subscribe(4, "$SYS/#", 0)]),
             ("topics", json!("a/b"), 1883, &[&bob, &subscribe(4, "#", 0)]),
         ],
     );

@@ -194,6 +194,7 @@ fn each_field_has_an_effect() {
         &json!({"password": "s3cret"}),
         &[
             ("server_version", json!("2022"), 1433, &[PRELOGIN]),
+            ("version", json!("2017"), 1433, &[PRELOGIN]),
             ("instance", json!("SQLEXPRESS"), 1433, messages),
             ("password", json!("s3cret"), 1433, messages),
         ],

@@ -222,6 +222,7 @@ fn each_field_has_an_effect() {
         &json!({"password": "s3cret"}),
         &[
             ("server_version", json!("5.7.44"), 3306, &[]),
+            ("version", json!("5.7.43"), 3306, &[]),
             ("user", json!("app"), 3306, messages),
             ("password", json!("s3cret"), 3306, messages),
             ("databases", json!("shop\ncrm"), 3306, messages),

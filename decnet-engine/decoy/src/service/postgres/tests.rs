@@ -230,6 +230,7 @@ fn each_field_has_an_effect() {
         &json!({"password": "s3cret"}),
         &[
             ("server_version", json!("14.1"), 5432, messages),
+            ("version", json!("14.2"), 5432, messages),
             ("user", json!("app"), 5432, messages),
             ("password", json!("s3cret"), 5432, messages),
             ("databases", json!("shop\ncrm"), 5432, messages),

@@ -235,6 +235,7 @@ fn each_field_has_an_effect() {
         &json!({}),
         &[
             ("server_version", json!("6.2.1"), 6379, &[b"INFO\r\n"]),
+            ("version", json!("6.2.2"), 6379, &[b"INFO\r\n"]),
             ("password", json!("x"), 6379, &[b"PING\r\n"]),
         ],
     );

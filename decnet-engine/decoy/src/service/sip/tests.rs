@@ -183,6 +183,7 @@ fn every_field_has_an_effect() {
         &json!({}),
         &[
             ("user_agent", json!("FPBX-16.0.40(18.16.0)"), 5060, messages),
+            ("version", json!("20.1.0"), 5060, messages),
             ("realm", json!("pbx.example"), 5060, messages),
             ("extensions", json!("200"), 5060, messages),
         ],

@@ -349,6 +349,11 @@ fn every_field_has_an_effect() {
     let mut visitor = Visitor::start(context.clone());
     let bob = |challenge| ntlm::client::authenticate("bob", "CORP", "hunter2", challenge, 1);
     let (session, _) = login(&context, &mut visitor, |_| ntlm::client::anonymous());
+    let ipc = connect(session, "\\\\x\\IPC$");
+    let tree = tree(&visitor.send(&ipc));
+    let open = create(tree, session, "srvsvc");
+    let opened = visitor.send(&open);
+    let [bind, list] = [BIND, LIST].map(|data| transceive(tree, session, &opened[4 + 64 + 64..][..16], data));
     let negotiate = negotiation(&[0x0210, 0x0311]);
     let first = setup(0, &spnego::initial(&ntlm::client::negotiate()));
     let last = setup(
@@ -373,6 +378,12 @@ fn every_field_has_an_effect() {
                 &[&negotiate, &first, &anonymous, &connect(session, "\\\\x\\projects")],
             ),
             ("guest", json!(true), 445, &[&negotiate, &first, &last]),
+            (
+                "version",
+                json!("4.13.99"),
+                445,
+                &[&negotiate, &first, &anonymous, &ipc, &open, &bind, &list],
+            ),
         ],
     );
 }

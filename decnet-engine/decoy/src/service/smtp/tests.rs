@@ -327,6 +327,7 @@ fn every_field_has_an_effect() {
         &json!({"password": "bad"}),
         &[
             ("banner", json!("220 x ESMTP"), 25, &[]),
+            ("version", json!("3.7.11"), 25, &[]),
             ("domain", json!("x.org"), 25, mail),
             ("auth", json!(false), 587, mail),
             ("user", json!("bob"), 25, login),
@@ -338,6 +339,7 @@ fn every_field_has_an_effect() {
         &json!({}),
         &[
             ("banner", json!("220 x ESMTP"), 25, &[]),
+            ("version", json!("3.7.11"), 25, &[]),
             ("domain", json!("x.org"), 587, &[b"HELO me\r\n"]),
             ("max_recipients", json!(1), 25, mail),
         ],

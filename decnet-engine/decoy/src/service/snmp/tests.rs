@@ -286,6 +286,7 @@ fn each_field_has_an_effect() {
             ("community", json!("secret"), 161, &[&get(5)]),
             ("system_name", json!("core"), 161, &[&get(5)]),
             ("system_description", json!("Linux"), 161, &[&get(1)]),
+            ("version", json!("Linux 4.19"), 161, &[&get(1)]),
             ("location", json!("Lab"), 161, &[&get(6)]),
             ("contact", json!("ops"), 161, &[&get(4)]),
         ],

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use decnet_topology::{
-    AddDecky, AddLan, AttachDecky, Decky, DeckyPatch, DetachDecky, Lan, LanPatch, Mutation, Name, Position,
+    AddDecky, AddLan, AttachDecky, Decky, DeckyPatch, DetachDecky, Lan, LanPatch, Mutation, Name, Persona, Position,
     RandomStream, RemoveDecky, RemoveLan, ServiceConfig, Topology, UpdateDecky, UpdateLan,
 };
 
@@ -83,6 +83,15 @@ impl Draw<'_> {
             .map(ToString::to_string)
     }
 
+    /// Draws a persona, whose hostname other deckies may have too.
+    fn persona(&mut self) -> Option<Persona> {
+        let os = Persona::SYSTEMS[self.stream.index(Persona::SYSTEMS.len())];
+        let hostname = format!("host-{}", self.stream.below(60));
+        let (pinned, named) = (self.stream.chance(0.2), self.stream.chance(0.5));
+        let persona = Persona::default().os(os);
+        pinned.then(|| if named { persona.hostname(&hostname) } else { persona })
+    }
+
     fn position(&mut self) -> Position {
         let mut coordinate = || i32::try_from(self.stream.below(1000)).expect("small").into();
         Position {
@@ -133,6 +142,7 @@ impl Draw<'_> {
         AddDecky {
             service_config: self.config(),
             archetype: self.archetype(),
+            persona: self.persona().map(Box::new),
             forwards_l3: self.stream.chance(0.1),
             ip: self.ip(),
             ..fresh
@@ -174,8 +184,8 @@ impl Draw<'_> {
         let patch = DeckyPatch {
             service_config: self.config(),
             archetype: self.archetype().map(Some),
+            persona: self.persona().map(|persona| Some(Box::new(persona))),
             forwards_l3: self.stream.chance(0.3).then_some(forwards_l3),
-            ..DeckyPatch::default()
         };
         UpdateDecky {
             patch,
@@ -209,6 +219,7 @@ type DeckyFacts<'t> = (
     bool,
     Option<&'t str>,
     &'t ServiceConfig,
+    Option<&'t Persona>,
 );
 
 fn decky_shape<'t>(maze: &'t Topology, decky: &'t Decky) -> DeckyFacts<'t> {
@@ -226,6 +237,7 @@ fn decky_shape<'t>(maze: &'t Topology, decky: &'t Decky) -> DeckyFacts<'t> {
         decky.forwards_l3(),
         decky.archetype(),
         decky.service_config(),
+        decky.persona(),
     )
 }
 
@@ -315,6 +327,7 @@ pub(super) fn way_back(from: &Topology, to: &Topology) -> Vec<Mutation> {
             .services(decky.services().iter().cloned())
             .service_config(decky.service_config().clone())
             .archetype(decky.archetype())
+            .persona(decky.persona().cloned())
             .forwarding(decky.forwards_l3());
         way.push(update.force().into());
     }
