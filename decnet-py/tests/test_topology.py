@@ -163,7 +163,7 @@ def test_plausible_hosts_can_be_asked_for() -> None:
     assert maze.config is not None and maze.config.to_dict()["naming"] == "realistic"
     assert all(decky.archetype in decnet.Catalog.builtin().archetypes for decky in maze.deckies)
     assert not any(decky.name.startswith("decky-") for decky in maze.deckies)
-    with pytest.raises(decnet.InvalidConfig, match="did you mean `realistic`"):
+    with pytest.raises(decnet.InvalidConfig, match="not one of numbered, realistic"):
         decnet.generate(name="corp", depth=2, branching_factor=2, naming="realistik")
 
 

@@ -113,9 +113,8 @@ fn plausible_hosts_can_be_asked_for_by_flags() {
     sandbox
         .run(&generate(&wrong))
         .exits(3)
-        .says("services: ")
-        .says("did you mean `archetypes`")
-        .says("naming: ");
+        .says("services: `archetype` is not one of random, archetypes")
+        .says("naming: `funny` is not one of numbered, realistic");
 }
 
 #[test]

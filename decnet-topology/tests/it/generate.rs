@@ -92,7 +92,12 @@ fn check_shape(config: &TopologyConfig, topology: &Topology, reserved: &[Ipv4Net
     let mut addresses: BTreeMap<_, &str> = BTreeMap::new();
     let mut crossed = 0;
     for (at, decky) in deckies.iter().enumerate() {
-        assert_eq!(decky.name().as_str(), format!("decky-{at:03}"));
+        let numbered = format!("decky-{at:03}");
+        assert_eq!(
+            decky.name().as_str() == numbered,
+            config.naming() == Naming::Numbered,
+            "{context}"
+        );
         let home = decky.home().expect("a home").lan;
         *at_home.entry(home).or_default() += 1;
         for edge in decky.attachments() {
@@ -168,6 +173,11 @@ fn check_services(config: &TopologyConfig, catalog: &Catalog, decky: &decnet_top
                 .iter()
                 .eq(explicit.iter().collect::<std::collections::BTreeSet<_>>())
         );
+        return;
+    }
+    if config.service_choice() == ServiceChoice::Archetypes {
+        let archetype = decky.archetype().and_then(|slug| catalog.archetype(slug));
+        assert_eq!(archetype.map(|archetype| &archetype.services), Some(decky.services()));
         return;
     }
     assert!((1..=3).contains(&decky.services().len()));

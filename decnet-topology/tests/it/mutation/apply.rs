@@ -130,14 +130,30 @@ fn a_persona_is_pinned_replaced_and_cleared_and_loses_the_versions_of_dropped_se
     let pins = Persona::default()
         .os("windows-server-2019")
         .version("ssh", "OpenSSH_8.4");
-    let pinned = live(UpdateDecky::new(name("gate")).persona(Some(pins.clone()))).expect("legal");
+    let windows = UpdateDecky::new(name("gate")).persona(Some(pins.clone()));
+    assert_eq!(code(live(windows.clone())), "FORCE_REQUIRED");
+    let pinned = live(windows.force()).expect("legal");
     assert_eq!(decky(&pinned, "gate").persona(), Some(&pins));
     let dropped = UpdateDecky::new(name("gate")).services(["http"]).force();
     let dropped = change(&pinned, Stage::Live, dropped).expect("legal");
     let kept = Persona::default().os("windows-server-2019");
     assert_eq!(decky(&dropped, "gate").persona(), Some(&kept));
-    let cleared = change(&pinned, Stage::Live, UpdateDecky::new(name("gate")).persona(None)).expect("legal");
+    let clear = UpdateDecky::new(name("gate")).persona(None);
+    let Err(refused) = change(&pinned, Stage::Live, clear.clone()) else {
+        panic!("other packets without force");
+    };
+    assert_eq!(
+        refused.to_string(),
+        "this changes the TTL and TCP timestamps of decky `gate` and recreates its base; repeat it with `force`"
+    );
+    let cleared = change(&pinned, Stage::Live, clear.force()).expect("legal");
     assert_eq!(decky(&cleared, "gate").persona(), None);
+    // A system whose packets are alike, and an archetype that changes them.
+    let ubuntu = UpdateDecky::new(name("gate")).persona(Some(Persona::default().os("ubuntu-24.04")));
+    assert_eq!(code(live(ubuntu)), "applied");
+    let switch = UpdateDecky::new(name("gate")).archetype(Some("network-switch"));
+    assert_eq!(code(live(switch.clone())), "FORCE_REQUIRED");
+    assert_eq!(code(live(switch.force())), "applied");
     let added = AddDecky::new(name("new"), name("office")).persona(kept.clone());
     assert_eq!(decky(&live(added).expect("legal"), "new").persona(), Some(&kept));
     let wrong = UpdateDecky::new(name("gate")).persona(Some(Persona::default().os("beos")));

@@ -258,13 +258,15 @@ fn recorded_messages_are_survived_in_pieces_and_changed() {
 fn each_field_has_an_effect() {
     let components: Vec<Vec<u8>> = [S7_CONNECT, S7_COMPONENTS].iter().map(|text| hex(text)).collect();
     let components: Vec<&[u8]> = components.iter().map(Vec::as_slice).collect();
+    let modules: Vec<Vec<u8>> = [S7_CONNECT, S7_MODULES].iter().map(|text| hex(text)).collect();
+    let modules: Vec<&[u8]> = modules.iter().map(Vec::as_slice).collect();
     let description = hex("302702010104067075626c6963a01a02021234020100020100300e300c06082b060102010101000500");
     fields_have_an_effect(
         "conpot",
         &json!({}),
         &[
             ("template", json!("guardian-ast"), 161, &[&description]),
-            ("version", json!("V4.7.9"), 80, &[b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"]),
+            ("version", json!("V4.7.9"), 102, &modules),
             ("device_name", json!("Mill"), 102, &components),
             ("serial_number", json!("S C-1"), 102, &components),
         ],

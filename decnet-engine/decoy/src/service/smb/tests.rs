@@ -353,7 +353,7 @@ fn every_field_has_an_effect() {
     let tree = tree(&visitor.send(&ipc));
     let open = create(tree, session, "srvsvc");
     let opened = visitor.send(&open);
-    let [bind, list] = [BIND, LIST].map(|data| transceive(tree, session, &opened[4 + 64 + 64..][..16], data));
+    let [bind, enumerate] = [BIND, LIST].map(|data| transceive(tree, session, &opened[4 + 64 + 64..][..16], data));
     let negotiate = negotiation(&[0x0210, 0x0311]);
     let first = setup(0, &spnego::initial(&ntlm::client::negotiate()));
     let last = setup(
@@ -382,7 +382,7 @@ fn every_field_has_an_effect() {
                 "version",
                 json!("4.13.99"),
                 445,
-                &[&negotiate, &first, &anonymous, &ipc, &open, &bind, &list],
+                &[&negotiate, &first, &anonymous, &ipc, &open, &bind, &enumerate],
             ),
         ],
     );
