@@ -71,8 +71,7 @@ impl Catalog {
         Typed::new(py, &services)
     }
 
-    /// Returns one service: its entry in the catalogue, `login` (the fields with the passwords of visitors), and `example` (the keys
-    /// of a decky that runs it). An unknown name raises `UnknownService`, with a suggestion.
+    /// Returns one service, with `login` and an `example`; an unknown name raises `UnknownService`.
     #[pyo3(signature = (name: "str"))]
     fn service(&self, py: Python<'_>, name: Text) -> PyResult<Typed<convert::Document>> {
         let service = self.0.find_service(&name.take()).map_err(|error| error.raise(py))?;

@@ -136,6 +136,8 @@ class Catalog:
     @staticmethod
     def from_toml(text: str) -> Catalog:
         """Reads a catalogue in TOML: it adds entries to the built-in one, or overrides them key by key."""
+    def service(self, name: str) -> Document:
+        """Returns one service, with `login` and an `example`; an unknown name raises `UnknownService`."""
     @property
     def services(self) -> dict[str, Document]:
         """The services, by name."""
@@ -172,6 +174,9 @@ class Decky:
     @property
     def name(self) -> str:
         """The name."""
+    @property
+    def persona(self) -> Document | None:
+        """What is pinned of the host that it pretends to be, if anything is."""
     @property
     def service_config(self) -> dict[str, Document]:
         """The configuration of its services."""
@@ -287,6 +292,7 @@ class Mutation:
         services: list[str] | None = None,
         service_config: dict[str, Document] | None = None,
         archetype: str | None = None,
+        persona: Document | None = None,
         forwards_l3: bool | None = None,
         ip: Address | None = None,
         x: float | None = None,
@@ -349,9 +355,10 @@ class Mutation:
         force: bool | None = None,
         service_config: dict[str, Document] | None = None,
         archetype: str | None = None,
+        persona: Document | None = None,
         forwards_l3: bool | None = None,
     ) -> Mutation:
-        """Changes the workload or role of a decky; an empty archetype removes it."""
+        """Changes the workload or role of a decky; an empty archetype or persona removes it."""
     @staticmethod
     def update_lan(
         name: str,
