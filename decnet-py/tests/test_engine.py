@@ -247,9 +247,9 @@ def test_mutations_are_previewed_queued_and_applied(
         engine.submit(stored, decnet.Mutation.remove_lan("LAN-00"))
     pinned = {"os": "windows-server-2019", "hostname": "fin-dc-01"}
     engine.submit(stored, decnet.Mutation.add_decky("dc", "LAN-01", services=["smb"], persona=pinned))
-    assert [decky.persona for decky in repo.load(stored).deckies if decky.name == "dc"] == [pinned]
+    assert [decky.persona for decky in repo.load(stored).topology.deckies if decky.name == "dc"] == [pinned]
     engine.submit(stored, decnet.Mutation.update_decky("dc", persona={}))
-    assert [decky.persona for decky in repo.load(stored).deckies if decky.name == "dc"] == [None]
+    assert [decky.persona for decky in repo.load(stored).topology.deckies if decky.name == "dc"] == [None]
     engine.submit(stored, decnet.Mutation.remove_decky("dc"))
     engine.deploy(stored)
     with pytest.raises(decnet.MutationRejected, match="TTL and TCP timestamps") as forced:
