@@ -81,6 +81,8 @@ def test_settings_are_kept(any_repo: decnet.Repo) -> None:
     stored = any_repo.create(small())
     kept = any_repo.set_settings(stored, {"publish": ["ssh=2222"], "dmz_egress": "dns-only"})
     assert kept.settings == {"publish": ["ssh=2222"], "dmz_egress": "dns-only"}
+    hidden = any_repo.set_settings(stored, {**kept.settings, "hide_passwords": True})
+    assert hidden.settings == {"publish": ["ssh=2222"], "dmz_egress": "dns-only", "hide_passwords": True}
     any_repo.set_needs_resync(stored, True)
     assert any_repo.get(stored).needs_resync
     with pytest.raises(decnet.DecnetError, match="settings"):

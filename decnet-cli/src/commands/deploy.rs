@@ -40,6 +40,10 @@ pub(crate) struct Arguments {
     /// earlier options.
     #[arg(long, value_name = "KEY=VALUE")]
     log_opt: Vec<LogOption>,
+    /// Leave the passwords of visitors out of the logs, or put them in again with `=false`; stored with the maze. A change
+    /// recreates the built-in services.
+    #[arg(long, value_name = "BOOLEAN", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    hide_passwords: Option<bool>,
     /// Options for work on Docker.
     #[command(flatten)]
     work: Work,
@@ -75,6 +79,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         dmz_egress,
         log_driver,
         log_opt,
+        hide_passwords,
         work,
     } = arguments;
     let catalog = context.catalog()?;
@@ -83,7 +88,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         .publish(publish)
         .dmz_egress(dmz_egress)
         .log_driver(log_driver)
-        .log_options(log_opt);
+        .log_options(log_opt)
+        .hide_passwords(hide_passwords);
     let found = match &topology {
         Some(topology) => Some(lookup::find(repo.as_ref(), topology).await?),
         None => None,

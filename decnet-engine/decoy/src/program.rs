@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::service;
 use crate::{base, failure::Failure, lines::log, probe, state};
 
-const USAGE: &str = "decnet-decoy base | state set JSON | state keep JSON | state restore | state check [JSON] | state show | service | probe JSON";
+const USAGE: &str = "decnet-decoy base | state set JSON | state keep JSON | state restore | state check [JSON] | state show | service | service add JSON | service remove NAME | service list | probe JSON";
 
 /// Runs the command in `arguments` (without the name of the program) and returns its exit code.
 pub fn run(arguments: impl IntoIterator<Item = String>) -> ExitCode {
@@ -22,6 +22,12 @@ pub fn run(arguments: impl IntoIterator<Item = String>) -> ExitCode {
         ["state", "show"] => state::show(),
         #[cfg(feature = "services")]
         ["service"] => service::run(),
+        #[cfg(feature = "services")]
+        ["service", "add", json] => service::add(json),
+        #[cfg(feature = "services")]
+        ["service", "remove", name] => service::remove(name),
+        #[cfg(feature = "services")]
+        ["service", "list"] => service::list(),
         ["probe", json] => probe::run(json),
         _ => Err(Failure::usage("unknown command", USAGE)),
     };

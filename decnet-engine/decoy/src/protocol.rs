@@ -16,7 +16,7 @@ pub use self::{
         HttpResponse, Named, Network, Original, Outcome, Process, Record, Related, Summary, Technique, Threat, Tls,
         TlsClient, User,
     },
-    service::{BuiltinService, Listen, ServiceState},
+    service::{BuiltinService, ListedService, Listen, ServiceList, ServiceState},
 };
 
 /// The environment variable with the first [`NetState`] of a base, as JSON. The name does not reveal this project.
@@ -428,6 +428,12 @@ mod tests {
             serde_json::to_string(&serde_json::from_str::<ServiceState>(service).unwrap()).unwrap(),
             service
         );
+        let hidden = format!(r#"{},"passwords":false}}"#, service.strip_suffix('}').unwrap());
+        let state: ServiceState = serde_json::from_str(&hidden).unwrap();
+        assert_eq!(serde_json::to_string(&state).unwrap(), hidden);
+        let list = r#"{"services":[{"name":"dns","listen":[{"port":53,"protocol":"udp"}]}]}"#;
+        let parsed: ServiceList = serde_json::from_str(list).unwrap();
+        assert_eq!(serde_json::to_string(&parsed).unwrap(), list);
         let probe = concat!(
             r#"{"targets":[{"kind":"icmp","address":"10.0.0.1"},{"kind":"tcp","address":"10.0.0.1","port":22}],"#,
             r#""timeout_ms":500,"attempts":2}"#

@@ -6,6 +6,7 @@
 mod certificate;
 mod conpot;
 mod context;
+mod control;
 mod crowd;
 mod dialogue;
 mod dns;
@@ -52,6 +53,8 @@ mod tls;
 mod vnc;
 mod wire;
 
+pub(crate) use self::control::{add, list, remove};
+
 use std::{env, io, process::ExitCode};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -59,6 +62,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use self::{limits::Limits, serve::Server};
 use crate::{
     failure::Failure,
+    lines::log,
     ports::Supplier,
     protocol::{PORTS_SOCKET, SERVICE_VARIABLE, ServiceState},
     signals::signals,
@@ -72,6 +76,15 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
         serde_json::from_str(&json).map_err(|error| Failure::usage("SERVICE_STATE cannot be read", error))?;
     let supplier = Supplier::new(PORTS_SOCKET.into());
     let mut server = Server::new(&state, supplier, Limits::default(), Box::new(io::stdout()))?;
+    match control::listen(&control::address()?) {
+        Ok(control) => server.controlled_by(control),
+        // The services answer anyway.
+        Err(error) => log(
+            "warn",
+            "the services cannot be changed",
+            &serde_json::json!(error.to_string()),
+        ),
+    }
     let code = server.run(&stop)?;
     Ok(ExitCode::from(code))
 }

@@ -339,7 +339,7 @@ impl<'a> Maker<'_, 'a> {
         let mut answers_datagrams = false;
         let (command, limits) = if is_builtin {
             let secret = persona::secret(self.context.secret, self.context.topology, decky.name());
-            let state = builtin::state_of(decky, entry, self.context.catalog, secret);
+            let state = builtin::state_of(decky, entry, self.context.catalog, self.context.settings, secret);
             answers_datagrams = state.services.iter().any(builtin::answers_every_datagram);
             environment.insert(protocol::SERVICE_VARIABLE.into(), json(&state));
             (Some(vec!["service".into()]), BUILTIN_LIMITS)

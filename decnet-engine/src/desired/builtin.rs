@@ -1,12 +1,18 @@
 //! The state that is passed to a built-in service.
 
 use decnet_decoy::protocol::{self, BuiltinService, Listen, ServiceState};
-use decnet_topology::{Catalog, Decky, Protocol, Service};
+use decnet_topology::{Catalog, Decky, DeploySettings, Protocol, Service};
 
 use super::persona;
 
 /// Returns the state that is passed to a built-in service.
-pub(super) fn state_of(decky: &Decky, entry: &Service, catalog: &Catalog, secret: String) -> ServiceState {
+pub(super) fn state_of(
+    decky: &Decky,
+    entry: &Service,
+    catalog: &Catalog,
+    settings: &DeploySettings,
+    secret: String,
+) -> ServiceState {
     let fields = decky.service_config().get(&entry.name);
     let listen = entry.ports.iter().map(|port| Listen {
         port: port.number,
@@ -29,6 +35,7 @@ pub(super) fn state_of(decky: &Decky, entry: &Service, catalog: &Catalog, secret
             listen: listen.collect(),
             fields,
         }],
+        passwords: !settings.hide_passwords,
     }
 }
 

@@ -8,6 +8,10 @@ use decnet_topology::{Catalog, DeploySettings, DmzEgress, InstallationSecret, Ru
 
 /// A gateway with a built-in service, an inner LAN, and services from a registry and from a folder.
 fn desired(api: u16, egress: DmzEgress) -> Desired {
+    desired_with(api, &DeploySettings::default().dmz_egress(egress))
+}
+
+fn desired_with(api: u16, settings: &DeploySettings) -> Desired {
     let own = "[services.shop]\nports = [\"8080/tcp\", \"53/udp\"]\nimage = \"shop:1\"\nwritable_root = true\n\
                [services.forge]\nports = [\"3000/tcp\"]\nimage = { build = \"/srv/forge\" }\ncapabilities = [\"CHOWN\"]\n";
     let catalog = Catalog::builtin().extend_from_toml(own).expect("a catalogue");
@@ -25,7 +29,6 @@ fn desired(api: u16, egress: DmzEgress) -> Desired {
         .expect("a topology")
         .validate(&catalog, RuleSet::deploy())
         .expect("valid");
-    let settings = DeploySettings::default().dmz_egress(egress);
     let context = DesiredContext {
         instance: "fedcba98-7654-4321-8fed-cba987654321".parse().expect("an id"),
         secret: &InstallationSecret::new([7; 32]),
@@ -33,7 +36,7 @@ fn desired(api: u16, egress: DmzEgress) -> Desired {
         catalog: &catalog,
         decoy: "decnet-decoy:0123456789ab",
         api: ApiVersion::v1(api),
-        settings: &settings,
+        settings,
         host_addresses: &[],
     };
     Desired::new(&valid, &context).expect("its services are in the catalogue")
@@ -78,5 +81,31 @@ fn networks_have_other_digests_on_older_engines_and_with_egress() {
             ["9b8b00e2fdc3b266", "b219514d64f14662"],
             ["a517fcef0ec796a6", "c53465bff41aa88a"],
         ]
+    );
+}
+
+#[test]
+fn hidden_passwords_change_only_built_in_services() {
+    let shown = desired(48, DmzEgress::None);
+    let hidden = desired_with(48, &DeploySettings::default().hide_passwords(true));
+    let (before, after) = (digests(&shown), digests(&hidden));
+    let changed: Vec<_> = after
+        .iter()
+        .filter(|(name, digest)| before[*name] != **digest)
+        .collect();
+    assert!(
+        matches!(&changed[..], [(name, _)] if name.as_str() == "gate.http"),
+        "{changed:?}"
+    );
+    let states = |desired: &Desired| {
+        let services = desired.services.values();
+        let states = services.filter_map(|service| service.environment.get("SERVICE_STATE").cloned());
+        states.collect::<String>()
+    };
+    assert!(!states(&shown).contains("passwords"));
+    assert!(
+        states(&hidden).ends_with(r#","passwords":false}"#),
+        "{}",
+        states(&hidden)
     );
 }

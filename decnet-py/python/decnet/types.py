@@ -231,3 +231,4 @@ class DeploySettings(TypedDict, total=False):
     publish: list[str]
     dmz_egress: Literal["none", "dns-only", "rate-limited", "open"]
     log: LogSettings
+    hide_passwords: bool

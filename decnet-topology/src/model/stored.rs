@@ -27,6 +27,14 @@ pub struct DeploySettings {
     /// The log driver of the containers.
     #[serde(skip_serializing_if = "LogSettings::is_usual")]
     pub log: LogSettings,
+    /// Whether the logs of built-in services leave out the passwords of visitors.
+    #[serde(skip_serializing_if = "is_off")]
+    pub hide_passwords: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_off(hide_passwords: &bool) -> bool {
+    !hide_passwords
 }
 
 impl DeploySettings {
@@ -45,6 +53,12 @@ impl DeploySettings {
     /// Sets the log driver of the containers.
     pub fn log(mut self, log: LogSettings) -> Self {
         self.log = log;
+        self
+    }
+
+    /// Sets whether the logs of built-in services leave out the passwords of visitors.
+    pub fn hide_passwords(mut self, hide_passwords: bool) -> Self {
+        self.hide_passwords = hide_passwords;
         self
     }
 }
@@ -197,6 +211,18 @@ pub struct StoredTopology {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hidden_passwords_are_stored_only_if_they_are_hidden() {
+        let shown = serde_json::to_string(&DeploySettings::default()).unwrap();
+        assert_eq!(shown, r#"{"publish":[],"dmz_egress":"none"}"#);
+        let settings = DeploySettings::default().hide_passwords(true);
+        let hidden = serde_json::to_string(&settings).unwrap();
+        assert_eq!(hidden, r#"{"publish":[],"dmz_egress":"none","hide_passwords":true}"#);
+        for (json, settings) in [(shown, DeploySettings::default()), (hidden, settings)] {
+            assert_eq!(serde_json::from_str::<DeploySettings>(&json).unwrap(), settings);
+        }
+    }
 
     #[test]
     fn egress_is_parsed_from_its_name_and_from_the_former_boolean() {

@@ -82,7 +82,8 @@ impl Supplier {
             .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn try_to_obtain(&self, ports: &[Listen], stop: Option<&UnixStream>) -> io::Result<Option<Obtained>> {
+    /// Tries once. Returns none if `stop` became readable first.
+    pub(crate) fn try_to_obtain(&self, ports: &[Listen], stop: Option<&UnixStream>) -> io::Result<Option<Obtained>> {
         let base = wire::socket()?;
         connect(&base, &SocketAddrUnix::new(&*self.path)?)?;
         let (mut listeners, mut sockets) = (Vec::new(), Vec::new());

@@ -14,8 +14,20 @@ pub struct ServiceState {
     pub persona: Persona,
     /// The source of the decky's keys and ids: 64 hex digits.
     pub secret: String,
-    /// The services.
+    /// The services. No two have the same name or the same port.
     pub services: Vec<BuiltinService>,
+    /// Whether the log has the passwords of visitors.
+    #[serde(default = "shown", skip_serializing_if = "is_shown")]
+    pub passwords: bool,
+}
+
+fn shown() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_shown(passwords: &bool) -> bool {
+    *passwords
 }
 
 /// A built-in service.
@@ -38,6 +50,7 @@ impl fmt::Debug for ServiceState {
             .field("decky", &self.decky)
             .field("persona", &self.persona)
             .field("services", &self.services)
+            .field("passwords", &self.passwords)
             .finish_non_exhaustive()
     }
 }
@@ -50,6 +63,24 @@ impl fmt::Debug for BuiltinService {
             .field("fields", &self.fields.keys())
             .finish()
     }
+}
+
+/// The output of `service list`: the services of a running process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceList {
+    /// The services, by name.
+    pub services: Vec<ListedService>,
+}
+
+/// A service of a running process, without its fields, which may contain passwords.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListedService {
+    /// The name in the catalogue.
+    pub name: String,
+    /// The ports, on every address of the base.
+    pub listen: Vec<Listen>,
 }
 
 /// One port that a service answers on.

@@ -1,8 +1,11 @@
 //! What dialogues report. The journal adds the time, the session and the addresses, and writes the line.
 
 mod fill;
+mod hide;
 
 use std::fmt;
+
+pub(crate) use self::hide::Hiding;
 
 /// An event of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,8 +104,8 @@ pub(crate) struct Fingerprint {
 pub(crate) struct Probe {
     /// What is known of it: `not this protocol`, `tls on a plain port`, `shellshock`.
     pub(crate) what: &'static str,
-    /// The first bytes.
-    pub(crate) input: Text,
+    /// The first bytes; none if the log must not have passwords.
+    pub(crate) input: Option<Text>,
 }
 
 impl Event {
@@ -144,7 +147,7 @@ impl Event {
     pub(crate) fn probe(what: &'static str, input: &[u8]) -> Self {
         Self::Probe(Probe {
             what,
-            input: input.into(),
+            input: Some(input.into()),
         })
     }
 }

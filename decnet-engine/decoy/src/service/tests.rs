@@ -1,5 +1,8 @@
 //! Tests of the server in this process, with visitors on many loopback addresses.
 
+mod changes;
+mod passwords;
+
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
@@ -39,6 +42,11 @@ impl Write for Log {
 }
 
 impl Log {
+    fn text(&self) -> String {
+        let text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&text).into()
+    }
+
     fn records(&self) -> Vec<Record> {
         let text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
@@ -67,6 +75,7 @@ fn state(listen: Vec<Listen>) -> ServiceState {
             listen,
             fields: serde_json::from_value(serde_json::json!({ "banner": BANNER })).unwrap(),
         }],
+        passwords: true,
     }
 }
 
@@ -119,7 +128,7 @@ impl Running {
             log,
             stop,
             base: base.into(),
-            thread: thread::spawn(move || server.run_on(obtained, stop_end)),
+            thread: thread::spawn(move || server.run_on(obtained, &stop_end)),
         }
     }
 

@@ -56,6 +56,12 @@ impl Configurations {
         Ok(config)
     }
 
+    /// Forgets the configuration of a service that was removed. A later one with its name may have other fields.
+    pub(super) fn forget(&self, service: &str) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.remove(service);
+    }
+
     /// Completes the handshake of a client whose hello was read.
     pub(super) async fn accept(
         &self,

@@ -26,6 +26,7 @@ pub struct SettingsChange {
     dmz_egress: Option<DmzEgress>,
     log_driver: Option<LogDriver>,
     log_options: Vec<LogOption>,
+    hide_passwords: Option<bool>,
 }
 
 impl SettingsChange {
@@ -53,6 +54,12 @@ impl SettingsChange {
         self
     }
 
+    /// Sets whether the logs of built-in services leave out the passwords of visitors.
+    pub fn hide_passwords(mut self, hide: impl Into<Option<bool>>) -> Self {
+        self.hide_passwords = hide.into();
+        self
+    }
+
     /// Returns the settings after the change.
     pub fn apply_to(&self, before: &DeploySettings) -> DeploySettings {
         let log = before.log.clone();
@@ -61,6 +68,7 @@ impl SettingsChange {
             .publish(before.publish.clone().with(self.publish.iter().cloned()))
             .dmz_egress(self.dmz_egress.unwrap_or(before.dmz_egress))
             .log(log.with(self.log_driver.clone(), self.log_options.clone()))
+            .hide_passwords(self.hide_passwords.unwrap_or(before.hide_passwords))
     }
 }
 

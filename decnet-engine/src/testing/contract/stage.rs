@@ -201,6 +201,7 @@ impl Lab {
                 listen: vec![listen],
                 fields: [("banner".into(), "hello".into())].into_iter().collect(),
             }],
+            passwords: true,
         };
         let state = serde_json::to_string(&state).expect("plain JSON prints");
         ServiceSpec {

@@ -2,7 +2,7 @@
 
 use std::{net::Ipv4Addr, sync::Arc};
 
-use decnet_engine::{Action, DecoyImage, DeployOptions, Engine, EngineError, EngineOptions};
+use decnet_engine::{Action, DecoyImage, DeployOptions, Engine, EngineError, EngineOptions, SettingsChange};
 use decnet_topology::{Catalog, DeploySettings, DmzEgress, LogSettings, Status, Topology, TopologyStore};
 use tokio_util::sync::CancellationToken;
 
@@ -263,4 +263,40 @@ async fn after_an_upgrade_the_reasons_name_the_image_and_the_log_if_they_differ(
     assert_eq!(removals(None).await, vec![image; 5]);
     let both = serde_json::json!({"code": "other_version", "fields": ["image", "log"]});
     assert_eq!(removals(Some(DeploySettings::default())).await, vec![both; 5]);
+}
+
+#[tokio::test]
+async fn passwords_stay_hidden_in_later_deploys_and_reconciles() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    let hidden = SettingsChange::default()
+        .hide_passwords(true)
+        .apply_to(&DeploySettings::default());
+    let plan = crate::planned(&lab.engine, id, Some(hidden.clone()))
+        .await
+        .expect("planned");
+    let hides = |action: &Action| match action {
+        Action::CreateService { service } => {
+            let state = service.environment.get("SERVICE_STATE");
+            state.is_some_and(|state| state.contains(r#""passwords":false"#))
+        }
+        _ => false,
+    };
+    assert!(plan.steps().iter().any(|step| hides(&step.action)), "{plan:?}");
+    let cancel = CancellationToken::new();
+    let options = DeployOptions::default().force(true).settings(hidden.clone());
+    lab.engine.deploy(id, options, &cancel).await.expect("deployed");
+
+    // Neither a deploy nor a reconcile without settings shows them again, and other changes keep them hidden.
+    assert_eq!(lab.deploy(id).await.expect("deployed").changed, 0);
+    lab.engine.reconcile(id, false, &cancel).await.expect("reconciled");
+    assert_eq!(lab.repo.get(id).await.expect("a row").settings, hidden);
+    assert!(SettingsChange::default().apply_to(&hidden).hide_passwords);
+    assert!(
+        !SettingsChange::default()
+            .hide_passwords(false)
+            .apply_to(&hidden)
+            .hide_passwords
+    );
 }

@@ -36,7 +36,7 @@ impl Event {
             Self::Fingerprint(fingerprint) => fingerprint.fill(record),
             Self::Probe(probe) => {
                 record.decnet.probe = Some(probe.what.into());
-                record.decnet.input = Some(probe.input.into());
+                record.decnet.input = probe.input.map(Into::into);
             }
         }
     }
@@ -228,7 +228,7 @@ mod tests {
             fingerprint("hassh"),
             Event::Probe(Probe {
                 what: "not HTTP",
-                input: "x".into(),
+                input: Some("x".into()),
             }),
         ]
     }

@@ -12,7 +12,10 @@ use super::shared::Shared;
 use crate::{
     journal::Entry,
     protocol::EndReason,
-    service::{context::Context, event::Event},
+    service::{
+        context::Context,
+        event::{Event, Hiding},
+    },
 };
 
 /// A conversation: what its dialogue knows, and its lines in the log.
@@ -23,6 +26,8 @@ pub(super) struct Conversation {
     bytes: AtomicU64,
     /// The number of the connection in the crowd; none for datagrams.
     guest: Option<u64>,
+    /// Leaves out the passwords; none if the log has them.
+    hiding: Option<Mutex<Hiding>>,
 }
 
 impl Conversation {
@@ -32,17 +37,23 @@ impl Conversation {
         let entry = shared
             .journal()
             .open(&context.service.name, context.session.visit(), now);
+        let hiding = (!shared.passwords).then(|| Mutex::new(Hiding::new(&context.service.name)));
         Self {
             context,
             shared: Arc::clone(shared),
             entry: Mutex::new(entry),
             bytes: AtomicU64::new(0),
             guest,
+            hiding,
         }
     }
 
     /// Logs an event.
     pub(super) fn report(&self, event: Event) {
+        let event = match &self.hiding {
+            Some(hiding) => hiding.lock().unwrap_or_else(PoisonError::into_inner).hide(event),
+            None => event,
+        };
         let (action, now) = (event.action(), Instant::now());
         let fill = |record: &mut _| event.fill(record);
         self.shared.journal().report(&mut self.entry(), action, now, fill);

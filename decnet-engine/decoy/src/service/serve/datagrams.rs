@@ -8,7 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::time::interval;
+use tokio::{sync::watch, time::interval};
 
 use super::{
     conversation::Conversation,
@@ -45,25 +45,34 @@ pub(super) struct Datagrams {
     port: u16,
     service: Arc<Service>,
     shared: Arc<Shared>,
+    /// Gets the reason for the end of the service.
+    end: watch::Receiver<Option<EndReason>>,
     peers: BTreeMap<Ends, Peer>,
 }
 
 impl Datagrams {
-    pub(super) fn new(socket: DatagramSocket, port: u16, service: Arc<Service>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(
+        socket: DatagramSocket,
+        port: u16,
+        service: Arc<Service>,
+        shared: Arc<Shared>,
+        end: watch::Receiver<Option<EndReason>>,
+    ) -> Self {
         Self {
             socket,
             port,
             service,
             shared,
+            end,
             peers: BTreeMap::new(),
         }
     }
 
-    /// Answers until the server ends.
+    /// Answers until the service ends.
     pub(super) async fn run(mut self) {
         let mut buffer = vec![0; DATAGRAM_BYTES];
         let mut tick = interval(self.shared.limits.tick);
-        let mut end = self.shared.end.subscribe();
+        let mut end = self.end.clone();
         let reason = loop {
             tokio::select! {
                 biased;

@@ -1,7 +1,6 @@
 //! What all conversations share.
 
 use std::{
-    collections::BTreeMap,
     net::SocketAddrV4,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -14,7 +13,7 @@ use crate::{
     journal::{Bucket, Journal},
     lines::log,
     ports::Supplier,
-    protocol::{EndReason, Listen, Protocol},
+    protocol::{EndReason, Protocol},
     service::{
         context::{Context, Service, Session},
         crowd::Crowd,
@@ -26,7 +25,6 @@ use crate::{
 
 /// What all conversations share.
 pub(super) struct Shared {
-    pub(super) services: BTreeMap<Listen, Arc<Service>>,
     journal: Mutex<Journal>,
     crowd: Mutex<Crowd>,
     /// The limit of answers to datagrams, so that forged senders cannot cause a flood, or a loop between two deckies.
@@ -36,11 +34,11 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) tls: Configurations,
     pub(super) supplier: Supplier,
-    /// The reason for the end of all conversations, once there is one.
-    pub(super) end: watch::Sender<Option<EndReason>>,
+    /// Whether the log has the passwords of visitors.
+    pub(super) passwords: bool,
 }
 
-/// Waits for the end of the server.
+/// Waits for the end of a service.
 pub(super) async fn ended(end: &mut watch::Receiver<Option<EndReason>>) -> EndReason {
     match end.wait_for(Option::is_some).await {
         Ok(reason) => reason.unwrap_or(EndReason::Stopped),
@@ -49,12 +47,7 @@ pub(super) async fn ended(end: &mut watch::Receiver<Option<EndReason>>) -> EndRe
 }
 
 impl Shared {
-    pub(super) fn new(
-        services: BTreeMap<Listen, Arc<Service>>,
-        supplier: Supplier,
-        limits: Limits,
-        journal: Journal,
-    ) -> Self {
+    pub(super) fn new(supplier: Supplier, limits: Limits, journal: Journal, passwords: bool) -> Self {
         let now = Instant::now();
         let answers = Bucket::new(
             limits.answers_per_second,
@@ -62,7 +55,6 @@ impl Shared {
             now,
         );
         Self {
-            services,
             journal: Mutex::new(journal),
             crowd: Mutex::default(),
             answers: Mutex::new(answers),
@@ -70,7 +62,7 @@ impl Shared {
             limits,
             tls: Configurations::default(),
             supplier,
-            end: watch::Sender::new(None),
+            passwords,
         }
     }
 

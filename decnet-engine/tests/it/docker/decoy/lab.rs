@@ -39,6 +39,7 @@ pub(crate) fn own_service(decky: &str, listen: Vec<Listen>, banner: Option<&str>
             listen,
             fields: fields.into_iter().collect(),
         }],
+        passwords: true,
     }
 }
 
@@ -369,8 +370,7 @@ impl Lab {
     pub(crate) fn inside<T: Send + 'static>(&self, base: &str, act: impl FnOnce() -> T + Send + 'static) -> T {
         let pid = self.inspect(base, "{{.State.Pid}}");
         let acting = thread::spawn(move || {
-            let namespace = File::open(format!("/proc/{pid}/ns/net")).unwrap();
-            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            enter(&pid);
             act()
         });
         acting.join().unwrap()
@@ -378,6 +378,10 @@ impl Lab {
 
     pub(crate) fn inspect(&self, name: &str, format: &str) -> String {
         docker(&["inspect", "--format", format, &self.name(name)])
+    }
+
+    pub(crate) fn inspect_image(&self, format: &str) -> String {
+        docker(&["image", "inspect", "--format", format, &self.image.reference])
     }
 
     pub(crate) fn logs(&self, name: &str) -> Vec<String> {
@@ -395,6 +399,12 @@ impl Lab {
             .map(|line| serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")))
             .collect()
     }
+}
+
+/// Moves this thread into the network namespace of a process.
+pub(crate) fn enter(pid: &str) {
+    let namespace = File::open(format!("/proc/{pid}/ns/net")).unwrap();
+    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
 }
 
 impl Drop for Lab {

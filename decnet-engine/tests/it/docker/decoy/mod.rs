@@ -4,7 +4,9 @@
 
 mod asking;
 mod base;
+mod changes;
 mod containment;
+mod faults;
 mod lab;
 mod routing;
 mod scan;
