@@ -11,10 +11,10 @@ use syslog_fmt::{
 use super::{AttackerAction, AttackerEvent, DeckyEvent, Envelope, Event, MutationStage};
 
 /// The name of the structured data. RFC 5612 reserves this number for documentation; DECNET has no number of its own.
-const ELEMENT: &str = "decnet@32473";
+pub(crate) const ELEMENT: &str = "decnet@32473";
 
 /// The maximum lengths of the names in the header: section 6 of the RFC.
-const LONGEST_HOST: usize = 255;
+pub(crate) const LONGEST_HOST: usize = 255;
 const LONGEST_PROCESS: usize = 128;
 
 /// Writes events as lines.
@@ -197,7 +197,7 @@ fn list(services: &BTreeSet<ServiceName>) -> String {
 }
 
 /// Replaces invisible characters by digits, so that no value breaks the line, reverses the text or hides.
-fn escape_invisible(text: &str) -> String {
+pub(crate) fn escape_invisible(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         if shown::is_hidden(character) {
@@ -213,7 +213,7 @@ fn escape_invisible(text: &str) -> String {
 }
 
 /// Makes a valid header field: visible ASCII, not too long, and not empty.
-fn field(text: &str, longest: usize) -> String {
+pub(crate) fn field(text: &str, longest: usize) -> String {
     let visible = |character: char| if character.is_ascii_graphic() { character } else { '_' };
     let field: String = text.chars().map(visible).take(longest).collect();
     if field.is_empty() { "-".into() } else { field }

@@ -4,6 +4,7 @@ use decnet_decoy::protocol::{Action, Outcome, Record};
 use decnet_topology::shown;
 use serde::Serialize;
 
+use super::escape;
 use crate::logs::{LogContent, LogEntry, LogItem};
 
 /// How much of a value is shown.
@@ -12,6 +13,19 @@ const LONGEST: usize = 200;
 pub(super) fn line(item: &LogItem) -> String {
     let line = match item {
         LogItem::Entry(entry) => entry_line(entry),
+        _ => message(item),
+    };
+    shown::one_line(&line).into_owned()
+}
+
+/// Returns what happened, without the time and the place.
+pub(super) fn message(item: &LogItem) -> String {
+    match item {
+        LogItem::Entry(entry) => match &entry.content {
+            LogContent::Record(record) => record_message(entry, record, " "),
+            LogContent::Json { message, .. } => cut(&escape::json(message)),
+            LogContent::Text { message, .. } => cut(message),
+        },
         LogItem::Dropped {
             container,
             service,
@@ -20,8 +34,7 @@ pub(super) fn line(item: &LogItem) -> String {
         LogItem::Unreadable { container, reason } => format!("{container}: the log cannot be read: {reason}"),
         LogItem::Disconnected { reason } => format!("disconnected: {reason}; trying again every second"),
         LogItem::Connected => "connected again".into(),
-    };
-    shown::one_line(&line).into_owned()
+    }
 }
 
 fn entry_line(entry: &LogEntry) -> String {
@@ -33,20 +46,16 @@ fn entry_line(entry: &LogEntry) -> String {
     };
     let at = entry.at.strftime("%Y-%m-%d %H:%M:%S%.3fZ");
     match &entry.content {
-        LogContent::Record(record) => {
-            let visitor = visitor(entry, record);
-            let action = word(&record.event.action);
-            let details = details(record).join(" ");
-            format!("{at}  {place}  {visitor}  {action} {details}")
-                .trim_end()
-                .to_owned()
-        }
-        LogContent::Json { message, .. } => {
-            let message = serde_json::to_string(message).unwrap_or_default();
-            format!("{at}  {place}  {}", cut(&message))
-        }
+        LogContent::Record(record) => format!("{at}  {place}  {}", record_message(entry, record, "  ")),
+        LogContent::Json { message, .. } => format!("{at}  {place}  {}", cut(&escape::json(message))),
         LogContent::Text { message, .. } => format!("{at}  {place}  {}", cut(message)),
     }
+}
+
+fn record_message(entry: &LogEntry, record: &Record, gap: &str) -> String {
+    let (visitor, action) = (visitor(entry, record), word(&record.event.action));
+    let details = details(record).join(" ");
+    format!("{visitor}{gap}{action} {details}").trim_end().to_owned()
 }
 
 /// Returns the decky that the visitor came from, or the address.

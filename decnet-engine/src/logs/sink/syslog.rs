@@ -26,7 +26,7 @@ use super::{
     target::{SyslogServer, Transport},
     tls,
 };
-use crate::host;
+use crate::{host, logs::format::LogFormat};
 
 /// The longest datagram. RFC 5426 asks receivers to accept it.
 const LONGEST_DATAGRAM: usize = 2048;
@@ -92,10 +92,13 @@ impl Syslog {
         self.persist(None).await
     }
 
-    /// Sends a text as a message of RFC 5424. Returns when the system has accepted all of it.
-    pub(super) async fn send(&mut self, text: &str) -> Result<(), LogTargetError> {
-        let line = self.header.message(text, Timestamp::now());
-        self.persist(Some(&line)).await
+    /// Sends a line as a message of RFC 5424, which it may be already. Returns when the system has accepted all of it.
+    pub(super) async fn send(&mut self, line: &str, format: LogFormat) -> Result<(), LogTargetError> {
+        if format == LogFormat::Rfc5424 {
+            return self.persist(Some(line)).await;
+        }
+        let message = self.header.message(line, Timestamp::now());
+        self.persist(Some(&message)).await
     }
 
     /// Ends the connection in the way that the protocol asks for.

@@ -75,7 +75,9 @@ impl LogWriter {
                 Kind::File(sink.rotating(options.rotation), path.clone())
             }
             Place::Syslog(server) => {
-                format = LogFormat::Json;
+                if format == LogFormat::Text {
+                    format = LogFormat::Json;
+                }
                 Kind::Syslog(Box::new(Syslog::new(server.clone(), policy, options)?))
             }
             Place::Webhook(url) => {
@@ -115,7 +117,7 @@ impl LogWriter {
                 path: path.clone(),
                 source,
             }),
-            Kind::Syslog(syslog) => syslog.send(&self.format.line(item)).await,
+            Kind::Syslog(syslog) => syslog.send(&self.format.line(item), self.format).await,
             Kind::Webhook(batches) => {
                 let line = self.format.line(item);
                 let bytes = line.len() + 1;
@@ -186,7 +188,7 @@ fn refuse_wrong(target: &LogTarget, options: &LogWriterOptions) -> Result<(), Lo
 /// Returns the media type of a batch of lines.
 fn content_type(format: LogFormat) -> &'static str {
     match format {
-        LogFormat::Json => "application/x-ndjson",
+        LogFormat::Json | LogFormat::Ecs | LogFormat::Ocsf => "application/x-ndjson",
         _ => "text/plain; charset=utf-8",
     }
 }
