@@ -31,6 +31,8 @@ use crate::{
                         decnet logs --follow --cursor-file cursor.json --output visits.log --rotate-size 100MB\n  \
                         decnet logs --follow --cursor-file cursor.json --store --to syslog+tls://logs.example.com\n  \
                         decnet logs --follow --to https://example.com/hook --header @token.txt\n  \
+                        decnet logs --follow --cursor-file cursor.json --ecs --output visits.ndjson\n  \
+                        decnet logs --follow --rfc5424 --to syslog+tcp://logs.example.com\n  \
                         decnet logs --stored --since '3 days ago'")]
 pub(crate) struct Arguments {
     /// The maze: its name, its id, or the start of its id; all mazes if it is missing.
@@ -60,7 +62,44 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with_all = ["follow", "cursor_file", "store"])]
     stored: bool,
     #[command(flatten)]
+    format: FormatFlags,
+    #[command(flatten)]
     destination: DestinationFlags,
+}
+
+/// The flags for the format of a line.
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[group(multiple = false)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag, and clap refuses two of them"
+)]
+struct FormatFlags {
+    /// Print documents of the Elastic Common Schema.
+    #[arg(long, conflicts_with_all = ["json", "paths"])]
+    ecs: bool,
+    /// Print syslog lines of RFC 5424.
+    #[arg(long, conflicts_with_all = ["json", "paths"])]
+    rfc5424: bool,
+    /// Print lines of the ArcSight Common Event Format.
+    #[arg(long, conflicts_with_all = ["json", "paths"])]
+    cef: bool,
+    /// Print events of the Open Cybersecurity Schema Framework.
+    #[arg(long, conflicts_with_all = ["json", "paths"])]
+    ocsf: bool,
+}
+
+impl FormatFlags {
+    fn format(self, json: bool) -> LogFormat {
+        match self {
+            Self { ecs: true, .. } => LogFormat::Ecs,
+            Self { rfc5424: true, .. } => LogFormat::Rfc5424,
+            Self { cef: true, .. } => LogFormat::Cef,
+            Self { ocsf: true, .. } => LogFormat::Ocsf,
+            _ if json => LogFormat::Json,
+            _ => LogFormat::Text,
+        }
+    }
 }
 
 /// How often the cursor is written while lines come without a pause.
@@ -87,11 +126,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         Some(path) => options.cursor(LogCursor::read(path)?),
         None => options,
     };
-    let format = if context.output.json {
-        LogFormat::Json
-    } else {
-        LogFormat::Text
-    };
+    let format = arguments.format.format(context.output.json);
     let flags = &arguments.destination;
     let mut destination = Destination::open(flags, format, arguments.follow, engine.repo(), context.output).await?;
     if arguments.stored {

@@ -261,3 +261,28 @@ fn a_server_that_is_not_there_is_an_error_after_the_given_time() {
         );
     }
 }
+
+#[test]
+fn visits_are_printed_in_each_format_and_only_in_one() {
+    let sandbox = visited();
+    for (flag, start, part) in [
+        ("--json", "{\"entry\":{", "\"text\":{"),
+        ("--ecs", "{\"@timestamp\":\"2030-", "\"ecs\":{\"version\":\"8."),
+        ("--rfc5424", "<134>1 2030-", " web http - text [decnet@32473 "),
+        ("--cef", "CEF:0|DECNET|DECNET|", " msg=one "),
+        ("--ocsf", "{\"activity_id\":99,", "\"class_uid\":0,"),
+    ] {
+        let ran = sandbox.run(&["logs", "--stored", flag]).exits(0);
+        let lines: Vec<&str> = ran.stdout.lines().collect();
+        assert_eq!(lines.len(), 3, "{ran:#?}");
+        assert!(lines[0].starts_with(start) && lines[0].contains(part), "{ran:#?}");
+        for other in ["--json", "--ecs", "--rfc5424", "--cef", "--ocsf"] {
+            if other != flag {
+                let ran = sandbox.run(&["logs", "--stored", flag, other]).exits(2);
+                assert!(ran.stderr.contains("cannot be used with"), "{ran:#?}");
+            }
+        }
+    }
+    let ran = sandbox.run(&["logs", "--paths", "--cef"]).exits(2);
+    assert!(ran.stderr.contains("cannot be used with"), "{ran:#?}");
+}

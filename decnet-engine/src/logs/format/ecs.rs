@@ -103,6 +103,7 @@ fn of_entry(entry: &LogEntry) -> Value {
     json!({
         "event": { "id": entry.id },
         "host": { "name": entry.decky },
+        "source": entry.visitor().map(|address| json!({ "ip": address })),
         "service": service,
         "container": { "name": entry.container },
         "decnet": { "topology": entry.topology, "maze": entry.maze, "from": entry.from },

@@ -34,7 +34,9 @@ pub(super) fn document(item: &LogItem, now: Timestamp) -> Value {
         _ => json!({ "status_detail": fields.take("error.message"), "count": fields.take("decnet.lines") }),
     };
     let technique = json!({ "uid": first(fields.take("threat.technique.id")), "name": first(fields.take("threat.technique.name")) });
-    let attacks = technique["uid"].is_string().then(|| json!([{ "technique": technique }]));
+    let attacks = technique["uid"]
+        .is_string()
+        .then(|| json!([{ "technique": technique }]));
     let logged = match item {
         LogItem::Entry(entry) => entry.at.as_millisecond(),
         _ => now.as_millisecond(),
@@ -77,7 +79,9 @@ fn of_record(record: &Record, class: Class, fields: &mut Fields, id: Option<&Val
     match record.event.action {
         Action::Command => {
             let address = fields.get("source.ip").cloned();
-            let observables = address.map(|address| json!([{ "name": "src_endpoint.ip", "type_id": 2, "type": "IP Address", "value": address }]));
+            let observables = address.map(
+                |address| json!([{ "name": "src_endpoint.ip", "type_id": 2, "type": "IP Address", "value": address }]),
+            );
             json!({
                 "actor": actor,
                 "process": { "cmd_line": fields.take("process.command_line"), "uid": id },
@@ -103,7 +107,8 @@ fn of_record(record: &Record, class: Class, fields: &mut Fields, id: Option<&Val
         }
         Action::File => {
             let digest = fields.get("file.hash.sha256").and_then(Value::as_str);
-            let is_digest = digest.is_some_and(|text| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            let is_digest =
+                digest.is_some_and(|text| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()));
             let digest = is_digest.then(|| fields.take("file.hash.sha256"));
             let hashes = digest.map(|digest| json!([{ "algorithm_id": 3, "algorithm": "SHA-256", "value": digest }]));
             fields.take("decnet.direction");
@@ -199,7 +204,9 @@ fn network(record: &Record, fields: &mut Fields, session: Option<&Value>) -> Val
 
 fn source(fields: &mut Fields) -> Value {
     let ip = fields.take("source.ip");
-    let name = fields.take("decnet.from").or_else(|| ip.is_none().then(|| "unknown".into()));
+    let name = fields
+        .take("decnet.from")
+        .or_else(|| ip.is_none().then(|| "unknown".into()));
     json!({ "ip": ip, "port": fields.take("source.port"), "name": name })
 }
 

@@ -50,15 +50,23 @@ fn a_container_cannot_choose_the_time_the_place_or_the_kind_of_a_document() {
     assert_eq!(document["@timestamp"], "2030-01-01T00:00:00.25Z");
     assert_eq!(document["event"]["kind"], "event");
     assert_eq!(document["event"]["category"], serde_json::json!(["network"]));
-    assert_eq!((&document["host"]["name"], &document["service"]["name"]), (&"web-01".into(), &"ssh".into()));
+    assert_eq!(
+        (&document["host"]["name"], &document["service"]["name"]),
+        (&"web-01".into(), &"ssh".into())
+    );
     record["@timestamp"] = "1900-01-01T00:00:00Z".into();
-    assert_eq!(ecs::document(&samples::item(&record), now())["@timestamp"], "2030-01-01T00:00:00.25Z");
+    assert_eq!(
+        ecs::document(&samples::item(&record), now())["@timestamp"],
+        "2030-01-01T00:00:00.25Z"
+    );
 }
 
 #[test]
 fn names_in_the_header_of_syslog_are_cut_and_have_no_spaces() {
     let mut item = samples::item(&samples::record("command"));
-    let LogItem::Entry(entry) = &mut item else { unreachable!() };
+    let LogItem::Entry(entry) = &mut item else {
+        unreachable!()
+    };
     entry.service = Some(decnet_topology::ServiceName::new(&"a b".repeat(40)));
     let line = LogFormat::Rfc5424.line_at(&item, now());
     let message = syslog_loose::parse_message(&line, syslog_loose::Variant::RFC5424);
@@ -68,6 +76,9 @@ fn names_in_the_header_of_syslog_are_cut_and_have_no_spaces() {
 
 #[test]
 fn a_key_of_cef_has_only_letters_and_digits() {
-    assert_eq!(cef::custom_key("http.request.body.content"), "DecnetHttpRequestBodyContent");
+    assert_eq!(
+        cef::custom_key("http.request.body.content"),
+        "DecnetHttpRequestBodyContent"
+    );
     assert_eq!(cef::custom_key("decnet.left_out"), "DecnetLeftOut");
 }

@@ -26,7 +26,7 @@ use super::{
     target::{SyslogServer, Transport},
     tls,
 };
-use crate::{host, logs::format::LogFormat};
+use crate::{host, logs::LogFormat};
 
 /// The longest datagram. RFC 5426 asks receivers to accept it.
 const LONGEST_DATAGRAM: usize = 2048;

@@ -16,9 +16,43 @@ const WORDS: [&str; 4] = ["action", "outcome", "transport", "reason"];
 /// Text with what ends lines and fields in one of the formats.
 fn text() -> impl Strategy<Value = String> {
     let marks = prop::sample::select(vec![
-        "\n", "\r\n", "\0", "\"", "\\", "|", "]", "[", "=", " ", "'", "{", "}", ",", ":", "\u{1b}[2J", "\u{85}", "\u{2028}",
-        "\u{202e}", "\u{feff}", "\u{e0041}", "\\x00\\xff", "\\n", "\\\"", "\\]", "\\|", "\\=", " src=10.0.0.1", "cs1=",
-        "\"] forged", " CEF:0|a|b|", "\n<133>1 ", "\"},{\"", "täglich 名 🦀", "?", "\u{7f}", "\t",
+        "\n",
+        "\r\n",
+        "\0",
+        "\"",
+        "\\",
+        "|",
+        "]",
+        "[",
+        "=",
+        " ",
+        "'",
+        "{",
+        "}",
+        ",",
+        ":",
+        "\u{1b}[2J",
+        "\u{85}",
+        "\u{2028}",
+        "\u{202e}",
+        "\u{feff}",
+        "\u{e0041}",
+        "\\x00\\xff",
+        "\\n",
+        "\\\"",
+        "\\]",
+        "\\|",
+        "\\=",
+        " src=10.0.0.1",
+        "cs1=",
+        "\"] forged",
+        " CEF:0|a|b|",
+        "\n<133>1 ",
+        "\"},{\"",
+        "täglich 名 🦀",
+        "?",
+        "\u{7f}",
+        "\t",
     ]);
     let marks = prop::collection::vec(marks, 0..8).prop_map(|marks| marks.concat());
     prop_oneof![marks, any::<String>()]
@@ -125,7 +159,16 @@ fn cef_is_read_back(hostile: &LogItem, calm: &LogItem, text: &str) {
             other => other.to_string(),
         })
         .collect();
-    let fields = ["suser", "cs2", "cs3", "request", "fname", "DecnetTarget", "DecnetInput", "DecnetTlsClientJa4"];
+    let fields = [
+        "suser",
+        "cs2",
+        "cs3",
+        "request",
+        "fname",
+        "DecnetTarget",
+        "DecnetInput",
+        "DecnetTlsClientJa4",
+    ];
     for (key, value) in pairs.iter().filter(|(key, _)| fields.contains(&key.as_str())) {
         assert_eq!(*value, shown, "{key} in {line}");
     }
@@ -153,7 +196,14 @@ fn syslog_is_read_back(hostile: &LogItem, calm: &LogItem, text: &str) {
     assert_eq!((&ours.0, ours.1), (&calm.0, calm.1), "{line}");
     assert!(ours.2.keys().eq(calm.2.keys()), "{line}");
     assert!(ours.2.keys().all(|name| name.len() <= 32), "{line}");
-    for name in ["user.name", "decnet.password", "process.command_line", "url.original", "error.message", "file.name"] {
+    for name in [
+        "user.name",
+        "decnet.password",
+        "process.command_line",
+        "url.original",
+        "error.message",
+        "file.name",
+    ] {
         if let Some(value) = ours.2.get(name) {
             assert_eq!(*value, escape_invisible(text), "{name} in {line}");
         }
@@ -170,7 +220,11 @@ fn documents_are_read_back(hostile: &LogItem, text: &str) {
         is_visible(&line);
         let read: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(read, document, "{line}");
-        let user = read.pointer(if format == LogFormat::Json { "/entry/record/user/name" } else { "/user/name" });
+        let user = read.pointer(if format == LogFormat::Json {
+            "/entry/record/user/name"
+        } else {
+            "/user/name"
+        });
         assert!(user.is_none_or(|user| user == text), "{line}");
     }
     ocsf_schema::check(&ocsf::document(hostile, now()));

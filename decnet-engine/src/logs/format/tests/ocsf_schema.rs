@@ -4,7 +4,15 @@ use serde_json::Value;
 
 use super::*;
 
-const BASE: [&str; 7] = ["activity_id", "category_uid", "class_uid", "metadata", "severity_id", "time", "type_uid"];
+const BASE: [&str; 7] = [
+    "activity_id",
+    "category_uid",
+    "class_uid",
+    "metadata",
+    "severity_id",
+    "time",
+    "type_uid",
+];
 
 /// The attributes that a class requires besides those of all classes.
 const CLASSES: [(u64, &[&str]); 9] = [
@@ -28,7 +36,11 @@ const OBJECTS: [(&str, &[&str], &[&str]); 17] = [
     ("/connection_info", &["direction_id"], &[]),
     ("/device", &["type_id"], &["ip", "uid", "name", "hostname"]),
     ("/dst_endpoint", &[], &["ip", "uid", "name", "hostname", "svc_name"]),
-    ("/evidences/0", &[], &["connection_info", "dst_endpoint", "src_endpoint", "data"]),
+    (
+        "/evidences/0",
+        &[],
+        &["connection_info", "dst_endpoint", "src_endpoint", "data"],
+    ),
     ("/file", &["name", "type_id"], &[]),
     ("/finding_info", &["uid"], &[]),
     ("/http_request/url", &[], &["url_string", "path"]),
@@ -45,7 +57,10 @@ const OBJECTS: [(&str, &[&str], &[&str]); 17] = [
 pub(super) fn check(event: &Value) {
     let number = |name: &str| event[name].as_u64().unwrap();
     let class = number("class_uid");
-    let (_, own) = CLASSES.iter().find(|(uid, _)| *uid == class).expect("a class of the table");
+    let (_, own) = CLASSES
+        .iter()
+        .find(|(uid, _)| *uid == class)
+        .expect("a class of the table");
     for attribute in BASE.iter().chain(*own) {
         assert!(event.get(attribute).is_some(), "{attribute} is missing in {event:#}");
     }
@@ -60,7 +75,10 @@ pub(super) fn check(event: &Value) {
     assert!(at_least_one.iter().any(|name| event.get(name).is_some()), "{event:#}");
     for (path, required, at_least_one) in OBJECTS {
         let Some(object) = event.pointer(path) else { continue };
-        assert!(required.iter().all(|name| object.get(name).is_some()), "{path} in {event:#}");
+        assert!(
+            required.iter().all(|name| object.get(name).is_some()),
+            "{path} in {event:#}"
+        );
         let has_one = at_least_one.is_empty() || at_least_one.iter().any(|name| object.get(name).is_some());
         assert!(has_one, "{path} in {event:#}");
     }

@@ -45,7 +45,9 @@ pub(super) fn record(action: &str) -> Value {
             "decnet": { "method": "password", "password": "hunter2", "hash": "$NETNTLM$1122", "fingerprint": "SHA256:AAAA" },
         }),
         "command" => json!({ "process": { "command_line": "uname -a; cat /etc/passwd" } }),
-        "request" => json!({ "decnet": { "operation": "search", "target": "dc=corp", "status": 32, "data": "(uid=*)" } }),
+        "request" => {
+            json!({ "decnet": { "operation": "search", "target": "dc=corp", "status": 32, "data": "(uid=*)" } })
+        }
         "request of HTTP" => json!({
             "event": { "action": "request" },
             "service": { "name": "http" },
@@ -88,9 +90,15 @@ pub(super) fn record(action: &str) -> Value {
     };
     merge(&mut record, own);
     let all = Action::ALL;
-    let technique = all.iter().find(|known| id(**known) == action).and_then(|action| action.technique());
+    let technique = all
+        .iter()
+        .find(|known| id(**known) == action)
+        .and_then(|action| action.technique());
     if let Some((id, name)) = technique {
-        merge(&mut record, json!({ "threat": { "technique": { "id": [id], "name": [name] } } }));
+        merge(
+            &mut record,
+            json!({ "threat": { "technique": { "id": [id], "name": [name] } } }),
+        );
     }
     record
 }
