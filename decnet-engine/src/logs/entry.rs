@@ -32,7 +32,7 @@ pub struct LogEntry {
     pub content: LogContent,
 }
 
-/// The keys that honeypots use for the address of a visitor: Cowrie and Dionaea the first, Heralding and SentryPeer the second,
+/// The keys that honeypots use for the address of a visitor: Cowrie and Dionaea the first, Heralding and `SentryPeer` the second,
 /// and Dicompot the third. `source.ip` of ECS comes before them.
 const VISITOR_KEYS: [&str; 3] = ["src_ip", "source_ip", "IP"];
 

@@ -120,15 +120,15 @@ impl Syslog {
 
     async fn attempt(&mut self, line: Option<&str>) -> Result<(), Fault> {
         // The connection is taken out, so that it is closed if only a part of a line was sent.
-        let mut link = match self.link.take().and_then(Link::if_open) {
-            Some(link) => link,
+        let mut connection = match self.link.take().and_then(Link::if_open) {
+            Some(open) => open,
             None => self.within(self.open()).await?,
         };
         if let Some(line) = line {
-            let sent = async { link.send(line).await.map_err(Fault::again) };
+            let sent = async { connection.send(line).await.map_err(Fault::again) };
             self.within(sent).await?;
         }
-        self.link = Some(link);
+        self.link = Some(connection);
         Ok(())
     }
 

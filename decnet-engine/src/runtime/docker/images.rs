@@ -86,9 +86,8 @@ impl Docker {
         let tagged = with_tag(reference);
         let request = self.client.inspect_registry_image(&tagged, None);
         match self.ask(&format!("look up image {tagged}"), request).await {
-            Ok(_) => Ok(None),
+            Ok(_) | Err(Failure::Plain(RuntimeError::TimedOut { .. })) => Ok(None),
             Err(failure @ Failure::Status { .. }) => Ok(Some(failure.message())),
-            Err(Failure::Plain(RuntimeError::TimedOut { .. })) => Ok(None),
             Err(Failure::Plain(error)) => Err(error),
         }
     }
