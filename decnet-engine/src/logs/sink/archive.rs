@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use decnet_topology::{Repo, Visit};
+use serde::Serialize;
 
 use super::{LogTargetError, batch::Accept};
-use crate::logs::LogEntry;
+use crate::logs::{LogContent, LogEntry};
 
 /// A store that keeps visits.
 #[derive(Debug)]
@@ -24,9 +25,26 @@ impl Accept<Visit> for Archive {
 
 /// Returns an entry as the store keeps it.
 pub(super) fn visit(entry: &LogEntry) -> Visit {
-    // The entry has text keys, so this does not fail.
-    let text = serde_json::to_string(entry).unwrap_or_default();
+    let mut text = json(entry);
+    if let LogContent::Json { is_error, message } = &entry.content
+        && serde_json::from_str::<LogEntry>(&text).is_err()
+    {
+        // The object is nested so deeply that it cannot be read back as a part of the entry.
+        let content = LogContent::Text {
+            is_error: *is_error,
+            message: json(message),
+        };
+        text = json(&LogEntry {
+            content,
+            ..entry.clone()
+        });
+    }
     Visit::new(entry.topology, &entry.id, entry.at, entry.decky.clone(), text)
         .service(entry.service.clone())
         .source(entry.visitor())
+}
+
+fn json(value: &impl Serialize) -> String {
+    // All keys are texts, so this does not fail.
+    serde_json::to_string(value).unwrap_or_default()
 }

@@ -98,3 +98,30 @@ async fn a_visit_that_is_not_an_entry_is_an_error() {
         "{error:?}"
     );
 }
+
+#[tokio::test]
+async fn an_object_that_is_nested_deeply_can_be_read_back() {
+    let (lab, _) = Lab::with_maze().await;
+    let depths = 100..140;
+    for depth in depths.clone() {
+        lab.print(
+            "files.smb",
+            &format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth)),
+        );
+    }
+    let (items, _) = lab.read(LogOptions::default()).await;
+    assert!(
+        matches!(entry(&items[0]).content, LogContent::Json { .. }),
+        "{:?}",
+        items[0]
+    );
+    lab.keep(&items, 1000).await;
+    let stored = lab.stored_visits(LogOptions::default()).await;
+    assert_eq!((stored.len(), &stored[0]), (depths.len(), &items[0]));
+    assert!(
+        stored
+            .iter()
+            .zip(&items)
+            .all(|(stored, item)| entry(stored).id == entry(item).id)
+    );
+}
