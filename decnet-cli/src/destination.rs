@@ -18,7 +18,7 @@ use crate::{
 pub(crate) struct DestinationFlags {
     #[command(flatten)]
     file: FileFlags,
-    /// Send to a server instead of printing: syslog+udp://HOST, syslog+tcp://HOST, syslog+tls://HOST or https://HOST/PATH.
+    /// Send to a server instead of printing: <syslog+udp://HOST>, <syslog+tcp://HOST>, <syslog+tls://HOST> or <https://HOST/PATH>.
     #[arg(long, value_name = "TARGET", conflicts_with = "output")]
     to: Option<String>,
     /// Trust the authorities in this file (PEM), not those of this machine.

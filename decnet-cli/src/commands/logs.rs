@@ -81,7 +81,7 @@ struct FormatFlags {
     /// Print syslog lines of RFC 5424.
     #[arg(long, conflicts_with_all = ["json", "paths"])]
     rfc5424: bool,
-    /// Print lines of the ArcSight Common Event Format.
+    /// Print lines of the `ArcSight` Common Event Format.
     #[arg(long, conflicts_with_all = ["json", "paths"])]
     cef: bool,
     /// Print events of the Open Cybersecurity Schema Framework.

@@ -204,7 +204,7 @@ mod tests {
                 "port 80 is there twice",
             ),
         ] {
-            let failure = parse(&json).err().expect("a fault");
+            let failure = parse(&json).expect_err("a fault");
             assert_eq!(failure.code, EXIT_USAGE, "{json}");
             assert!(failure.cause.contains(cause), "{json}: {}", failure.cause);
         }

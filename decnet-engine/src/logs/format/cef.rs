@@ -1,4 +1,4 @@
-//! Lines of the ArcSight Common Event Format, version 0.
+//! Lines of the `ArcSight` Common Event Format, version 0.
 
 use std::fmt::Write as _;
 

@@ -34,8 +34,8 @@ pub(super) fn document(item: &LogItem, now: Timestamp) -> Value {
         LogItem::Entry(entry) => match &entry.content {
             LogContent::Record(record) => of_record(entry, record),
             // Its keys could have any type, which an index would refuse, so it stays one text.
-            LogContent::Json { is_error, message } => of_line(*is_error, escape::json(message)),
-            LogContent::Text { is_error, message } => of_line(*is_error, message.clone()),
+            LogContent::Json { is_error, message } => of_line(*is_error, &escape::json(message)),
+            LogContent::Text { is_error, message } => of_line(*is_error, message),
         },
         LogItem::Dropped {
             container,
@@ -75,7 +75,7 @@ pub(super) fn document(item: &LogItem, now: Timestamp) -> Value {
 }
 
 /// Returns the values of a line of another program.
-fn of_line(is_error: bool, message: String) -> Value {
+fn of_line(is_error: bool, message: &str) -> Value {
     json!({
         "event": { "kind": "event" },
         "message": message,

@@ -29,7 +29,7 @@ pub enum LogFormat {
     /// Syslog of RFC 5424 with the facility `local0`, and structured data in the element `decnet@32473`. 32473 is the number that
     /// RFC 5612 reserves for documentation.
     Rfc5424,
-    /// The ArcSight Common Event Format, version 0.
+    /// The `ArcSight` Common Event Format, version 0.
     Cef,
     /// An event of the Open Cybersecurity Schema Framework 1.5.
     Ocsf,

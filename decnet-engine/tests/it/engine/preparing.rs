@@ -231,7 +231,8 @@ async fn a_running_maze_keeps_an_image_that_its_registry_lost() {
     lab.reconcile(id).await.expect("the image is here");
     let mutation = update(&["http", "pot", "ssh"]);
     let changed = Operation::Mutate(NewMutation::new(mutation));
-    lab.engine.prepare(id, changed).await.expect("the image is here");
+    let prepared = lab.engine.prepare(id, changed).await.expect("the image is here");
+    assert!(!prepared.plan().is_empty());
 }
 
 #[tokio::test]

@@ -21,13 +21,13 @@ fn options() -> LogWriterOptions {
     LogWriterOptions::default().retry_for(LONG)
 }
 
-fn open(target: &str, options: LogWriterOptions) -> LogWriter {
+fn open(target: &str, options: &LogWriterOptions) -> LogWriter {
     try_open(target, options).expect("it opens")
 }
 
-fn try_open(target: &str, options: LogWriterOptions) -> Result<LogWriter, LogTargetError> {
+fn try_open(target: &str, options: &LogWriterOptions) -> Result<LogWriter, LogTargetError> {
     let target: LogTarget = target.parse().expect("a target");
-    LogWriter::open(&target, &options)
+    LogWriter::open(&target, options)
 }
 
 async fn soon<T>(work: impl Future<Output = T>) -> T {
@@ -83,11 +83,11 @@ async fn options_that_do_not_fit_a_target_are_refused() {
         ("http://localhost", ca(), "TLS"),
         (file, ca(), "TLS"),
     ] {
-        let error = try_open(target, options).expect_err("refused");
+        let error = try_open(target, &options).expect_err("refused");
         assert_eq!(error.code(), "wrong_option");
         assert!(error.to_string().ends_with(&format!(" has no {option}")), "{error}");
     }
-    let error = try_open("https://localhost", ca()).expect_err("no file");
+    let error = try_open("https://localhost", &ca()).expect_err("no file");
     assert_eq!(error.code(), "invalid_ca");
 }
 
@@ -95,7 +95,7 @@ async fn options_that_do_not_fit_a_target_are_refused() {
 async fn a_file_gets_one_line_for_each_item_and_a_full_disk_is_an_error() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("visits.log");
-    let mut writer = open(path.to_str().expect("UTF-8"), options());
+    let mut writer = open(path.to_str().expect("UTF-8"), &options());
     for text in ["one", "two"] {
         writer.put(&item(text)).await.expect("written");
         assert!(writer.is_flushed() && writer.due().is_none());
@@ -103,11 +103,11 @@ async fn a_file_gets_one_line_for_each_item_and_a_full_disk_is_an_error() {
     writer.close().await.expect("closed");
     let text = std::fs::read_to_string(&path).expect("a file");
     assert_eq!(text.lines().count(), 2, "{text}");
-    let error = open("/dev/full", options()).put(&item("one")).await.expect_err("full");
+    let error = open("/dev/full", &options()).put(&item("one")).await.expect_err("full");
     assert_eq!(
         (error.code(), error.to_string().as_str()),
         ("io", "/dev/full cannot be written")
     );
-    let error = try_open("/nonexistent/visits.log", options()).expect_err("no folder");
+    let error = try_open("/nonexistent/visits.log", &options()).expect_err("no folder");
     assert_eq!(error.code(), "io");
 }

@@ -44,7 +44,7 @@ async fn gets(stream: &mut (impl AsyncRead + Unpin), text: &str) {
 async fn a_datagram_has_one_line_and_is_cut_at_2048_bytes() {
     let server = UdpSocket::bind("127.0.0.1:0").await.expect("bound");
     let address = server.local_addr().expect("an address");
-    let mut writer = open(&format!("syslog+udp://{address}"), options());
+    let mut writer = open(&format!("syslog+udp://{address}"), &options());
     let long = format!("x{}", "é".repeat(2000));
     for text in ["one", &long] {
         writer.put(&item(text)).await.expect("sent");
@@ -59,7 +59,7 @@ async fn a_datagram_has_one_line_and_is_cut_at_2048_bytes() {
 #[tokio::test]
 async fn lines_are_framed_by_their_length() {
     let (listener, address) = listen("127.0.0.1:0").await;
-    let mut writer = open(&format!("syslog+tcp://{address}"), options());
+    let mut writer = open(&format!("syslog+tcp://{address}"), &options());
     writer.connect().await.expect("connected");
     let mut server = accept(&listener).await;
     for text in ["one", "zwölf", ""] {
@@ -73,7 +73,7 @@ async fn lines_are_framed_by_their_length() {
 #[tokio::test]
 async fn an_ipv6_address_is_reached() {
     let (listener, address) = listen("[::1]:0").await;
-    let mut writer = open(&format!("syslog+tcp://{address}"), options());
+    let mut writer = open(&format!("syslog+tcp://{address}"), &options());
     writer.put(&item("one")).await.expect("sent");
     gets(&mut accept(&listener).await, "one").await;
 }
@@ -82,7 +82,7 @@ async fn an_ipv6_address_is_reached() {
 async fn lines_wait_for_a_server_and_for_its_restart() {
     let (listener, address) = listen("127.0.0.1:0").await;
     drop(listener);
-    let mut writer = open(&format!("syslog+tcp://{address}"), options());
+    let mut writer = open(&format!("syslog+tcp://{address}"), &options());
     for round in ["one", "two", "three"] {
         let put = tokio::spawn(async move {
             writer.put(&item(round)).await.expect("sent");
@@ -104,7 +104,7 @@ async fn lines_wait_for_a_server_and_for_its_restart() {
 async fn a_server_that_does_not_read_is_given_up_and_the_line_is_sent_again() {
     let (listener, address) = listen("127.0.0.1:0").await;
     let options = options().timeout(Duration::from_millis(500));
-    let mut writer = open(&format!("syslog+tcp://{address}"), options);
+    let mut writer = open(&format!("syslog+tcp://{address}"), &options);
     // More than the buffers of a connection hold.
     let long = "x".repeat(64 << 20);
     let put = tokio::spawn(async move { writer.put(&item(&long)).await });
@@ -121,11 +121,11 @@ async fn a_server_that_is_never_there_is_an_error_when_the_time_is_over() {
     let (listener, address) = listen("127.0.0.1:0").await;
     drop(listener);
     let options = options().retry_for(Duration::from_millis(500));
-    let mut writer = open(&format!("syslog+tcp://{address}"), options.clone());
+    let mut writer = open(&format!("syslog+tcp://{address}"), &options);
     let error = soon(writer.connect()).await.expect_err("nobody listens");
     assert_eq!(error.code(), "target_unavailable");
     assert_eq!(error.to_string(), format!("syslog+tcp://{address} is not available"));
-    let mut writer = open("syslog+udp://name.invalid", options);
+    let mut writer = open("syslog+udp://name.invalid", &options);
     let error = soon(writer.connect()).await.expect_err("no such name");
     assert_eq!(error.code(), "target_unavailable");
 }
@@ -152,12 +152,12 @@ async fn tls_needs_a_trusted_certificate_of_the_host() {
             (target.clone(), other.ca()),
             (format!("syslog+tls://{address}"), identity.ca()),
         ] {
-            let mut writer = open(&target, options().ca(ca));
+            let mut writer = open(&target, &options().ca(ca));
             let error = soon(writer.put(&item("one"))).await.expect_err("not trusted");
             assert_eq!(error.code(), "untrusted_certificate", "{error:?}");
             assert!(!error.to_string().contains("one"), "{error}");
         }
-        let mut writer = open(&target, options().ca(identity.ca()));
+        let mut writer = open(&target, &options().ca(identity.ca()));
         for text in ["one", "two"] {
             soon(writer.put(&item(text))).await.expect("sent");
         }

@@ -51,7 +51,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
         let address = listener.local_addr().expect("an address");
         let (sender, posted) = mpsc::unbounded_channel();
-        let replies = Arc::new(Mutex::new(VecDeque::from_iter(replies.iter().copied())));
+        let replies = Arc::new(Mutex::new(replies.iter().copied().collect::<VecDeque<_>>()));
         let acceptor = identity.map(Identity::acceptor);
         let task = tokio::spawn(async move {
             loop {
@@ -133,7 +133,7 @@ const HOUR: Duration = Duration::from_hours(1);
 async fn lines_are_posted_in_batches_of_json() {
     let mut server = Server::new(&[], None).await;
     let header = "Authorization: Bearer s3cret".parse().expect("a header");
-    let mut writer = open(&server.url(), options().batch(2, HOUR).headers([header]));
+    let mut writer = open(&server.url(), &options().batch(2, HOUR).headers([header]));
     for text in ["one", "two", "three"] {
         writer.put(&item(text)).await.expect("accepted");
     }
@@ -165,7 +165,7 @@ async fn lines_are_posted_in_batches_of_json() {
 #[tokio::test]
 async fn a_large_batch_is_sent_in_parts() {
     let mut server = Server::new(&[], None).await;
-    let mut writer = open(&server.url(), options().batch(1000, HOUR));
+    let mut writer = open(&server.url(), &options().batch(1000, HOUR));
     let long = "x".repeat(400 << 10);
     for _ in 0..5 {
         writer.put(&item(&long)).await.expect("accepted");
@@ -191,7 +191,7 @@ async fn a_batch_is_sent_again_until_it_is_accepted() {
     ];
     let mut server = Server::new(&replies, None).await;
     let options = options().batch(1, HOUR).timeout(Duration::from_millis(500));
-    let mut writer = open(&server.url(), options);
+    let mut writer = open(&server.url(), &options);
     soon(writer.put(&item("one"))).await.expect("accepted at last");
     let mut times = Vec::new();
     for reply in replies {
@@ -227,7 +227,7 @@ async fn a_refusal_is_an_error_that_shows_no_secret() {
     ] {
         let mut server = Server::new(&[reply], None).await;
         let header = "Authorization: Bearer s3cret-token".parse().expect("a header");
-        let mut writer = open(&server.url(), options().batch(2, HOUR).headers([header]));
+        let mut writer = open(&server.url(), &options().batch(2, HOUR).headers([header]));
         writer.put(&item("one")).await.expect("it waits");
         let error = soon(writer.put(&item("two"))).await.expect_err("refused");
         assert_eq!(error.code(), "target_rejected");
@@ -249,7 +249,7 @@ async fn a_webhook_that_is_not_there_is_an_error_when_the_time_is_over() {
     let options = options().batch(1, HOUR).retry_for(Duration::from_millis(500));
     drop(server);
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let error = soon(open(&url, options).put(&item("one")))
+    let error = soon(open(&url, &options).put(&item("one")))
         .await
         .expect_err("nobody listens");
     assert_eq!(error.code(), "target_unavailable");
@@ -261,10 +261,10 @@ async fn https_needs_a_trusted_certificate() {
     let mut server = Server::new(&[], Some(&identity)).await;
     let url = format!("https://localhost:{}/", server.address.port());
     let options = || options().batch(1, HOUR);
-    let mut writer = open(&url, options().ca(other.ca()));
+    let mut writer = open(&url, &options().ca(other.ca()));
     let error = soon(writer.put(&item("one"))).await.expect_err("not trusted");
     assert_eq!(error.code(), "untrusted_certificate", "{error:?}");
-    let mut writer = open(&url, options().ca(identity.ca()));
+    let mut writer = open(&url, &options().ca(identity.ca()));
     soon(writer.put(&item("two"))).await.expect("accepted");
     assert!(server.next().await.body.contains("two"));
 }

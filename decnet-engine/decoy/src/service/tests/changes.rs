@@ -29,10 +29,10 @@ pub(super) struct Process {
 impl Process {
     fn start() -> Self {
         let port = free();
-        Self::with(state(vec![tcp(port)]), port)
+        Self::with(&state(vec![tcp(port)]), port)
     }
 
-    pub(super) fn with(state: ServiceState, port: u16) -> Self {
+    pub(super) fn with(state: &ServiceState, port: u16) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
@@ -41,7 +41,7 @@ impl Process {
         let base = Base::start(&path);
         let log = Log::default();
         let (out, supplier) = (Box::new(log.clone()), Supplier::new(path.clone()));
-        let mut server = Server::new(&state, supplier, Limits::default(), out).unwrap_or_else(|_| panic!("a server"));
+        let mut server = Server::new(state, supplier, Limits::default(), out).unwrap_or_else(|_| panic!("a server"));
         server.controlled_by(listen(&control).unwrap());
         let (stop_end, stop) = UnixStream::pair().unwrap();
         let thread = thread::spawn(move || server.run(&stop_end).unwrap_or(EXIT_FAILED));
@@ -265,7 +265,7 @@ fn a_command_that_sends_nothing_or_nonsense_does_not_matter_to_the_next() {
     assert!(answer.contains("malformed"), "{answer}");
     let mut endless = UnixStream::connect_addr(&process.control).unwrap();
     // The process closes it when it is too long.
-    let _ = endless.write_all(&[b'x'; 1 << 20]);
+    let _ = endless.write_all(&vec![b'x'; 1 << 20]);
     assert_eq!(process.names(), ["own"]);
     drop(silent);
 }

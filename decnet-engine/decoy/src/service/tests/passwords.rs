@@ -64,7 +64,7 @@ fn log(passwords: bool) -> String {
         passwords,
         ..state(Vec::new())
     };
-    let process = Process::with(state, ports[0]);
+    let process = Process::with(&state, ports[0]);
     for ((name, sent), port) in VISITS.iter().zip(&ports) {
         let mut visitor = connected(*port);
         for text in *sent {
@@ -94,14 +94,14 @@ fn log(passwords: bool) -> String {
 #[test]
 fn no_service_logs_a_password_that_must_be_hidden() {
     let shown = log(true);
-    let shows = |name: &str| {
+    let is_logged = |name: &str| {
         let service = format!(r#""service":{{"name":"{name}"}}"#);
         shown
             .lines()
             .any(|line| line.contains(&service) && line.contains(PASSWORD))
     };
     for (name, _) in VISITS {
-        assert!(shows(name), "{name} logs what it gets:\n{shown}");
+        assert!(is_logged(name), "{name} logs what it gets:\n{shown}");
     }
     let hidden = log(false);
     for line in hidden.lines() {

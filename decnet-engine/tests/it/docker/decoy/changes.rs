@@ -152,11 +152,8 @@ fn adding_and_removing_a_service_leaves_an_open_session_of_its_sibling_alone() {
 
 /// Returns the session of the last conversation with a service.
 fn visitor_session(decky: &Decky, is_of_service: impl Fn(&Record) -> bool) -> Option<String> {
-    let opened = decky.of(Action::SessionOpen).into_iter();
-    opened
-        .filter(is_of_service)
-        .next_back()
-        .and_then(|record| record.decnet.session)
+    let mut opened = decky.of(Action::SessionOpen).into_iter();
+    opened.rfind(is_of_service).and_then(|record| record.decnet.session)
 }
 
 #[test]

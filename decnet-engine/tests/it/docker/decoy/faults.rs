@@ -186,7 +186,7 @@ fn requests() -> Vec<Request> {
         ("snmp", 161, bulk.to_vec()),
         ("snmp", 161, get.to_vec()),
         ("sip", 5060, sip.into()),
-        ("tftp", 69, b"\0\x01startup-config\0octet\0blksize\065464\0".to_vec()),
+        ("tftp", 69, b"\0\x01startup-config\0octet\0blksize\x0065464\0".to_vec()),
         ("llmnr", 5355, question(&["web"], 1, 1)),
         (
             "llmnr",
@@ -223,13 +223,14 @@ fn no_service_sends_more_than_twice_what_an_unknown_source_sent() {
             let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
             socket.send_to(&request, at(NET, port)).unwrap();
             let (mut heard, deadline) = (0, Instant::now() + Duration::from_secs(2));
+            let mut buffer = vec![0; 65_536];
             // Later answers, for instance repeated ones, count too.
             while let Some(left) = deadline
                 .checked_duration_since(Instant::now())
                 .filter(|left| !left.is_zero())
             {
                 socket.set_read_timeout(Some(left)).unwrap();
-                heard += socket.recv(&mut [0; 65_536]).unwrap_or(0);
+                heard += socket.recv(&mut buffer).unwrap_or(0);
             }
             heard
         })
