@@ -245,7 +245,7 @@ async fn json_of_other_programs_stays_json_and_names_the_visitor() {
         (r#"{"cut":"#, None, None),
         ("[1]", None, None),
         ("7", None, None),
-        (&deep, None, None),
+        (deep.as_str(), None, None),
     ] {
         lab.print("web.http", text);
         let (items, _) = lab.read(LogOptions::default()).await;

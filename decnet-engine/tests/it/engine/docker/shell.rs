@@ -128,7 +128,7 @@ const GAINS: &[(&str, &[Errno])] = &[
     ("write /file", &[Errno::ROFS, Errno::ACCESS]),
     ("write /etc/hosts", &[Errno::ROFS, Errno::ACCESS]),
     ("write /proc/sys/net/ipv4/ip_forward", &[Errno::ROFS, Errno::ACCESS]),
-    ("write /proc/sysrq-trigger", &[Errno::ROFS, Errno::ACCESS]),
+    ("write /proc/sysrq-trigger", &[Errno::ROFS, Errno::ACCESS, Errno::NOENT]),
     (
         "write /sys/fs/cgroup/pids/pids.max",
         &[Errno::ROFS, Errno::ACCESS, Errno::NOENT],
