@@ -98,8 +98,11 @@ async fn a_missing_image_is_found_before_anything_is_created() {
     );
     let catalog = Catalog::builtin().extend_from_toml(text).expect("a catalogue");
     on_docker_with_catalog(catalog, async |lab| {
-        for (service, part) in [("nowhere", "127.0.0.1:1/nothing/here:2"), ("empty", "Dockerfile")] {
-            let id = lab.store(service, maze("10.203.12", service)).await;
+        for (net, service, part) in [
+            ("10.203.12", "nowhere", "127.0.0.1:1/nothing/here:2"),
+            ("10.203.13", "empty", "Dockerfile"),
+        ] {
+            let id = lab.store(service, maze(net, service)).await;
             let cancel = CancellationToken::new();
             let refused = lab.engine.deploy(id, DeployOptions::default(), &cancel).await;
             let Err(EngineError::Invalid(invalid)) = refused else {
