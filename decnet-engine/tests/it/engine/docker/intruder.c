@@ -116,8 +116,8 @@ static int serve(const char *port) {
     for (;;) {
         int visitor = accept(door, NULL, NULL);
         if (visitor < 0) continue;
-        struct timeval patience = {.tv_sec = 2};
-        setsockopt(visitor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        struct timeval limit = {.tv_sec = 2};
+        setsockopt(visitor, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
         write(visitor, "hello\n", 6);
         char said[4096];
         long size = read(visitor, said, sizeof said);
