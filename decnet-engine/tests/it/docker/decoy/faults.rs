@@ -158,7 +158,7 @@ fn each_of_ten_thousand_password_attempts_is_logged_or_counted() {
     );
 }
 
-/// A request over UDP, and whether there is an answer that fits.
+/// A service, its port, and a request over UDP.
 type Request = (&'static str, u16, Vec<u8>);
 
 /// Returns requests that ask for as much as possible.
@@ -175,6 +175,7 @@ fn requests() -> Vec<Request> {
     };
     let sip = "OPTIONS sip:100@x SIP/2.0\r\nVia: SIP/2.0/UDP x:5060;branch=z9hG4bK1;rport\r\nFrom: <sip:100@x>;tag=1\r\n\
                To: <sip:100@x>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
+    let long = format!("User-Agent: {}\r\nMax-Forwards", "x".repeat(300));
     // GetBulk of 100 values from 1.3.6.1.2.1, community `public`.
     let bulk = b"\x30\x26\x02\x01\x01\x04\x06public\xa5\x19\x02\x04\x01\x02\x03\x04\x02\x01\x00\x02\x01\x64\x30\x0b\x30\x09\x06\x05\x2b\x06\x01\x02\x01\x05\x00";
     // Get of 1.3.6.1.2.1.1.1.0, community `public`.
@@ -186,6 +187,8 @@ fn requests() -> Vec<Request> {
         ("snmp", 161, bulk.to_vec()),
         ("snmp", 161, get.to_vec()),
         ("sip", 5060, sip.into()),
+        // The answer to the short one is too long.
+        ("sip", 5060, sip.replace("Max-Forwards", &long).into()),
         ("tftp", 69, b"\0\x01startup-config\0octet\0blksize\x0065464\0".to_vec()),
         ("llmnr", 5355, question(&["web"], 1, 1)),
         (
