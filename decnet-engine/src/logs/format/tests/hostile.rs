@@ -133,7 +133,6 @@ fn read_cef(line: &str) -> (Vec<String>, Vec<(String, String)>) {
             '\\' => value.push(match characters.next().expect("an escaped character") {
                 'n' => '\n',
                 'r' => '\r',
-                // A space that is not one, so that an escaped word is not taken for a key.
                 other => other,
             }),
             other => value.push(other),
