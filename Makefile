@@ -1,7 +1,7 @@
 # The commands of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-python test-engines soak lint bench bench-check bench-record deny clean-docker
+.PHONY: help demo test test-python test-engines soak fuzz lint bench bench-check bench-record deny clean-docker
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test-engines: ## the tests that need Docker, on an engine of each newer Debian s
 soak: ## 500 random mutations of a running maze on Docker, and a check of leftovers (DECNET_SOAK=N sets the number)
 	@scripts/docker-up
 	DECNET_SOAK=$${DECNET_SOAK:-500} cargo test --package decnet-engine --test it -- --ignored --nocapture docker::soak::
+
+fuzz: ## run each target of the fuzzer for a minute (DECNET_FUZZ_SECONDS=N sets the time); needs cargo-fuzz
+	@scripts/fuzz
 
 lint: ## format, clippy and docs, with warnings denied
 	cargo fmt --all --check

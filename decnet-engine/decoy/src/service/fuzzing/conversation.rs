@@ -134,6 +134,8 @@ impl Log {
                 "a line that cannot be read: {:?}",
                 String::from_utf8_lossy(line)
             );
+            let text = String::from_utf8_lossy(line);
+            assert!(!text.chars().any(char::is_control), "a control character in {text:?}");
             log_line(line);
         }
     }

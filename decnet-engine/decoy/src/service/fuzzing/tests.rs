@@ -16,11 +16,17 @@ use crate::service::{
 ///
 /// `DECNET_SEEDS=1 cargo nextest run --package decnet-decoy --all-features` writes it.
 fn seeds() -> Vec<(String, Vec<u8>)> {
-    let files = fs::read_dir(folder()).expect("the recorded input").map(|file| {
-        let path = file.expect("a file").path();
-        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-        (name, fs::read(path).expect("a file"))
-    });
+    recorded("converse")
+}
+
+fn recorded(target: &str) -> Vec<(String, Vec<u8>)> {
+    let files = fs::read_dir(folder().with_file_name(target))
+        .expect("the recorded input")
+        .map(|file| {
+            let path = file.expect("a file").path();
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            (name, fs::read(path).expect("a file"))
+        });
     let mut files: Vec<_> = files.collect();
     files.sort();
     files
@@ -126,6 +132,57 @@ fn every_port_survives_recorded_input_that_is_split_cut_off_or_changed() {
                 converse(&changed);
             }
         }
+    }
+}
+
+#[test]
+fn recorded_lines_of_the_log_and_hellos_survive_changes() {
+    let mut draw = Draw::new(4);
+    for (target, read) in [("log_line", log_line as fn(&[u8])), ("client_hello", client_hello)] {
+        for (_, seed) in recorded(target) {
+            read(&seed);
+            for _ in 0..500 {
+                let mut changed = seed.clone();
+                let place = draw.below(changed.len());
+                match draw.below(3) {
+                    0 => changed[place] = draw.byte(),
+                    1 => changed.truncate(place),
+                    _ => drop(changed.splice(place..place, [0x7f, draw.byte()])),
+                }
+                read(&changed);
+            }
+        }
+    }
+}
+
+/// Returns the most memory that this process had so far, in KiB.
+fn peak() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches("kB").trim().parse().unwrap()
+}
+
+#[test]
+fn a_long_conversation_does_not_fill_the_memory() {
+    for (name, seed) in seeds() {
+        let recorded: Vec<&[u8]> = pieces(&seed[2..]).iter().map(|(_, piece)| *piece).collect();
+        let bytes = recorded.concat();
+        if bytes.is_empty() {
+            continue;
+        }
+        // A megabyte of what was recorded, and one of a message that does not end.
+        let many: Vec<&[u8]> = recorded.iter().copied().cycle().take(4000).collect();
+        let repeated = bytes.repeat(1_000_000 / bytes.len() + 1);
+        let before = peak();
+        converse(&encode(seed[0], seed[1], &many));
+        converse(&encode(seed[0], seed[1], &repeated.chunks(4000).collect::<Vec<_>>()));
+        converse(&encode(
+            seed[0],
+            seed[1],
+            &vec![bytes[0]; 1_000_000].chunks(4000).collect::<Vec<_>>(),
+        ));
+        let grown = peak() - before;
+        assert!(grown < 32 * 1024, "{name}: {grown} KiB");
     }
 }
 
