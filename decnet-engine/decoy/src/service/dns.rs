@@ -68,6 +68,11 @@ impl Dialogue for Dns {
             }
             let message = input.take(end);
             let message = message.get(2..).unwrap_or_default();
+            // BIND closes the connection if a message is no query.
+            if Query::read(message).is_none() {
+                turn.report(Event::probe("not a query", message));
+                return turn.close();
+            }
             if let Some(answer) = self.answer(message, usize::from(u16::MAX), turn) {
                 send_framed(turn, &answer);
             }
@@ -227,6 +232,8 @@ impl Dns {
             (kind::AXFR | kind::IXFR, _) if !self.zones().iter().any(|zone| zone.origin.is(&question.name)) => {
                 code::NOTAUTH
             }
+            // The visitor must say which version of the zone it has.
+            (kind::IXFR, _) if !query.has_authority => return,
             _ => self.find(question, query.flags & RD != 0, reply),
         };
     }

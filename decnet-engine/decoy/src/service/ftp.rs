@@ -184,7 +184,7 @@ impl Ftp {
             .collect();
         let (command, argument) = word(&line);
         match command.as_str() {
-            "" => {}
+            "" if line.is_empty() => {}
             "PASS" => self.password(argument, turn),
             "USER" => self.user(argument, turn),
             _ => {
@@ -208,7 +208,8 @@ impl Ftp {
             Some(_) => "530 Can't change to another user.",
             None => {
                 self.report_pending(turn);
-                self.pending = Some(user.to_vec());
+                // An empty name is no user for the password.
+                self.pending = Some(user.to_vec()).filter(|user| !user.is_empty());
                 "331 Please specify the password."
             }
         };

@@ -92,6 +92,8 @@ struct Postgres {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Startup,
+    /// The visitor may start to encrypt with GSSAPI. The server has no key for it.
+    Gss,
     Password,
     Session,
 }
@@ -101,6 +103,7 @@ impl Dialogue for Postgres {
         loop {
             let goes_on = match self.state {
                 State::Startup => self.startup(input, turn),
+                State::Gss => self.gss(input, turn),
                 State::Password => self.password(input, turn),
                 State::Session => self.session(input, turn),
             };

@@ -10,7 +10,7 @@ use tokio::{
     runtime,
 };
 
-use self::probe::Probe;
+pub(super) use self::probe::Probe;
 use super::{
     context::Context,
     registry::services,

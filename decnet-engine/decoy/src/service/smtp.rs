@@ -32,6 +32,8 @@ struct Smtp {
     exchange: Option<Exchange>,
     user: Option<Vec<u8>>,
     sender: Option<Vec<u8>>,
+    /// Whether a sender said a size that is too large: Postfix remembers it until the end of the transaction.
+    is_oversize: bool,
     /// The number of recipients, and the first ones.
     count: u64,
     recipients: Vec<Vec<u8>>,
@@ -76,6 +78,7 @@ pub(super) fn start(context: &Context, kind: Kind) -> Box<dyn Dialogue> {
         exchange: None,
         user: None,
         sender: None,
+        is_oversize: false,
         count: 0,
         recipients: Vec::new(),
         mail: None,
@@ -167,6 +170,11 @@ impl Smtp {
             return;
         }
         let (command, argument) = word(line);
+        // Postfix checks this because it offers SMTPUTF8.
+        if str::from_utf8(line).is_err() {
+            turn.report(Event::command(line));
+            return self.reply("500 5.5.2 Error: bad UTF-8 syntax", turn);
+        }
         // Such visitors are programs for other protocols, or send the header of a mail at the wrong time.
         let is_foreign = command.contains(':') || command.starts_with(|first: char| !first.is_ascii_alphabetic());
         if is_foreign || matches!(command.as_str(), "GET" | "POST" | "CONNECT") {

@@ -15,6 +15,30 @@ const UNKNOWN: [u8; 4] = [0; 4];
 /// The maximum number of lines of the field `records`. They are read again for each source of datagrams.
 const RECORDS: usize = 1000;
 
+/// The authors of BIND 9, as it answers.
+const AUTHORS: &[&str] = &[
+    "Andreas Gustafsson",
+    "Ben Cottrell",
+    "Bob Halley",
+    "Brian Wellington",
+    "Curtis Blackburn",
+    "Damien Neil",
+    "Danny Mayer",
+    "David Lawrence",
+    "Evan Hunt",
+    "Francis Dupont",
+    "JINMEI Tatuya",
+    "James Brister",
+    "Jeremy C. Reed",
+    "John H. DuBois III",
+    "Mark Andrews",
+    "Matt Nelson",
+    "Michael Graff",
+    "Michael Sawyer",
+    "Scott Mann",
+    "Witold Krecicki",
+];
+
 /// Returns whether the records have no address that is not known.
 pub(super) fn knows_addresses(records: &[Record]) -> bool {
     !records.iter().any(|record| record.data == Data::A(UNKNOWN))
@@ -99,31 +123,31 @@ fn own(context: &Context) -> Vec<Zone> {
 
 /// Returns BIND's zones for questions about the server. `id.server` has no answer by default.
 fn about_the_server(context: &Context) -> Vec<Zone> {
-    let zone = |name: &str, text: Option<&str>| {
+    let zone = |name: &str, texts: &[&str]| {
         let origin = Name::absolute(name);
         let mailbox = origin.child("hostmaster");
         let numbers = [0, 28_800, 7_200, 604_800, 86_400];
         let mut zone = Zone::new(origin.clone(), CH, 86_400, origin.clone(), mailbox, numbers);
-        if let Some(text) = text {
-            zone.records.insert(
-                0,
-                Record {
-                    name: origin.clone(),
-                    class: CH,
-                    ttl: 0,
-                    data: Data::Txt(vec![text.as_bytes().to_vec()]),
-                },
-            );
-        }
+        let records = texts.iter().map(|text| Record {
+            name: origin.clone(),
+            class: CH,
+            ttl: 0,
+            data: Data::Txt(vec![text.as_bytes().to_vec()]),
+        });
+        zone.records.splice(0..0, records);
         zone.add(&origin, 0, Data::Ns(origin.clone()));
         zone
     };
     let version = version(context);
-    vec![
-        zone("version.bind", Some(&version)),
-        zone("hostname.bind", Some(&context.persona().hostname)),
-        zone("id.server", None),
-    ]
+    let mut zones = vec![
+        zone("version.bind", &[&version]),
+        zone("hostname.bind", &[&context.persona().hostname]),
+        zone("id.server", &[]),
+    ];
+    if !context.persona().is_windows() {
+        zones.push(zone("authors.bind", AUTHORS));
+    }
+    zones
 }
 
 /// Returns the version of the server: that of the fields, of the persona, or one of its system's.

@@ -37,6 +37,8 @@ pub(super) struct Query {
     /// None if there is no question, or the message cannot be read.
     pub(super) question: Option<Question>,
     pub(super) edns: Option<Edns>,
+    /// Whether there are records in the authority section.
+    pub(super) has_authority: bool,
     /// Whether the message breaks a rule although its question can be read.
     pub(super) is_wrong: bool,
 }
@@ -68,6 +70,7 @@ impl Query {
         let mut query = Self {
             id,
             flags,
+            has_authority: counts[2] > 0,
             ..Self::default()
         };
         query.is_readable = counts[0] <= 1 && query.read_body(&mut reader, counts).is_some();

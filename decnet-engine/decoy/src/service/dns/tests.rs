@@ -310,3 +310,29 @@ fn each_field_has_an_effect() {
         ],
     );
 }
+
+#[test]
+fn a_connection_ends_after_a_message_that_is_no_query() {
+    for message in [
+        &b""[..],
+        b"\x12\x34\x01",
+        b"\x12\x34\x81\0\0\x01\0\0\0\0\0\0\x01a\0\0\x01\0\x01",
+    ] {
+        let mut visitor = Visitor::connect("dns", 53, fields());
+        assert_eq!(visitor.send(framed(message)), b"");
+        assert_eq!(visitor.next, Next::Close);
+        assert_eq!(visitor.events, [Event::probe("not a query", message)]);
+    }
+}
+
+#[test]
+fn a_transfer_of_changes_needs_the_version_that_the_visitor_has() {
+    let answer = over_tcp(&query("corp.local", 251, 1));
+    assert_eq!(answer[2..12], [0x81, 1, 0, 1, 0, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn the_authors_of_bind_are_known() {
+    let answer = over_tcp(&query("authors.bind", 16, 3));
+    assert_eq!(answer[2..12], [0x85, 0, 0, 1, 0, 20, 0, 0, 0, 0]);
+}

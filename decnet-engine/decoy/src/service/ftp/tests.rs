@@ -309,3 +309,11 @@ fn an_upload_beyond_the_limit_is_reported_as_cut() {
         assert_eq!(visitor.events.last(), Some(&digest.file(name, true)));
     }
 }
+
+#[test]
+fn a_line_of_spaces_is_a_command_and_an_empty_user_is_none() {
+    let mut visitor = connect(json!({}));
+    assert_eq!(visitor.line(" "), "530 Please login with USER and PASS.\r\n");
+    assert_eq!(visitor.line("USER"), "331 Please specify the password.\r\n");
+    assert_eq!(visitor.line("PASS x"), "503 Login with USER first.\r\n");
+}

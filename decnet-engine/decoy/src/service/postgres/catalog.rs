@@ -242,7 +242,9 @@ fn value(server: &Server, expression: &str, position: usize, now: Timestamp) -> 
                 let types = if arguments.is_empty() { "" } else { "unknown" };
                 let text = format!("function {name}({types}) does not exist");
                 Err(Answer::Error(
-                    Fault::at("42883", &text, "parse_func.c", 636, "ParseFuncOrColumn").position(position),
+                    Fault::at("42883", &text, "parse_func.c", 636, "ParseFuncOrColumn")
+                        .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
+                        .position(position),
                 ))
             }
         },

@@ -10,11 +10,13 @@ use super::{
     },
     MOST, Postgres, State,
     message::{Fault, message, ready},
-    startup::Login,
+    startup::{Login, is_known},
 };
 
 /// The maximum length of a startup packet without its length.
 const STARTUP: usize = 10_000;
+/// The maximum length of a packet of GSSAPI.
+const GSS_PACKET: usize = 16_384;
 const SSL: u32 = 80_877_103;
 const GSS: u32 = 80_877_104;
 const CANCEL: u32 = 80_877_102;
@@ -46,7 +48,13 @@ impl Postgres {
             }
             GSS if !self.asked_gss && !self.is_secure => {
                 self.asked_gss = true;
-                turn.send(*b"N");
+                // Packages of Linux are built with GSSAPI, so the server agrees before it looks for its key.
+                if self.context.persona().is_windows() {
+                    turn.send(*b"N");
+                } else {
+                    turn.send(*b"G");
+                    self.state = State::Gss;
+                }
                 return true;
             }
             CANCEL => {
@@ -76,6 +84,18 @@ impl Postgres {
         self.parameters(cursor, turn)
     }
 
+    /// Takes the first packet of GSSAPI. The server has no key, so it closes the connection. Returns whether there may be more to do.
+    pub(super) fn gss(&mut self, input: &mut Input, turn: &mut Turn) -> bool {
+        let mut cursor = Cursor::new(input.bytes());
+        let Some(length) = cursor.u32_be() else { return false };
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        if length > GSS_PACKET || cursor.bytes(length).is_some() {
+            turn.report(Event::probe("gssapi", &input.take_all()));
+            turn.close();
+        }
+        false
+    }
+
     /// Reads the names and values of a startup packet.
     fn parameters(&mut self, mut cursor: Cursor, turn: &mut Turn) -> bool {
         let mut login = Login::default();
@@ -90,6 +110,7 @@ impl Postgres {
                 b"user" => login.user = value.to_vec(),
                 b"database" => login.database = value.to_vec(),
                 b"application_name" => login.application = value.to_vec(),
+                _ if login.unknown.is_none() && !is_known(name) => login.unknown = Some(name.to_vec()),
                 _ => {}
             }
         }
@@ -189,6 +210,14 @@ impl Postgres {
         if !self.server.connect(&user, &database) {
             let text = format!("database \"{database}\" does not exist");
             self.fail(&Fault::at("3D000", &text, "postinit.c", 948, "InitPostgres"), turn);
+            return false;
+        }
+        if let Some(unknown) = &self.login.unknown {
+            let text = format!(
+                "unrecognized configuration parameter \"{}\"",
+                String::from_utf8_lossy(unknown)
+            );
+            self.fail(&Fault::at("42704", &text, "guc.c", 5844, "find_option"), turn);
             return false;
         }
         let application = self.login.application.clone();

@@ -7,6 +7,7 @@ pub(super) struct Fault {
     pub(super) text: String,
     /// The position in the query, from 1.
     position: Option<usize>,
+    hint: &'static str,
     file: &'static str,
     line: u32,
     routine: &'static str,
@@ -18,6 +19,7 @@ impl Fault {
             code,
             text: text.into(),
             position: None,
+            hint: "",
             file,
             line,
             routine,
@@ -31,12 +33,21 @@ impl Fault {
         }
     }
 
+    pub(super) fn hint(self, hint: &'static str) -> Self {
+        Self { hint, ..self }
+    }
+
     /// Returns the message for a server of a version.
     pub(super) fn encode(&self, severity: &str, version: &str) -> Vec<u8> {
         let position = self.position.map_or(String::new(), |position| format!("P{position}\0"));
+        let hint = if self.hint.is_empty() {
+            String::new()
+        } else {
+            format!("H{}\0", self.hint)
+        };
         let line = line(self.file, self.line, version);
         let fields = format!(
-            "S{severity}\0V{severity}\0C{}\0M{}\0{position}F{}\0L{line}\0R{}\0\0",
+            "S{severity}\0V{severity}\0C{}\0M{}\0{hint}{position}F{}\0L{line}\0R{}\0\0",
             self.code, self.text, self.file, self.routine
         );
         message(b'E', fields.as_bytes())

@@ -63,6 +63,39 @@ fn a_wrong_password_is_reported_and_refused() {
 }
 
 #[test]
+fn an_unknown_parameter_is_refused_after_the_login() {
+    let mut visitor = connect();
+    visitor.send(startup("user\0postgres\0foo\0bar\0\0"));
+    let answer = String::from_utf8_lossy(&visitor.send(password(b"s3cret"))).into_owned();
+    assert!(
+        answer.contains("\0C42704\0Munrecognized configuration parameter \"foo\"\0Fguc.c\0"),
+        "{answer}"
+    );
+    assert_eq!(visitor.next, Next::Close);
+    let mut known = connect();
+    known.send(startup(
+        "user\0postgres\0TimeZone\0UTC\0my.own\0x\0enable_sort\0off\0\0",
+    ));
+    known.send(password(b"s3cret"));
+    assert_eq!(known.next, Next::Continue);
+}
+
+#[test]
+fn gssapi_is_accepted_and_ends_because_the_server_has_no_key() {
+    let mut visitor = connect();
+    assert_eq!(visitor.send(b"\0\0\0\x08\x04\xd2\x16\x30"), b"G");
+    assert_eq!(visitor.send(b"\0\0\0\x04to"), b"");
+    assert_eq!(visitor.next, Next::Continue);
+    visitor.send(b"kn");
+    assert_eq!(visitor.next, Next::Close);
+    assert_eq!(visitor.events, [Event::probe("gssapi", b"\0\0\0\x04tokn")]);
+    let mut long = connect();
+    long.send(b"\0\0\0\x08\x04\xd2\x16\x30");
+    long.send(b"\0\0\x40\x01");
+    assert_eq!(long.next, Next::Close);
+}
+
+#[test]
 fn a_login_starts_a_session() {
     let mut visitor = connect();
     visitor.send(startup("user\0postgres\0application_name\0psql\0\0"));

@@ -209,9 +209,15 @@ impl Redis {
             };
         }
         if !is_admitted {
-            return Reply::error(
-                "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
-            );
+            let parts: Vec<u32> = self.version.split('.').map_while(|part| part.parse().ok()).collect();
+            let option = if parts >= vec![7, 2] {
+                "HELLO <proto> AUTH"
+            } else {
+                "HELLO AUTH"
+            };
+            return Reply::Error(format!(
+                "NOAUTH HELLO must be called with the client already authenticated, otherwise the {option} <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time"
+            ));
         }
         (self.is_admitted, self.is_resp3) = (true, is_resp3);
         self.name = name.unwrap_or_else(|| std::mem::take(&mut self.name));

@@ -6,12 +6,75 @@ use super::{
     reply::Reply,
 };
 
+/// Commands whose first key is a list, a hash, a set or a stream: all that a visitor stores are strings.
+const OF_OTHER_TYPES: &[&str] = &[
+    "hdel",
+    "hexists",
+    "hget",
+    "hgetall",
+    "hincrby",
+    "hkeys",
+    "hlen",
+    "hmget",
+    "hmset",
+    "hscan",
+    "hset",
+    "hsetnx",
+    "hvals",
+    "lindex",
+    "linsert",
+    "llen",
+    "lpop",
+    "lpos",
+    "lpush",
+    "lpushx",
+    "lrange",
+    "lrem",
+    "lset",
+    "ltrim",
+    "rpop",
+    "rpush",
+    "rpushx",
+    "sadd",
+    "scard",
+    "sismember",
+    "smembers",
+    "smismember",
+    "spop",
+    "srandmember",
+    "srem",
+    "sscan",
+    "xadd",
+    "xdel",
+    "xlen",
+    "xrange",
+    "xrevrange",
+    "xtrim",
+    "zadd",
+    "zcard",
+    "zcount",
+    "zincrby",
+    "zpopmax",
+    "zpopmin",
+    "zrange",
+    "zrank",
+    "zrem",
+    "zrevrange",
+    "zscan",
+    "zscore",
+];
+
 impl Redis {
     /// Answers commands on keys. Other commands behave as if no key existed.
     #[expect(clippy::too_many_lines, reason = "it has one arm for each command")]
     pub(super) fn of_keys(&mut self, name: &str, rest: &[Vec<u8>]) -> Option<Reply> {
         let first = rest.first().map_or(&[][..], Vec::as_slice);
         let count = |number: usize| Reply::Number(i64::try_from(number).unwrap_or(i64::MAX));
+        if OF_OTHER_TYPES.contains(&name) && self.keys.get(first).is_some() {
+            return Some(Reply::error(
+                "WRONGTYPE Operation against a key holding the wrong kind of value",
+            ));
+        }
         Some(match (name, rest) {
             ("set", [key, value, options @ ..]) => {
                 let known: &[&[u8]] = &[b"ex", b"px", b"nx", b"xx", b"get", b"keepttl", b"exat", b"pxat"];

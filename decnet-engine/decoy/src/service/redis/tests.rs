@@ -240,3 +240,18 @@ fn each_field_has_an_effect() {
         ],
     );
 }
+
+#[test]
+fn a_string_is_no_list_and_hello_needs_a_login() {
+    let mut visitor = connect(None);
+    visitor.send("SET k v\r\n");
+    assert_eq!(
+        visitor.send("LPUSH k v\r\n"),
+        b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
+    );
+    let answer = connect(Some("s3cret")).send("HELLO 3\r\n");
+    assert!(String::from_utf8_lossy(&answer).contains("otherwise the HELLO AUTH <user> <pass> option"));
+    let fields = json!({"password": "s3cret", "server_version": "7.2.4"});
+    let answer = Visitor::connect("redis", 6379, fields).send("HELLO 3\r\n");
+    assert!(String::from_utf8_lossy(&answer).contains("otherwise the HELLO <proto> AUTH <user> <pass> option"));
+}

@@ -5,11 +5,11 @@ use serde::Deserialize;
 /// A probe. The comment at the top of `probes.toml` explains its fields.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Probe {
-    pub(super) source: String,
-    pub(super) finds: String,
+pub(crate) struct Probe {
+    pub(crate) source: String,
+    pub(crate) finds: String,
     services: Vec<String>,
-    pub(super) datagrams: bool,
+    pub(crate) datagrams: bool,
     send: Vec<String>,
     hex: Vec<String>,
     all: Vec<String>,
@@ -18,7 +18,7 @@ pub(super) struct Probe {
     lacks: Option<String>,
     lacks_hex: Option<String>,
     silence: bool,
-    pub(super) genuine: Option<String>,
+    pub(crate) genuine: Option<String>,
 }
 
 /// All probes.
@@ -30,7 +30,7 @@ struct Probes {
 
 impl Probe {
     /// Returns all probes.
-    pub(super) fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         let probes: Probes = toml::from_str(include_str!("probes.toml")).expect("a test's own value");
         for probe in &probes.probe {
             assert!(!probe.source.is_empty() && !probe.finds.is_empty(), "{probe:?}");
@@ -45,12 +45,12 @@ impl Probe {
     }
 
     /// Returns whether the probe is for a service.
-    pub(super) fn is_for(&self, service: &str) -> bool {
+    pub(crate) fn is_for(&self, service: &str) -> bool {
         self.services.is_empty() || self.services.iter().any(|one| one == service)
     }
 
     /// Returns the messages to a server that greets in this way.
-    pub(super) fn messages(&self, greeting: &[u8]) -> Vec<Vec<u8>> {
+    pub(crate) fn messages(&self, greeting: &[u8]) -> Vec<Vec<u8>> {
         let greeting = String::from_utf8_lossy(greeting);
         let texts = self
             .send
@@ -60,7 +60,7 @@ impl Probe {
     }
 
     /// Returns whether these answers, the greeting included, mark a honeypot.
-    pub(super) fn marks(&self, answers: &[u8]) -> bool {
+    pub(crate) fn marks(&self, answers: &[u8]) -> bool {
         let has = |sign: &[u8]| answers.windows(sign.len()).any(|window| window == sign);
         let lacks = |sign: &[u8]| !answers.is_empty() && !has(sign);
         self.all.iter().all(|text| has(text.as_bytes()))

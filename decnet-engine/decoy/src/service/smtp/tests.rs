@@ -406,3 +406,27 @@ fn a_login_before_tls_does_not_count_after_it() {
         ],
     );
 }
+
+#[test]
+fn a_size_that_is_too_large_is_refused_until_the_transaction_ends() {
+    expect(
+        &mut connect(json!({})),
+        &[
+            (
+                "MAIL FROM:<a@b.org> SIZE=99999999",
+                "552 5.3.4 Message size exceeds fixed limit",
+            ),
+            ("MAIL FROM:<a@b.org>", "552 5.3.4 Message size exceeds fixed limit"),
+            ("RSET", "250 2.0.0 Ok"),
+            ("MAIL FROM:<a@b.org>", "250 2.1.0 Ok"),
+        ],
+    );
+}
+
+#[test]
+fn a_line_that_is_not_utf_8_is_refused() {
+    assert_eq!(
+        connect(json!({})).send(b"\xff\xfe\r\n"),
+        b"500 5.5.2 Error: bad UTF-8 syntax\r\n"
+    );
+}

@@ -31,14 +31,16 @@ impl Smtp {
         for Parameter { name, value } in parameters {
             match (name.as_str(), value) {
                 ("SIZE", size) => match size.parse::<u64>() {
-                    Ok(size) if size > MAIL => return "552 5.3.4 Message size exceeds fixed limit".into(),
-                    Ok(_) => {}
+                    Ok(size) => self.is_oversize = size > MAIL,
                     Err(_) => return "501 5.5.4 Bad message size syntax".into(),
                 },
                 ("BODY" | "SMTPUTF8" | "RET" | "ENVID" | "AUTH", _) => {}
                 (name, "") => return format!("555 5.5.4 Unsupported option: {name}"),
                 (name, value) => return format!("555 5.5.4 Unsupported option: {name}={value}"),
             }
+        }
+        if self.is_oversize {
+            return "552 5.3.4 Message size exceeds fixed limit".into();
         }
         self.sender = Some(address);
         "250 2.1.0 Ok".into()
@@ -176,6 +178,7 @@ impl Smtp {
     pub(super) fn reset(&mut self, turn: &mut Turn) {
         self.report_mail(None, turn);
         self.sender = None;
+        self.is_oversize = false;
         self.recipients.clear();
         self.count = 0;
     }
