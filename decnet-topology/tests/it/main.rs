@@ -16,6 +16,7 @@ mod hash;
 mod history;
 mod model;
 mod mutation;
+mod personas;
 mod repo;
 mod special;
 mod status;

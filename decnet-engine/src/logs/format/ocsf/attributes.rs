@@ -4,7 +4,7 @@ use decnet_decoy::protocol::{Action, Record};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::Class;
+use super::class::Class;
 use crate::logs::format::fields::Fields;
 
 /// The directions of connections.

@@ -6,11 +6,11 @@ use crate::logs::{LogContent, LogItem};
 
 /// A class of the schema, and one of its activities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::logs::format) struct Class {
-    pub(in crate::logs::format) uid: u32,
-    pub(in crate::logs::format) name: &'static str,
-    pub(in crate::logs::format) activity: u32,
-    pub(in crate::logs::format) activity_name: &'static str,
+pub(crate) struct Class {
+    pub(crate) uid: u32,
+    pub(crate) name: &'static str,
+    pub(crate) activity: u32,
+    pub(crate) activity_name: &'static str,
 }
 
 /// The activity of each class that is none of those that the schema lists.
@@ -32,7 +32,7 @@ impl Class {
         self.uid == HTTP.0
     }
 
-    pub(in crate::logs::format) fn of(item: &LogItem) -> Self {
+    pub(crate) fn of(item: &LogItem) -> Self {
         const ERROR: (u32, &str) = (6008, "Application Error");
         match item {
             LogItem::Entry(entry) => match &entry.content {
