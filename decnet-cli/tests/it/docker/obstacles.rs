@@ -120,7 +120,7 @@ fn automatic_subnets_avoid_foreign_networks() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn an_image_that_cannot_be_pulled_rolls_back_and_exits_with_6() {
+fn an_image_that_cannot_be_pulled_is_reported_before_anything_is_created() {
     let lab = Lab::apply(&gateway(33, "redis").replace("forwards_l3: true, ", ""));
     // Nobody listens on port 1 of this machine.
     let catalog = lab.sandbox.write(
@@ -128,18 +128,18 @@ fn an_image_that_cannot_be_pulled_rolls_back_and_exits_with_6() {
         "[services.redis]\nimage = \"127.0.0.1:1/decnet-test/none:1\"\n",
     );
     let catalog = catalog.to_string_lossy();
-    let ran = lab.run(&["deploy", "lab", "--catalog", &catalog]).exits(6);
+    let ran = lab.run(&["deploy", "lab", "--catalog", &catalog]).exits(3);
     assert!(
-        ran.stderr.contains("127.0.0.1:1/decnet-test/none:1") && ran.stderr.contains("hint:"),
+        ran.stderr.contains("IMAGE_UNAVAILABLE") && ran.stderr.contains("127.0.0.1:1/decnet-test/none:1"),
         "{ran:#?}"
     );
     lab.assert_nothing_left();
-    assert_eq!(lab.status(), "failed");
+    assert_eq!(lab.status(), "pending");
     let error = lab
         .run(&["deploy", "lab", "--catalog", &catalog, "--json"])
-        .exits(6)
+        .exits(3)
         .error();
-    assert_eq!(error["code"], "deploy_failed");
+    assert_eq!(error["code"], "invalid");
     lab.run(&["delete", "lab"]).exits(0);
 }
 

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 /// How long a test waits for something that must happen.
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_mins(1);
 
 /// Returns an item with a text in it.
 fn item(text: &str) -> LogItem {

@@ -135,6 +135,7 @@ mod tests {
     use std::{
         collections::BTreeSet,
         io::{self, Write},
+        net::Ipv4Addr,
         sync::{Arc, Mutex},
         time::{Duration, Instant},
     };
@@ -143,7 +144,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        journal::Journal,
+        journal::{Dropped, Journal},
         protocol::{EndReason, Protocol},
         service::{
             event::{Command, Probe},
@@ -253,6 +254,12 @@ mod tests {
             journal.report(&mut entry, Action::Command, now, |_| ());
             journal.close(&entry, 7, EndReason::Closed, now);
         }
+        let dropped = Dropped {
+            from: Ipv4Addr::new(10, 0, 0, 9),
+            to: Ipv4Addr::new(192, 0, 2, 1),
+            port: None,
+        };
+        journal.dropped(Some(dropped), 3);
         journal.finish(now + Duration::from_mins(1));
         let bytes = log.0.lock().unwrap().clone();
         let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
