@@ -193,7 +193,10 @@ fn messages_that_are_wrong_get_the_answer_of_bind() {
         ("1234 8100 0001 0000 0000 0000 04636f7270056c6f63616c0000010001", ""),
     ] {
         assert_eq!(over_udp(&hex(message)), hex(expected), "{message}");
-        assert_eq!(over_tcp(&hex(message)), hex(expected), "{message} over TCP");
+        // Over TCP, a message without an answer ends the connection.
+        if !expected.is_empty() {
+            assert_eq!(over_tcp(&hex(message)), hex(expected), "{message} over TCP");
+        }
     }
 }
 

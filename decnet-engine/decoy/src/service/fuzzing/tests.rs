@@ -181,7 +181,8 @@ fn a_long_conversation_does_not_fill_the_memory() {
             seed[1],
             &vec![bytes[0]; 1_000_000].chunks(4000).collect::<Vec<_>>(),
         ));
-        let grown = peak() - before;
+        // The kernel counts in batches, so a later number can be smaller.
+        let grown = peak().saturating_sub(before);
         assert!(grown < 32 * 1024, "{name}: {grown} KiB");
     }
 }

@@ -89,8 +89,13 @@ impl Postgres {
         let mut cursor = Cursor::new(input.bytes());
         let Some(length) = cursor.u32_be() else { return false };
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        if length > GSS_PACKET || cursor.bytes(length).is_some() {
-            turn.report(Event::probe("gssapi", &input.take_all()));
+        let end = if length > GSS_PACKET {
+            Some(4)
+        } else {
+            cursor.bytes(length).map(|_| length + 4)
+        };
+        if let Some(end) = end {
+            turn.report(Event::probe("gssapi", &input.take(end)));
             turn.close();
         }
         false

@@ -80,11 +80,6 @@ fn start() -> Option<Real> {
     for name in ["main.cf", "master.cf"] {
         fs::set_permissions(plan.path(&format!("etc/{name}")), fs::Permissions::from_mode(0o644)).unwrap();
     }
-    fs::copy(
-        real::path("etc/postfix/dynamicmaps.cf"),
-        plan.path("etc/dynamicmaps.cf"),
-    )
-    .unwrap();
     let etc = plan.path("etc");
     Some(plan.start_as("usr/lib/postfix/sbin/master", &["-d", "-c", &etc], false))
 }
