@@ -103,7 +103,7 @@ impl Dialogue for Postgres {
         loop {
             let goes_on = match self.state {
                 State::Startup => self.startup(input, turn),
-                State::Gss => self.gss(input, turn),
+                State::Gss => Self::gss(input, turn),
                 State::Password => self.password(input, turn),
                 State::Session => self.session(input, turn),
             };

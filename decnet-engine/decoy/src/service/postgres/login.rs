@@ -85,7 +85,7 @@ impl Postgres {
     }
 
     /// Takes the first packet of GSSAPI. The server has no key, so it closes the connection. Returns whether there may be more to do.
-    pub(super) fn gss(&mut self, input: &mut Input, turn: &mut Turn) -> bool {
+    pub(super) fn gss(input: &mut Input, turn: &mut Turn) -> bool {
         let mut cursor = Cursor::new(input.bytes());
         let Some(length) = cursor.u32_be() else { return false };
         let length = usize::try_from(length).unwrap_or(usize::MAX);
