@@ -7,7 +7,7 @@ use super::{
 
 /// Shows the header, the question and the number of records; the records have the names and addresses of the host.
 fn mask(bytes: &[u8]) -> String {
-    let mut shown = String::new();
+    let mut shown: Vec<String> = Vec::new();
     let mut rest = bytes;
     while let Some((length, after)) = rest.split_first_chunk::<2>() {
         let length = usize::from(u16::from_be_bytes(*length));
@@ -20,13 +20,13 @@ fn mask(bytes: &[u8]) -> String {
             .chunks(2)
             .map(|two| u16::from_be_bytes([two[0], two[1]]))
             .collect();
-        shown += &format!(
+        shown.push(format!(
             "(id and flags {}, counts {counts:?}) ",
             text(message.get(..4).unwrap_or(message))
-        );
+        ));
         rest = after;
     }
-    shown + &text(rest)
+    shown.concat() + &text(rest)
 }
 
 /// Returns a query over TCP.

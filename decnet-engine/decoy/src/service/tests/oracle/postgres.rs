@@ -8,7 +8,7 @@ use super::{
 /// Shows messages: their type, and the fields of errors. The process, its key, the values of parameters and the lines in the source
 /// of the server may be different.
 fn mask(bytes: &[u8]) -> String {
-    let mut shown = String::new();
+    let mut shown: Vec<String> = Vec::new();
     let mut rest = bytes;
     while let Some(([kind, a, b, c, d], after)) = rest.split_first_chunk::<5>() {
         let length = usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).unwrap();
@@ -21,15 +21,18 @@ fn mask(bytes: &[u8]) -> String {
                     .split(|byte| *byte == 0)
                     .filter(|field| !field.is_empty() && field[0] != b'L');
                 let fields: Vec<String> = fields.map(text).collect();
-                shown += &format!("{}({}) ", char::from(*kind), fields.join(", "));
+                shown.push(format!("{}({}) ", char::from(*kind), fields.join(", ")));
             }
-            b'S' => shown += &format!("S({}) ", text(body.split(|byte| *byte == 0).next().unwrap_or_default())),
-            b'K' => shown += "K ",
-            _ => shown += &format!("{}({}) ", char::from(*kind), text(body)),
+            b'S' => shown.push(format!(
+                "S({}) ",
+                text(body.split(|byte| *byte == 0).next().unwrap_or_default())
+            )),
+            b'K' => shown.push("K ".into()),
+            _ => shown.push(format!("{}({}) ", char::from(*kind), text(body))),
         }
         rest = after;
     }
-    shown + &text(rest)
+    shown.concat() + &text(rest)
 }
 
 fn packet(body: &[u8]) -> Vec<u8> {
