@@ -102,7 +102,7 @@ impl LogContent {
     /// Returns what a program printed that does not write events.
     pub(super) fn of(stream: LogStream, line: String) -> Self {
         let is_error = stream == LogStream::Stderr;
-        // Most lines are no JSON. Objects that are nested too deeply are text.
+        // Most lines are not JSON. Objects that are nested too deeply are text.
         let object = line.trim_start().starts_with('{').then(|| serde_json::from_str(&line));
         match object {
             Some(Ok(message)) => Self::Json { is_error, message },

@@ -161,8 +161,9 @@ impl Maze {
         };
         path.last_seen = path.last_seen.max(at);
         path.maze.clone_from(&entry.maze);
-        let is_move = |one: &&mut AttackMove| one.from == *from && one.to == entry.decky;
-        if path.moves.iter_mut().find(is_move).is_none() {
+        let is_known = |one: &AttackMove| one.from == *from && one.to == entry.decky;
+        let index = path.moves.iter().position(is_known).unwrap_or(path.moves.len());
+        if index == path.moves.len() {
             path.moves.push(AttackMove {
                 at,
                 until: at,
@@ -184,9 +185,7 @@ impl Maze {
         let presence = self.visitors.entry(entry.decky.clone()).or_default();
         let presence = presence.entry(origin.clone()).or_insert(Presence { last: at, open: 0 });
         presence.last = presence.last.max(at);
-        let Some(one) = path.moves.iter_mut().find(is_move) else {
-            return;
-        };
+        let one = &mut path.moves[index];
         one.until = one.until.max(at);
         one.other_origins.extend(others);
         one.services.extend(entry.service.clone());
@@ -216,7 +215,7 @@ impl Maze {
                 occupied.remove();
                 presence.open = presence.open.saturating_sub(1);
                 path.open_sessions = path.open_sessions.saturating_sub(1);
-                one.end(&session, entry);
+                one.end(&session, at);
                 report(AttackerAction::SessionEnded { session });
             }
             _ => {}
@@ -311,7 +310,7 @@ impl Maze {
             path.open_sessions = path.open_sessions.saturating_sub(1);
             for one in &mut path.moves {
                 if one.from == open.from && one.to == open.decky {
-                    one.end_at(&key.id, at);
+                    one.end(&key.id, at);
                 }
             }
         }
@@ -351,11 +350,7 @@ impl AttackMove {
         });
     }
 
-    fn end(&mut self, session: &str, entry: &LogEntry) {
-        self.end_at(session, entry.at);
-    }
-
-    fn end_at(&mut self, session: &str, at: Timestamp) {
+    fn end(&mut self, session: &str, at: Timestamp) {
         let is_open = |one: &&mut AttackSession| one.id == session && one.ended.is_none();
         if let Some(found) = self.sessions.iter_mut().find(is_open) {
             found.ended = Some(at);

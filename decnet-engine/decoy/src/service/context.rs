@@ -60,6 +60,37 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// Creates the surroundings of a conversation with `web-01.corp.local`, which are the same at each call.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn example(
+        os: crate::protocol::Os,
+        service: &str,
+        port: u16,
+        transport: Protocol,
+        fields: Map<String, Value>,
+    ) -> Self {
+        Self {
+            service: Arc::new(Service {
+                name: service.into(),
+                fields: fields.into(),
+                persona: Persona {
+                    hostname: "web-01".into(),
+                    domain: "corp.local".into(),
+                    os,
+                    versions: std::collections::BTreeMap::default(),
+                },
+                secret: Secret::new([7; 32]),
+            }),
+            session: Session {
+                transport,
+                remote: SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, 9), 40000),
+                local: Ipv4Addr::new(10, 9, 0, 2),
+                port,
+                random: Secret::new([9; 32]),
+            },
+        }
+    }
+
     /// Returns the fields that the maze sets.
     pub(crate) fn fields(&self) -> &Fields {
         &self.service.fields

@@ -68,7 +68,7 @@ impl Dialogue for Dns {
             }
             let message = input.take(end);
             let message = message.get(2..).unwrap_or_default();
-            // BIND closes the connection if a message is no query.
+            // BIND closes the connection if a message is not a query.
             if Query::read(message).is_none() {
                 turn.report(Event::probe("not a query", message));
                 return turn.close();

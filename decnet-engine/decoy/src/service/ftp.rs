@@ -208,7 +208,7 @@ impl Ftp {
             Some(_) => "530 Can't change to another user.",
             None => {
                 self.report_pending(turn);
-                // An empty name is no user for the password.
+                // An empty name is not a user that a password belongs to.
                 self.pending = Some(user.to_vec()).filter(|user| !user.is_empty());
                 "331 Please specify the password."
             }

@@ -1,21 +1,15 @@
 //! A visitor in tests, and the inputs that every dialogue must survive.
 
-use std::{
-    collections::BTreeSet,
-    net::{Ipv4Addr, SocketAddrV4},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    context::{Context, Service, Session},
+    context::Context,
     dialogue::{Dialogue, Input, Next, Turn},
     event::Event,
-    persona::Persona,
     registry::protocol,
-    secret::Secret,
 };
 use crate::protocol::{Os, Protocol};
 
@@ -32,26 +26,7 @@ pub(crate) fn context_on(os: Os, service: &str, port: u16, transport: Protocol, 
     let Value::Object(fields) = fields else {
         panic!("fields are an object")
     };
-    Context {
-        service: Arc::new(Service {
-            name: service.into(),
-            fields: fields.into(),
-            persona: Persona {
-                hostname: "web-01".into(),
-                domain: "corp.local".into(),
-                os,
-                versions: std::collections::BTreeMap::default(),
-            },
-            secret: Secret::new([7; 32]),
-        }),
-        session: Session {
-            transport,
-            remote: SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, 9), 40000),
-            local: Ipv4Addr::new(10, 9, 0, 2),
-            port,
-            random: Secret::new([9; 32]),
-        },
-    }
+    Context::example(os, service, port, transport, fields)
 }
 
 /// A visitor of one service.

@@ -143,7 +143,7 @@ fn a_move_belongs_to_the_visitor_with_an_open_conversation_and_names_the_others(
 }
 
 #[test]
-fn a_decky_without_visitors_is_an_origin_and_talking_to_itself_is_no_move() {
+fn a_decky_without_visitors_is_an_origin_and_talking_to_itself_is_not_a_move() {
     let mut scene = Scene::new();
     assert!(scene.line("web", "web", "session.open", "a1").is_empty());
     let events = scene.line("web", "db", "session.open", "b1");

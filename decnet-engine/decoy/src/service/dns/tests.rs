@@ -315,7 +315,7 @@ fn each_field_has_an_effect() {
 }
 
 #[test]
-fn a_connection_ends_after_a_message_that_is_no_query() {
+fn a_connection_ends_after_a_message_that_is_not_a_query() {
     for message in [
         &b""[..],
         b"\x12\x34\x01",

@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, Write},
-    net::{Ipv4Addr, SocketAddrV4},
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -20,13 +19,12 @@ use super::{
 };
 use crate::{
     journal::{Entry, Journal},
-    protocol::{EndReason, Os, Persona, Protocol},
+    protocol::{EndReason, Os, Protocol},
     service::{
-        context::{Context, Service, Session},
+        context::Context,
         dialogue::{Dialogue, Input, Next, Transfer, Turn},
         event::Event,
         registry::protocol,
-        secret::Secret,
         ssh,
     },
 };
@@ -87,26 +85,7 @@ fn context(port: u8, surroundings: u8) -> Context {
         Value::Object(fields) => fields,
         _ => Map::default(),
     };
-    Context {
-        service: Arc::new(Service {
-            name: service.into(),
-            fields: fields.into(),
-            persona: Persona {
-                hostname: "web-01".into(),
-                domain: "corp.local".into(),
-                os,
-                versions: std::collections::BTreeMap::default(),
-            },
-            secret: Secret::new([7; 32]),
-        }),
-        session: Session {
-            transport,
-            remote: SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, 9), 40000),
-            local: Ipv4Addr::new(10, 9, 0, 2),
-            port,
-            random: Secret::new([9; 32]),
-        },
-    }
+    Context::example(os, service, port, transport, fields)
 }
 
 /// The log that is written.

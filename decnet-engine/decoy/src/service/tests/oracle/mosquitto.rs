@@ -14,10 +14,25 @@ fn mask(bytes: &[u8]) -> String {
     }
 }
 
-fn start(extra: &str) -> Option<Real> {
+fn start(anonymous: bool) -> Option<Real> {
     let plan = real::Plan::new("usr/sbin/mosquitto")?;
-    let config = plan.write("mosquitto.conf", format!("listener {} 127.0.0.1\n{extra}", plan.port));
+    let config = format!("listener {} 127.0.0.1\nallow_anonymous {anonymous}\n", plan.port);
+    let config = plan.write("mosquitto.conf", config);
     Some(plan.start("usr/sbin/mosquitto", &["-c", &config]))
+}
+
+/// Compares a broker that visitors without a login may use, or may not use.
+fn check(anonymous: bool, conversations: &[&[Step]]) {
+    let Some(real) = start(anonymous) else { return };
+    let comparison = Comparison {
+        service: "mqtt",
+        fields: json!({ "anonymous": anonymous }),
+        greets: false,
+        at_once: 1,
+        mask,
+        on_purpose: &[],
+    };
+    comparison.check(&real, conversations);
 }
 
 /// `CONNECT` of version 3.1.1 with a client id.
@@ -31,19 +46,8 @@ const LOGIN_5: &[u8] = b"\x10\x14\0\x04MQTT\x05\xc2\0\x3c\0\0\x01a\0\x01u\0\x01p
 
 #[test]
 fn an_open_mqtt_answers_as_mosquitto_does() {
-    let Some(real) = start("allow_anonymous true\n") else {
-        return;
-    };
-    let comparison = Comparison {
-        service: "mqtt",
-        fields: json!({"anonymous": true}),
-        greets: false,
-        at_once: 1,
-        mask,
-        on_purpose: &[],
-    };
-    comparison.check(
-        &real,
+    check(
+        true,
         &[
             &[
                 Say(CONNECT),
@@ -75,19 +79,8 @@ fn an_open_mqtt_answers_as_mosquitto_does() {
 
 #[test]
 fn mqtt_with_a_login_answers_as_mosquitto_does() {
-    let Some(real) = start("allow_anonymous false\n") else {
-        return;
-    };
-    let comparison = Comparison {
-        service: "mqtt",
-        fields: json!({"anonymous": false}),
-        greets: false,
-        at_once: 1,
-        mask,
-        on_purpose: &[],
-    };
-    comparison.check(
-        &real,
+    check(
+        false,
         &[&[Say(CONNECT)], &[Say(CONNECT_5)], &[Say(LOGIN)], &[Say(LOGIN_5)]],
     );
 }
