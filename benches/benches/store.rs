@@ -26,7 +26,7 @@ const DRAWN: [u32; 2] = [1_000, 4_000];
 /// A maze as the texts and numbers of the tables.
 struct Rows {
     lans: Vec<(u32, String, u32, u32, bool)>,
-    deckies: Vec<(u32, String, String, String, Option<String>, bool)>,
+    deckies: Vec<(u32, String, String, String, Option<String>, Option<String>, bool)>,
     attachments: Vec<(u32, i64, u32, u32)>,
 }
 
@@ -43,6 +43,7 @@ impl Rows {
                 serde_json::to_string(decky.services())?,
                 serde_json::to_string(decky.service_config())?,
                 decky.archetype().map(Into::into),
+                decky.persona().map(serde_json::to_string).transpose()?,
                 decky.forwards_l3(),
             ))
         });
@@ -97,15 +98,22 @@ impl Raw {
         let key = tx.last_insert_rowid();
         tx.prepare_cached("INSERT INTO status_events (topology, to_status, at) VALUES (?1, 'pending', ?2)")?
             .execute(params![key, MOMENT])?;
-        let mut lan = tx.prepare_cached("INSERT INTO lans VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL, NULL)")?;
+        let mut lan = tx.prepare_cached(
+            "INSERT INTO lans (topology, id, name, first_address, last_address, is_dmz) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
         for (id, name, first, last, is_dmz) in &rows.lans {
             lan.execute(params![key, id, name, first, last, is_dmz])?;
         }
-        let mut decky = tx.prepare_cached("INSERT INTO deckies VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, NULL)")?;
-        for (id, name, services, config, archetype, forwards) in &rows.deckies {
-            decky.execute(params![key, id, name, services, config, archetype, forwards])?;
+        let mut decky = tx.prepare_cached(
+            "INSERT INTO deckies (topology, id, name, services, service_config, archetype, persona, forwards_l3)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?;
+        for (id, name, services, config, archetype, persona, forwards) in &rows.deckies {
+            decky.execute(params![key, id, name, services, config, archetype, persona, forwards])?;
         }
-        let mut attachment = tx.prepare_cached("INSERT INTO attachments VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut attachment = tx.prepare_cached(
+            "INSERT INTO attachments (topology, decky, place, lan, address) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
         for (decky, place, lan, address) in &rows.attachments {
             attachment.execute(params![key, decky, place, lan, address])?;
         }
@@ -131,12 +139,12 @@ impl Raw {
         })?;
         let lans = lans.collect::<rusqlite::Result<_>>()?;
         let mut deckies = tx.prepare_cached(
-            "SELECT id, name, services, service_config, archetype, forwards_l3, x, y
+            "SELECT id, name, services, service_config, archetype, persona, forwards_l3, x, y
              FROM deckies WHERE topology = ?1 ORDER BY id",
         )?;
         let deckies = deckies.query_map([key], |row| {
-            row.get::<_, Option<f64>>(6)?;
             row.get::<_, Option<f64>>(7)?;
+            row.get::<_, Option<f64>>(8)?;
             Ok((
                 row.get(0)?,
                 row.get(1)?,
@@ -144,6 +152,7 @@ impl Raw {
                 row.get(3)?,
                 row.get(4)?,
                 row.get(5)?,
+                row.get(6)?,
             ))
         })?;
         let deckies = deckies.collect::<rusqlite::Result<_>>()?;

@@ -150,14 +150,7 @@ async fn measure() -> Result<()> {
         };
         looped.wait_for_health().await?;
         let image = options.image.as_ref().ok_or("an image")?;
-        let mut bare = Bare::new(
-            docker,
-            twin_repo.instance().await?,
-            twin_id,
-            twin,
-            image.reference.clone(),
-        )
-        .await?;
+        let mut bare = Bare::new(docker, twin_repo.as_ref(), twin_id, twin, image.reference.clone()).await?;
         compare(&mut looped, &mut bare).await
     }
     .await;
@@ -264,6 +257,7 @@ impl Looped {
 struct Bare {
     docker: Docker,
     instance: InstanceId,
+    secret: InstallationSecret,
     id: TopologyId,
     maze: Topology,
     catalog: Catalog,
@@ -272,11 +266,12 @@ struct Bare {
 }
 
 impl Bare {
-    async fn new(docker: Docker, instance: InstanceId, id: TopologyId, maze: Topology, image: String) -> Result<Self> {
+    async fn new(docker: Docker, repo: &dyn Repo, id: TopologyId, maze: Topology, image: String) -> Result<Self> {
         let info = docker.info().await?;
         Ok(Self {
             docker,
-            instance,
+            instance: repo.instance().await?,
+            secret: repo.secret().await?,
             id,
             maze,
             catalog: Catalog::builtin(),
@@ -288,7 +283,7 @@ impl Bare {
     fn desired(&self, maze: &Topology) -> Result<Desired> {
         let context = DesiredContext {
             instance: self.instance,
-            secret: &InstallationSecret::new([7; 32]),
+            secret: &self.secret,
             topology: self.id,
             catalog: &self.catalog,
             decoy: &self.image,

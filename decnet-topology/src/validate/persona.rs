@@ -1,6 +1,6 @@
 //! The personas that a maze pins.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
     catalog::{Catalog, FieldFault, FieldType, ImageSource, Service},
@@ -119,11 +119,14 @@ impl Hostnames {
             }
         });
         for (hostname, deckies) in &named {
+            // The first decky of each LAN.
+            let mut residents: HashMap<usize, usize> = HashMap::new();
             for (at, one) in deckies.iter().enumerate() {
-                let earlier = &deckies[..at];
-                let meets = |other: &&Named| other.lans.iter().any(|lan| one.lans.contains(lan));
-                let neighbour = earlier.iter().find(meets);
-                let Some(other) = neighbour.or(earlier.first()) else {
+                let neighbour = one.lans.iter().filter_map(|lan| residents.get(lan).copied()).min();
+                for lan in &one.lans {
+                    residents.entry(*lan).or_insert(at);
+                }
+                let Some(other) = neighbour.or((at > 0).then_some(0)).and_then(|other| deckies.get(other)) else {
                     continue;
                 };
                 let place = if neighbour.is_some() { " on the same LAN" } else { "" };
