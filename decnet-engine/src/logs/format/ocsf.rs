@@ -33,6 +33,12 @@ pub(super) fn document(item: &LogItem, now: Timestamp) -> Value {
     let attacks = technique["uid"]
         .is_string()
         .then(|| json!([{ "technique": technique }]));
+    let profiles = [(attacks.is_some(), "security_control"), (class.is_base(), "host")];
+    let profiles: Vec<&str> = profiles
+        .into_iter()
+        .filter(|(is_used, _)| *is_used)
+        .map(|(_, name)| name)
+        .collect();
     let logged = match item {
         LogItem::Entry(entry) => entry.at.as_millisecond(),
         _ => now.as_millisecond(),
@@ -50,7 +56,7 @@ pub(super) fn document(item: &LogItem, now: Timestamp) -> Value {
         "metadata": {
             "version": VERSION,
             "product": { "name": "DECNET", "vendor_name": "DECNET", "version": env!("CARGO_PKG_VERSION") },
-            "profiles": attacks.is_some().then_some(["security_control"]),
+            "profiles": (!profiles.is_empty()).then_some(profiles),
             "uid": id,
             "event_code": fields.take("event.action"),
             "sequence": fields.take("event.sequence"),

@@ -16,6 +16,7 @@ pub(crate) struct Class {
 /// The activity of each class that is none of those that the schema lists.
 const OTHER: u32 = 99;
 
+const BASE: (u32, &str) = (0, "Base Event");
 const HTTP: (u32, &str) = (4002, "HTTP Activity");
 
 impl Class {
@@ -28,6 +29,11 @@ impl Class {
         }
     }
 
+    /// Returns whether it is the class of events of no other class, whose device is an attribute of the profile `host`.
+    pub(super) const fn is_base(self) -> bool {
+        self.uid == BASE.0
+    }
+
     pub(super) const fn is_http(self) -> bool {
         self.uid == HTTP.0
     }
@@ -37,9 +43,9 @@ impl Class {
         match item {
             LogItem::Entry(entry) => match &entry.content {
                 LogContent::Record(record) => Self::of_record(record),
-                LogContent::Json { .. } | LogContent::Text { .. } => Self::new((0, "Base Event"), OTHER, "Log"),
+                LogContent::Json { .. } | LogContent::Text { .. } => Self::new(BASE, OTHER, "Log"),
             },
-            LogItem::Connected => Self::new(ERROR, OTHER, "Recovery"),
+            LogItem::Connected {} => Self::new(ERROR, OTHER, "Recovery"),
             _ => Self::new(ERROR, 1, "General Error"),
         }
     }

@@ -82,8 +82,12 @@ pub(super) fn check(event: &Value) {
         let has_one = at_least_one.is_empty() || at_least_one.iter().any(|name| object.get(name).is_some());
         assert!(has_one, "{path} in {event:#}");
     }
-    let profiles = &event["metadata"]["profiles"];
-    assert_eq!(event.get("attacks").is_some(), !profiles.is_null(), "{event:#}");
+    let mut profiles = Vec::new();
+    profiles.extend(event.get("attacks").map(|_| "security_control"));
+    // Class 1007 has a device of its own.
+    profiles.extend(event.get("device").filter(|_| class == 0).map(|_| "host"));
+    let profiles = (!profiles.is_empty()).then(|| Value::from(profiles));
+    assert_eq!(event["metadata"].get("profiles"), profiles.as_ref(), "{event:#}");
 }
 
 #[test]
