@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration, time::Instant};
 
-use decnet_engine::{LogFormat, LogItem, LogTargetError, LogWriter, LogWriterOptions, WebhookHeader};
+use decnet_engine::{LogFormat, LogItem, LogOutput, LogTargetError, LogWriter, LogWriterOptions, WebhookHeader};
 use decnet_topology::Repo;
 
 use crate::{
@@ -86,8 +86,25 @@ impl Destination {
         Ok(Self { format, lines, writers })
     }
 
+    /// Returns whether lines wait for others.
+    pub(crate) fn has_batches(&self) -> bool {
+        !self.writers.is_empty()
+    }
+
+    /// Sends the items that wait, and ends the connections.
+    pub(crate) async fn close(self) -> Result<(), CommandError> {
+        for writer in self.writers {
+            writer.close().await?;
+        }
+        Ok(())
+    }
+}
+
+impl LogOutput for Destination {
+    type Error = CommandError;
+
     /// Writes an item. Notices among lines for people go to stderr.
-    pub(crate) async fn put(&mut self, item: &LogItem) -> Result<(), CommandError> {
+    async fn put(&mut self, item: &LogItem) -> Result<(), CommandError> {
         if self.format == LogFormat::Text && !matches!(item, LogItem::Entry(_)) {
             output::say(&self.format.line(item));
         } else if let Some(lines) = &mut self.lines {
@@ -99,30 +116,15 @@ impl Destination {
         Ok(())
     }
 
-    /// Returns whether lines wait for others.
-    pub(crate) fn has_batches(&self) -> bool {
-        !self.writers.is_empty()
-    }
-
-    /// Returns when [`flush`](Self::flush) must be called; none if no item waits.
-    pub(crate) fn due(&self) -> Option<Instant> {
-        self.writers.iter().filter_map(LogWriter::due).min()
-    }
-
-    /// Sends the items that wait.
-    pub(crate) async fn flush(&mut self) -> Result<(), CommandError> {
+    async fn flush(&mut self) -> Result<(), CommandError> {
         for writer in &mut self.writers {
             writer.flush().await?;
         }
         Ok(())
     }
 
-    /// Sends the items that wait, and ends the connections.
-    pub(crate) async fn close(self) -> Result<(), CommandError> {
-        for writer in self.writers {
-            writer.close().await?;
-        }
-        Ok(())
+    fn due(&self) -> Option<Instant> {
+        self.writers.iter().filter_map(LogWriter::due).min()
     }
 }
 

@@ -1,9 +1,4 @@
 //! Text for terminals and logs.
 
 pub(crate) use decnet_engine::deleted_logs_text as deleted_logs;
-pub(crate) use decnet_topology::shown::{count, lines as visible, one_line};
-
-/// Formats a time for people, in UTC.
-pub(crate) fn time(at: jiff::Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
-}
+pub(crate) use decnet_topology::shown::{count, lines as visible, one_line, time};

@@ -4,6 +4,8 @@
 
 use std::{borrow::Cow, fmt::Display};
 
+use jiff::Timestamp;
+
 /// Formats a number with a noun, in the singular or the plural.
 ///
 /// ```
@@ -15,6 +17,18 @@ use std::{borrow::Cow, fmt::Display};
 pub fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, one: &str, many: &str) -> String {
     let noun = if number == N::from(1) { one } else { many };
     format!("{number} {noun}")
+}
+
+/// Formats a time in UTC, in whole seconds.
+///
+/// ```
+/// use decnet_topology::shown::time;
+///
+/// assert_eq!(time("2030-01-31T12:00:00.25Z".parse()?), "2030-01-31 12:00:00Z");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 /// Returns whether a character is invisible: it moves the cursor, ends a line, reverses the following text, or hides.

@@ -1,9 +1,6 @@
-use std::{
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, time::Duration};
 
-use decnet_engine::{Engine, LogCursor, LogFormat, LogOptions, Logs, Muted};
+use decnet_engine::{AttackPath, LogCursor, LogFormat, LogOptions, LogOutput as _, Muted};
 use decnet_topology::{Name, ServiceName};
 use jiff::Timestamp;
 
@@ -33,7 +30,8 @@ use crate::{
                         decnet logs --follow --to https://example.com/hook --header @token.txt\n  \
                         decnet logs --follow --cursor-file cursor.json --ecs --output visits.ndjson\n  \
                         decnet logs --follow --rfc5424 --to syslog+tcp://logs.example.com\n  \
-                        decnet logs --stored --since '3 days ago'")]
+                        decnet logs --stored --since '3 days ago'\n  \
+                        decnet logs --stored --paths")]
 pub(crate) struct Arguments {
     /// The maze: its name, its id, or the start of its id; all mazes if it is missing.
     topology: Option<String>,
@@ -50,7 +48,7 @@ pub(crate) struct Arguments {
     #[arg(long, short)]
     follow: bool,
     /// Print the ways of attackers through the mazes instead of lines: their moves, with the mutations of the deckies meanwhile.
-    #[arg(long, conflicts_with_all = ["follow", "cursor_file", "stored", "store", "to", "output"])]
+    #[arg(long, conflicts_with_all = ["follow", "cursor_file", "store", "to", "output"])]
     paths: bool,
     /// Leave out visitors from an address or a subnet, at all ports or at one: 192.0.2.7, 192.0.2.0/24:22.
     #[arg(long, value_name = "VISITOR")]
@@ -58,7 +56,7 @@ pub(crate) struct Arguments {
     /// Continue after the lines that this file has, and keep it up to date. It is created if it does not exist.
     #[arg(long, value_name = "FILE")]
     cursor_file: Option<PathBuf>,
-    /// Print the visits that --store has kept in the database, without Docker.
+    /// Read the visits that --store has kept in the database, without Docker.
     #[arg(long, conflicts_with_all = ["follow", "cursor_file", "store"])]
     stored: bool,
     #[command(flatten)]
@@ -102,9 +100,6 @@ impl FormatFlags {
     }
 }
 
-/// How often the cursor is written while lines come without a pause.
-const PAUSE: Duration = Duration::from_secs(1);
-
 /// How long an interrupted command tries to send the lines that wait.
 const LAST: Duration = Duration::from_secs(5);
 
@@ -120,7 +115,12 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         .follow(arguments.follow)
         .mute(arguments.mute);
     if arguments.paths {
-        return paths(&engine, options, context).await;
+        let paths = if arguments.stored {
+            engine.stored_paths(options).await?
+        } else {
+            engine.paths(options).await?
+        };
+        return print_paths(&paths, context);
     }
     let options = match &arguments.cursor_file {
         Some(path) => options.cursor(LogCursor::read(path)?),
@@ -149,7 +149,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             Ok::<(), CommandError>(())
         };
         tokio::select! {
-            written = write(&mut logs, &mut destination, cursor) => written?,
+            written = logs.forward::<_, CommandError>(&mut destination, cursor) => written?,
             interrupted = interrupted => {
                 interrupted?;
                 tokio::time::timeout(LAST, destination.close()).await.unwrap_or(Ok(()))?;
@@ -157,22 +157,18 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             }
         }
         destination.close().await?;
-        if let Some(path) = cursor {
-            logs.cursor().write(path)?;
-        }
     }
     Ok(Exit::Done)
 }
 
 /// Prints the ways of attackers.
-async fn paths(engine: &Engine, options: LogOptions, context: &Context) -> Result<Exit, CommandError> {
-    let paths = engine.paths(options).await?;
+fn print_paths(paths: &[AttackPath], context: &Context) -> Result<Exit, CommandError> {
     if paths.is_empty() {
         context.output.note("no visitors so far");
     }
     for path in paths {
         if context.output.json {
-            context.output.json_line(&path)?;
+            context.output.json_line(path)?;
             continue;
         }
         for line in path.describe() {
@@ -180,31 +176,4 @@ async fn paths(engine: &Engine, options: LogOptions, context: &Context) -> Resul
         }
     }
     Ok(Exit::Done)
-}
-
-/// Writes all items, and the cursor after items that have arrived.
-async fn write(logs: &mut Logs, destination: &mut Destination, cursor: Option<&Path>) -> Result<(), CommandError> {
-    let save = |logs: &Logs| cursor.map_or(Ok(()), |path| logs.cursor().write(path));
-    let mut saved = Instant::now();
-    loop {
-        let item = match destination.due() {
-            None => logs.next().await,
-            Some(due) => tokio::select! {
-                item = logs.next() => item,
-                () = tokio::time::sleep_until(due.into()) => {
-                    destination.flush().await?;
-                    save(logs)?;
-                    continue;
-                }
-            },
-        };
-        let Some(item) = item.transpose()? else {
-            return Ok(());
-        };
-        destination.put(&item).await?;
-        if destination.due().is_none() && (logs.is_idle() || saved.elapsed() >= PAUSE) {
-            save(logs)?;
-            saved = Instant::now();
-        }
-    }
 }

@@ -23,6 +23,16 @@ fn visited() -> Sandbox {
 }
 
 fn put(sandbox: &Sandbox, messages: &[&str]) {
+    let text = |message: &&str| {
+        let content = json!({"text": {"is_error": false, "message": message}});
+        (message.to_string(), content)
+    };
+    put_lines(sandbox, messages.iter().map(text).collect());
+}
+
+/// Stores lines with their ids.
+fn put_lines(sandbox: &Sandbox, lines: Vec<(String, Value)>) {
+    let count = lines.len();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
@@ -30,11 +40,11 @@ fn put(sandbox: &Sandbox, messages: &[&str]) {
         let repo = SqliteRepo::open(sandbox.database()).expect("a store");
         let id = find_topology(&repo, "lab").await.expect("it is there").id;
         assert_eq!(repo.get(id).await.expect("it is there").name.as_str(), "lab");
-        let visits = messages.iter().zip(0..).map(|(message, second)| {
+        let visits = lines.into_iter().zip(0..).map(|((line_id, content), second)| {
             let at = jiff::Timestamp::from_second(1_900_000_000 + second).expect("a time");
             let decky = if second == 0 { "web" } else { "db" };
-            let line = json!({
-                "id": message,
+            let mut line = json!({
+                "id": line_id,
                 "at": at,
                 "topology": id,
                 "maze": "lab",
@@ -42,12 +52,14 @@ fn put(sandbox: &Sandbox, messages: &[&str]) {
                 "service": "http",
                 "container": format!("decnet_t_lab_{decky}.http"),
                 "from": null,
-                "text": {"is_error": false, "message": message},
             });
-            Visit::new(id, *message, at, decky.parse().expect("a name"), line.to_string())
+            line.as_object_mut()
+                .expect("an object")
+                .extend(content.as_object().expect("an object").clone());
+            Visit::new(id, line_id, at, decky.parse().expect("a name"), line.to_string())
         });
         let stored = repo.put_visits(visits.collect(), 100_000).await;
-        assert_eq!(stored.expect("stored"), messages.len());
+        assert_eq!(stored.expect("stored"), count);
     });
 }
 
@@ -88,6 +100,26 @@ fn stored_visits_are_printed_without_docker() {
         sandbox.run(&["logs", "--stored", flag]).exits(2);
     }
     sandbox.run(&["logs", "--store"]).exits(5);
+}
+
+#[test]
+fn paths_are_found_from_stored_visits_without_docker() {
+    let sandbox = visited();
+    let ran = sandbox.run(&["logs", "--stored", "--paths"]).exits(0);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", "no visitors so far\n"));
+    let object = json!({"json": {"is_error": false, "message": {"src_ip": "192.0.2.7"}}});
+    put_lines(&sandbox, vec![("four".into(), object)]);
+    let ran = sandbox.run(&["logs", "lab", "--stored", "--paths"]).exits(0);
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(lines.len(), 2, "{ran:#?}");
+    assert!(lines[0].starts_with("lab: 192.0.2.7 -> web (last seen "), "{ran:#?}");
+    assert!(lines[1].ends_with("192.0.2.7 -> web  http"), "{ran:#?}");
+    let ran = sandbox.run(&["logs", "--stored", "--paths", "--json"]).exits(0);
+    assert_eq!(ran.json()["moves"][0]["to"], "web");
+    sandbox.run(&["logs", "--paths"]).exits(5);
+    for flag in ["--follow", "--store", "--cursor-file=x", "--output=x", "--ecs"] {
+        sandbox.run(&["logs", "--stored", "--paths", flag]).exits(2);
+    }
 }
 
 #[test]

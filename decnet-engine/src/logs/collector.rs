@@ -250,7 +250,7 @@ impl Collector {
     async fn refresh(&mut self, was_connected: bool) -> Result<bool, Closed> {
         match (self.list().await, was_connected) {
             (Ok(()), true) => Ok(true),
-            (Ok(()), false) => self.item(LogItem::Connected).await.map(|()| true),
+            (Ok(()), false) => self.item(LogItem::Connected {}).await.map(|()| true),
             (Err(_), false) => Ok(false),
             (Err(error), true) => {
                 let reason = error.to_string();

@@ -5,7 +5,10 @@ use decnet_topology::{Name, ServiceName, TopologyId, TopologyName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{naming::ContainerName, runtime::LogStream};
+use crate::{
+    naming::ContainerName,
+    runtime::{LogLine, LogStream},
+};
 
 /// Something that a container printed, with its place in the mazes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,19 +91,31 @@ pub enum LogItem {
         reason: String,
     },
     /// The runtime answers again.
-    Connected,
+    Connected {},
 }
 
 impl LogEntry {
     /// Returns the address of the visitor, if the line has one.
-    pub(super) fn visitor(&self) -> Option<Ipv4Addr> {
+    pub fn visitor(&self) -> Option<Ipv4Addr> {
         self.content.visitor()
     }
 }
 
 impl LogContent {
+    /// Reads a line that a container of a decky printed.
+    pub(super) fn read(line: LogLine, decky: &Name) -> Self {
+        match serde_json::from_str::<Record>(&line.text) {
+            Ok(mut record) => {
+                // An intruder in a container can print any line, but only as its own decky.
+                record.host.name = decky.to_string();
+                Self::Record(Box::new(record))
+            }
+            Err(_) => Self::of(line.stream, line.text),
+        }
+    }
+
     /// Returns what a program printed that does not write events.
-    pub(super) fn of(stream: LogStream, line: String) -> Self {
+    fn of(stream: LogStream, line: String) -> Self {
         let is_error = stream == LogStream::Stderr;
         // Most lines are not JSON. Objects that are nested too deeply are text.
         let object = line.trim_start().starts_with('{').then(|| serde_json::from_str(&line));

@@ -4,6 +4,7 @@ mod collector;
 mod cursor;
 mod entry;
 mod format;
+mod forward;
 mod handle;
 mod maze;
 mod muted;
@@ -12,10 +13,13 @@ mod sink;
 mod source;
 mod stored;
 
+#[cfg(feature = "testing")]
+pub use self::format::log_formats;
 pub use self::{
     cursor::{LogCursor, LogCursorError},
     entry::{LogContent, LogEntry, LogItem},
     format::LogFormat,
+    forward::LogOutput,
     handle::Logs,
     muted::{Muted, MutedError},
     options::LogOptions,

@@ -1,6 +1,5 @@
 //! The container that a line comes from.
 
-use decnet_decoy::protocol::Record;
 use decnet_topology::{Name, ServiceName, TopologyId};
 
 use super::{
@@ -47,20 +46,16 @@ impl Source {
     /// Reads a line. Returns none for a line that is not about visitors.
     pub(super) fn entry(&self, line: LogLine, position: &Position, mazes: &Mazes) -> Option<LogEntry> {
         let maze = mazes.get(self.topology);
-        let content = match serde_json::from_str::<Record>(&line.text) {
-            Ok(mut record) => {
-                // An intruder in a container can print any line, but only as its own decky.
-                record.host.name = self.decky.to_string();
-                LogContent::Record(Box::new(record))
-            }
-            Err(_) if self.service.is_none() => return None,
-            Err(_) => LogContent::of(line.stream, line.text),
-        };
+        let at = line.at;
+        let content = LogContent::read(line, &self.decky);
+        if self.service.is_none() && !matches!(content, LogContent::Record(_)) {
+            return None;
+        }
         let from = content.visitor().and_then(|address| maze?.decky_at(address).cloned());
         let short = self.id.get(..12).unwrap_or(&self.id);
         Some(LogEntry {
-            id: format!("{short}-{:x}-{}", line.at.as_nanosecond(), position.line()),
-            at: line.at,
+            id: format!("{short}-{:x}-{}", at.as_nanosecond(), position.line()),
+            at,
             topology: self.topology,
             maze: maze.map(|maze| maze.name.clone()),
             decky: self.decky.clone(),

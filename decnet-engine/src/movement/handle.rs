@@ -1,11 +1,11 @@
-use decnet_topology::{Name, ServiceName};
+use decnet_topology::{Name, RepoError, ServiceName, Status, TopologyId};
 use jiff::Timestamp;
 
 use super::{AttackTracker, mutations::Mutations, path::AttackPath};
 use crate::{
     engine::{Engine, EngineError},
     event::Place,
-    logs::{LogItem, LogOptions},
+    logs::{LogCursor, LogItem, LogOptions},
 };
 
 impl Engine {
@@ -18,29 +18,76 @@ impl Engine {
     ///
     /// If the runtime or the store does not answer, or the topology of the options does not exist.
     pub async fn paths(&self, options: LogOptions) -> Result<Vec<AttackPath>, EngineError> {
-        let (decky, service) = (options.decky.clone(), options.service.clone());
-        let all = LogOptions {
-            decky: None,
-            service: None,
-            follow: false,
-            cursor: crate::logs::LogCursor::default(),
-            ..options
-        };
-        let mut logs = self.logs(all).await?;
+        let mut logs = self.logs(whole(&options)).await?;
         let mut tracker = AttackTracker::default();
         while let Some(item) = logs.next().await.transpose()? {
-            if let LogItem::Entry(entry) = item {
-                tracker.see(&entry);
+            see(&mut tracker, &item);
+        }
+        self.selected_paths(&tracker, &options).await
+    }
+
+    /// Returns the ways of all attackers like [`paths`](Self::paths), found from the visits that a
+    /// [`LogWriter`](crate::LogWriter) has stored. Their containers need not exist: the conversations of a topology that was torn
+    /// down have ended.
+    ///
+    /// # Errors
+    ///
+    /// If the store does not answer, what it has is not an entry, or the topology of the options does not exist.
+    pub async fn stored_paths(&self, options: LogOptions) -> Result<Vec<AttackPath>, EngineError> {
+        let mut logs = self.stored_logs(whole(&options)).await?;
+        let mut tracker = AttackTracker::default();
+        while let Some(item) = logs.next().await.transpose()? {
+            see(&mut tracker, &item);
+        }
+        for id in tracker.topologies() {
+            if let Some(end) = self.end_of(id).await? {
+                tracker.end_sessions(id, end);
             }
         }
+        self.selected_paths(&tracker, &options).await
+    }
+
+    /// Returns when a topology was torn down; none if it was not.
+    async fn end_of(&self, id: TopologyId) -> Result<Option<Timestamp>, RepoError> {
+        match self.repo().get(id).await {
+            Ok(row) => Ok((row.status == Status::TornDown).then_some(row.changed_at)),
+            // It was deleted a moment ago.
+            Err(RepoError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the paths that the options select, with the mutations meanwhile.
+    async fn selected_paths(
+        &self,
+        tracker: &AttackTracker,
+        options: &LogOptions,
+    ) -> Result<Vec<AttackPath>, EngineError> {
         let mut paths = tracker.paths();
-        paths.retain(|path| touches(path, decky.as_ref(), service.as_ref()));
+        paths.retain(|path| touches(path, options.decky.as_ref(), options.service.as_ref()));
         let mut mutations = Mutations::new(self.repo().as_ref());
         let now = Timestamp::now();
         for path in &mut paths {
             mutations.add(path, now).await?;
         }
         Ok(paths)
+    }
+}
+
+/// Returns the options that select whole paths: all deckies and services, from the start to now.
+fn whole(options: &LogOptions) -> LogOptions {
+    LogOptions {
+        decky: None,
+        service: None,
+        follow: false,
+        cursor: LogCursor::default(),
+        ..options.clone()
+    }
+}
+
+fn see(tracker: &mut AttackTracker, item: &LogItem) {
+    if let LogItem::Entry(entry) = item {
+        tracker.see(entry);
     }
 }
 

@@ -116,6 +116,28 @@ pub enum PathEvent<'a> {
     },
 }
 
+/// Something in the timeline, with all that is known of it.
+enum Happening<'a> {
+    Move(&'a AttackMove),
+    Mutation(&'a MutationDuring),
+}
+
+impl Happening<'_> {
+    const fn at(&self) -> Timestamp {
+        match self {
+            Self::Move(one) => one.at,
+            Self::Mutation(one) => one.at,
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Move(one) => one.describe(),
+            Self::Mutation(one) => one.describe(),
+        }
+    }
+}
+
 impl PathEvent<'_> {
     /// Returns the time.
     pub const fn at(&self) -> Timestamp {
@@ -128,19 +150,26 @@ impl PathEvent<'_> {
 impl AttackPath {
     /// Returns the moves and the mutations in order of time.
     pub fn timeline(&self) -> Vec<PathEvent<'_>> {
-        let moves = self.moves.iter().map(|one| PathEvent::Move {
-            at: one.at,
-            from: &one.from,
-            to: &one.to,
+        let events = self.happenings().into_iter().map(|happening| match happening {
+            Happening::Move(one) => PathEvent::Move {
+                at: one.at,
+                from: &one.from,
+                to: &one.to,
+            },
+            Happening::Mutation(one) => PathEvent::Mutation {
+                at: one.at,
+                mutation: one.mutation,
+                deckies: &one.deckies,
+            },
         });
-        let mutations = self.mutations_during.iter().map(|one| PathEvent::Mutation {
-            at: one.at,
-            mutation: one.mutation,
-            deckies: &one.deckies,
-        });
-        let mut events: Vec<_> = moves.chain(mutations).collect();
-        events.sort_by_key(PathEvent::at);
-        events
+        events.collect()
+    }
+
+    fn happenings(&self) -> Vec<Happening<'_>> {
+        let mutations = self.mutations_during.iter().map(Happening::Mutation);
+        let mut all: Vec<_> = self.moves.iter().map(Happening::Move).chain(mutations).collect();
+        all.sort_by_key(Happening::at);
+        all
     }
 
     /// Returns the places from the origin to a decky, without the decky: the way by which it was first reached. Returns the origin
@@ -180,16 +209,13 @@ impl AttackPath {
         let way: Vec<String> = self.longest_way().iter().map(ToString::to_string).collect();
         let maze = self.maze.as_ref().map(|maze| format!("{maze}: ")).unwrap_or_default();
         let state = match self.open_sessions {
-            0 => format!("last seen {}", time(self.last_seen)),
+            0 => format!("last seen {}", shown::time(self.last_seen)),
             1 => "1 session open".into(),
             open => format!("{open} sessions open"),
         };
         let mut lines = vec![format!("{maze}{} ({state})", way.join(" -> "))];
-        let moves = self.moves.iter().map(|one| (one.at, one.describe()));
-        let mutations = self.mutations_during.iter().map(|one| (one.at, one.describe()));
-        let mut entries: Vec<_> = moves.chain(mutations).collect();
-        entries.sort_by_key(|(at, _)| *at);
-        lines.extend(entries.into_iter().map(|(at, text)| format!("  {}  {text}", time(at))));
+        let happenings = self.happenings().into_iter();
+        lines.extend(happenings.map(|one| format!("  {}  {}", shown::time(one.at()), one.describe())));
         for line in &mut lines {
             *line = shown::one_line(line).into_owned();
         }
@@ -254,8 +280,4 @@ impl Serialize for AttackPath {
 fn list<T: ToString>(items: impl Iterator<Item = T>) -> String {
     let items: Vec<String> = items.map(|item| item.to_string()).collect();
     items.join(", ")
-}
-
-fn time(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }

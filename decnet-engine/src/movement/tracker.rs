@@ -1,9 +1,6 @@
 //! Finds attackers and their moves in the lines of logs.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, btree_map},
-    net::Ipv4Addr,
-};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 use decnet_decoy::protocol::{Action, Outcome, Record};
 use decnet_topology::{Name, TopologyId};
@@ -87,29 +84,44 @@ struct Presence {
 /// A contact of an attacker with a decky.
 struct Contact<'a> {
     entry: &'a LogEntry,
-    record: &'a Record,
+    /// The event of a built-in service.
+    record: Option<&'a Record>,
     from: Place,
 }
 
 impl AttackTracker {
-    /// Processes a line, and returns what it shows. Lines that do not name a visitor show nothing.
+    /// Processes a line, and returns what it shows. Lines that do not name a visitor show nothing. A JSON object of another
+    /// program that names a visitor is a contact without a conversation.
     pub fn see(&mut self, entry: &LogEntry) -> Vec<AttackerEvent> {
-        let LogContent::Record(record) = &entry.content else {
-            return Vec::new();
-        };
         let maze = self.mazes.entry(entry.topology).or_default();
         let mut events = Vec::new();
-        if record.event.sequence == 1 {
+        let record = match &entry.content {
+            LogContent::Record(record) => Some(&**record),
+            _ => None,
+        };
+        if let Some(record) = record.filter(|record| record.event.sequence == 1) {
             maze.end_all(entry, record, &mut events);
         }
-        let Some(address) = record.source.and_then(|source| source.ip) else {
-            return events;
-        };
-        if entry.from.as_ref() != Some(&entry.decky) && record.event.action != Action::ContainmentDrop {
-            let from = place(entry, address);
+        let is_drop = record.is_some_and(|record| record.event.action == Action::ContainmentDrop);
+        if let Some(from) = came_from(entry).filter(|_| !is_drop) {
             maze.contact(&Contact { entry, record, from }, &mut events);
         }
         events
+    }
+
+    /// Returns the topologies with lines.
+    pub(super) fn topologies(&self) -> Vec<TopologyId> {
+        self.mazes.keys().copied().collect()
+    }
+
+    /// Ends all conversations of a topology.
+    pub(super) fn end_sessions(&mut self, topology: TopologyId, at: Timestamp) {
+        if let Some(maze) = self.mazes.get_mut(&topology) {
+            let keys: Vec<_> = maze.open.keys().cloned().collect();
+            for key in keys {
+                maze.end(&key, at);
+            }
+        }
     }
 
     /// Returns the paths so far, ordered by topology and first contact. Their `mutations_during` are empty.
@@ -125,10 +137,15 @@ impl AttackTracker {
     }
 }
 
-fn place(entry: &LogEntry, address: Ipv4Addr) -> Place {
+/// Returns the place that the visitor of a line came from; none if nobody came.
+fn came_from(entry: &LogEntry) -> Option<Place> {
+    let address = entry.visitor()?;
     match &entry.from {
-        Some(decky) => Place::Decky(decky.clone()),
-        None => Place::Outside(address),
+        Some(decky) if *decky == entry.decky => None,
+        Some(decky) => Some(Place::Decky(decky.clone())),
+        // A program that speaks to itself, or that has no visitor yet.
+        None if address.is_loopback() || address.is_unspecified() => None,
+        None => Some(Place::Outside(address)),
     }
 }
 
@@ -136,7 +153,7 @@ impl Maze {
     /// Processes a contact.
     fn contact(&mut self, contact: &Contact<'_>, events: &mut Vec<AttackerEvent>) {
         let Contact { entry, record, from } = contact;
-        let key = key(entry, record);
+        let key = record.and_then(|record| key(entry, record));
         let known = key.as_ref().and_then(|key| self.open.get(key)).cloned();
         let (origin, others) = match known {
             Some(open) => (open.origin, BTreeSet::new()),
@@ -189,6 +206,9 @@ impl Maze {
         one.until = one.until.max(at);
         one.other_origins.extend(others);
         one.services.extend(entry.service.clone());
+        let Some(record) = record else {
+            return;
+        };
         if record.event.action == Action::AuthAttempt && record.event.outcome == Some(Outcome::Success) {
             one.logins
                 .extend(record.user.as_ref().and_then(|user| user.name.clone()));

@@ -101,6 +101,11 @@ fn visits_outlive_their_containers_and_reach_a_syslog_server() {
     lab.run(&["teardown", "lab", "--quiet"]).exits(0);
     lab.assert_nothing_left();
     assert_eq!(stored(), all, "they outlive their containers");
+    let paths = lab.run(&["logs", "lab", "--stored", "--paths"]).exits(0).stdout;
+    assert!(
+        paths.contains("-> gate (last seen ") && paths.contains("ssh  2 sessions"),
+        "{paths}"
+    );
     lab.run(&["delete", "lab"]).exits(0);
     assert_eq!(lab.run(&["logs", "--stored"]).exits(0).stdout, "");
 }

@@ -56,7 +56,7 @@ pub(super) fn document(item: &LogItem, now: Timestamp) -> Value {
             "event": { "action": "runtime.disconnected", "kind": "pipeline_error" },
             "error": { "message": reason },
         }),
-        LogItem::Connected => json!({ "event": { "action": "runtime.connected", "kind": "event" } }),
+        LogItem::Connected {} => json!({ "event": { "action": "runtime.connected", "kind": "event" } }),
     };
     if let LogItem::Entry(entry) = item {
         merge(&mut document, of_entry(entry));

@@ -24,7 +24,7 @@ impl Level {
                 LogContent::Record(record) => Self::of_action(record.event.action, record.event.outcome),
                 LogContent::Json { .. } | LogContent::Text { .. } => Self::Info,
             },
-            LogItem::Connected => Self::Info,
+            LogItem::Connected {} => Self::Info,
             LogItem::Dropped { .. } => Self::Warning,
             LogItem::Unreadable { .. } | LogItem::Disconnected { .. } => Self::High,
         }

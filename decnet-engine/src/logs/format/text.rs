@@ -33,7 +33,7 @@ pub(super) fn message(item: &LogItem) -> String {
         } => format!("{container}: {lines} lines of {service} were dropped by Docker before they were read"),
         LogItem::Unreadable { container, reason } => format!("{container}: the log cannot be read: {reason}"),
         LogItem::Disconnected { reason } => format!("disconnected: {reason}; trying again every second"),
-        LogItem::Connected => "connected again".into(),
+        LogItem::Connected {} => "connected again".into(),
     }
 }
 

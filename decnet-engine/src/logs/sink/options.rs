@@ -14,7 +14,8 @@ pub struct LogWriterOptions {
     pub format: LogFormat,
     /// The rotation of a file; none by default.
     pub rotation: Option<LogRotation>,
-    /// A file with PEM certificates of the authorities for TLS; those of the system by default.
+    /// A file with PEM certificates of the authorities for TLS; those of the system by default. The variables `SSL_CERT_FILE` and
+    /// `SSL_CERT_DIR` replace those of the system, as for all programs with OpenSSL.
     pub ca: Option<PathBuf>,
     /// The headers of requests to a webhook.
     pub headers: Vec<WebhookHeader>,

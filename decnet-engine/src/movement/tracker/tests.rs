@@ -1,3 +1,5 @@
+use std::net::Ipv4Addr;
+
 use decnet_topology::{ServiceName, rng};
 use serde_json::json;
 
@@ -32,7 +34,6 @@ impl Scene {
     }
 
     fn numbered(&mut self, sequence: u64, from: &str, decky: &str, action: &str, session: &str) -> Vec<String> {
-        self.second += 1;
         let outside: Option<Ipv4Addr> = from.parse().ok();
         let record = json!({
             "@timestamp": "2030-01-01T00:00:00.000Z",
@@ -43,6 +44,25 @@ impl Scene {
             "source": {"ip": outside.unwrap_or(Ipv4Addr::LOCALHOST)},
             "decnet": {"session": session},
         });
+        let from = from.parse().ok().filter(|_| outside.is_none());
+        self.see(
+            from,
+            decky,
+            LogContent::Record(Box::new(serde_json::from_value(record).unwrap())),
+        )
+    }
+
+    /// Prints a JSON object of another program one second later.
+    fn object(&mut self, from: Option<&str>, decky: &str, object: &serde_json::Value) -> Vec<String> {
+        let content = LogContent::Json {
+            is_error: false,
+            message: object.as_object().unwrap().clone(),
+        };
+        self.see(from.map(|from| from.parse().unwrap()), decky, content)
+    }
+
+    fn see(&mut self, from: Option<Name>, decky: &str, content: LogContent) -> Vec<String> {
+        self.second += 1;
         let entry = LogEntry {
             id: format!("{decky}-{}", self.second),
             at: Self::at(self.second),
@@ -51,8 +71,8 @@ impl Scene {
             decky: decky.parse().unwrap(),
             service: Some(ServiceName::new("ssh")),
             container: serde_json::from_value(json!(format!("decnet_{decky}.ssh"))).unwrap(),
-            from: if outside.is_some() { None } else { from.parse().ok() },
-            content: LogContent::Record(Box::new(serde_json::from_value(record).unwrap())),
+            from,
+            content,
         };
         let events = self.tracker.see(&entry);
         events.iter().map(AttackerEvent::describe).collect()
@@ -157,6 +177,58 @@ fn a_decky_without_visitors_is_an_origin_and_talking_to_itself_is_not_a_move() {
         .map(ToString::to_string)
         .collect();
     assert_eq!(way, ["web", "db", "web"], "a circle ends");
+}
+
+#[test]
+fn a_json_object_of_another_program_is_a_contact_without_a_conversation() {
+    let mut scene = Scene::new();
+    let visit =
+        |key: &str, address: &str| json!({ key: address, "session": "5f0c", "eventid": "cowrie.login.success" });
+    assert_eq!(
+        scene.object(None, "web", &visit("src_ip", "192.0.2.7")),
+        [
+            "attacker 192.0.2.7: seen for the first time, at web/ssh",
+            "attacker 192.0.2.7: moved 192.0.2.7 -> web/ssh",
+        ]
+    );
+    assert!(scene.object(None, "web", &visit("src_ip", "192.0.2.7")).is_empty());
+    assert_eq!(
+        scene.object(Some("web"), "db", &visit("source_ip", "10.0.0.2")),
+        ["attacker 192.0.2.7: moved 192.0.2.7 -> web -> db/ssh"]
+    );
+    scene.line("db", "files", "session.open", "c1");
+    let path = scene.path("192.0.2.7");
+    assert_eq!((path.moves.len(), path.open_sessions), (3, 1));
+    assert_eq!((path.last_seen, path.moves[0].until), (Scene::at(4), Scene::at(2)));
+    assert!(path.moves[0].sessions.is_empty() && path.moves[0].logins.is_empty());
+
+    for (from, address) in [
+        (None, "127.0.0.1"),
+        (None, "0.0.0.0"),
+        (None, ""),
+        (Some("web"), "10.0.0.2"),
+    ] {
+        let events = scene.object(from, "web", &visit("src_ip", address));
+        assert!(events.is_empty(), "{address}: nobody came from elsewhere");
+    }
+    assert!(scene.object(None, "web", &json!({"message": "ready"})).is_empty());
+    assert_eq!(scene.origins(), ["192.0.2.7"]);
+}
+
+#[test]
+fn the_conversations_of_a_topology_can_be_ended() {
+    let mut scene = Scene::new();
+    scene.line("192.0.2.7", "web", "session.open", "a1");
+    scene.line("192.0.2.8", "db", "session.open", "b1");
+    assert_eq!(scene.tracker.topologies(), [scene.topology]);
+    scene.tracker.end_sessions(rng::topology_id(), Scene::at(9));
+    assert_eq!(scene.path("192.0.2.8").open_sessions, 1);
+    scene.tracker.end_sessions(scene.topology, Scene::at(9));
+    for (origin, last) in [("192.0.2.7", 1), ("192.0.2.8", 2)] {
+        let path = scene.path(origin);
+        assert_eq!((path.open_sessions, path.last_seen), (0, Scene::at(last)));
+        assert_eq!(path.moves[0].sessions[0].ended, Some(Scene::at(9)));
+    }
 }
 
 #[test]

@@ -223,7 +223,7 @@ async fn a_runtime_that_does_not_answer_is_an_error_or_waited_for() {
     let refused = lab.engine.logs(LogOptions::default()).await;
     assert_eq!(refused.expect_err("the daemon is down").code(), "docker_unreachable");
     lab.docker.reconnect();
-    assert_eq!(next(&mut logs).await, LogItem::Connected);
+    assert_eq!(next(&mut logs).await, LogItem::Connected {});
     lab.print("web.http", &line("request", 1, "192.0.2.7", 80));
     assert_eq!(record(&next(&mut logs).await).event.sequence, 1);
 }

@@ -1,6 +1,6 @@
 //! The ways of attackers, on the simulated runtime.
 
-use decnet_engine::{AttackPath, LogOptions, Place};
+use decnet_engine::{AttackPath, LogOptions, LogWriter, LogWriterOptions, Place};
 use decnet_topology::{Mutation, MutationState, NewMutation, ServiceName};
 use serde_json::json;
 
@@ -102,4 +102,47 @@ async fn a_path_ends_with_its_last_contact_if_no_conversation_is_open() {
     let paths = lab.paths(LogOptions::default()).await;
     assert_eq!(paths.len(), 1);
     assert!(paths[0].mutations_during.is_empty(), "{paths:#?}");
+}
+
+#[tokio::test]
+async fn paths_are_found_from_stored_visits_after_a_teardown() {
+    let (lab, id) = Lab::with_maze().await;
+    lab.print_now("web.http", &session("session.open", 1, "192.0.2.7", "a1"));
+    lab.print_now("files.smb", r#"{"src_ip":"10.90.1.10","eventid":"login"}"#);
+    let existing = lab.paths(LogOptions::default()).await;
+    assert_eq!(
+        (existing.len(), existing[0].moves.len()),
+        (1, 2),
+        "an object is a move too"
+    );
+    let stored = async |options| lab.engine.stored_paths(options).await.expect("paths");
+    assert!(stored(LogOptions::default()).await.is_empty());
+
+    let mut writer = LogWriter::store(Arc::clone(lab.engine.repo()), 100, &LogWriterOptions::default());
+    let mut logs = lab.engine.logs(LogOptions::default()).await.expect("logs");
+    while let Some(item) = logs.next().await {
+        writer.put(&item.expect("an item")).await.expect("stored");
+    }
+    writer.close().await.expect("stored");
+    assert_eq!(stored(LogOptions::default()).await, existing);
+
+    lab.teardown(id).await.expect("torn down");
+    assert!(
+        lab.paths(LogOptions::default()).await.is_empty(),
+        "the containers are gone"
+    );
+    let paths = stored(LogOptions::default().topology(id)).await;
+    assert_eq!((paths.len(), paths[0].moves.len(), paths[0].open_sessions), (1, 2, 0));
+    let end = lab.engine.repo().get(id).await.expect("a row").changed_at;
+    assert_eq!(paths[0].moves[0].sessions[0].ended, Some(end));
+    for (service, count) in [("smb", 1), ("ssh", 0)] {
+        let options = LogOptions::default().service(ServiceName::new(service));
+        assert_eq!(stored(options).await.len(), count, "{service}");
+    }
+    assert!(stored(LogOptions::default().since(end)).await.is_empty());
+    let missing = LogOptions::default().topology(decnet_topology::rng::topology_id());
+    let refused = lab.engine.stored_paths(missing).await;
+    assert_eq!(refused.expect_err("no such topology").code(), "not_found");
+    lab.engine.delete(id).await.expect("deleted");
+    assert!(stored(LogOptions::default()).await.is_empty());
 }

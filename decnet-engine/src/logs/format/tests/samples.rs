@@ -191,7 +191,7 @@ pub(super) fn all() -> Vec<(String, LogItem)> {
                 reason: "connection refused".into(),
             },
         ),
-        ("runtime.connected", LogItem::Connected),
+        ("runtime.connected", LogItem::Connected {}),
     ];
     let others = others.into_iter().map(|(name, item)| (name.to_owned(), item));
     records.chain(others).collect()

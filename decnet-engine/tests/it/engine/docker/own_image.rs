@@ -1,6 +1,10 @@
 //! Services whose images are not of this project.
 
-use std::{fs, io::Write as _, time::Duration};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    time::Duration,
+};
 
 use decnet_engine::{EngineError, LogContent, LogEntry, LogFormat, LogItem, LogOptions};
 use decnet_topology::{Code, Name, ServiceName};
@@ -41,6 +45,8 @@ async fn json_and_text_of_an_own_image_come_out_of_the_logs_wrapped() {
             let mut stream = connect((Ipv4Addr::new(10, 203, 111, 11), 2222));
             let said = b"{\"eventid\":\"login\",\"src_ip\":\"10.203.111.10\",\"tries\":[1,2],\"password\":\"\\u001b[2J\"}\nplain \x1b[2J text\n";
             stream.write_all(said).expect("sent");
+            // Closing with unread bytes would reset the connection, and discard what was sent.
+            stream.read_exact(&mut [0; 6]).expect("its greeting");
         });
         let mut lines: Vec<LogEntry> = Vec::new();
         while lines.len() < 3 {
@@ -67,6 +73,15 @@ async fn json_and_text_of_an_own_image_come_out_of_the_logs_wrapped() {
         let text = find(|content| matches!(content, LogContent::Text { is_error: false, message } if message.contains("plain")));
         assert!(!LogFormat::Text.line(&LogItem::Entry(text)).contains('\x1b'));
         find(|content| matches!(content, LogContent::Text { is_error: true, message } if message == "a visitor spoke"));
+
+        let pot_only = LogOptions::default().topology(id).service(ServiceName::new("pot"));
+        let paths = lab.engine.paths(pot_only).await.expect("paths");
+        let moves: Vec<String> = paths
+            .iter()
+            .flat_map(|path| &path.moves)
+            .map(|one| format!("{} -> {}", one.from, one.to))
+            .collect();
+        assert_eq!(moves, ["web -> lab"], "a line of another program makes a move too");
 
         // The folders are in memory, and every user may write to them.
         let pid = docker(&["inspect", "--format", "{{.State.Pid}}", pot.as_str()]);
