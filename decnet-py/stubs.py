@@ -118,7 +118,7 @@ class Writer:
         if answer := re.fullmatch(r"Answer\[(.*)\]", returns):
             returns = answer[1]
             if coroutine:
-                returns = re.sub(r"^(Events|Prepared|PreparedReap)$", r"Aio\1", returns)
+                returns = re.sub(r"^(Events|Logs|Prepared|PreparedReap)$", r"Aio\1", returns)
                 returns = f"Coroutine[Any, Any, {returns}]"
         elif one["name"] == "__new__":
             returns = "Self"

@@ -239,6 +239,7 @@ const fn named(name: &'static str) -> PyStaticExpr {
 }
 
 hints! {
+    ComingLogItem = type_hint_subscript!(named("Coroutine"), named("Any"), named("Any"), named("LogItem"));
     ComingEvent = type_hint_subscript!(named("Coroutine"), named("Any"), named("Any"), named("Event"));
     Documents = type_hint_subscript!(named("dict"), named("str"), named("Document"));
     DeploySettings = named("DeploySettings");
@@ -246,7 +247,9 @@ hints! {
     Event = named("Event");
     Findings = type_hint_subscript!(named("Iterator"), named("Finding"));
     Intent = named("Intent");
+    LogEntry = named("LogEntry");
     Mode = named("Mode");
+    NextLogItem = named("LogItem");
     ReapReport = named("ReapReport");
     Severity = named("Severity");
     Snapshot = type_hint_subscript!(named("list"), named("TopologyNow"));

@@ -38,6 +38,11 @@ impl EngineMethods {
         self.slot.get()?.workbench()
     }
 
+    /// Returns the waiter for its operations.
+    pub(crate) fn waiter(&self) -> Waiter {
+        self.waiter
+    }
+
     /// Runs an operation that can be cancelled, and reports its progress.
     pub(crate) fn operate<T, F>(
         &self,

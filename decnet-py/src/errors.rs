@@ -2,7 +2,9 @@
 
 use std::{error::Error, fmt::Display, iter::successors};
 
-use decnet_engine::{EngineError, RuntimeError, StepFailure, describe_difference};
+use decnet_engine::{
+    EngineError, LogCursorError, LogTargetError, MutedError, RuntimeError, StepFailure, describe_difference,
+};
 use decnet_topology::{
     AllocError, CatalogError, ConfigFault, DocumentError, Finding, GenerateError, Intent, InvalidConfig as ConfigError,
     MutationError, RepoError, ResolveError, ServiceNotFound, Status,
@@ -222,6 +224,27 @@ impl Raise for RuntimeError {
             );
         }
         with(py, tree::DockerError::new_err(with_causes(self)), self.code(), [])
+    }
+}
+
+impl Raise for MutedError {
+    fn raise(&self, py: Python<'_>) -> PyErr {
+        tree::coded(py, tree::DecnetError::new_err(self.to_string()), self.code())
+    }
+}
+
+impl Raise for LogCursorError {
+    fn raise(&self, py: Python<'_>) -> PyErr {
+        with(py, tree::DecnetError::new_err(with_causes(self)), self.code(), [])
+    }
+}
+
+impl Raise for LogTargetError {
+    fn raise(&self, py: Python<'_>) -> PyErr {
+        match self {
+            Self::Store(error) => error.raise(py),
+            _ => with(py, tree::DecnetError::new_err(with_causes(self)), self.code(), []),
+        }
     }
 }
 

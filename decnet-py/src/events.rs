@@ -1,34 +1,37 @@
 //! The event feed: a snapshot, and then every event once.
 
-use std::{sync::Arc, time::Duration};
-
-use decnet_engine::{EngineError, Feed, FeedItem, Received, TopologyNow};
+use decnet_engine::{Feed, FeedItem, Received, TopologyNow};
 use decnet_topology::{RepoError, TopologyId};
 use pyo3::{exceptions::PyStopAsyncIteration, prelude::*};
-use tokio::sync::Mutex;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     argument, convert,
+    follower::{Follow, Follower},
     operation::{Answer, Operation, Stop, Waiter, event},
     rows,
     runtime::Native,
     workbench::Workbench,
 };
 
-/// An open feed. It is dropped when its engine is closed.
-struct Follower {
-    feed: Arc<Mutex<Option<Feed>>>,
-    closing: CancellationToken,
-    timeout: Option<Duration>,
-    /// Ends the task that waits for the end of the engine.
-    _unwatch: DropGuard,
+impl Follow for Feed {
+    type Item = FeedItem;
+    type Error = RepoError;
+
+    async fn next(&mut self) -> Option<Result<FeedItem, RepoError>> {
+        loop {
+            match Self::next(self).await {
+                // A bus within the process is never lost.
+                Some(Ok(FeedItem::BusLost | FeedItem::BusFound)) => {}
+                item => return item,
+            }
+        }
+    }
 }
 
 /// The members of a feed, which [`Events`] and [`AioEvents`] inherit.
 #[pyclass(frozen, subclass, module = "decnet._decnet")]
 pub(crate) struct EventsMethods {
-    follower: Native<Follower>,
+    follower: Native<Follower<Feed>>,
     /// The state of each topology when the feed was opened.
     #[pyo3(get)]
     snapshot: convert::Typed<convert::Snapshot>,
@@ -51,31 +54,13 @@ pub(crate) fn open(
     waiter: Waiter,
 ) -> Answer {
     let timeout = argument::timeout(timeout)?;
-    let closing = bench.closing.clone();
     let work = move |_| async move {
         let (snapshot, feed) = Feed::open(bench.repo, Some(&bench.bus), only).await?;
-        let feed = Arc::new(Mutex::new(Some(feed)));
-        let (closed, weak) = (bench.closing, Arc::downgrade(&feed));
-        let dropped = CancellationToken::new();
-        let unwatch = dropped.clone().drop_guard();
-        tokio::spawn(async move {
-            if dropped.run_until_cancelled(closed.cancelled()).await.is_none() {
-                return;
-            }
-            if let Some(feed) = weak.upgrade() {
-                feed.lock().await.take();
-            }
-        });
-        Ok::<_, RepoError>((snapshot, feed, unwatch))
+        Ok::<_, RepoError>((snapshot, Follower::new(feed, bench.closing, timeout)))
     };
-    let finish = move |py: Python<'_>, (snapshot, feed, unwatch): (Vec<TopologyNow>, _, _)| {
+    let finish = move |py: Python<'_>, (snapshot, follower): (Vec<TopologyNow>, _)| {
         let methods = EventsMethods {
-            follower: Native::new(Follower {
-                feed,
-                closing,
-                timeout,
-                _unwatch: unwatch,
-            }),
+            follower: Native::new(follower),
             snapshot: convert::Typed::from(describe(py, snapshot)?),
         };
         waiter.object(py, methods, Events, AioEvents)
@@ -97,50 +82,20 @@ fn describe(py: Python<'_>, snapshot: Vec<TopologyNow>) -> Answer {
 impl EventsMethods {
     /// Returns the operation that waits for the next event; `end` is the result after the last one.
     fn next(&self, end: impl FnOnce(Python<'_>) -> Answer + Send + 'static) -> PyResult<Operation> {
-        let Follower {
-            feed, closing, timeout, ..
-        } = self.follower.get()?;
-        let (feed, closing, timeout) = (Arc::clone(feed), closing.clone(), *timeout);
-        let work = move |_| async move {
-            let mut feed = feed.lock().await;
-            loop {
-                let item = tokio::select! {
-                    biased;
-                    item = next(&mut feed) => item,
-                    () = closing.cancelled() => None,
-                    () = pause(timeout) => None,
-                };
-                match item.transpose()? {
-                    // A bus within the process is never lost.
-                    Some(FeedItem::BusLost | FeedItem::BusFound) => {}
-                    item => return Ok::<_, EngineError>(item),
+        let next = self.follower.get()?.next();
+        Ok(Operation::new(
+            Stop::Drop,
+            |_| next,
+            |py, item| match item {
+                Some(FeedItem::Event { envelope, name }) => {
+                    let dict = event(py, &Received::Event(envelope))?;
+                    dict.bind(py).set_item("name", name)?;
+                    Ok(dict)
                 }
-            }
-        };
-        Ok(Operation::new(Stop::Drop, work, |py, item| match item {
-            Some(FeedItem::Event { envelope, name }) => {
-                let dict = event(py, &Received::Event(envelope))?;
-                dict.bind(py).set_item("name", name)?;
-                Ok(dict)
-            }
-            Some(FeedItem::Lagged(lost)) => event(py, &Received::Lagged(lost)),
-            _ => end(py),
-        }))
-    }
-}
-
-async fn next(feed: &mut Option<Feed>) -> Option<Result<FeedItem, RepoError>> {
-    match feed {
-        Some(feed) => feed.next().await,
-        None => None,
-    }
-}
-
-/// Waits for the timeout; without one, forever.
-pub(crate) async fn pause(timeout: Option<Duration>) {
-    match timeout {
-        Some(timeout) => tokio::time::sleep(timeout).await,
-        None => std::future::pending().await,
+                Some(FeedItem::Lagged(lost)) => event(py, &Received::Lagged(lost)),
+                _ => end(py),
+            },
+        ))
     }
 }
 

@@ -24,6 +24,7 @@ mod _decnet {
         events::{AioEvents, Events},
         finding::Finding,
         generate::generate_topology,
+        logs::{AioLogs, LogItem, Logs},
         model::Topology,
         mutation::Mutation,
         open_engine::{AioEngine, PyEngine},

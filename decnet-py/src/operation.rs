@@ -47,6 +47,14 @@ pub(crate) fn event(py: Python<'_>, received: &Received) -> Answer {
     }
 }
 
+/// Waits for the timeout; without one, forever.
+pub(crate) async fn pause(timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => tokio::time::sleep(timeout).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// How an operation is cancelled.
 #[derive(Debug, Clone)]
 pub(crate) enum Stop {

@@ -113,6 +113,22 @@ impl Simulated {
         Ok(self.0.remove(&name(container)?))
     }
 
+    /// Prints a line on the standard output of a container, and returns whether it exists. The time is that of this daemon's own
+    /// clock by default.
+    #[pyo3(signature = (container: "str", text: "str", *, at: "Moment | None" = None))]
+    fn print(
+        &self,
+        container: &Bound<'_, PyAny>,
+        text: &Bound<'_, PyAny>,
+        at: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        let (name, text) = (name(container)?, convert::text(text, "a line")?);
+        Ok(match at {
+            None => self.0.print(&name, &text),
+            Some(_) => self.0.print_at(&name, convert::moment(at)?, &text),
+        })
+    }
+
     fn __repr__(&self) -> String {
         let world = self.0.world();
         format!(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -86,3 +88,27 @@ def test_cancelling_a_task_leaves_nothing(repo: decnet.Repo, engine: decnet.Engi
 
     asyncio.run(main())
     assert repo.get(stored).status == "failed" and left_over(engine, stored) == []
+
+
+def test_a_visit_is_in_the_logs_and_on_a_path(engine: decnet.Engine) -> None:
+    maze = {
+        "format": "decnet.topology/1",
+        "name": "lab",
+        "lans": [{"name": "dmz", "subnet": "10.208.192.0/28", "dmz": True}],
+        "deckies": [{"name": "gate", "services": ["ssh"], "forwards_l3": True, "attachments": [{"lan": "dmz"}]}],
+    }
+    stored = engine.apply(maze)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    engine.deploy(stored, settings={"publish": [f"ssh=127.0.0.1:{port}"]})
+    logs = engine.logs(topology=stored, follow=True, timeout=30)
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as visitor:
+        assert visitor.recv(4) == b"SSH-"
+        visitor.sendall(b"not an ident\r\n")
+    records = [item.entry["record"] for item in itertools.islice(logs, 2) if item.entry]
+    assert records[0]["event"]["action"] == "session.open" and records[0]["service"]["name"] == "ssh"
+    [path] = engine.paths(topology=stored, service="ssh")
+    assert path["origin"] == {"outside": records[0]["source"]["ip"]}
+    assert [move["to"] for move in path["moves"]] == ["gate"]
+    engine.teardown(stored)
+    assert list(engine.logs(topology=stored)) == [], "the containers are gone"

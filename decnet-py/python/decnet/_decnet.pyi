@@ -22,6 +22,7 @@ from typing_extensions import (
 )
 from .types import (
     Address,
+    AttackPath,
     Broken,
     Check,
     Claim,
@@ -32,6 +33,8 @@ from .types import (
     Holder,
     Intent,
     Lease,
+    LogEntry,
+    LogFormat,
     Maze,
     Mode,
     Moment,
@@ -60,6 +63,7 @@ from .types import (
 __all__ = [
     "AioEngine",
     "AioEvents",
+    "AioLogs",
     "AioPrepared",
     "AioPreparedReap",
     "AioRepo",
@@ -71,6 +75,8 @@ __all__ = [
     "Finding",
     "IpAllocator",
     "Lan",
+    "LogItem",
+    "Logs",
     "Mutation",
     "Operation",
     "Outcome",
@@ -282,6 +288,22 @@ class Lan:
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
 @final
+class LogItem:
+    """A line of a log, or a notice about the log itself."""
+    @property
+    def entry(self) -> LogEntry | None:
+        """The line, with its place in the mazes. It has one of the keys `record`, `json` and `text`. None for a notice."""
+    def format(self, format: LogFormat = ...) -> str:
+        """Returns it as one line, without a line feed. No value of a visitor can break it."""
+    def to_dict(self) -> Document:
+        """Returns it as a dict. Its only key is `entry`, or for a notice `dropped`, `unreadable`, `disconnected` or `connected`."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self) -> str: ...
+    def __str__(self) -> str: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
 class Mutation:
     """One change to a maze: `{"op": …, "payload": {…}}`."""
     @staticmethod
@@ -483,6 +505,10 @@ class Simulated:
         """The existing networks, and their subnets."""
     def pace(self, seconds: float) -> None:
         """Sets the duration of each action in seconds."""
+    def print(self, container: str, text: str, *, at: Moment | None = None) -> bool:
+        """Prints a line on the standard output of a container, and returns whether it exists. The time is that of this daemon's own
+        clock by default.
+        """
     def reconnect(self) -> None:
         """Answers again, and removes all injected faults."""
     def remove(self, container: str) -> bool:
@@ -770,6 +796,29 @@ class AioEngine:
 
         Iterating ends when the engine is closed, which drops unread events, or after `timeout` seconds without an event.
         """
+    def forward_logs(
+        self,
+        to: str,
+        *,
+        format: LogFormat = ...,
+        topology: TopologyId | None = None,
+        decky: str | None = None,
+        service: str | None = None,
+        since: Moment | datetime.timedelta | None = None,
+        follow: bool = False,
+        mute: Iterable[str] | None = None,
+        cursor_file: str | PathLike[str] | None = None,
+        ca: str | PathLike[str] | None = None,
+        headers: Iterable[str] | None = None,
+        retry_for: float | None = None,
+    ) -> Coroutine[Any, Any, None]:
+        """Sends lines of logs to `to`: a file, or `syslog+udp://HOST`, `syslog+tcp://…`, `syslog+tls://…` or `https://…`.
+
+        The lines are those of `logs`, in a format of `LogItem.format`. A server is tried again with backoff for `retry_for` seconds,
+        always without it. `cursor_file` is advanced only after lines were accepted, and the next call continues there. `ca` is a file
+        with the authorities (PEM) for TLS, and `headers` are for a webhook. It returns after the last line; with `follow` when the
+        engine is closed. Ctrl-C ends it, after an attempt to send the lines that wait.
+        """
     def generate(
         self,
         config: TopologyConfig | Document | None = None,
@@ -785,6 +834,41 @@ class AioEngine:
         """Asks the daemon for its version and settings."""
     def inspect(self, id: TopologyId) -> Coroutine[Any, Any, list[DeckyState]]:
         """Returns the state of each decky."""
+    def logs(
+        self,
+        *,
+        topology: TopologyId | None = None,
+        decky: str | None = None,
+        service: str | None = None,
+        since: Moment | datetime.timedelta | None = None,
+        follow: bool = False,
+        mute: Iterable[str] | None = None,
+        cursor: Document | None = None,
+        stored: bool = False,
+        timeout: float | None = None,
+    ) -> Coroutine[Any, Any, AioLogs]:
+        """Returns what visitors did: the lines of the logs of all containers, ordered by time.
+
+        With `follow`, iterating then waits for new lines, also of later containers. It ends when the engine is closed, or after
+        `timeout` seconds without a line. `since` is a time, or how long ago it was. `mute` leaves out visitors: "192.0.2.7",
+        "192.0.2.0/24" or "192.0.2.7:22". With a `cursor`, {} at first and then `Logs.cursor`, no line is returned twice. With
+        `stored` the lines are those that `store_logs` has kept.
+        """
+    def paths(
+        self,
+        *,
+        topology: TopologyId | None = None,
+        decky: str | None = None,
+        service: str | None = None,
+        since: Moment | datetime.timedelta | None = None,
+        mute: Iterable[str] | None = None,
+        stored: bool = False,
+    ) -> Coroutine[Any, Any, list[AttackPath]]:
+        """Returns the ways of attackers through the mazes: their moves, with the mutations of the deckies meanwhile.
+
+        With a decky or a service, only paths that touch it are returned, each of them whole. With `stored` they are found from the
+        lines that `store_logs` has kept.
+        """
     def prepare(
         self,
         id: TopologyId,
@@ -825,6 +909,22 @@ class AioEngine:
         progress: Progress | None = None,
     ) -> Coroutine[Any, Any, Outcome]:
         """Repairs only the drift of a running topology."""
+    def store_logs(
+        self,
+        *,
+        keep: int | None = None,
+        topology: TopologyId | None = None,
+        decky: str | None = None,
+        service: str | None = None,
+        since: Moment | datetime.timedelta | None = None,
+        follow: bool = False,
+        mute: Iterable[str] | None = None,
+        cursor_file: str | PathLike[str] | None = None,
+    ) -> Coroutine[Any, Any, None]:
+        """Keeps lines of logs in the store, so that they outlive their containers: the newest `keep` of each topology.
+
+        `logs` and `paths` read them with `stored`. The other arguments are those of `forward_logs`.
+        """
     def submit(
         self,
         id: TopologyId,
@@ -891,6 +991,15 @@ class AioEvents:
         """The state of each topology when the feed was opened."""
     def __aiter__(self) -> AioEvents: ...
     def __anext__(self) -> Coroutine[Any, Any, Event]: ...
+
+@final
+class AioLogs:
+    """An asynchronous iterator of the lines of logs."""
+    @property
+    def cursor(self) -> Document | None:
+        """The position after the last item, as a dict for JSON; None if the logs were opened without a cursor."""
+    def __aiter__(self) -> AioLogs: ...
+    def __anext__(self) -> Coroutine[Any, Any, LogItem]: ...
 
 @final
 class AioPrepared:
@@ -1157,6 +1266,29 @@ class Engine:
 
         Iterating ends when the engine is closed, which drops unread events, or after `timeout` seconds without an event.
         """
+    def forward_logs(
+        self,
+        to: str,
+        *,
+        format: LogFormat = ...,
+        topology: TopologyId | None = None,
+        decky: str | None = None,
+        service: str | None = None,
+        since: Moment | datetime.timedelta | None = None,
+        follow: bool = False,
+        mute: Iterable[str] | None = None,
+        cursor_file: str | PathLike[str] | None = None,
+        ca: str | PathLike[str] | None = None,
+        headers: Iterable[str] | None = None,
+        retry_for: float | None = None,
+    ) -> None:
+        """Sends lines of logs to `to`: a file, or `syslog+udp://HOST`, `syslog+tcp://…`, `syslog+tls://…` or `https://…`.
+
+        The lines are those of `logs`, in a format of `LogItem.format`. A server is tried again with backoff for `retry_for` seconds,
+        always without it. `cursor_file` is advanced only after lines were accepted, and the next call continues there. `ca` is a file
+        with the authorities (PEM) for TLS, and `headers` are for a webhook. It returns after the last line; with `follow` when the
+        engine is closed. Ctrl-C ends it, after an attempt to send the lines that wait.
+        """
     def generate(
         self,
         config: TopologyConfig | Document | None = None,
@@ -1172,6 +1304,41 @@ class Engine:
         """Asks the daemon for its version and settings."""
     def inspect(self, id: TopologyId) -> list[DeckyState]:
         """Returns the state of each decky."""
+    def logs(
+        self,
+        *,
+        topology: TopologyId | None = None,
+        decky: str | None = None,
+        service: str | None = None,
+        since: Moment | datetime.timedelta | None = None,
+        follow: bool = False,
+        mute: Iterable[str] | None = None,
+        cursor: Document | None = None,
+        stored: bool = False,
+        timeout: float | None = None,
+    ) -> Logs:
+        """Returns what visitors did: the lines of the logs of all containers, ordered by time.
+
+        With `follow`, iterating then waits for new lines, also of later containers. It ends when the engine is closed, or after
+        `timeout` seconds without a line. `since` is a time, or how long ago it was. `mute` leaves out visitors: "192.0.2.7",
+        "192.0.2.0/24" or "192.0.2.7:22". With a `cursor`, {} at first and then `Logs.cursor`, no line is returned twice. With
+        `stored` the lines are those that `store_logs` has kept.
+        """
+    def paths(
+        self,
+        *,
+        topology: TopologyId | None = None,
+        decky: str | None = None,
+        service: str | None = None,
+        since: Moment | datetime.timedelta | None = None,
+        mute: Iterable[str] | None = None,
+        stored: bool = False,
+    ) -> list[AttackPath]:
+        """Returns the ways of attackers through the mazes: their moves, with the mutations of the deckies meanwhile.
+
+        With a decky or a service, only paths that touch it are returned, each of them whole. With `stored` they are found from the
+        lines that `store_logs` has kept.
+        """
     def prepare(
         self,
         id: TopologyId,
@@ -1201,6 +1368,22 @@ class Engine:
         """Removes the resources of deleted and torn-down topologies. The arguments are those of `prepare_reap`."""
     def reconcile(self, id: TopologyId, *, force: bool = False, progress: Progress | None = None) -> Outcome:
         """Repairs only the drift of a running topology."""
+    def store_logs(
+        self,
+        *,
+        keep: int | None = None,
+        topology: TopologyId | None = None,
+        decky: str | None = None,
+        service: str | None = None,
+        since: Moment | datetime.timedelta | None = None,
+        follow: bool = False,
+        mute: Iterable[str] | None = None,
+        cursor_file: str | PathLike[str] | None = None,
+    ) -> None:
+        """Keeps lines of logs in the store, so that they outlive their containers: the newest `keep` of each topology.
+
+        `logs` and `paths` read them with `stored`. The other arguments are those of `forward_logs`.
+        """
     def submit(
         self,
         id: TopologyId,
@@ -1261,6 +1444,15 @@ class Events:
         """The state of each topology when the feed was opened."""
     def __iter__(self) -> Events: ...
     def __next__(self) -> Event: ...
+
+@final
+class Logs:
+    """An iterator of the lines of logs."""
+    @property
+    def cursor(self) -> Document | None:
+        """The position after the last item, as a dict for JSON; None if the logs were opened without a cursor."""
+    def __iter__(self) -> Logs: ...
+    def __next__(self) -> LogItem: ...
 
 @final
 class Prepared:

@@ -14,8 +14,9 @@ active
 
 from ._decnet import AioEngine as Engine
 from ._decnet import AioEvents as Events
+from ._decnet import AioLogs as Logs
 from ._decnet import AioPrepared as Prepared
 from ._decnet import AioPreparedReap as PreparedReap
 from ._decnet import AioRepo as Repo
 
-__all__ = ["Engine", "Events", "Prepared", "PreparedReap", "Repo"]
+__all__ = ["Engine", "Events", "Logs", "Prepared", "PreparedReap", "Repo"]

@@ -29,6 +29,8 @@ Severity: TypeAlias = Literal["error", "warning"]
 Status: TypeAlias = Literal["pending", "deploying", "active", "degraded", "failed", "tearing_down", "torn_down"]
 MutationState: TypeAlias = Literal["pending", "applying", "applied", "rejected", "failed"]
 MutationOutcome: TypeAlias = Literal["applied", "rejected", "failed"]
+#: A format of a line of a log: for people, as the command's --json, or for a SIEM.
+LogFormat: TypeAlias = Literal["text", "json", "ecs", "rfc5424", "cef", "ocsf"]
 StoreResult: TypeAlias = Literal["created", "replaced", "unchanged"]
 #: An operation that `Engine.prepare` can plan. A str that is not a mutation is "deploy", "teardown" or "reconcile".
 PreparedOperation: TypeAlias = 'Literal["deploy", "teardown", "reconcile"] | Mutation | Document'
@@ -216,6 +218,103 @@ class Check(TypedDict):
     what: str
     message: str
     hint: str | None
+
+
+class LoggedJson(TypedDict):
+    """A JSON object that a program printed."""
+
+    is_error: bool
+    message: Document
+
+
+class LoggedText(TypedDict):
+    """A line of text that a program printed."""
+
+    is_error: bool
+    message: str
+
+
+_Logged = TypedDict("_Logged", {"from": str | None})
+
+
+class _LogPlace(_Logged):
+    id: str
+    at: str
+    topology: str
+    maze: str | None
+    decky: str
+    service: str | None
+    container: str
+
+
+class LogEntry(_LogPlace, total=False):
+    """Something that a container printed, with its place in the mazes.
+
+    A built-in service prints a `record`, another program `json` or `text`. `from` is the decky that the visitor came from.
+    """
+
+    record: Document
+    json: LoggedJson
+    text: LoggedText
+
+
+class AttackPlace(TypedDict, total=False):
+    """A place that an attacker came from: an address outside of the maze, or a decky."""
+
+    outside: str
+    decky: str
+
+
+class AttackSession(TypedDict):
+    """A conversation of an attacker with a service; `ended` is None while it is open."""
+
+    id: str
+    service: str | None
+    started: str
+    ended: str | None
+
+
+class MutationDuring(TypedDict):
+    """A mutation that changed deckies of a path meanwhile."""
+
+    at: str
+    mutation: int
+    op: str
+    actor: str | None
+    deckies: list[str]
+
+
+_MoveStart = TypedDict("_MoveStart", {"from": AttackPlace})
+
+
+class _Move(_MoveStart):
+    at: str
+    until: str
+    to: str
+    services: list[str]
+    logins: list[str]
+    sessions: list[AttackSession]
+    sessions_left_out: int
+
+
+class AttackMove(_Move, total=False):
+    """All contacts of one attacker with a decky from one place. `other_origins` may have made the move instead."""
+
+    other_origins: list[AttackPlace]
+
+
+class AttackPath(TypedDict):
+    """The way of one attacker through a maze. `timeline` has the moves and the mutations in order of time."""
+
+    topology: str
+    maze: str | None
+    origin: AttackPlace
+    first_seen: str
+    last_seen: str
+    open_sessions: int
+    moves: list[AttackMove]
+    mutations_during: list[MutationDuring]
+    timeline: list[Document]
 
 
 class LogSettings(TypedDict, total=False):
