@@ -38,7 +38,7 @@ impl Simulated {
     }
 
     pub(super) fn read_log(&self, request: LogRequest) -> LogLines<'_> {
-        let state = Some((0, VecDeque::new()));
+        let state = Some((None, VecDeque::new()));
         let since = request.since;
         let lines = stream::unfold(state, move |state| {
             let request = request.clone();
@@ -52,7 +52,7 @@ impl Simulated {
                         Ok(found) => found,
                         Err(error) => return Some((Err(error), None)),
                     };
-                    read += more.len();
+                    read = Some(read.unwrap_or(0) + more.len());
                     lines.extend(more);
                     if lines.is_empty() {
                         if !request.follow || !is_running {
@@ -67,13 +67,13 @@ impl Simulated {
         lines.filter(move |line| future::ready(is_wanted(line))).boxed()
     }
 
-    /// Returns the lines after the first `read` ones, and whether the container runs.
-    async fn lines(&self, request: &LogRequest, read: usize) -> Result<(Vec<LogLine>, bool), RuntimeError> {
+    /// Returns the lines after those that were read, and whether the container runs. It must exist if none were read before.
+    async fn lines(&self, request: &LogRequest, read: Option<usize>) -> Result<(Vec<LogLine>, bool), RuntimeError> {
         self.reach().await?;
         let inner = self.lock();
         let mut containers = inner.world.containers.iter();
         let Some((name, container)) = containers.find(|(_, container)| container.id == request.id) else {
-            if read > 0 {
+            if read.is_some() {
                 return Ok((Vec::new(), false));
             }
             return Err(RuntimeError::Gone {
@@ -81,7 +81,7 @@ impl Simulated {
             });
         };
         ownership::require_ours(format!("container {name}"), &container.labels, request.instance)?;
-        let lines = container.log.iter().skip(read).cloned();
+        let lines = container.log.iter().skip(read.unwrap_or(0)).cloned();
         Ok((lines.collect(), container.activity == Activity::Running))
     }
 }

@@ -21,6 +21,7 @@
 mod checking;
 mod existence;
 mod liveness;
+mod logging;
 mod ownership;
 mod stage;
 
@@ -112,5 +113,13 @@ clauses! { $
         a_base_that_cannot_be_checked_does_not_prevent_the_check_of_others => 140,
         a_base_of_another_repo_is_neither_checked_nor_probed => 148,
         a_probe_returns_one_result_per_target_in_order => 156,
+    }
+    logging {
+        a_log_has_each_line_whole_in_order_and_with_its_time => 160,
+        a_log_since_a_time_has_no_lines_of_seconds_before_it => 164,
+        a_followed_log_goes_on_until_the_container_ends => 168,
+        a_followed_log_ends_when_the_container_is_removed => 172,
+        a_log_of_an_unknown_container_or_of_another_repo_is_an_error => 176,
+        a_reader_of_a_log_that_stops_waiting_loses_no_line_and_stops_no_other => 180,
     }
 }

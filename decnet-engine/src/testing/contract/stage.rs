@@ -31,6 +31,8 @@ pub trait Outside: Send + Sync + Debug {
     fn add_container(&self, name: &ContainerName);
     /// Stops a container of the runtime.
     fn stop(&self, name: &ContainerName);
+    /// Prints a line on the standard output of a running container, as its program would.
+    fn print(&self, name: &ContainerName, text: &str);
     /// Returns whether a network exists.
     fn has_network(&self, name: &NetworkName) -> bool;
     /// Returns whether a container exists.

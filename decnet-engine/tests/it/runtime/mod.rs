@@ -34,6 +34,10 @@ impl Outside for Outsider {
         assert!(self.0.stop(name));
     }
 
+    fn print(&self, name: &ContainerName, text: &str) {
+        assert!(self.0.print(name, text));
+    }
+
     fn has_network(&self, name: &NetworkName) -> bool {
         self.0.world().networks.contains_key(name)
     }
