@@ -6,10 +6,15 @@ mod escape;
 mod fields;
 mod level;
 mod ocsf;
+#[cfg(any(test, feature = "testing"))]
+mod oracle;
 mod rfc5424;
 mod text;
 
 use jiff::Timestamp;
+
+#[cfg(feature = "testing")]
+pub use oracle::log_formats;
 
 use super::LogItem;
 

@@ -1,4 +1,5 @@
 mod docs;
+mod fuzzing;
 mod hostile;
 mod ocsf_schema;
 mod samples;

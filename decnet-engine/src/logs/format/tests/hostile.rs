@@ -105,48 +105,11 @@ fn is_visible(line: &str) {
     assert!(!line.contains(shown::is_hidden), "{line:?}");
 }
 
-/// Returns the header and the extension of a line of CEF, as a collector reads them.
-fn read_cef(line: &str) -> (Vec<String>, Vec<(String, String)>) {
-    let mut parts = vec![String::new()];
-    let mut characters = line.chars();
-    while parts.len() < 8 {
-        match characters.next().expect("a header of seven parts") {
-            '|' => parts.push(String::new()),
-            '\\' => parts.last_mut().unwrap().push(characters.next().unwrap()),
-            character => parts.last_mut().unwrap().push(character),
-        }
-    }
-    parts.pop();
-    // A key is the word before an equals sign that is not escaped.
-    let mut pairs: Vec<(String, String)> = Vec::new();
-    let mut value = String::new();
-    while let Some(character) = characters.next() {
-        match character {
-            '=' => {
-                let (before, key) = value.rsplit_once(' ').unwrap_or(("", &value));
-                if let Some((_, last)) = pairs.last_mut() {
-                    before.clone_into(last);
-                }
-                pairs.push((key.to_owned(), String::new()));
-                value.clear();
-            }
-            '\\' => value.push(match characters.next().expect("an escaped character") {
-                'n' => '\n',
-                'r' => '\r',
-                other => other,
-            }),
-            other => value.push(other),
-        }
-    }
-    pairs.last_mut().expect("a pair").1 = value;
-    (parts, pairs)
-}
-
 fn cef_is_read_back(hostile: &LogItem, calm: &LogItem, text: &str) {
     let line = LogFormat::Cef.line_at(hostile, now());
     is_visible(&line);
-    let (header, pairs) = read_cef(&line);
-    let (calm_header, calm_pairs) = read_cef(&LogFormat::Cef.line_at(calm, now()));
+    let (header, pairs) = oracle::split_cef(&line);
+    let (calm_header, calm_pairs) = oracle::split_cef(&LogFormat::Cef.line_at(calm, now()));
     assert_eq!(header, calm_header, "{line}");
     let keys = |pairs: &[(String, String)]| pairs.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
     assert_eq!(keys(&pairs), keys(&calm_pairs), "{line}");
