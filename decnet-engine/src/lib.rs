@@ -93,6 +93,7 @@
 
 mod api;
 mod bus;
+mod causes;
 mod claim;
 pub mod compose;
 mod decoy;
@@ -110,6 +111,7 @@ pub mod naming;
 mod observe;
 mod plan;
 mod runtime;
+mod syslog;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod watch;

@@ -1,5 +1,3 @@
-use std::{error::Error, iter};
-
 use decnet_topology::{
     GenerateError, Intent, InvalidConfig, InvalidTopology, Lease, MutationError, MutationId, MutationRow,
     MutationState, NameError, RepoError, ResolveError, Status, StoredTopology, Topology, TopologyId, TopologyName,
@@ -7,6 +5,7 @@ use decnet_topology::{
 };
 
 use crate::{
+    causes,
     desired::DesiredError,
     execute::StepFailure,
     plan::{PlanError, Step},
@@ -247,8 +246,7 @@ impl EngineError {
 
     /// Formats the error with its causes, for people.
     pub(crate) fn with_causes(&self) -> String {
-        let causes = iter::successors(Some(self as &dyn Error), |error| (*error).source());
-        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+        causes::with_causes(self)
     }
 }
 

@@ -8,8 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::io::Errno;
+
 use self::file::LogFile;
 pub use self::file::LogRotation;
+
+/// The number of bytes that are sent of a line that is too long for a datagram.
+const CUT: usize = 8 << 10;
 
 /// A file to append to, or the socket of a log daemon that accepts one datagram per line.
 ///
@@ -57,10 +62,10 @@ impl LogSink {
     pub fn put(&mut self, line: &str) -> io::Result<()> {
         match &mut self.kind {
             Kind::File(file) => file.put(line),
-            Kind::Socket(socket) => match socket.send(line.as_bytes()) {
+            Kind::Socket(socket) => match send(socket, line) {
                 // The daemon was restarted and has another socket.
                 Err(_) => connect(&self.path).and_then(|socket_now| {
-                    socket_now.send(line.as_bytes())?;
+                    send(&socket_now, line)?;
                     *socket = socket_now;
                     Ok(())
                 }),
@@ -68,6 +73,19 @@ impl LogSink {
             },
         }
     }
+}
+
+/// Sends a line, or its start if it is too long for a datagram.
+fn send(socket: &UnixDatagram, line: &str) -> io::Result<()> {
+    match socket.send(line.as_bytes()) {
+        Err(error) if error.raw_os_error() == Some(Errno::MSGSIZE.raw_os_error()) => {
+            socket.send(&line.as_bytes()[..line.floor_char_boundary(CUT)])?;
+        }
+        sent => {
+            sent?;
+        }
+    }
+    Ok(())
 }
 
 fn connect(path: &Path) -> io::Result<UnixDatagram> {
@@ -94,6 +112,19 @@ mod tests {
             LogSink::open(&path).unwrap().put(line).unwrap();
         }
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_for_a_datagram_is_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let daemon = UnixDatagram::bind(&path).unwrap();
+        let mut sink = LogSink::open(&path).unwrap();
+        sink.put(&"ü".repeat(1 << 20)).unwrap();
+        let mut line = vec![0; 1 << 20];
+        assert_eq!(daemon.recv(&mut line).unwrap(), CUT);
+        sink.put("next").unwrap();
+        assert_eq!(heard(&daemon), "next");
     }
 
     #[test]

@@ -1,21 +1,12 @@
 //! Events as log lines in the format of RFC 5424.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::collections::BTreeSet;
 
-use decnet_topology::{ServiceName, Status, shown};
-use syslog_fmt::{
-    Facility, Severity,
-    v5424::{Config, Formatter, Timestamp},
-};
+use decnet_topology::{ServiceName, Status};
+use syslog_fmt::Severity;
 
 use super::{AttackerAction, AttackerEvent, DeckyEvent, Envelope, Event, MutationStage};
-
-/// The name of the structured data. RFC 5612 reserves this number for documentation; DECNET has no number of its own.
-pub(crate) const ELEMENT: &str = "decnet@32473";
-
-/// The maximum lengths of the names in the header: section 6 of the RFC.
-pub(crate) const LONGEST_HOST: usize = 255;
-const LONGEST_PROCESS: usize = 128;
+use crate::syslog::Message;
 
 /// Writes events as lines.
 ///
@@ -26,23 +17,20 @@ const LONGEST_PROCESS: usize = 128;
 /// of the RFC. Control characters and other invisible characters, which the RFC allows, are written like rsyslog does: `#` and
 /// three octal digits per byte.
 #[derive(Debug, Clone)]
-pub struct SyslogWriter(Formatter);
+pub struct SyslogWriter {
+    host: String,
+    process: String,
+}
 
 impl SyslogWriter {
     /// Creates a writer with the names of this host and process.
     ///
     /// Characters that are not visible ASCII are replaced by `_`, and names that are too long are cut off.
     pub fn new(host: &str, process: &str) -> Self {
-        let (host, process) = (field(host, LONGEST_HOST), field(process, LONGEST_PROCESS));
-        Self(
-            Config {
-                facility: Facility::Local0,
-                hostname: Some(&host),
-                app_name: Some("decnet"),
-                proc_id: Some(&process),
-            }
-            .into_formatter(),
-        )
+        Self {
+            host: host.into(),
+            process: process.into(),
+        }
     }
 
     /// Returns the line of an event without a line feed. Returns none if the event has no line.
@@ -50,26 +38,17 @@ impl SyslogWriter {
         let entry = Entry::of(&envelope.event)?;
         let mut values = vec![("event", envelope.id.to_string())];
         values.extend(entry.values);
-        let values: Vec<(&str, String)> = values
-            .into_iter()
-            .map(|(name, value)| (name, escape_invisible(&value)))
-            .collect();
-        let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        // A fraction of a second has at most six digits: section 6.2.3.
-        let at = envelope.at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
-        let message = escape_invisible(&entry.message);
-        let mut line = Vec::new();
-        let written = self.0.write_with_data(
-            &mut line,
-            entry.severity,
-            Timestamp::PreformattedString(at),
-            // Written without the byte order mark that the formatter adds to a `str`.
-            format_args!("{message}"),
-            Some(entry.kind),
-            [(ELEMENT, values)],
-        );
-        // Writing to memory does not fail, and the line is UTF-8.
-        written.ok().and_then(|()| String::from_utf8(line).ok())
+        let message = Message {
+            severity: entry.severity,
+            at: envelope.at,
+            host: &self.host,
+            program: "decnet",
+            process: Some(&self.process),
+            kind: entry.kind,
+            values: values.into_iter().map(|(name, value)| (name.into(), value)).collect(),
+            text: &entry.message,
+        };
+        Some(message.line())
     }
 }
 
@@ -194,29 +173,6 @@ impl Entry {
 fn list(services: &BTreeSet<ServiceName>) -> String {
     let services: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
     services.join(",")
-}
-
-/// Replaces invisible characters by digits, so that no value breaks the line, reverses the text or hides.
-pub(crate) fn escape_invisible(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if shown::is_hidden(character) {
-            for byte in character.encode_utf8(&mut [0; 4]).bytes() {
-                // Writing to memory does not fail.
-                let _ = write!(escaped, "#{byte:03o}");
-            }
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
-}
-
-/// Makes a valid header field: visible ASCII, not too long, and not empty.
-pub(crate) fn field(text: &str, longest: usize) -> String {
-    let visible = |character: char| if character.is_ascii_graphic() { character } else { '_' };
-    let field: String = text.chars().map(visible).take(longest).collect();
-    if field.is_empty() { "-".into() } else { field }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    collections::{BTreeMap, BTreeSet, BinaryHeap, btree_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -13,12 +13,12 @@ use jiff::Timestamp;
 use tokio::{
     sync::mpsc,
     task::JoinSet,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 
 use super::{
     LogContent, LogItem, LogOptions,
-    cursor::{Position, Reread},
+    cursor::{Position, Reading},
     maze::Mazes,
     muted,
     source::Source,
@@ -31,6 +31,9 @@ use crate::{
 
 /// How often the containers are listed.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest pause before a log that cannot be read is opened again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How many logs are opened at once.
 const WIDTH: usize = 8;
@@ -61,8 +64,31 @@ struct Closed;
 struct Past<'a> {
     id: String,
     lines: LogLines<'a>,
-    reread: Reread,
+    reading: Reading,
     head: Option<LogLine>,
+}
+
+/// When to open a log again that cannot be read. The pause doubles.
+struct Again {
+    at: Instant,
+    pause: Duration,
+}
+
+impl Again {
+    fn after(pause: Duration) -> Self {
+        Self {
+            at: Instant::now() + pause,
+            pause,
+        }
+    }
+
+    fn double(&mut self) {
+        *self = Self::after((self.pause * 2).min(LONGEST_PAUSE));
+    }
+
+    fn is_due(&self) -> bool {
+        self.at <= Instant::now()
+    }
 }
 
 /// What a reader got from the log of a container; none at its end.
@@ -81,8 +107,8 @@ pub(super) struct Collector {
     listed: BTreeMap<String, bool>,
     /// Containers that had ended when their log was read to its end.
     finished: BTreeSet<String>,
-    /// Containers whose log cannot be read.
-    unreadable: BTreeSet<String>,
+    /// Containers whose log cannot be read, and when to try again.
+    unreadable: BTreeMap<String, Again>,
 }
 
 impl Collector {
@@ -107,7 +133,7 @@ impl Collector {
             sources: BTreeMap::new(),
             listed: BTreeMap::new(),
             finished: BTreeSet::new(),
-            unreadable: BTreeSet::new(),
+            unreadable: BTreeMap::new(),
         };
         collector.list().await?;
         Ok(collector)
@@ -130,7 +156,11 @@ impl Collector {
         let observed = self.runtime.list(scope).await?;
         self.listed.clear();
         for container in &observed.containers {
-            let runs = matches!(container.activity, Activity::Running | Activity::Paused);
+            // A container that ends soon after each start is hardly ever seen while it runs.
+            let runs = matches!(
+                container.activity,
+                Activity::Running | Activity::Paused | Activity::Restarting
+            );
             self.listed.insert(container.id.clone(), runs);
             if !self.sources.contains_key(&container.id)
                 && let Some(source) = Source::of(container, &self.options)
@@ -162,9 +192,9 @@ impl Collector {
         let mut order = BinaryHeap::new();
         for (id, lines, first) in opened {
             let mut log = Past {
+                reading: self.options.cursor.reading(&id),
                 id,
                 lines,
-                reread: Reread::default(),
                 head: None,
             };
             if let Some(at) = self.hold(&mut log, first).await? {
@@ -175,7 +205,7 @@ impl Collector {
         while let Some(Reverse((_, index))) = order.pop() {
             let log = &mut logs[index];
             if let Some(line) = log.head.take() {
-                self.line(&log.id, &mut log.reread, line).await?;
+                self.line(&log.id, &mut log.reading, line).await?;
             }
             let next = log.lines.next().await;
             if let Some(at) = self.hold(log, next).await? {
@@ -217,7 +247,7 @@ impl Collector {
                     is_connected = self.refresh(is_connected).await?;
                     self.forget_removed(&open).await?;
                     for id in self.unread(&open) {
-                        open.insert(id.clone(), Reread::default());
+                        open.insert(id.clone(), self.options.cursor.reading(&id));
                         let request = self.request(&id, true);
                         readers.spawn(read(Arc::clone(&self.runtime), request, sender.clone()));
                     }
@@ -227,11 +257,12 @@ impl Collector {
     }
 
     /// Processes what a reader got.
-    async fn read(&mut self, open: &mut BTreeMap<String, Reread>, id: String, read: Read) -> Result<(), Closed> {
+    async fn read(&mut self, open: &mut BTreeMap<String, Reading>, id: String, read: Read) -> Result<(), Closed> {
         match read {
             Some(Ok(line)) => {
-                if let Some(reread) = open.get_mut(&id) {
-                    self.line(&id, reread, line).await?;
+                if let Some(reading) = open.get_mut(&id) {
+                    self.unreadable.remove(&id);
+                    self.line(&id, reading, line).await?;
                 }
             }
             Some(Err(error)) => {
@@ -260,7 +291,7 @@ impl Collector {
     }
 
     /// Forgets containers that were removed and whose logs were read to the end.
-    async fn forget_removed(&mut self, open: &BTreeMap<String, Reread>) -> Result<(), Closed> {
+    async fn forget_removed(&mut self, open: &BTreeMap<String, Reading>) -> Result<(), Closed> {
         let is_removed = |id: &&String| !self.listed.contains_key(*id) && !open.contains_key(*id);
         // With a topology, the cursor may have containers of others.
         let in_cursor = self.options.cursor.containers();
@@ -278,11 +309,11 @@ impl Collector {
     }
 
     /// Returns the containers whose logs must be opened.
-    fn unread(&self, open: &BTreeMap<String, Reread>) -> Vec<String> {
+    fn unread(&self, open: &BTreeMap<String, Reading>) -> Vec<String> {
         let is_unread = |id: &&String| {
             let runs = self.listed.get(*id).copied();
             runs.is_some_and(|runs| runs || !self.finished.contains(*id))
-                && !self.unreadable.contains(*id)
+                && self.unreadable.get(*id).is_none_or(Again::is_due)
                 && !open.contains_key(*id)
         };
         self.sources.keys().filter(is_unread).cloned().collect()
@@ -317,23 +348,31 @@ impl Collector {
                     container: source.container.clone(),
                     reason: error.to_string(),
                 };
-                self.unreadable.insert(id.into());
-                self.item(unreadable).await
+                match self.unreadable.entry(id.into()) {
+                    Entry::Vacant(new) => {
+                        new.insert(Again::after(PAUSE));
+                        self.item(unreadable).await
+                    }
+                    Entry::Occupied(mut failed_before) => {
+                        failed_before.get_mut().double();
+                        Ok(())
+                    }
+                }
             }
         }
     }
 
     /// Delivers a line unless it was read before or is not selected. Reports lines that are missing before it.
-    async fn line(&mut self, id: &str, reread: &mut Reread, line: LogLine) -> Result<(), Closed> {
+    async fn line(&mut self, id: &str, reading: &mut Reading, line: LogLine) -> Result<(), Closed> {
         let is_whole = self.options.since.is_none() || self.options.cursor.position(id).is_some();
         let is_wanted = Some(line.at) >= self.options.since;
         let Some(source) = self.sources.get(id) else {
             return Ok(());
         };
-        let Some(position) = self.options.cursor.advance(id, reread, line.at) else {
+        let Some((number, position)) = self.options.cursor.advance(id, reading, line.at) else {
             return Ok(());
         };
-        let entry = source.entry(line, position, &self.mazes);
+        let entry = source.entry(line, number, &self.mazes);
         let mut dropped = None;
         if let Some(LogContent::Record(record)) = entry.as_ref().map(|entry| &entry.content) {
             let service = record.service.as_ref().map_or("", |service| &service.name);

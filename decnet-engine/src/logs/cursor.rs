@@ -1,6 +1,8 @@
 use std::{
+    cmp::Ordering,
     collections::BTreeMap,
-    fs, io,
+    fs::{self, File},
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -49,13 +51,22 @@ pub struct LogCursor {
     containers: BTreeMap<String, Position>,
 }
 
+/// How many services of a container have sequence numbers. A built-in container has fewer.
+const SERVICES: usize = 64;
+
 /// A position in the log of a container.
+///
+/// A log is not strictly in order of time: the clock of the machine may be set back, and two threads of Docker copy stdout and
+/// stderr.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Position {
-    /// The time of the last line.
+    /// The latest time of a line.
     at: Timestamp,
     /// The number of lines with this time.
     lines: u64,
+    /// The number of lines after these whose time is not later, but in the same second. They are read again too.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    late: u64,
     /// The last sequence number of each service.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     sequences: BTreeMap<String, u64>,
@@ -66,13 +77,11 @@ impl Position {
         self.at
     }
 
-    /// Returns the number of the last line among those with its time, from 1.
-    pub(super) const fn line(&self) -> u64 {
-        self.lines
-    }
-
     /// Notes the sequence number of a line of a service. Returns how many lines before it are missing.
     pub(super) fn missing(&mut self, service: &str, sequence: u64) -> u64 {
+        if self.sequences.len() >= SERVICES && !self.sequences.contains_key(service) {
+            return 0;
+        }
         let last = self.sequences.insert(service.into(), sequence);
         match last {
             Some(last) if sequence > last => sequence - last - 1,
@@ -82,11 +91,47 @@ impl Position {
     }
 }
 
-/// The lines of one container that are read again because the runtime counts in whole seconds.
+/// One reading of the log of a container. It starts with lines that were read before, because the runtime counts in whole seconds.
 #[derive(Debug, Default)]
-pub(super) struct Reread {
+pub(super) struct Reading {
+    /// The position to reach; none if it is reached.
+    until: Option<Position>,
+    /// The number of lines after that which were read before.
+    late: u64,
+    /// The time of the last line.
     at: Option<Timestamp>,
+    /// The number of lines with this time, one after the other.
     lines: u64,
+}
+
+impl Reading {
+    /// Counts a line. Returns its number among those with its time, and whether it is new.
+    fn count(&mut self, at: Timestamp) -> (u64, bool) {
+        self.lines = if self.at == Some(at) { self.lines + 1 } else { 1 };
+        self.at = Some(at);
+        (self.lines, self.is_new(at))
+    }
+
+    fn is_new(&mut self, at: Timestamp) -> bool {
+        if let Some(until) = &self.until {
+            match (at, self.lines).cmp(&(until.at, until.lines)) {
+                Ordering::Less => return false,
+                Ordering::Equal => {
+                    self.late = until.late;
+                    self.until = None;
+                    return false;
+                }
+                // The line of the position is no longer in the log.
+                Ordering::Greater => {
+                    self.until = None;
+                    return true;
+                }
+            }
+        }
+        let is_late = self.late > 0;
+        self.late = self.late.saturating_sub(1);
+        !is_late
+    }
 }
 
 impl LogCursor {
@@ -114,7 +159,7 @@ impl LogCursor {
         fresh.push(".new");
         let written = serde_json::to_vec(self)
             .map_err(io::Error::from)
-            .and_then(|text| fs::write(&fresh, text))
+            .and_then(|text| write_to_disk(Path::new(&fresh), &text))
             .and_then(|()| fs::rename(&fresh, path));
         if written.is_err() {
             let _ = fs::remove_file(&fresh);
@@ -139,27 +184,51 @@ impl LogCursor {
         self.containers.keys()
     }
 
-    /// Advances past a line. Returns none if it was read before.
-    pub(super) fn advance(&mut self, container: &str, reread: &mut Reread, at: Timestamp) -> Option<&mut Position> {
-        reread.lines = if reread.at == Some(at) { reread.lines + 1 } else { 1 };
-        reread.at = Some(at);
-        let lines = reread.lines;
-        match self.containers.get(container) {
-            Some(position) if (at, lines) <= (position.at, position.lines) => return None,
-            Some(_) => {}
-            None => self.set(
-                container.into(),
-                Position {
-                    at,
-                    lines,
-                    sequences: BTreeMap::new(),
-                },
-            ),
+    /// Starts to read the log of a container from its position.
+    pub(super) fn reading(&self, container: &str) -> Reading {
+        Reading {
+            until: self.containers.get(container).cloned(),
+            ..Reading::default()
         }
-        let position = self.containers.get_mut(container)?;
-        (position.at, position.lines) = (at, lines);
-        Some(position)
     }
+
+    /// Advances past a line. Returns its number among those with its time, from 1, and the position; none if it was read before.
+    pub(super) fn advance(
+        &mut self,
+        container: &str,
+        reading: &mut Reading,
+        at: Timestamp,
+    ) -> Option<(u64, &mut Position)> {
+        let (lines, is_new) = reading.count(at);
+        if !is_new {
+            return None;
+        }
+        let position = self.containers.entry(container.into()).or_insert(Position {
+            at,
+            lines: 0,
+            late: 0,
+            sequences: BTreeMap::new(),
+        });
+        match at.cmp(&position.at) {
+            Ordering::Greater => (position.at, position.lines, position.late) = (at, lines, 0),
+            Ordering::Equal if position.late == 0 => position.lines = lines,
+            _ if at.as_second() == position.at.as_second() => position.late += 1,
+            _ => {}
+        }
+        Some((lines, position))
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// Writes a file that is whole even if the machine loses its power after it was renamed.
+fn write_to_disk(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(text)?;
+    file.sync_all()
 }
 
 fn unusable(path: &Path, source: io::Error) -> LogCursorError {
@@ -180,8 +249,9 @@ mod tests {
         assert!(LogCursor::read(&path).unwrap().is_empty());
         let mut cursor = LogCursor::default();
         cursor
-            .advance("a", &mut Reread::default(), at(7))
+            .advance("a", &mut Reading::default(), at(7))
             .unwrap()
+            .1
             .missing("ssh", 1);
         cursor.write(&path).unwrap();
         assert_eq!(LogCursor::read(&path).unwrap(), cursor);
@@ -196,31 +266,60 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_read_again_is_skipped_even_if_others_have_its_time() {
-        let times = [1, 2, 2, 3].map(at);
-        for read in 0..=times.len() {
-            let mut cursor = LogCursor::default();
-            let mut reread = Reread::default();
-            for time in &times[..read] {
-                assert!(cursor.advance("a", &mut reread, *time).is_some());
+    fn a_line_that_is_read_again_is_skipped_even_if_others_have_its_time_or_a_later_one() {
+        const SECOND: i128 = 1_000_000_000;
+        for times in [
+            vec![1, 2, 2, 3],
+            vec![1, 3, 2],
+            vec![1, 3, 2, 2, 1, 3, 4],
+            // The clock is set back.
+            vec![40 * SECOND, 40 * SECOND + 1, 10 * SECOND, 11 * SECOND],
+            vec![SECOND - 1, SECOND + 5, SECOND - 1, SECOND + 4, SECOND + 4, SECOND + 5],
+        ] {
+            let times: Vec<Timestamp> = times.into_iter().map(at).collect();
+            for read in 0..=times.len() {
+                let mut cursor = LogCursor::default();
+                let mut reading = cursor.reading("a");
+                for time in &times[..read] {
+                    assert!(cursor.advance("a", &mut reading, *time).is_some());
+                }
+                let text = serde_json::to_string(&cursor).unwrap();
+                let mut cursor: LogCursor = serde_json::from_str(&text).unwrap();
+                let mut reading = cursor.reading("a");
+                let since = cursor.position("a").map_or(0, |position| position.at().as_second());
+                let again = |time: &&Timestamp| time.as_second() >= since;
+                let expected = times[read..].iter().filter(again).count();
+                let new = times
+                    .iter()
+                    .filter(again)
+                    .filter(|time| cursor.advance("a", &mut reading, **time).is_some());
+                assert_eq!(new.count(), expected, "{read} of {times:?}: {text}");
             }
-            let text = serde_json::to_string(&cursor).unwrap();
-            let mut cursor: LogCursor = serde_json::from_str(&text).unwrap();
-            let mut reread = Reread::default();
-            let new = times
-                .iter()
-                .filter(|time| cursor.advance("a", &mut reread, **time).is_some());
-            assert_eq!(new.count(), times.len() - read, "{text}");
+        }
+    }
+
+    #[test]
+    fn reading_goes_on_if_the_line_of_the_position_is_no_longer_in_the_log() {
+        let mut cursor = LogCursor::default();
+        let mut reading = cursor.reading("a");
+        assert!(cursor.advance("a", &mut reading, at(5)).is_some());
+        let mut reading = cursor.reading("a");
+        for time in [7, 6, 7] {
+            assert!(cursor.advance("a", &mut reading, at(time)).is_some(), "{time}");
         }
     }
 
     #[test]
     fn missing_lines_are_counted_by_sequence_number() {
         let mut cursor = LogCursor::default();
-        let position = cursor.advance("a", &mut Reread::default(), at(1)).unwrap();
+        let (_, position) = cursor.advance("a", &mut Reading::default(), at(1)).unwrap();
         let missing: Vec<u64> = [("ssh", 3), ("ssh", 4), ("ssh", 7), ("http", 1), ("ssh", 1), ("ssh", 2)]
             .map(|(service, sequence)| position.missing(service, sequence))
             .into();
         assert_eq!(missing, [2, 0, 2, 0, 0, 0]);
+        for service in 0..1000 {
+            position.missing(&service.to_string(), 1);
+        }
+        assert_eq!(position.sequences.len(), SERVICES, "the memory is bounded");
     }
 }

@@ -4,7 +4,6 @@ use decnet_topology::{Name, ServiceName, TopologyId};
 
 use super::{
     LogOptions,
-    cursor::Position,
     entry::{LogContent, LogEntry},
     maze::Mazes,
 };
@@ -43,8 +42,8 @@ impl Source {
         is_selected.then_some(source)
     }
 
-    /// Reads a line. Returns none for a line that is not about visitors.
-    pub(super) fn entry(&self, line: LogLine, position: &Position, mazes: &Mazes) -> Option<LogEntry> {
+    /// Reads a line with its number among those with its time. Returns none for a line that is not about visitors.
+    pub(super) fn entry(&self, line: LogLine, number: u64, mazes: &Mazes) -> Option<LogEntry> {
         let maze = mazes.get(self.topology);
         let at = line.at;
         let content = LogContent::read(line, &self.decky);
@@ -54,7 +53,7 @@ impl Source {
         let from = content.visitor().and_then(|address| maze?.decky_at(address).cloned());
         let short = self.id.get(..12).unwrap_or(&self.id);
         Some(LogEntry {
-            id: format!("{short}-{:x}-{}", at.as_nanosecond(), position.line()),
+            id: format!("{short}-{:x}-{number}", at.as_nanosecond()),
             at,
             topology: self.topology,
             maze: maze.map(|maze| maze.name.clone()),

@@ -33,7 +33,7 @@ const TOPOLOGY: Layers = Layers {
 const ENGINE: Layers = Layers {
     krate: "decnet_engine",
     layers: &[
-        &["api", "naming", "decoy"],
+        &["api", "causes", "naming", "decoy", "syslog"],
         &["desired", "observe"],
         &["plan", "compose", "host"],
         &["event", "runtime"],

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File, Metadata, OpenOptions},
     io::{self, Write},
     num::NonZeroU32,
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -106,8 +106,9 @@ impl LogFile {
     }
 }
 
+/// Opens a file, or creates one that only its owner can read: logs have passwords.
 fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
 }
 
 /// Returns whether a path is still that of an open file.
@@ -209,11 +210,13 @@ mod tests {
     fn a_new_file_has_the_permissions_of_the_old_one_and_a_link_stays_a_link() {
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join("log"), folder.path().join("link"));
-        fs::write(&path, "old\n").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        rotating(&path, 1, 3).put("old").unwrap();
+        assert_eq!(mode(), 0o600, "only its owner can read a new file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
         rotating(&link, 1, 3).put("new").unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(mode(), 0o640);
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(names(folder.path()), ["link", "log", "log.1"].map(String::from).into());
     }

@@ -48,12 +48,17 @@ impl LogFormat {
         self.line_at(item, Timestamp::now())
     }
 
+    /// Returns the line of an item as a message of RFC 5424 with at most a number of bytes: the values are cut until it fits.
+    pub(super) fn datagram(item: &LogItem, longest: usize) -> String {
+        rfc5424::line(item, Timestamp::now(), Some(longest))
+    }
+
     fn line_at(self, item: &LogItem, now: Timestamp) -> String {
         match self {
             Self::Text => text::line(item),
             Self::Json => escape::json(item),
             Self::Ecs => ecs::line(item, now),
-            Self::Rfc5424 => rfc5424::line(item, now),
+            Self::Rfc5424 => rfc5424::line(item, now, None),
             Self::Cef => cef::line(item, now),
             Self::Ocsf => ocsf::line(item, now),
         }

@@ -7,6 +7,9 @@ use super::{LogTargetError, LogWriterOptions};
 /// The largest size of a batch in bytes. A larger item is a batch of its own.
 const LARGEST: usize = 1 << 20;
 
+/// The longest time that an item waits.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
 /// Accepts batches of items.
 pub(super) trait Accept<T> {
     /// Returns when all items are accepted.
@@ -43,7 +46,7 @@ impl<A: Accept<T>, T> Batches<A, T> {
         }
         self.items.push(item);
         self.bytes = self.bytes.saturating_add(bytes);
-        let wait = self.wait;
+        let wait = self.wait.min(LONGEST_WAIT);
         self.due.get_or_insert_with(|| Instant::now() + wait);
         if self.items.len() >= self.most || self.bytes >= LARGEST {
             self.flush().await?;
@@ -86,7 +89,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_batch_is_sent_when_it_has_enough_items_or_bytes() {
-        let options = LogWriterOptions::default().batch(3, Duration::MAX / 1000);
+        let options = LogWriterOptions::default().batch(3, Duration::MAX);
         let mut batches = Batches::new(Noted::default(), &options);
         for (item, bytes) in [
             ("a", 1),

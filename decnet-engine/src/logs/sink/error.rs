@@ -27,12 +27,14 @@ pub enum LogTargetError {
         reason: String,
     },
     /// An option does not fit the target.
-    #[error("{target} has no {option}")]
+    #[error("{target} cannot have {option}; only {fits} can")]
     WrongOption {
         /// The target.
         target: String,
         /// The option.
         option: &'static str,
+        /// The targets that can have it.
+        fits: &'static str,
     },
     /// A file cannot be written to.
     #[error("{} cannot be written", .path.display())]

@@ -9,6 +9,7 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time;
 
 use super::LogTargetError;
+use crate::causes::with_causes;
 
 /// The first and the longest pause between two attempts.
 const SHORTEST: Duration = Duration::from_millis(200);
@@ -37,12 +38,6 @@ impl Fault {
     }
 }
 
-impl From<LogTargetError> for Fault {
-    fn from(error: LogTargetError) -> Self {
-        Self::Final(error)
-    }
-}
-
 /// How long to retry to send to a target.
 #[derive(Debug, Clone)]
 pub(super) struct Policy {
@@ -68,7 +63,8 @@ impl Policy {
             .without_max_times();
         Retry {
             backoff: backoff.build(),
-            until: self.retry_for.map(|time| Instant::now() + time),
+            // A time that is too long for the clock means always.
+            until: self.retry_for.and_then(|time| Instant::now().checked_add(time)),
             is_late: false,
         }
     }
@@ -87,7 +83,7 @@ impl Retry {
         if self.until.is_some_and(|until| Instant::now() + pause > until) {
             return Err(LogTargetError::TargetUnavailable { target, source });
         }
-        let reason = chain(source.as_ref());
+        let reason = with_causes(source.as_ref());
         if self.is_late {
             tracing::info!(%target, %reason, ?pause, "the target is still not available");
         } else {
@@ -104,20 +100,6 @@ impl Retry {
             tracing::warn!(target = %policy.target, "the target is available again");
         }
     }
-}
-
-/// Returns an error with its causes in one line.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
@@ -145,6 +127,10 @@ mod tests {
         let start = time::Instant::now();
         policy.start().pause(&policy, asked).await.unwrap();
         assert!(start.elapsed() >= Duration::from_mins(10));
+
+        for retry_for in [None, Some(Duration::MAX)] {
+            assert_eq!(Policy { retry_for, ..policy.clone() }.start().until, None);
+        }
 
         let policy = Policy {
             retry_for: Some(Duration::ZERO),

@@ -13,6 +13,7 @@ use std::{
 
 use jiff::Timestamp;
 use rustls::pki_types::ServerName;
+use syslog_fmt::Severity;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::{TcpStream, UdpSocket, lookup_host},
@@ -26,7 +27,11 @@ use super::{
     target::{SyslogServer, Transport},
     tls,
 };
-use crate::{host, logs::LogFormat};
+use crate::{
+    host,
+    logs::{LogFormat, LogItem},
+    syslog::Message,
+};
 
 /// The longest datagram. RFC 5426 asks receivers to accept it.
 const LONGEST_DATAGRAM: usize = 2048;
@@ -39,7 +44,8 @@ pub(super) struct Syslog {
     timeout: Duration,
     policy: Policy,
     link: Option<Link>,
-    header: Header,
+    host: String,
+    process: String,
 }
 
 struct Tls(TlsConnector);
@@ -83,7 +89,8 @@ impl Syslog {
             timeout: options.timeout,
             policy,
             link: None,
-            header: Header::new(&host::name()),
+            host: host::name(),
+            process: std::process::id().to_string(),
         })
     }
 
@@ -92,13 +99,36 @@ impl Syslog {
         self.persist(None).await
     }
 
-    /// Sends a line as a message of RFC 5424, which it may be already. Returns when the system has accepted all of it.
-    pub(super) async fn send(&mut self, line: &str, format: LogFormat) -> Result<(), LogTargetError> {
-        if format == LogFormat::Rfc5424 {
-            return self.persist(Some(line)).await;
-        }
-        let message = self.header.message(line, Timestamp::now());
+    /// Sends an item as a message of RFC 5424. Returns when the system has accepted all of it.
+    pub(super) async fn send(&mut self, item: &LogItem, format: LogFormat) -> Result<(), LogTargetError> {
+        let message = self.message(item, format);
         self.persist(Some(&message)).await
+    }
+
+    fn message(&self, item: &LogItem, format: LogFormat) -> String {
+        let is_datagram = self.server.transport == Transport::Udp;
+        if format == LogFormat::Rfc5424 {
+            return if is_datagram {
+                LogFormat::datagram(item, LONGEST_DATAGRAM)
+            } else {
+                format.line(item)
+            };
+        }
+        let message = Message {
+            severity: Severity::Notice,
+            at: Timestamp::now(),
+            host: &self.host,
+            program: "decnet",
+            process: Some(&self.process),
+            kind: "visit",
+            values: Vec::new(),
+            text: &format.line(item),
+        };
+        if is_datagram {
+            message.line_within(LONGEST_DATAGRAM)
+        } else {
+            message.line()
+        }
     }
 
     /// Ends the connection in the way that the protocol asks for.
@@ -170,38 +200,20 @@ impl Link {
 
     async fn send(&mut self, line: &str) -> io::Result<()> {
         match self {
-            Self::Udp(socket) => {
-                let end = line.floor_char_boundary(LONGEST_DATAGRAM);
-                socket.send(&line.as_bytes()[..end]).await?;
-                Ok(())
-            }
+            Self::Udp(socket) => match socket.send(line.as_bytes()).await {
+                // The host has refused an earlier datagram. Datagrams can be lost, so lines do not wait for a server.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    let _ = socket.send(line.as_bytes()).await;
+                    Ok(())
+                }
+                sent => sent.map(drop),
+            },
             Self::Stream(stream) => {
                 // RFC 6587, 3.4.1: octet counting.
                 stream.write_all(format!("{} {line}", line.len()).as_bytes()).await?;
                 stream.flush().await
             }
         }
-    }
-}
-
-/// The header of messages of RFC 5424, with the facility `local0` and the severity notice.
-#[derive(Debug)]
-struct Header {
-    host: String,
-    process: u32,
-}
-
-impl Header {
-    fn new(host: &str) -> Self {
-        let host: String = host.chars().filter(char::is_ascii_graphic).take(255).collect();
-        Self {
-            host: if host.is_empty() { "-".into() } else { host },
-            process: std::process::id(),
-        }
-    }
-
-    fn message(&self, text: &str, at: Timestamp) -> String {
-        format!("<133>1 {at:.6} {} decnet {} visit - {text}", self.host, self.process)
     }
 }
 
@@ -237,21 +249,4 @@ async fn datagrams(place: (&str, u16)) -> io::Result<UdpSocket> {
         }
     }
     Err(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_has_the_header_of_rfc_5424() {
-        let at = Timestamp::from_second(1_900_000_000).unwrap();
-        for (host, expected) in [("trap-1", "trap-1"), ("", "-"), ("a b", "ab")] {
-            let line = Header::new(host).message("{\"a\": \"[b\"}", at);
-            let parsed = syslog_loose::parse_message(&line, syslog_loose::Variant::RFC5424);
-            assert_eq!(parsed.hostname, (expected != "-").then_some(expected), "{line}");
-            assert_eq!((parsed.appname, parsed.msg), (Some("decnet"), "{\"a\": \"[b\"}"));
-            assert_eq!(parsed.timestamp.unwrap().timestamp(), 1_900_000_000);
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Webhooks.
 
 use std::{
+    cmp::Reverse,
     fmt::{self, Write as _},
     time::{Duration, SystemTime},
 };
@@ -38,6 +39,12 @@ pub(super) struct Webhook {
     content_type: &'static str,
     timeout: Duration,
     policy: Policy,
+}
+
+/// What a server did with the lines of a request.
+enum Answer {
+    Accepted,
+    TooLarge,
 }
 
 impl fmt::Debug for Webhook {
@@ -78,7 +85,7 @@ impl Webhook {
         })
     }
 
-    async fn attempt(&self, body: Bytes, lines: usize) -> Result<(), Fault> {
+    async fn attempt(&self, body: Bytes, lines: usize) -> Result<Answer, Fault> {
         let late = || Fault::again(format!("no answer within {:?}", self.timeout));
         let answer = time::timeout(self.timeout, self.request(body)).await;
         let answer = answer.unwrap_or_else(|_| Err(late()))?;
@@ -86,7 +93,10 @@ impl Webhook {
         // An answer that is read to its end leaves the connection usable.
         let text = time::timeout(self.timeout, text(answer)).await.unwrap_or_default();
         if status.is_success() {
-            return Ok(());
+            return Ok(Answer::Accepted);
+        }
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            return Ok(Answer::TooLarge);
         }
         let is_passing = status.is_server_error()
             || matches!(
@@ -132,15 +142,18 @@ impl Webhook {
         })
     }
 
-    /// Returns the start of an answer in one line, without the values of headers that the server repeats.
+    /// Returns the start of an answer in one line, without the values of headers and the path that the server repeats.
     fn shown(&self, answer: &str) -> String {
         let mut answer = answer.to_owned();
-        for header in &self.headers {
-            let value = header.value.to_str().unwrap_or_default();
-            let secrets = value.split_whitespace().chain([value]);
-            for secret in secrets.filter(|secret| secret.len() >= 4) {
-                answer = answer.replace(secret, "***");
-            }
+        let values = self.headers.iter().filter_map(|header| header.value.to_str().ok());
+        let secrets = values.flat_map(|value| value.split_whitespace().chain([value]));
+        let address = [self.to.path(), self.to.query().unwrap_or_default()].into_iter();
+        let parts = address.flat_map(|part| [part].into_iter().chain(part.split(['/', '&', '='])));
+        // The longest ones first, since others may be parts of them.
+        let mut secrets: Vec<&str> = secrets.chain(parts).filter(|secret| secret.len() >= 4).collect();
+        secrets.sort_by_key(|secret| Reverse(secret.len()));
+        for secret in secrets {
+            answer = answer.replace(secret, "***");
         }
         let mut start: String = answer.chars().take(SHOWN).collect();
         if start.len() < answer.len() {
@@ -152,18 +165,43 @@ impl Webhook {
 
 impl Accept<String> for Webhook {
     async fn accept(&self, lines: &[String]) -> Result<(), LogTargetError> {
-        let mut body = String::with_capacity(lines.iter().map(|line| line.len() + 1).sum());
-        for line in lines {
-            let _ = writeln!(body, "{line}");
-        }
-        let body = Bytes::from(body);
+        // Parts of the batch, the first one last.
+        let mut parts = vec![lines];
         let mut retry = self.policy.start();
-        while let Err(fault) = self.attempt(body.clone(), lines.len()).await {
-            retry.pause(&self.policy, fault).await?;
+        while let Some(lines) = parts.pop() {
+            match self.attempt(body(lines), lines.len()).await {
+                Ok(Answer::Accepted) => {
+                    retry.succeeded(&self.policy);
+                    retry = self.policy.start();
+                }
+                Ok(Answer::TooLarge) if lines.len() > 1 => {
+                    let (first, last) = lines.split_at(lines.len() / 2);
+                    parts.extend([last, first]);
+                }
+                Ok(Answer::TooLarge) => {
+                    let bytes: usize = lines.iter().map(String::len).sum();
+                    tracing::warn!(
+                        target = %self.policy.target,
+                        bytes,
+                        "the target refused a line because it is too large (status 413); the line is left out"
+                    );
+                }
+                Err(fault) => {
+                    retry.pause(&self.policy, fault).await?;
+                    parts.push(lines);
+                }
+            }
         }
-        retry.succeeded(&self.policy);
         Ok(())
     }
+}
+
+fn body(lines: &[String]) -> Bytes {
+    let mut body = String::with_capacity(lines.iter().map(|line| line.len() + 1).sum());
+    for line in lines {
+        let _ = writeln!(body, "{line}");
+    }
+    body.into()
 }
 
 async fn text(answer: Response<Incoming>) -> String {

@@ -21,7 +21,8 @@ use crate::{
 /// A file or a syslog server gets each item at once. A webhook gets batches: lines of JSON
 /// (`application/x-ndjson`) in a POST request. If a server does not answer, or answers 408, 425, 429 or 5xx, the writer waits
 /// and tries again with backoff, at least as long as `Retry-After` says. So [`Logs`](crate::Logs) waits too, and the memory is
-/// bounded. Any other answer than 2xx is an error.
+/// bounded. If it answers 413, the batch is divided; a single line that is too large is left out with a warning. Any other answer
+/// than 2xx is an error.
 ///
 /// An item may arrive twice, for instance if a server accepted a batch and its answer was lost; the id of a
 /// [`LogEntry`](crate::LogEntry) is the same then. If a cursor is kept, it must be written only when
@@ -117,7 +118,7 @@ impl LogWriter {
                 path: path.clone(),
                 source,
             }),
-            Kind::Syslog(syslog) => syslog.send(&self.format.line(item), self.format).await,
+            Kind::Syslog(syslog) => syslog.send(item, self.format).await,
             Kind::Webhook(batches) => {
                 let line = self.format.line(item);
                 let bytes = line.len() + 1;
@@ -170,18 +171,19 @@ impl LogWriter {
 /// Refuses options that do not fit the target.
 fn refuse_wrong(target: &LogTarget, options: &LogWriterOptions) -> Result<(), LogTargetError> {
     let is_file = matches!(target.0, Place::File(_));
-    let option = if options.rotation.is_some() && !is_file {
-        "rotation"
+    let (option, fits) = if options.rotation.is_some() && !is_file {
+        ("rotation", "a file")
     } else if !options.headers.is_empty() && !target.is_webhook() {
-        "headers"
+        ("headers", "a webhook")
     } else if options.ca.is_some() && !target.has_tls() {
-        "TLS"
+        ("an authority for TLS", "https:// and syslog+tls://")
     } else {
         return Ok(());
     };
     Err(LogTargetError::WrongOption {
         target: target.to_string(),
         option,
+        fits,
     })
 }
 

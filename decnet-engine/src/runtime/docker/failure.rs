@@ -3,7 +3,7 @@ use std::{error::Error, io};
 use bollard::errors::Error as Refusal;
 
 use super::DockerHost;
-use crate::runtime::RuntimeError;
+use crate::{causes::with_causes, runtime::RuntimeError};
 
 /// A failed request whose meaning depends on the request.
 #[derive(Debug, Clone)]
@@ -92,25 +92,11 @@ pub(super) fn connection_error(refusal: &Refusal) -> Option<String> {
     }
     match refusal {
         Refusal::HyperLegacyError { .. } | Refusal::HyperResponseError { .. } => {
-            Some(format!("the connection failed: {}", chain(refusal)))
+            Some(format!("the connection failed: {}", with_causes(refusal)))
         }
         Refusal::SocketNotFoundError(_) => Some("the socket does not exist".into()),
         _ => None,
     }
-}
-
-/// Joins an error and its causes without repetitions.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -11,8 +11,9 @@ use crate::{
     runtime::{LogLine, LogLines, LogRequest, LogStream, RuntimeError},
 };
 
-/// The longest line that is kept whole. Docker splits lines of more than 16 KiB into parts.
-const LONGEST_LINE: usize = 1 << 20;
+/// How many bytes of a line are kept. A program in a container chooses the length of its lines, and destinations of logs refuse
+/// large ones. Docker splits lines of more than 16 KiB into parts.
+const LONGEST_LINE: usize = 64 << 10;
 
 impl Docker {
     pub(super) fn read_log(&self, request: LogRequest) -> LogLines<'_> {
@@ -54,6 +55,8 @@ impl Docker {
 #[derive(Default)]
 struct Joined {
     parts: Option<LogLine>,
+    /// The number of bytes that were left out.
+    left_out: usize,
 }
 
 impl Joined {
@@ -66,20 +69,28 @@ impl Joined {
             }
         };
         let (at, text, is_end) = split(&message)?;
-        let line = match self.parts.take() {
-            Some(mut line) if line.stream == stream => {
-                if line.text.len() < LONGEST_LINE {
-                    line.text.push_str(&text);
+        let mut line = match self.parts.take() {
+            Some(line) if line.stream == stream => line,
+            _ => {
+                self.left_out = 0;
+                LogLine {
+                    at,
+                    stream,
+                    text: String::new(),
                 }
-                line
             }
-            _ => LogLine { at, stream, text },
         };
-        if is_end {
-            return Some(line);
+        let end = text.floor_char_boundary(LONGEST_LINE.saturating_sub(line.text.len()));
+        line.text.push_str(&text[..end]);
+        self.left_out += text.len() - end;
+        if !is_end {
+            self.parts = Some(line);
+            return None;
         }
-        self.parts = Some(line);
-        None
+        if self.left_out > 0 {
+            line.text.push_str(&format!("… ({} bytes left out)", self.left_out));
+        }
+        Some(line)
     }
 }
 
@@ -111,5 +122,19 @@ mod tests {
         let line = joined.push(out("2030-01-01T00:00:00Z \n")).unwrap();
         assert_eq!(line.text, "");
         assert_eq!(joined.push(out("no time")), None);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_cut_and_marked() {
+        let mut joined = Joined::default();
+        let part = format!("2030-01-01T00:00:00Z {}", "é".repeat(8 << 10));
+        for _ in 0..7 {
+            assert_eq!(joined.push(out(&part)), None);
+        }
+        let line = joined.push(out(&format!("{part}\n"))).unwrap();
+        let mark = format!("… ({} bytes left out)", 4 * (16 << 10));
+        assert_eq!(line.text.len(), LONGEST_LINE + mark.len());
+        assert!(line.text.ends_with(&mark), "{}", &line.text[LONGEST_LINE..]);
+        assert_eq!(joined.push(out("2030-01-01T00:00:00Z next\n")).unwrap().text, "next");
     }
 }

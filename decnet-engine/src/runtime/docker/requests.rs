@@ -7,9 +7,9 @@ use futures_util::{Stream, StreamExt, stream};
 
 use super::{
     Docker,
-    failure::{Failure, as_docker, chain, connection_error, unreachable},
+    failure::{Failure, as_docker, connection_error, unreachable},
 };
-use crate::runtime::RuntimeError;
+use crate::{causes::with_causes, runtime::RuntimeError};
 
 /// How long a ping waits for its answer, however long other requests may take.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -108,7 +108,7 @@ impl Docker {
                 Some(reason) => Failure::Plain(unreachable(&self.host, reason)),
                 None => Failure::Status {
                     status: 500,
-                    message: format!("unexpected response to: {what}: {}", chain(&refusal)),
+                    message: format!("unexpected response to: {what}: {}", with_causes(&refusal)),
                 },
             },
         }

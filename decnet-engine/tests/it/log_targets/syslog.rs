@@ -57,6 +57,38 @@ async fn a_datagram_has_one_line_and_is_cut_at_2048_bytes() {
 }
 
 #[tokio::test]
+async fn a_datagram_of_rfc_5424_is_valid_even_if_its_values_are_too_long() {
+    let server = UdpSocket::bind("127.0.0.1:0").await.expect("bound");
+    let address = server.local_addr().expect("an address");
+    let options = options().format(LogFormat::Rfc5424);
+    let mut writer = open(&format!("syslog+udp://{address}"), &options);
+    writer.put(&item(&"\"".repeat(4000))).await.expect("sent");
+    let mut space = [0; 4096];
+    let length = soon(server.recv(&mut space)).await.expect("a datagram");
+    let line = std::str::from_utf8(&space[..length]).expect("whole characters");
+    assert!(length <= 2048, "{length}");
+    let parsed = syslog_loose::parse_message(line, syslog_loose::Variant::RFC5424);
+    assert_eq!(parsed.structured_data.len(), 1, "{line}");
+    assert!(parsed.msg.len() > 900, "{line}");
+}
+
+#[tokio::test]
+async fn datagrams_do_not_wait_for_a_server() {
+    let server = UdpSocket::bind("127.0.0.1:0").await.expect("bound");
+    let address = server.local_addr().expect("an address");
+    drop(server);
+    let mut writer = open(&format!("syslog+udp://{address}"), &options().retry_for(Duration::ZERO));
+    for _ in 0..20 {
+        writer.put(&item("lost")).await.expect("a refused datagram is lost");
+    }
+    let server = UdpSocket::bind(address).await.expect("bound again");
+    writer.put(&item("one")).await.expect("sent");
+    let mut space = [0; 4096];
+    let length = soon(server.recv(&mut space)).await.expect("a datagram");
+    assert!(String::from_utf8_lossy(&space[..length]).contains("one"));
+}
+
+#[tokio::test]
 async fn lines_are_framed_by_their_length() {
     let (listener, address) = listen("127.0.0.1:0").await;
     let mut writer = open(&format!("syslog+tcp://{address}"), &options());

@@ -179,6 +179,27 @@ async fn a_large_batch_is_sent_in_parts() {
 }
 
 #[tokio::test]
+async fn a_batch_that_is_too_large_for_the_server_is_divided() {
+    let too_large = Answer("413 Content Too Large", "", "");
+    let accepted = Answer("204 No Content", "", "");
+    // All four lines, the first two, the last two, of which one, and then the other.
+    let mut server = Server::new(&[too_large, accepted, too_large, too_large, accepted], None).await;
+    let mut writer = open(&server.url(), &options().batch(4, HOUR));
+    for text in ["one", "two", "three", "four"] {
+        soon(writer.put(&item(text))).await.expect("accepted or left out");
+    }
+    assert!(writer.is_flushed());
+    let mut sent = Vec::new();
+    while let Ok(posted) = server.posted.try_recv() {
+        let has = |text: &&str| posted.body.contains(*text);
+        sent.push(["one", "two", "three", "four"].into_iter().filter(has).collect::<Vec<_>>().join(" "));
+    }
+    assert_eq!(sent, ["one two three four", "one two", "three four", "three", "four"]);
+    soon(writer.put(&item("five"))).await.expect("it goes on");
+    writer.close().await.expect("accepted");
+}
+
+#[tokio::test]
 async fn a_batch_is_sent_again_until_it_is_accepted() {
     let replies = [
         Answer("503 Service Unavailable", "", "later"),
@@ -220,6 +241,10 @@ async fn a_refusal_is_an_error_that_shows_no_secret() {
             "status 401: no such token: ***, in",
         ),
         (Answer("400 Bad Request", "", ""), "status 400"),
+        (
+            Answer("404 Not Found", "", "The requested URL /hooks/s3cret-path was not found; s3cret-path is gone"),
+            "The requested URL *** was not found; *** is gone",
+        ),
         (
             Answer("301 Moved Permanently", "Location: /\r\n", ""),
             "redirects are not followed",

@@ -8,7 +8,7 @@ use serde_json::Value;
 use syslog_loose::{Protocol, Variant};
 
 use super::*;
-use crate::{event::syslog::escape_invisible, logs::LogContent};
+use crate::{logs::LogContent, syslog::escape_invisible};
 
 /// The fields whose values are words of a list, which a record cannot have any text in.
 const WORDS: [&str; 4] = ["action", "outcome", "transport", "reason"];
