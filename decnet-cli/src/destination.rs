@@ -1,6 +1,6 @@
 //! Where log items go: stdout, a file, a server, the database.
 
-use std::{path::PathBuf, sync::Arc, time::Duration, time::Instant};
+use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration, time::Instant};
 
 use decnet_engine::{LogFormat, LogItem, LogOutput, LogTargetError, LogWriter, LogWriterOptions, WebhookHeader};
 use decnet_topology::Repo;
@@ -18,7 +18,7 @@ use crate::{
 pub(crate) struct DestinationFlags {
     #[command(flatten)]
     file: FileFlags,
-    /// Send to a server instead of printing: <syslog+udp://HOST>, <syslog+tcp://HOST>, <syslog+tls://HOST> or <https://HOST/PATH>.
+    /// Send to a server instead of printing: `syslog+udp://HOST`, `syslog+tcp://HOST`, `syslog+tls://HOST` or `https://HOST/PATH`.
     #[arg(long, value_name = "TARGET", conflicts_with = "output")]
     to: Option<String>,
     /// Trust the authorities in this file (PEM), not those of this machine.
@@ -29,11 +29,11 @@ pub(crate) struct DestinationFlags {
     header: Vec<String>,
     /// Send a batch to a webhook or to the database when it has N lines.
     #[arg(long, value_name = "N", default_value = "100")]
-    batch_lines: usize,
+    batch_lines: NonZeroUsize,
     /// Send a batch when its first line is this old.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = read_duration)]
     batch_wait: Duration,
-    /// Give up after this time if the server does not accept a line. With --follow it is tried again always, else for one minute.
+    /// Give up after this time if the server does not accept a line. The default is one minute; with --follow there is no limit.
     #[arg(long, value_name = "DURATION", value_parser = read_duration, requires = "to")]
     retry_for: Option<Duration>,
     /// Keep the visits in the database instead of printing them. `decnet logs --stored` prints them.
@@ -41,7 +41,7 @@ pub(crate) struct DestinationFlags {
     store: bool,
     /// Keep the newest N visits of each maze.
     #[arg(long, value_name = "N", default_value = "100000", requires = "store")]
-    store_keep: usize,
+    store_keep: NonZeroUsize,
 }
 
 /// How long a command that does not follow tries to send.
@@ -67,11 +67,11 @@ impl Destination {
             .format(format)
             .ca(flags.ca.clone())
             .headers(headers(&flags.header)?)
-            .batch(flags.batch_lines, flags.batch_wait)
+            .batch(flags.batch_lines.get(), flags.batch_wait)
             .retry_for(flags.retry_for.or((!follow).then_some(RETRY_FOR)));
         let mut writers = Vec::new();
         if flags.store {
-            writers.push(LogWriter::store(Arc::clone(repo), flags.store_keep, &options));
+            writers.push(LogWriter::store(Arc::clone(repo), flags.store_keep.get(), &options));
         }
         if let Some(to) = &flags.to {
             let mut writer = LogWriter::open(&to.parse()?, &options)?;
@@ -86,17 +86,18 @@ impl Destination {
         Ok(Self { format, lines, writers })
     }
 
-    /// Returns whether lines wait for others.
-    pub(crate) fn has_batches(&self) -> bool {
+    /// Returns whether it sends items to a server or to the database.
+    pub(crate) const fn has_writers(&self) -> bool {
         !self.writers.is_empty()
     }
 
-    /// Sends the items that wait, and ends the connections.
+    /// Sends the items that wait, and ends the connections. If one fails, the others are closed all the same.
     pub(crate) async fn close(self) -> Result<(), CommandError> {
+        let mut closed = Ok(());
         for writer in self.writers {
-            writer.close().await?;
+            closed = closed.and(writer.close().await);
         }
-        Ok(())
+        closed.map_err(Into::into)
     }
 }
 
@@ -117,10 +118,11 @@ impl LogOutput for Destination {
     }
 
     async fn flush(&mut self) -> Result<(), CommandError> {
+        let mut flushed = Ok(());
         for writer in &mut self.writers {
-            writer.flush().await?;
+            flushed = flushed.and(writer.flush().await);
         }
-        Ok(())
+        flushed.map_err(Into::into)
     }
 
     fn due(&self) -> Option<Instant> {

@@ -1,4 +1,5 @@
-//! Ctrl-C, SIGTERM and SIGHUP. The first signal cancels the operation, which undoes its changes; the third exits immediately.
+//! Ctrl-C, SIGTERM and SIGHUP. The first signal cancels the operation, which undoes its changes or finishes its output; the last
+//! one exits immediately.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,22 @@ pub(crate) fn catch_with_message(message: &'static str) -> Result<CancellationTo
         say(message);
         signals.next().await;
         say("still working: exiting now may leave resources on Docker; interrupt again to exit immediately");
+        signals.next().await;
+        std::process::exit(Exit::Interrupted.code().into());
+    });
+    Ok(token)
+}
+
+/// Catches signals from now on, for a command that leaves nothing behind. The first one prints a message, and the second one exits
+/// immediately.
+pub(crate) fn catch_to_finish(message: &'static str) -> Result<CancellationToken, CommandError> {
+    let mut signals = Signals::new()?;
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    tokio::spawn(async move {
+        signals.next().await;
+        cancel.cancel();
+        say(message);
         signals.next().await;
         std::process::exit(Exit::Interrupted.code().into());
     });

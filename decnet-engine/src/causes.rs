@@ -29,7 +29,10 @@ mod tests {
 
     #[test]
     fn a_cause_that_is_in_the_text_already_is_not_repeated() {
-        for (text, expected) in [("no file", "no file: it is gone"), ("no file: it is gone", "no file: it is gone")] {
+        for (text, expected) in [
+            ("no file", "no file: it is gone"),
+            ("no file: it is gone", "no file: it is gone"),
+        ] {
             let source = io::Error::other("it is gone");
             assert_eq!(with_causes(&Outer { text, source }), expected);
         }

@@ -145,7 +145,7 @@ pub use execute::{ExecuteOptions, ExecutionReport, OnFailure, StepFailure, execu
 pub use feed::{Feed, FeedItem, FeedNotice, TopologyNow};
 pub use host::cause::{Bridge, Cause};
 pub use logs::{
-    LogContent, LogCursor, LogCursorError, LogEntry, LogFormat, LogItem, LogOptions, LogOutput, LogTarget,
+    Forwarded, LogContent, LogCursor, LogCursorError, LogEntry, LogFormat, LogItem, LogOptions, LogOutput, LogTarget,
     LogTargetError, LogWriter, LogWriterOptions, Logs, Muted, MutedError, StoredLogs, WebhookHeader,
 };
 pub use movement::{

@@ -146,7 +146,10 @@ mod tests {
             program: "decnet",
             process: Some("7"),
             kind: "visit",
-            values: values.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            values: values
+                .iter()
+                .map(|(name, value)| ((*name).into(), (*value).into()))
+                .collect(),
             text,
         }
     }
@@ -167,7 +170,10 @@ mod tests {
         let (long, quotes) = ("ü".repeat(3000), "\"".repeat(1024));
         for (text, values) in [
             (long.as_str(), vec![("a", "short"), ("b", quotes.as_str())]),
-            ("text", vec![("a", long.as_str()), ("b", quotes.as_str()), ("c", "kept")]),
+            (
+                "text",
+                vec![("a", long.as_str()), ("b", quotes.as_str()), ("c", "kept")],
+            ),
             (long.as_str(), vec![]),
             ("text", vec![("a", quotes.as_str()); 100]),
         ] {
@@ -178,7 +184,10 @@ mod tests {
             let elements = &parsed.structured_data;
             let params = elements.first().map_or(0, |element| element.params().count());
             assert_eq!(params, if values.len() < 100 { values.len() } else { 0 }, "{line}");
-            assert!(text.starts_with(parsed.msg) && parsed.msg.len() >= text.len().min(900), "{line}");
+            assert!(
+                text.starts_with(parsed.msg) && parsed.msg.len() >= text.len().min(900),
+                "{line}"
+            );
         }
         let short = message("trap-1", "text", &[("a", "b")]);
         assert_eq!(short.line_within(2048), short.line());

@@ -1,9 +1,10 @@
 //! Logs that are sent to a server, a file or the store.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use decnet_engine::{
-    EngineError, LogCursor, LogCursorError, LogOptions, LogTarget, LogTargetError, LogWriter, LogWriterOptions,
+    EngineError, Forwarded, LogCursor, LogCursorError, LogOptions, LogTarget, LogTargetError, LogWriter,
+    LogWriterOptions,
 };
 use pyo3::prelude::*;
 use tokio_util::sync::CancellationToken;
@@ -16,9 +17,6 @@ use crate::{
     logs::{self, format},
     operation::{Answer, Operation, Stop},
 };
-
-/// How long an interrupted call tries to send the lines that wait.
-const LAST: Duration = Duration::from_secs(5);
 
 /// The reason why lines were not forwarded.
 enum Failure {
@@ -78,17 +76,16 @@ async fn forward(
         Destination::Target(target, options) => LogWriter::open(&target, &options)?,
         Destination::Store(keep) => LogWriter::store(Arc::clone(engine.repo()), keep, &LogWriterOptions::default()),
     };
-    let forwarded = async {
-        writer.connect().await?;
-        let mut logs = engine.logs(options).await?;
-        logs.forward::<_, Failure>(&mut writer, cursor.as_deref()).await
+    let Some(connected) = cancel.run_until_cancelled(writer.connect()).await else {
+        return Ok(());
     };
-    match cancel.run_until_cancelled(forwarded).await {
-        Some(done) => {
-            done?;
-            writer.close().await?;
-        }
-        None => tokio::time::timeout(LAST, writer.close()).await.unwrap_or(Ok(()))?,
+    connected?;
+    let mut logs = engine.logs(options).await?;
+    let forwarded = logs
+        .forward::<_, Failure>(&mut writer, cursor.as_deref(), &cancel)
+        .await?;
+    if forwarded != Forwarded::CancelledEarly {
+        writer.close().await?;
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
-use decnet_engine::{AttackPath, LogCursor, LogFormat, LogOptions, LogOutput as _, Muted};
-use decnet_topology::{Name, ServiceName};
+use decnet_engine::{
+    AttackPath, CancellationToken, EngineError, Forwarded, LogCursor, LogFormat, LogOptions, LogOutput as _, Muted,
+};
+use decnet_topology::{Name, RepoError, ServiceName};
 use jiff::Timestamp;
 
 use crate::{
@@ -10,8 +12,7 @@ use crate::{
     destination::{Destination, DestinationFlags},
     duration::read_past,
     exit::Exit,
-    interrupt::Signals,
-    lookup,
+    interrupt, lookup,
 };
 
 /// Print what visitors do in the deckies.
@@ -47,7 +48,7 @@ pub(crate) struct Arguments {
     /// Wait for more lines until interrupted.
     #[arg(long, short)]
     follow: bool,
-    /// Print the ways of attackers through the mazes instead of lines: their moves, with the mutations of the deckies meanwhile.
+    /// Print the paths of attackers through the mazes instead of lines: their moves, and the mutations of the deckies meanwhile.
     #[arg(long, conflicts_with_all = ["follow", "cursor_file", "store", "to", "output"])]
     paths: bool,
     /// Leave out visitors from an address or a subnet, at all ports or at one: 192.0.2.7, 192.0.2.0/24:22.
@@ -79,7 +80,7 @@ struct FormatFlags {
     /// Print syslog lines of RFC 5424.
     #[arg(long, conflicts_with_all = ["json", "paths"])]
     rfc5424: bool,
-    /// Print lines of the `ArcSight` Common Event Format.
+    /// Print lines of the Common Event Format (CEF).
     #[arg(long, conflicts_with_all = ["json", "paths"])]
     cef: bool,
     /// Print events of the Open Cybersecurity Schema Framework.
@@ -99,9 +100,6 @@ impl FormatFlags {
         }
     }
 }
-
-/// How long an interrupted command tries to send the lines that wait.
-const LAST: Duration = Duration::from_secs(5);
 
 /// Prints the log.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
@@ -131,37 +129,53 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let mut destination = Destination::open(flags, format, arguments.follow, engine.repo(), context.output).await?;
     if arguments.stored {
         let mut stored = engine.stored_logs(options).await?;
-        while let Some(item) = stored.next().await.transpose()? {
-            destination.put(&item).await?;
+        let mut damaged = None;
+        while let Some(item) = stored.next().await {
+            match item {
+                Ok(item) => destination.put(&item).await?,
+                Err(EngineError::Repo(error @ RepoError::Corrupt { .. })) => {
+                    context.output.note(&format!("{error}; it is left out"));
+                    damaged = Some(error);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         destination.close().await?;
+        if let Some(error) = damaged {
+            return Err(EngineError::Repo(error).into());
+        }
     } else {
         let mut logs = engine.logs(options).await?;
         let cursor = arguments.cursor_file.as_deref();
-        // With a cursor, the next start sends the lines that wait.
-        let must_flush = cursor.is_none() && destination.has_batches();
-        let interrupted = async {
-            if must_flush {
-                Signals::new()?.next().await;
-            } else {
-                std::future::pending::<()>().await;
-            }
-            Ok::<(), CommandError>(())
+        // Otherwise a signal ends the command at once: lines on stdout do not wait.
+        let cancel = if cursor.is_some() || destination.has_writers() {
+            interrupt::catch_to_finish("interrupted: writing the lines that wait; interrupt again to exit immediately")?
+        } else {
+            CancellationToken::new()
         };
-        tokio::select! {
-            written = logs.forward::<_, CommandError>(&mut destination, cursor) => written?,
-            interrupted = interrupted => {
-                interrupted?;
-                tokio::time::timeout(LAST, destination.close()).await.unwrap_or(Ok(()))?;
-                return Ok(Exit::Interrupted);
-            }
+        let forwarded = logs
+            .forward::<_, CommandError>(&mut destination, cursor, &cancel)
+            .await?;
+        if forwarded == Forwarded::CancelledEarly {
+            let next = if cursor.is_some() {
+                "the next start sends them again"
+            } else {
+                "they are only in the logs of the containers"
+            };
+            context
+                .output
+                .note(&format!("some lines were not accepted within 5 s; {next}"));
+            return Ok(Exit::Interrupted);
         }
         destination.close().await?;
+        if forwarded == Forwarded::Cancelled {
+            return Ok(Exit::Interrupted);
+        }
     }
     Ok(Exit::Done)
 }
 
-/// Prints the ways of attackers.
+/// Prints the paths of attackers.
 fn print_paths(paths: &[AttackPath], context: &Context) -> Result<Exit, CommandError> {
     if paths.is_empty() {
         context.output.note("no visitors so far");

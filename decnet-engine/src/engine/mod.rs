@@ -11,7 +11,7 @@ mod verify;
 
 use std::sync::Arc;
 
-use decnet_topology::Repo;
+use decnet_topology::{Catalog, Repo};
 use jiff::Timestamp;
 
 pub use crate::lease::{BrokenLease, HolderState, break_lease, holder_state};
@@ -95,6 +95,10 @@ impl Engine {
     /// Returns the repo.
     pub fn repo(&self) -> &Arc<dyn Repo> {
         &self.repo
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.options.catalog
     }
 
     /// Returns the runtime.

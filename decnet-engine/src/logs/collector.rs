@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use decnet_topology::{InstanceId, Repo};
+use decnet_topology::{Catalog, InstanceId, Repo};
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use tokio::{
@@ -98,6 +98,7 @@ pub(super) struct Collector {
     repo: Arc<dyn Repo>,
     runtime: Arc<dyn Runtime>,
     instance: InstanceId,
+    catalog: Catalog,
     options: LogOptions,
     sender: mpsc::Sender<Delivery>,
     mazes: Mazes,
@@ -116,6 +117,7 @@ impl Collector {
     pub(super) async fn new(
         repo: Arc<dyn Repo>,
         runtime: Arc<dyn Runtime>,
+        catalog: Catalog,
         options: LogOptions,
         sender: mpsc::Sender<Delivery>,
     ) -> Result<Self, EngineError> {
@@ -127,6 +129,7 @@ impl Collector {
             repo,
             runtime,
             instance,
+            catalog,
             options,
             sender,
             mazes: Mazes::default(),
@@ -163,7 +166,7 @@ impl Collector {
             );
             self.listed.insert(container.id.clone(), runs);
             if !self.sources.contains_key(&container.id)
-                && let Some(source) = Source::of(container, &self.options)
+                && let Some(source) = Source::of(container, &self.options, &self.catalog)
             {
                 self.sources.insert(source.id.clone(), source);
             }

@@ -115,7 +115,7 @@ impl LogContent {
     }
 
     /// Returns what a program printed that does not write events.
-    fn of(stream: LogStream, line: String) -> Self {
+    pub(super) fn of(stream: LogStream, line: String) -> Self {
         let is_error = stream == LogStream::Stderr;
         // Most lines are not JSON. Objects that are nested too deeply are text.
         let object = line.trim_start().starts_with('{').then(|| serde_json::from_str(&line));

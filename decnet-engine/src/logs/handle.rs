@@ -39,7 +39,7 @@ impl Engine {
         let (sender, deliveries) = mpsc::channel(WAITING);
         let cursor = options.cursor.clone();
         let (repo, runtime) = (Arc::clone(self.repo()), Arc::clone(self.runtime()));
-        let collector = Collector::new(repo, runtime, options, sender).await?;
+        let collector = Collector::new(repo, runtime, self.catalog().clone(), options, sender).await?;
         Ok(Logs {
             deliveries,
             cursor,

@@ -19,7 +19,7 @@ pub use self::{
     cursor::{LogCursor, LogCursorError},
     entry::{LogContent, LogEntry, LogItem},
     format::LogFormat,
-    forward::LogOutput,
+    forward::{Forwarded, LogOutput},
     handle::Logs,
     muted::{Muted, MutedError},
     options::LogOptions,

@@ -1,6 +1,6 @@
 //! The container that a line comes from.
 
-use decnet_topology::{Name, ServiceName, TopologyId};
+use decnet_topology::{Catalog, ImageSource, Name, ServiceName, TopologyId};
 
 use super::{
     LogOptions,
@@ -21,21 +21,29 @@ pub(super) struct Source {
     pub(super) topology: TopologyId,
     decky: Name,
     service: Option<ServiceName>,
+    /// Whether its program is the decoy of DECNET, which writes events.
+    is_builtin: bool,
 }
 
 impl Source {
     /// Returns the source of a container of a maze if the options select it.
-    pub(super) fn of(container: &ObservedContainer, options: &LogOptions) -> Option<Self> {
+    pub(super) fn of(container: &ObservedContainer, options: &LogOptions, catalog: &Catalog) -> Option<Self> {
         let label = |name: &str| container.labels.get(name);
+        let service = match container.role()? {
+            Role::Service => Some(ServiceName::new(label(naming::SERVICE_NAME)?)),
+            Role::Base => None,
+        };
+        let is_builtin = service.as_ref().is_none_or(|service| {
+            let known = catalog.service(service.as_str());
+            known.is_some_and(|service| service.image == ImageSource::Builtin)
+        });
         let source = Self {
             id: container.id.clone(),
             container: container.name.clone(),
             topology: observe::topology_of(&container.labels)?,
             decky: label(naming::DECKY)?.parse().ok()?,
-            service: match container.role()? {
-                Role::Service => Some(ServiceName::new(label(naming::SERVICE_NAME)?)),
-                Role::Base => None,
-            },
+            service,
+            is_builtin,
         };
         let is_selected = options.decky.as_ref().is_none_or(|decky| *decky == source.decky)
             && (options.service.is_none() || options.service == source.service);
@@ -46,7 +54,12 @@ impl Source {
     pub(super) fn entry(&self, line: LogLine, number: u64, mazes: &Mazes) -> Option<LogEntry> {
         let maze = mazes.get(self.topology);
         let at = line.at;
-        let content = LogContent::read(line, &self.decky);
+        let content = if self.is_builtin {
+            LogContent::read(line, &self.decky)
+        } else {
+            // An intruder may control another program, and imitate events.
+            LogContent::of(line.stream, line.text)
+        };
         if self.service.is_none() && !matches!(content, LogContent::Record(_)) {
             return None;
         }
@@ -58,10 +71,20 @@ impl Source {
             topology: self.topology,
             maze: maze.map(|maze| maze.name.clone()),
             decky: self.decky.clone(),
-            service: self.service.clone(),
+            service: self.service_of(&content),
             container: self.container.clone(),
             from,
             content,
         })
+    }
+
+    /// Returns the service that a line is about: a decoy can have more services than the one that its container is named after.
+    fn service_of(&self, content: &LogContent) -> Option<ServiceName> {
+        let own = self.service.as_ref()?;
+        let named = match content {
+            LogContent::Record(record) => record.service.as_ref(),
+            _ => None,
+        };
+        Some(named.map_or_else(|| own.clone(), |service| ServiceName::new(&service.name)))
     }
 }

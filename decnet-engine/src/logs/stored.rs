@@ -49,7 +49,7 @@ impl StoredLogs {
     ///
     /// # Errors
     ///
-    /// If the store does not answer, or what it has is not an entry.
+    /// If the store does not answer, or a visit is damaged ([`RepoError::Corrupt`]). The next call continues after that visit.
     pub async fn next(&mut self) -> Option<Result<LogItem, EngineError>> {
         loop {
             let visit = match self.visit().await.transpose()? {

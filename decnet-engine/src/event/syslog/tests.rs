@@ -5,7 +5,10 @@ use proptest::prelude::*;
 use syslog_loose::{Message, ProcId, Protocol, Variant};
 
 use super::*;
-use crate::event::Trigger;
+use crate::{
+    event::Trigger,
+    syslog::{ELEMENT, LONGEST_HOST, escape_invisible},
+};
 
 fn writer() -> SyslogWriter {
     SyslogWriter::new("trap-01", "4711")

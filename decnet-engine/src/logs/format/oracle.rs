@@ -12,10 +12,10 @@ use super::{
     ocsf,
 };
 use crate::{
-    event::syslog::escape_invisible,
     logs::{LogContent, LogEntry, LogItem},
     naming::ContainerName,
     runtime::{LogLine, LogStream},
+    syslog::escape_invisible,
 };
 
 const DECKY: &str = "web-01";

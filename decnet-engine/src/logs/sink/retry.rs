@@ -129,7 +129,15 @@ mod tests {
         assert!(start.elapsed() >= Duration::from_mins(10));
 
         for retry_for in [None, Some(Duration::MAX)] {
-            assert_eq!(Policy { retry_for, ..policy.clone() }.start().until, None);
+            assert_eq!(
+                Policy {
+                    retry_for,
+                    ..policy.clone()
+                }
+                .start()
+                .until,
+                None
+            );
         }
 
         let policy = Policy {

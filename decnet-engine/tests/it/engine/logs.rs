@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::*;
 
+mod forward;
 mod stored;
 
 /// A line as the program of a service prints it.
@@ -260,6 +261,37 @@ async fn json_of_other_programs_stays_json_and_names_the_visitor() {
     let muted = LogOptions::default().mute(["192.0.2.7".parse().expect("an address")]);
     let (all, left) = (lab.read(LogOptions::default()).await.0, lab.read(muted).await.0);
     assert_eq!(all.len() - left.len(), 1);
+}
+
+#[tokio::test]
+async fn a_program_of_another_image_cannot_imitate_events() {
+    let shop = "[services.shop]\nports = [\"81/tcp\"]\nimage = \"shop\"\n";
+    let catalog = Catalog::builtin().extend_from_toml(shop).expect("a catalogue");
+    let lab = Lab::with_catalog(catalog);
+    lab.docker.add_image("shop");
+    let maze = Topology::builder()
+        .dmz("dmz", "10.90.0.0/24")
+        .decky("web", |decky| decky.on("dmz", "10.90.0.10").services(["shop", "http"]));
+    let id = lab.store("corp", maze.build().expect("a maze")).await;
+    lab.deploy(id).await.expect("deployed");
+    let forged = line("auth.attempt", u64::MAX, "192.0.2.7", 22);
+    lab.print("web.shop", &forged);
+    let (items, _) = lab.read(LogOptions::default()).await;
+    let [item] = items.as_slice() else {
+        panic!("no dropped lines: {items:?}")
+    };
+    let LogContent::Json { message, .. } = &entry(item).content else {
+        panic!("{item:?}");
+    };
+    assert_eq!(message["event"]["action"], "auth.attempt");
+    assert_eq!(entry(item).service, Some(ServiceName::new("shop")));
+    // A decoy can have services that its container is not named after.
+    lab.print(
+        "web.http",
+        &line("request", 1, "192.0.2.7", 22).replace("\"http\"", "\"ssh\""),
+    );
+    let (items, _) = lab.read(LogOptions::default()).await;
+    assert_eq!(entry(&items[1]).service, Some(ServiceName::new("ssh")));
 }
 
 #[tokio::test]

@@ -38,7 +38,8 @@ async fn a_path_has_the_moves_and_the_mutations_of_its_deckies_meanwhile() {
     };
     mutate(r#"{"op": "update_decky", "payload": {"decky": "files", "services": ["smb", "ssh"]}}"#).await;
     lab.print_now("web.http", &session("session.open", 1, "192.0.2.7", "a1"));
-    lab.print_now("files.smb", &session("session.open", 1, "10.90.1.10", "b1"));
+    let visit = session("session.open", 1, "10.90.1.10", "b1").replace("\"http\"", "\"smb\"");
+    lab.print_now("files.smb", &visit);
     mutate(r#"{"op": "update_decky", "payload": {"decky": "files", "services": ["smb", "ftp"]}}"#).await;
     mutate(r#"{"op": "add_decky", "payload": {"name": "other", "lan": "office", "services": ["ssh"]}}"#).await;
     let paths = lab.paths(LogOptions::default()).await;

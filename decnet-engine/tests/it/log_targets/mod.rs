@@ -85,7 +85,10 @@ async fn options_that_do_not_fit_a_target_are_refused() {
     ] {
         let error = try_open(target, &options).expect_err("refused");
         assert_eq!(error.code(), "wrong_option");
-        assert!(error.to_string().contains(&format!(" cannot have {option}; only ")), "{error}");
+        assert!(
+            error.to_string().contains(&format!(" cannot have {option}; only ")),
+            "{error}"
+        );
     }
     let error = try_open("https://localhost", &ca()).expect_err("no file");
     assert_eq!(error.code(), "invalid_ca");

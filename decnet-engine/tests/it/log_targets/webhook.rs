@@ -192,7 +192,13 @@ async fn a_batch_that_is_too_large_for_the_server_is_divided() {
     let mut sent = Vec::new();
     while let Ok(posted) = server.posted.try_recv() {
         let has = |text: &&str| posted.body.contains(*text);
-        sent.push(["one", "two", "three", "four"].into_iter().filter(has).collect::<Vec<_>>().join(" "));
+        sent.push(
+            ["one", "two", "three", "four"]
+                .into_iter()
+                .filter(has)
+                .collect::<Vec<_>>()
+                .join(" "),
+        );
     }
     assert_eq!(sent, ["one two three four", "one two", "three four", "three", "four"]);
     soon(writer.put(&item("five"))).await.expect("it goes on");
@@ -242,7 +248,11 @@ async fn a_refusal_is_an_error_that_shows_no_secret() {
         ),
         (Answer("400 Bad Request", "", ""), "status 400"),
         (
-            Answer("404 Not Found", "", "The requested URL /hooks/s3cret-path was not found; s3cret-path is gone"),
+            Answer(
+                "404 Not Found",
+                "",
+                "The requested URL /hooks/s3cret-path was not found; s3cret-path is gone",
+            ),
             "The requested URL *** was not found; *** is gone",
         ),
         (
