@@ -6,6 +6,7 @@ mod build;
 mod builtin;
 mod changed;
 mod digest;
+mod mac;
 mod persona;
 mod seccomp;
 mod spec;

@@ -19,6 +19,7 @@ use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 use crate::{
     failure::Failure,
     lines::log,
+    namespace::{Namespace, changes_of_interfaces},
     ports::SocketServer,
     protocol::{EXIT_DONE, NetState, PORTS_SOCKET},
     scan::Detector,
@@ -52,19 +53,38 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
     }
     let no_server = |error| Failure::new("the sockets of services cannot be provided", error);
     let mut server = SocketServer::open(Path::new(PORTS_SOCKET)).map_err(no_server)?;
+    let mut changes = changes_of_interfaces().map_err(no_server)?;
+    publish_interfaces(&mut server);
     loop {
-        let ready = server.serve(&[stop.as_fd(), ended.as_fd()]).map_err(no_server)?;
+        let others = [stop.as_fd(), ended.as_fd(), changes.as_fd()];
+        let ready = server.serve(&others).map_err(no_server)?;
         if ready[0] {
             break;
         }
         if ready[1] {
             reap(&mut ended);
         }
+        if ready[2] {
+            changes.discard();
+            publish_interfaces(&mut server);
+        }
     }
     if let Ok(scans) = scans {
         scans.close();
     }
     Ok(ExitCode::from(EXIT_DONE))
+}
+
+/// Reports the interfaces to the services.
+fn publish_interfaces(server: &mut SocketServer) {
+    match Namespace::open().and_then(|mut namespace| namespace.interfaces()) {
+        Ok(interfaces) => server.publish(interfaces),
+        Err(error) => log(
+            "warn",
+            "the interfaces cannot be read",
+            &serde_json::json!(error.to_string()),
+        ),
+    }
 }
 
 /// Reaps ended processes.

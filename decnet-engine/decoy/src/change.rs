@@ -1,11 +1,11 @@
 //! Compares a namespace with its state. Pure.
 
-use std::fmt;
+use std::{fmt, net::Ipv4Addr};
 
 use crate::{
     netlink::{Entry, Link},
     observed::Observed,
-    protocol::{Deviation, Guard, NetState, Route},
+    protocol::{Deviation, Guard, Mac, NetState, Route},
 };
 
 /// A change to a namespace.
@@ -13,6 +13,8 @@ use crate::{
 pub(crate) enum Change {
     /// Set these guards of an interface.
     Guard { link: u32, guards: Vec<Guard> },
+    /// Set the hardware address of an interface.
+    Mac { link: u32, mac: Mac },
     /// Turn forwarding of packets from an interface on or off.
     Forwarding { link: u32, on: bool },
     /// Add a route, or replace the one with the same destination.
@@ -32,6 +34,7 @@ impl fmt::Display for Change {
                 )
             }
             Self::Guard { link, guards } => write!(f, "set {guards:?} of interface {link}"),
+            Self::Mac { link, mac } => write!(f, "set the hardware address {mac} of interface {link}"),
             Self::PutRoute(route) => write!(f, "route {} via {}", route.to, route.via),
             Self::RemoveRoute(entry) => write!(f, "remove the route to {}", entry.to),
         }
@@ -54,6 +57,10 @@ pub(crate) fn changes(state: &NetState, observed: &Observed) -> Vec<Change> {
         let guards: Vec<Guard> = unguarded(link).map(|(guard, _)| guard).collect();
         let link = link.index;
         (!guards.is_empty()).then_some(Change::Guard { link, guards })
+    }));
+    changes.extend(observed.links.iter().filter_map(|link| {
+        let mac = wrong_mac(state, observed, link)?;
+        Some(Change::Mac { link: link.index, mac })
     }));
     let missing: Vec<Route> = missing_routes(state, observed)
         // Otherwise this would replace the kernel's route of an own subnet.
@@ -107,6 +114,11 @@ pub(crate) fn deviations(state: &NetState, observed: &Observed) -> Vec<Deviation
             value,
         }));
     }
+    deviations.extend(observed.links.iter().filter_map(|link| {
+        wrong_mac(state, observed, link)?;
+        let address = declared(state, observed, link.index).next()?;
+        link.mac.map(|mac| Deviation::OtherMac { address, mac })
+    }));
     deviations.extend(missing_routes(state, observed).map(Deviation::RouteMissing));
     deviations.extend(undeclared_entries(state, observed).map(|entry| Deviation::RouteUndeclared(entry.to)));
     if state.default_route && !observed.entries.iter().any(is_default) {
@@ -121,11 +133,22 @@ fn unguarded(link: &Link) -> impl Iterator<Item = (Guard, u32)> {
     guards.filter(|(guard, value)| *value != guard.wanted()).copied()
 }
 
+/// Returns the hardware address of an interface that has another one.
+fn wrong_mac(state: &NetState, observed: &Observed, link: &Link) -> Option<Mac> {
+    let mac = declared(state, observed, link.index).find_map(|address| state.macs.get(&address))?;
+    Some(*mac).filter(|mac| link.mac.is_some_and(|own| own != *mac))
+}
+
 fn is_declared(state: &NetState, observed: &Observed, link: u32) -> bool {
-    observed
-        .addresses
-        .iter()
-        .any(|one| one.link == link && state.interfaces.contains(&one.address))
+    declared(state, observed, link).next().is_some()
+}
+
+/// Walks the declared addresses of an interface.
+fn declared(state: &NetState, observed: &Observed, link: u32) -> impl Iterator<Item = Ipv4Addr> {
+    let of_link = observed.addresses.iter().filter(move |one| one.link == link);
+    of_link
+        .map(|one| one.address)
+        .filter(|address| state.interfaces.contains(address))
 }
 
 fn is_default(entry: &Entry) -> bool {
@@ -153,8 +176,6 @@ fn undeclared_entries<'a>(state: &'a NetState, observed: &'a Observed) -> impl I
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
     use crate::netlink::Address;
 
@@ -184,6 +205,7 @@ mod tests {
         let link = |index, loopback| Link {
             index,
             loopback,
+            mac: Some(Mac([2, 0x42, 10, 0, 0, u8::try_from(index).unwrap()])),
             forwarding: Some(forwarding),
             // The values on a host that routes and accepts redirects.
             guards: vec![(Guard::AcceptRedirects, 1), (Guard::ReversePathFilter, 2)],
@@ -234,6 +256,9 @@ mod tests {
                     for (guard, value) in link.guards.iter_mut().filter(|(guard, _)| guards.contains(guard)) {
                         *value = guard.wanted();
                     }
+                }
+                Change::Mac { link, mac } => {
+                    after.links.iter_mut().find(|one| one.index == *link).unwrap().mac = Some(*mac);
                 }
                 Change::PutRoute(route) => {
                     after.entries.retain(|one| one.to != route.to || one.priority != 0);
@@ -349,6 +374,26 @@ mod tests {
             deviations(&state, &after),
             [Deviation::RouteMissing(route("10.2.0.0/24", "10.1.0.9"))]
         );
+    }
+
+    #[test]
+    fn hardware_addresses_are_set_on_declared_interfaces_only() {
+        let mut state = state(false, &["10.1.0.5", "10.2.0.5"], &[]);
+        let [one, undeclared] = [1, 9].map(|last| Mac([0, 0x0c, 0x29, 0, 0, last]));
+        state.macs = [
+            (Ipv4Addr::new(10, 1, 0, 5), one),
+            (Ipv4Addr::new(10, 9, 0, 5), undeclared),
+        ]
+        .into();
+        let before = fresh(false);
+        let other = Deviation::OtherMac {
+            address: Ipv4Addr::new(10, 1, 0, 5),
+            mac: before.links[1].mac.unwrap(),
+        };
+        assert!(deviations(&state, &before).contains(&other));
+        let after = check_reached(&state, &before);
+        assert_eq!(after.links[1].mac, Some(one));
+        assert_eq!(after.links[2].mac, before.links[2].mac);
     }
 
     #[test]

@@ -6,9 +6,12 @@ use rustix::{io::Errno, net::netlink::NETFILTER};
 
 use crate::{
     change::Change,
+    kernel::{RTMGRP_IPV4_IFADDR, RTMGRP_LINK},
     netfilter::{self, Table},
-    netlink::{self, Link, Reply},
+    netlink::{self, Address, Link, Reply},
     observed::Observed,
+    ports::Interfaces,
+    protocol::Mac,
     socket::Socket,
 };
 
@@ -34,13 +37,9 @@ impl Namespace {
     pub(crate) fn observe(&mut self) -> io::Result<Observed> {
         let mut observed = Observed {
             links: self.links()?,
+            addresses: self.addresses()?,
             ..Observed::default()
         };
-        for reply in self.ask(netlink::get_addresses)? {
-            if let Reply::Address(address) = reply {
-                observed.addresses.push(address);
-            }
-        }
         for reply in self.ask(netlink::get_routes)? {
             if let Reply::Entry(entry) = reply {
                 observed.entries.push(entry);
@@ -69,6 +68,7 @@ impl Namespace {
         let done = match change {
             Change::Forwarding { link, on, .. } => self.ask(|sequence| netlink::set_forwarding(sequence, *link, *on)),
             Change::Guard { link, guards } => self.ask(|sequence| netlink::set_guards(sequence, *link, guards)),
+            Change::Mac { link, mac } => self.set_mac(*link, *mac),
             Change::PutRoute(route) => self.ask(|sequence| netlink::put_route(sequence, route.to, route.via)),
             Change::RemoveRoute(entry) => self.ask(|sequence| netlink::delete_route(sequence, entry)),
         };
@@ -76,6 +76,31 @@ impl Namespace {
             Err(error) if is_missing(change, &error) => Ok(()),
             done => done.map(|_| ()),
         }
+    }
+
+    /// Sets a hardware address. Neighbours that know the earlier one are told.
+    fn set_mac(&mut self, link: u32, mac: Mac) -> io::Result<Vec<Reply>> {
+        self.ask(|sequence| netlink::announce_changes(sequence, link))?;
+        self.ask(|sequence| netlink::set_mac(sequence, link, mac))
+    }
+
+    /// Reads the addresses of the interfaces other than loopback, with their hardware addresses.
+    pub(crate) fn interfaces(&mut self) -> io::Result<Interfaces> {
+        let (links, addresses) = (self.links()?, self.addresses()?);
+        let with_mac = addresses.iter().filter_map(|one| {
+            let link = links.iter().find(|link| link.index == one.link && !link.loopback)?;
+            Some((one.address, link.mac?))
+        });
+        Ok(with_mac.collect())
+    }
+
+    fn addresses(&mut self) -> io::Result<Vec<Address>> {
+        let replies = self.ask(netlink::get_addresses)?.into_iter();
+        let addresses = replies.filter_map(|reply| match reply {
+            Reply::Address(address) => Some(address),
+            _ => None,
+        });
+        Ok(addresses.collect())
     }
 
     /// Sends a request and reads the complete answer, again if it changed meanwhile.
@@ -93,6 +118,11 @@ impl Namespace {
         }
         Err(io::ErrorKind::ResourceBusy.into())
     }
+}
+
+/// Opens a socket that is readable when interfaces or addresses change.
+pub(crate) fn changes_of_interfaces() -> io::Result<Socket> {
+    Socket::notified_of(RTMGRP_LINK | RTMGRP_IPV4_IFADDR)
 }
 
 /// Returns whether an error means that there is nothing left to remove or to set.

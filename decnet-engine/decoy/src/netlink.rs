@@ -9,13 +9,13 @@ use ipnet::Ipv4Net;
 
 use crate::{
     kernel::{
-        AF_INET, AF_UNSPEC, IFA_ADDRESS, IFA_LOCAL, IFF_LOOPBACK, IFLA_AF_SPEC, IFLA_INET_CONF,
-        IPV4_DEVCONF_FORWARDING, NLA_TYPE_MASK, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REPLACE,
+        AF_INET, AF_UNSPEC, IFA_ADDRESS, IFA_LOCAL, IFF_LOOPBACK, IFLA_ADDRESS, IFLA_AF_SPEC, IFLA_INET_CONF,
+        IPV4_DEVCONF_ARP_NOTIFY, IPV4_DEVCONF_FORWARDING, NLA_TYPE_MASK, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REPLACE,
         NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, RT_SCOPE_UNIVERSE, RT_TABLE_MAIN, RTA_DST, RTA_GATEWAY, RTA_OIF,
         RTA_PRIORITY, RTA_TABLE, RTM_DELROUTE, RTM_F_CLONED, RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, RTM_NEWADDR,
         RTM_NEWLINK, RTM_NEWROUTE, RTM_SETLINK, RTN_UNICAST, RTPROT_KERNEL, RTPROT_REDIRECT, RTPROT_STATIC,
     },
-    protocol::Guard,
+    protocol::{Guard, Mac},
 };
 
 /// The sizes of `struct nlmsghdr` and `struct nlattr`.
@@ -27,6 +27,8 @@ const ATTRIBUTE_HEADER: usize = 4;
 pub(crate) struct Link {
     pub(crate) index: u32,
     pub(crate) loopback: bool,
+    /// The hardware address, if it has six bytes.
+    pub(crate) mac: Option<Mac>,
     /// Whether IPv4 packets from this interface are forwarded. `None` if the interface has no IPv4.
     pub(crate) forwarding: Option<bool>,
     /// The values of the guards that the kernel has.
@@ -99,6 +101,19 @@ pub(crate) fn set_forwarding(sequence: u32, link: u32, on: bool) -> Vec<u8> {
 pub(crate) fn set_guards(sequence: u32, link: u32, guards: &[Guard]) -> Vec<u8> {
     let settings: Vec<_> = guards.iter().map(|guard| (guard.number(), guard.wanted())).collect();
     set_interface(sequence, link, &settings)
+}
+
+/// Makes the kernel announce a later change of the hardware address of an interface to its neighbours, by ARP.
+pub(crate) fn announce_changes(sequence: u32, link: u32) -> Vec<u8> {
+    set_interface(sequence, link, &[(IPV4_DEVCONF_ARP_NOTIFY, 1)])
+}
+
+/// Sets the hardware address of an interface.
+pub(crate) fn set_mac(sequence: u32, link: u32, mac: Mac) -> Vec<u8> {
+    let mut message = Message::new(RTM_SETLINK, NLM_F_REQUEST | NLM_F_ACK, sequence);
+    message.link_header(AF_UNSPEC, link);
+    message.attribute(IFLA_ADDRESS, &mac.0);
+    message.finish()
 }
 
 fn set_interface(sequence: u32, link: u32, settings: &[(u16, u32)]) -> Vec<u8> {
@@ -198,7 +213,9 @@ fn link(body: &[u8]) -> Option<Link> {
         .map_or(&[][..], |(_, settings)| settings);
     // Returned as an array that starts with setting 1, unlike the attributes that set them.
     let setting = |number: u16| u32_at(settings, usize::from(number - 1) * 4);
+    let mac = attributes(body.get(16..)?).find(|(kind, _)| *kind == IFLA_ADDRESS);
     Some(Link {
+        mac: mac.and_then(|(_, mac)| mac.try_into().ok()).map(Mac),
         index: u32_at(body, 4)?,
         loopback: u32_at(body, 8)? & IFF_LOOPBACK != 0,
         forwarding: setting(IPV4_DEVCONF_FORWARDING).map(|value| value != 0),

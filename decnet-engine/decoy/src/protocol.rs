@@ -1,15 +1,21 @@
 //! The types of the JSON between the engine and the program.
 
+mod mac;
 mod persona;
 mod record;
 mod service;
 
-use std::{collections::BTreeSet, fmt, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::Ipv4Addr,
+};
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    mac::{Mac, MalformedMac},
     persona::{Os, Persona},
     record::{
         Action, Decnet, EndReason, Endpoint, EventFields, FileFields, FileHash, Http, HttpBody, HttpRequest,
@@ -67,6 +73,9 @@ pub struct NetState {
     pub default_route: bool,
     /// The decky's addresses, sorted. They identify the interfaces; names do not.
     pub interfaces: Vec<Ipv4Addr>,
+    /// The hardware addresses of interfaces, by their addresses. Others keep the one that they have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub macs: BTreeMap<Ipv4Addr, Mac>,
     /// The routes in addition to those to own subnets, sorted, one per destination.
     pub routes: Vec<Route>,
     /// The own subnets, sorted. Together with the destinations of the routes they are all permitted destinations.
@@ -232,6 +241,13 @@ pub enum Deviation {
         guard: Guard,
         /// The current value.
         value: u32,
+    },
+    /// The interface with this address has another hardware address.
+    OtherMac {
+        /// The address.
+        address: Ipv4Addr,
+        /// The current hardware address.
+        mac: Mac,
     },
     /// A declared route is missing.
     RouteMissing(Route),

@@ -1,11 +1,15 @@
 //! A netlink socket.
 
-use std::{io, os::fd::OwnedFd, time::Duration};
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::Duration,
+};
 
 use rustix::{
     io::Errno,
     net::{
-        AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink::SocketAddrNetlink, recv,
+        AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, netlink::SocketAddrNetlink, recv,
         sendto, socket_with, sockopt,
     },
 };
@@ -32,6 +36,24 @@ impl Socket {
         Ok(socket)
     }
 
+    /// Opens a socket of rtnetlink that gets the notifications of some groups, a bit for each. Requires no capability.
+    pub(crate) fn notified_of(groups: u32) -> io::Result<Self> {
+        let socket = Self::open(None)?;
+        bind(&socket.fd, &SocketAddrNetlink::new(0, groups))?;
+        Ok(socket)
+    }
+
+    /// Discards all notifications that arrived.
+    pub(crate) fn discard(&mut self) {
+        loop {
+            match recv(&self.fd, &mut *self.buffer, RecvFlags::DONTWAIT) {
+                // Some were lost because the buffer was full; the rest follows.
+                Ok(_) | Err(Errno::INTR | Errno::NOBUFS) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
     /// Sets how long [`Socket::receive`] waits until it fails with `WouldBlock`.
     pub(crate) fn set_timeout(&self, timeout: Duration) -> io::Result<()> {
         sockopt::set_socket_timeout(&self.fd, sockopt::Timeout::Recv, Some(timeout))?;
@@ -53,5 +75,11 @@ impl Socket {
             }
         };
         Ok(&self.buffer[..length])
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }

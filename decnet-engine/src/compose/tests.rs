@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use decnet_decoy::protocol::NetState;
+use decnet_decoy::protocol::{self, NetState};
 use decnet_topology::{InstanceId, Lan, LanId, LogSettings, Protocol, ServiceName, TopologyId};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -78,6 +78,7 @@ fn maze(lans: u8) -> Desired {
             network: naming::network(topology(), lan),
             lan: lan.name().clone(),
             ip: Ipv4Addr::from_bits(lan.subnet().network().to_bits() + at),
+            mac: protocol::Mac([2, 0x42, 10, 0, 0, 2]),
             priority: i64::from(lan.is_dmz()),
         });
         let interfaces: Vec<_> = interfaces.collect();

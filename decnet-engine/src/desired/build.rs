@@ -12,6 +12,7 @@ use decnet_topology::{
 use super::bridge;
 use super::builtin::{self, transport};
 use super::digest::digest;
+use super::mac::Macs;
 use super::persona;
 use super::seccomp::Seccomp;
 use super::spec::{
@@ -135,6 +136,7 @@ impl Desired {
         let maker = Maker {
             context,
             ownership: naming::ownership(context.instance, context.topology),
+            macs: Macs::new(context.secret, context.topology),
             seccomp: Seccomp::profile(),
         };
         let mut desired = Self::nothing(context.instance, context.topology);
@@ -174,6 +176,7 @@ impl Desired {
 struct Maker<'s, 'a> {
     context: &'s DesiredContext<'a>,
     ownership: Labels,
+    macs: Macs,
     seccomp: Seccomp,
 }
 
@@ -212,12 +215,14 @@ impl<'a> Maker<'_, 'a> {
     fn base(&self, topology: &Topology, decky: &Decky, routes: &[Route]) -> Result<BaseSpec, DesiredError> {
         let context = self.context;
         let gateway = topology.is_gateway(decky);
+        let system = decky.system(context.catalog);
         let attached = decky.attachments().iter().filter_map(|attachment| {
             let lan = topology.lan(attachment.lan)?;
             Some(InterfaceSpec {
                 network: naming::network(context.topology, lan),
                 lan: lan.name().clone(),
                 ip: attachment.ip,
+                mac: self.macs.of(decky.name().as_str(), system, attachment.ip),
                 priority: i64::from(lan.is_dmz()),
             })
         });
@@ -234,6 +239,10 @@ impl<'a> Maker<'_, 'a> {
             // Answers to visitors of a gateway need it.
             default_route: gateway || egress != Egress::None,
             interfaces: interfaces.iter().map(|interface| interface.ip).collect(),
+            macs: interfaces
+                .iter()
+                .map(|interface| (interface.ip, interface.mac))
+                .collect(),
             routes: routes.iter().map(state_route).collect(),
             lans: lans.iter().map(|lan| lan.subnet()).collect(),
             // The host has an address on the DMZ, and on every LAN if the runtime cannot omit it.
@@ -284,7 +293,7 @@ impl<'a> Maker<'_, 'a> {
             interfaces: Vec::new(),
             publish,
             state: NetState::default(),
-            sysctls: sysctls::of(PacketStyle::of(decky.system(context.catalog))),
+            sysctls: sysctls::of(PacketStyle::of(system)),
             limits: BASE_LIMITS,
             seccomp: self.seccomp.clone(),
             log: LogSpec::new(&context.settings.log),

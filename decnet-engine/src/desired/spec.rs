@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use decnet_decoy::protocol::NetState;
+use decnet_decoy::protocol::{Mac, NetState};
 use decnet_topology::{LogSettings, Name, Port, Protocol, ServiceName};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
@@ -92,6 +92,8 @@ pub struct InterfaceSpec {
     pub lan: Name,
     /// The address.
     pub ip: Ipv4Addr,
+    /// The hardware address. The runtime uses it if it can; the base sets it anyway.
+    pub mac: Mac,
     /// The interface with the highest priority has the default route and the published ports, if the engine supports it
     /// (`GwPriority`, API 1.48).
     pub priority: i64,

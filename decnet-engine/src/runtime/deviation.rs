@@ -19,6 +19,7 @@ fn describe_one(deviation: &Deviation) -> String {
         Deviation::ForwardingOn(ip) => format!("forwarding on: interface {ip}"),
         Deviation::ForwardingOff(ip) => format!("forwarding off: interface {ip}"),
         Deviation::Unguarded { address, guard, value } => format!("{guard:?} is {value}: interface {address}"),
+        Deviation::OtherMac { address, mac } => format!("hardware address {mac}: interface {address}"),
         Deviation::RouteMissing(route) => format!("route missing: {} via {}", route.to, route.via),
         Deviation::RouteUndeclared(to) => format!("undeclared route: {to}"),
         Deviation::DefaultRouteMissing => "default route missing".into(),

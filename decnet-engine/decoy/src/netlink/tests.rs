@@ -56,6 +56,7 @@ fn links_are_read_with_their_forwarding() {
         .bytes
         .extend_from_slice(&[0, 0, 1, 0, 6, 0, 0, 0, 0x43, 0, 1, 0, 0, 0, 0, 0]);
     message.attribute(3, b"eth0\0");
+    message.attribute(IFLA_ADDRESS, &[0, 0x0c, 0x29, 1, 2, 3]);
     message.nest(IFLA_AF_SPEC, |message| {
         message.nest(10, |message| message.attribute(1, &[1, 0, 0, 0]));
         message.nest(2, |message| {
@@ -66,10 +67,22 @@ fn links_are_read_with_their_forwarding() {
     let link = Link {
         index: 6,
         loopback: false,
+        mac: Some(Mac([0, 0x0c, 0x29, 1, 2, 3])),
         forwarding: Some(true),
         guards: vec![(Guard::AcceptRedirects, 1), (Guard::ProxyArp, 0)],
     };
     assert_eq!(replies(&message.finish(), 4), [Reply::Link(link)]);
+}
+
+#[test]
+fn a_hardware_address_is_set_by_one_attribute() {
+    #[rustfmt::skip]
+    let expected = [
+        44, 0, 0, 0,  19, 0,  5, 0,  7, 0, 0, 0,  0, 0, 0, 0,
+        0, 0, 0, 0,  3, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0,
+        10, 0, 1, 0,  0, 12, 41, 1,  2, 3, 0, 0,
+    ];
+    assert_eq!(set_mac(7, 3, Mac([0, 0x0c, 0x29, 1, 2, 3])), expected);
 }
 
 #[test]

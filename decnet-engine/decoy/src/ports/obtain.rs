@@ -15,7 +15,7 @@ use rustix::{
     net::{SocketAddrUnix, connect},
 };
 
-use super::wire::{self, Answer, PORTS_AT_ONCE, Request};
+use super::wire::{self, Answer, Interfaces, MESSAGE_BYTES, PORTS_AT_ONCE, Request};
 use crate::protocol::{Listen, Protocol};
 
 /// The timeout for an answer of the base.
@@ -32,6 +32,21 @@ pub(crate) struct Obtained {
     pub(crate) sockets: Vec<(UdpSocket, u16)>,
 }
 
+/// Reads the interfaces that a base reports. Returns none if this message is not there yet, or if it is another one, and an error if
+/// the base ended.
+pub(crate) fn read_interfaces(read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<Option<Interfaces>> {
+    let mut message = [0; MESSAGE_BYTES];
+    match read(&mut message) {
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(count) => Ok(match serde_json::from_slice(&message[..count]) {
+            Ok(Answer::Interfaces(interfaces)) => Some(interfaces),
+            Ok(Answer::Granted | Answer::Refused(_)) | Err(_) => None,
+        }),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The source of the sockets of a service: its base.
 pub(crate) struct Supplier {
     path: PathBuf,
@@ -43,7 +58,7 @@ impl Supplier {
         Self { path }
     }
 
-    /// Tries until it has the sockets of all ports. Returns none if `stop` became readable first. `complain` gets the reason for
+    /// Tries until it has the sockets of all ports. The base then reports its interfaces. Returns none if `stop` became readable first. `complain` gets the reason for
     /// a failed attempt.
     pub(crate) fn obtain(
         &self,
@@ -58,7 +73,7 @@ impl Supplier {
             .without_max_times();
         let mut pauses = pauses.build();
         loop {
-            match self.try_to_obtain(ports, Some(stop)) {
+            match self.ask(ports, Some(stop), true) {
                 Ok(obtained) => return obtained,
                 Err(error) => complain(&error),
             }
@@ -84,18 +99,25 @@ impl Supplier {
 
     /// Tries once. Returns none if `stop` became readable first.
     pub(crate) fn try_to_obtain(&self, ports: &[Listen], stop: Option<&UnixStream>) -> io::Result<Option<Obtained>> {
+        self.ask(ports, stop, false)
+    }
+
+    /// Tries once. If `watch`, the base then reports its interfaces.
+    fn ask(&self, ports: &[Listen], stop: Option<&UnixStream>, watch: bool) -> io::Result<Option<Obtained>> {
         let base = wire::socket()?;
         connect(&base, &SocketAddrUnix::new(&*self.path)?)?;
         let (mut listeners, mut sockets) = (Vec::new(), Vec::new());
         for ports in ports.chunks(PORTS_AT_ONCE) {
             let listen = ports.to_vec();
-            wire::send(&base, &Request { listen }, &[])?;
+            wire::send(&base, &Request { listen, watch: false }, &[])?;
             if is_readable(stop, Some(&base), Instant::now() + TIMEOUT) {
                 return Ok(None);
             }
             let received = match wire::receive_sockets(&base) {
                 Ok(Some((Answer::Granted, received))) if received.len() == ports.len() => received,
-                Ok(Some((Answer::Granted, _))) => return Err(io::Error::other("not all sockets arrived")),
+                Ok(Some((Answer::Granted | Answer::Interfaces(_), _))) => {
+                    return Err(io::Error::other("not all sockets arrived"));
+                }
                 Ok(Some((Answer::Refused(reason), _))) => return Err(io::Error::other(reason)),
                 Ok(None) => return Err(io::Error::other("the base closed the connection")),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
@@ -108,7 +130,8 @@ impl Supplier {
                 }
             }
         }
-        wire::send(&base, &Request { listen: Vec::new() }, &[])?;
+        let listen = Vec::new();
+        wire::send(&base, &Request { listen, watch }, &[])?;
         for (listener, _) in &listeners {
             listener.set_nonblocking(true)?;
         }

@@ -19,7 +19,7 @@ use rustix::{
     net::{SocketAddrUnix, SocketFlags, accept_with, bind, listen},
 };
 
-use super::wire::{self, Answer, PORTS_AT_ONCE, Request};
+use super::wire::{self, Answer, Interfaces, MOST_INTERFACES, PORTS_AT_ONCE, Request};
 use crate::protocol::{Listen, Protocol};
 
 /// The maximum number of connected services. A decky has only a few.
@@ -39,6 +39,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct SocketServer {
     listener: OwnedFd,
     clients: Vec<Client>,
+    interfaces: Interfaces,
 }
 
 struct Client {
@@ -54,6 +55,8 @@ enum Stage {
     Handed(Instant),
     /// It has all of its sockets. Only its disconnection matters.
     Settled,
+    /// The same, and it gets the interfaces after each change.
+    Watching,
 }
 
 impl SocketServer {
@@ -71,7 +74,17 @@ impl SocketServer {
         Ok(Self {
             listener,
             clients: Vec::new(),
+            interfaces: Interfaces::new(),
         })
+    }
+
+    /// Sends the interfaces of the base to the services that watch them.
+    pub(crate) fn publish(&mut self, interfaces: Interfaces) {
+        self.interfaces = interfaces.into_iter().take(MOST_INTERFACES).collect();
+        let watching = self.clients.iter().filter(|client| client.stage == Stage::Watching);
+        for client in watching {
+            client.report(&self.interfaces);
+        }
     }
 
     /// Waits for work, does it, and returns which of `others` are readable.
@@ -83,7 +96,7 @@ impl SocketServer {
         let mut handed = self.handed();
         self.clients.retain_mut(|client| {
             let ready = clients.next().copied().unwrap_or(PollFlags::empty());
-            client.handle(ready, &mut handed, now)
+            client.handle(ready, &mut handed, now, &self.interfaces)
         });
         if !rest[0].is_empty() {
             self.accept(now);
@@ -106,7 +119,7 @@ impl SocketServer {
             let interest = match client.stage {
                 Stage::Asking(_) if may_ask => PollFlags::IN,
                 Stage::Handed(_) => PollFlags::IN,
-                Stage::Asking(_) | Stage::Settled => PollFlags::empty(),
+                Stage::Asking(_) | Stage::Settled | Stage::Watching => PollFlags::empty(),
             };
             fds.push(PollFd::new(&client.socket, interest));
         }
@@ -146,21 +159,21 @@ impl Stage {
     fn deadline(self) -> Option<Instant> {
         match self {
             Self::Asking(until) | Self::Handed(until) => Some(until),
-            Self::Settled => None,
+            Self::Settled | Self::Watching => None,
         }
     }
 }
 
 impl Client {
     /// Handles a client's input. Returns false if the client must be dropped.
-    fn handle(&mut self, ready: PollFlags, handed: &mut usize, now: Instant) -> bool {
+    fn handle(&mut self, ready: PollFlags, handed: &mut usize, now: Instant, interfaces: &Interfaces) -> bool {
         let was_handed = matches!(self.stage, Stage::Handed(_));
         if self.stage.deadline().is_some_and(|deadline| deadline <= now) {
             return false;
         }
         let may_ask = was_handed || *handed < HANDED;
-        if ready.contains(PollFlags::IN) && may_ask && self.stage != Stage::Settled {
-            let Ok(stage) = self.take_request(now) else {
+        if ready.contains(PollFlags::IN) && may_ask && self.stage.deadline().is_some() {
+            let Ok(stage) = self.take_request(now, interfaces) else {
                 return false;
             };
             *handed -= usize::from(was_handed);
@@ -171,7 +184,7 @@ impl Client {
         !ready.intersects(PollFlags::HUP | PollFlags::ERR)
     }
 
-    fn take_request(&self, now: Instant) -> io::Result<Stage> {
+    fn take_request(&self, now: Instant, interfaces: &Interfaces) -> io::Result<Stage> {
         let request = match wire::receive::<Request>(&self.socket) {
             Ok(Some(request)) => request,
             Ok(None) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -179,15 +192,25 @@ impl Client {
             Err(error) => return Err(self.refuse(error.to_string())),
         };
         if request.listen.is_empty() {
-            return Ok(Stage::Settled);
+            if !request.watch {
+                return Ok(Stage::Settled);
+            }
+            self.report(interfaces);
+            return Ok(Stage::Watching);
         }
         let sockets = bind_all(&request.listen).map_err(|reason| self.refuse(reason))?;
         wire::send(&self.socket, &Answer::Granted, &sockets)?;
         // A further request does not extend the timeout.
         Ok(match self.stage {
             Stage::Handed(until) => Stage::Handed(until),
-            Stage::Asking(_) | Stage::Settled => Stage::Handed(now + TO_RECEIVE),
+            Stage::Asking(_) | Stage::Settled | Stage::Watching => Stage::Handed(now + TO_RECEIVE),
         })
+    }
+
+    /// Sends a client the interfaces.
+    fn report(&self, interfaces: &Interfaces) {
+        // A client that does not read them keeps the earlier ones.
+        let _ = wire::send(&self.socket, &Answer::Interfaces(interfaces.clone()), &[]);
     }
 
     /// Sends a client the reason for a refusal. The client tries again over a new connection.

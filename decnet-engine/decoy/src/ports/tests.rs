@@ -21,34 +21,59 @@ use rustix::{
 use super::{
     obtain::{Obtained, Supplier},
     server::SocketServer,
-    wire::{self, Answer, PORTS_AT_ONCE, Request},
+    obtain::read_interfaces,
+    wire::{self, Answer, Interfaces, MOST_INTERFACES, PORTS_AT_ONCE, Request},
 };
-use crate::protocol::{Listen, Protocol};
+use crate::protocol::{Listen, Mac, Protocol};
 
 /// Longer than any step takes.
 const LONG: Duration = Duration::from_secs(20);
 
+fn interfaces(count: u32) -> Interfaces {
+    (0..count)
+        .map(|number| {
+            let [_, a, b, c] = number.to_be_bytes();
+            (Ipv4Addr::new(10, a, b, c), Mac([0, 0x0c, 0x29, a, b, c]))
+        })
+        .collect()
+}
+
 /// A base whose server runs until it is dropped.
 pub(crate) struct Base {
-    stop: UnixStream,
+    signal: UnixStream,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Base {
     pub(crate) fn start(path: &Path) -> Self {
-        let (signal, stop) = UnixStream::pair().unwrap();
+        let (mut signaled, signal) = UnixStream::pair().unwrap();
         let mut server = SocketServer::open(path).unwrap();
-        let serve = move || while !server.serve(&[signal.as_fd()]).unwrap()[0] {};
+        server.publish(interfaces(1));
+        let serve = move || loop {
+            if server.serve(&[signaled.as_fd()]).unwrap()[0] {
+                let mut count = [0];
+                signaled.read_exact(&mut count).unwrap();
+                if count == [0] {
+                    return;
+                }
+                server.publish(interfaces(count[0].into()));
+            }
+        };
         Self {
-            stop,
+            signal,
             thread: Some(thread::spawn(serve)),
         }
+    }
+
+    /// Publishes this many interfaces, at least one.
+    fn publish(&mut self, count: u8) {
+        self.signal.write_all(&[count]).unwrap();
     }
 }
 
 impl Drop for Base {
     fn drop(&mut self) {
-        self.stop.write_all(b"x").unwrap();
+        self.signal.write_all(&[0]).unwrap();
         let ended = self.thread.take().unwrap().join();
         // A second panic would hide the first.
         assert!(ended.is_ok() || thread::panicking());
@@ -227,6 +252,7 @@ fn a_service_notices_the_end_of_its_base_and_uses_the_next_one() {
     let base = Base::start(&path);
     let service = Service::new(&path, &[tcp(free())]);
     let first = service.obtain().unwrap();
+    watched(&first.base);
     drop(base);
     assert!(matches!(wire::receive::<Answer>(&first.base), Ok(None)));
     drop(first);
@@ -257,6 +283,7 @@ fn an_invalid_request_ends_only_its_connection() {
     let settled = Service::new(&path, &[tcp(0)]).obtain().unwrap();
     let too_many = serde_json::to_vec(&Request {
         listen: vec![tcp(0); PORTS_AT_ONCE + 1],
+        watch: false,
     });
     for garbage in [
         b"GET / HTTP/1.1\r\n\r\n".to_vec(),
@@ -272,6 +299,7 @@ fn an_invalid_request_ends_only_its_connection() {
         assert!(matches!(heard(&socket), Ok(Some(Answer::Refused(_)))), "{garbage:?}");
         assert_ended(&socket);
     }
+    assert_eq!(watched(&settled.base), interfaces(1));
     assert!(matches!(wire::receive::<Answer>(&settled.base), Err(error) if error.kind() == io::ErrorKind::WouldBlock));
     assert_eq!(Service::new(&path, &[tcp(0)]).obtain().unwrap().listeners.len(), 1);
 }
@@ -295,12 +323,61 @@ fn connections_beyond_the_limit_are_refused_until_others_end() {
 fn services_that_do_not_take_their_sockets_delay_others_only_briefly() {
     let (_folder, path) = path();
     let _base = Base::start(&path);
-    let request = Request { listen: vec![tcp(0)] };
+    let request = Request {
+        listen: vec![tcp(0)],
+        watch: false,
+    };
     let greedy: Vec<_> = (0..5).map(|_| connected(&path)).collect();
     for socket in &greedy {
         wire::send(socket, &request, &[]).unwrap();
     }
     assert_eq!(Service::new(&path, &[tcp(0)]).obtain().unwrap().listeners.len(), 1);
+}
+
+/// Waits for the interfaces of a base.
+fn watched(base: &OwnedFd) -> Interfaces {
+    let deadline = Instant::now() + LONG;
+    loop {
+        let read = |buffer: &mut [u8]| Ok(rustix::io::read(base, buffer)?);
+        if let Some(interfaces) = read_interfaces(read).unwrap() {
+            return interfaces;
+        }
+        assert!(Instant::now() < deadline, "the base reports nothing");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_service_gets_the_interfaces_and_each_change_of_them() {
+    let (_folder, path) = path();
+    let mut base = Base::start(&path);
+    let obtained = Service::new(&path, &[tcp(0)]).obtain().unwrap();
+    assert_eq!(watched(&obtained.base), interfaces(1));
+    for count in [3, u8::MAX] {
+        base.publish(count);
+        let all = interfaces(count.into()).into_iter();
+        assert_eq!(watched(&obtained.base), all.take(MOST_INTERFACES).collect());
+    }
+    drop(base);
+    let ended = read_interfaces(|buffer| Ok(rustix::io::read(&obtained.base, buffer)?));
+    assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+}
+
+#[test]
+fn only_a_report_of_interfaces_is_read_as_one() {
+    let read = |message: &[u8]| {
+        read_interfaces(|buffer| {
+            buffer[..message.len()].copy_from_slice(message);
+            Ok(message.len())
+        })
+    };
+    let report = br#"{"interfaces":{"10.0.0.0":"00:0c:29:00:00:00"}}"#;
+    assert_eq!(read(report).unwrap(), Some(interfaces(1)));
+    for other in [&b"\"granted\""[..], b"{\"refused\":\"no\"}", b"{", b"{\"interfaces\":{\"x\":1}}"] {
+        assert_eq!(read(other).unwrap(), None, "{other:?}");
+    }
+    let nothing_yet = read_interfaces(|_| Err(io::ErrorKind::WouldBlock.into()));
+    assert_eq!(nothing_yet.unwrap(), None);
 }
 
 #[test]

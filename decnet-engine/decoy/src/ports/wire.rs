@@ -1,8 +1,10 @@
 //! The messages between a service and its base: JSON texts; an answer may carry sockets.
 
 use std::{
+    collections::BTreeMap,
     io::{self, IoSlice, IoSliceMut},
     mem::MaybeUninit,
+    net::Ipv4Addr,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
 };
 
@@ -12,19 +14,28 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::protocol::Listen;
+use crate::protocol::{Listen, Mac};
 
 /// The maximum number of ports per request. The kernel sends at most 253 descriptors at once.
 pub(super) const PORTS_AT_ONCE: usize = 64;
 
 /// The maximum size of a message.
-const MESSAGE_BYTES: usize = 4096;
+pub(super) const MESSAGE_BYTES: usize = 4096;
+
+/// The hardware addresses of the interfaces of a base, by their addresses.
+pub(crate) type Interfaces = BTreeMap<Ipv4Addr, Mac>;
+
+/// How many interfaces fit into a message.
+pub(super) const MOST_INTERFACES: usize = 64;
 
 /// A request of a service. An empty list confirms that all sockets arrived.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Request {
     pub(super) listen: Vec<Listen>,
+    /// With an empty list: whether the base reports its interfaces, now and after each change.
+    #[serde(default)]
+    pub(super) watch: bool,
 }
 
 /// The answer of the base.
@@ -33,6 +44,8 @@ pub(super) struct Request {
 pub(super) enum Answer {
     /// The message carries the sockets, in the order of the request.
     Granted,
+    /// The interfaces of the base, at most [`MOST_INTERFACES`].
+    Interfaces(Interfaces),
     /// Refused, with the reason.
     Refused(String),
 }

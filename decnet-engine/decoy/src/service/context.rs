@@ -10,7 +10,10 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{persona::Persona, secret::Secret};
-use crate::{journal::Visit, protocol::Protocol};
+use crate::{
+    journal::Visit,
+    protocol::{Mac, Protocol},
+};
 
 /// A service of a decky, which all its conversations share.
 #[derive(Debug, Clone)]
@@ -34,6 +37,8 @@ pub(crate) struct Session {
     pub(crate) remote: SocketAddrV4,
     /// The decky's address that the visitor reached; unspecified if the kernel does not report it.
     pub(crate) local: Ipv4Addr,
+    /// The hardware address of the interface with this address, if the base reported it.
+    pub(crate) mac: Option<Mac>,
     /// The decky's port.
     pub(crate) port: u16,
     /// Random bytes of this conversation, the source of its challenges and ids.
@@ -85,6 +90,7 @@ impl Context {
                 transport,
                 remote: SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, 9), 40000),
                 local: Ipv4Addr::new(10, 9, 0, 2),
+                mac: Some(Mac([0, 0x0c, 0x29, 1, 2, 3])),
                 port,
                 random: Secret::new([9; 32]),
             },

@@ -31,7 +31,7 @@ use crate::{
     failure::Failure,
     journal::Journal,
     lines::log,
-    ports::{Obtained, Supplier},
+    ports::{Obtained, Supplier, read_interfaces},
     protocol::{EXIT_DONE, EXIT_FAILED, EndReason, ServiceState},
 };
 
@@ -141,8 +141,12 @@ impl Server {
             tokio::select! {
                 biased;
                 _ = stop.readable() => break EndReason::Stopped,
-                // The base sends nothing more, so this is its end.
-                _ = base.readable() => break EndReason::Broken,
+                _ = base.readable() => match read_interfaces(|buffer| base.try_read(buffer)) {
+                    Ok(Some(interfaces)) => drop(self.shared.interfaces.send_replace(interfaces)),
+                    Ok(None) => {}
+                    // The base ended.
+                    Err(_) => break EndReason::Broken,
+                },
                 _ = tick.tick() => self.shared.journal().tick(Instant::now()),
             }
         };

@@ -82,7 +82,7 @@ pub(super) fn deviations(
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use decnet_decoy::protocol::NetState;
+    use decnet_decoy::protocol::{Mac, NetState};
     use decnet_topology::LogSettings;
 
     use super::*;
@@ -100,6 +100,7 @@ mod tests {
             network: network(&format!("p_{name}")),
             lan: name.parse().expect("a name"),
             ip: Ipv4Addr::new(10, 0, ip, 2),
+            mac: Mac([2, 0x42, 10, 0, ip, 2]),
             priority: 0,
         };
         BaseSpec {

@@ -5,7 +5,7 @@ use bollard::models::{
 };
 use decnet_topology::InstanceId;
 
-use super::{Docker, GATEWAY_PRIORITY, containers, labels, networks};
+use super::{Docker, GATEWAY_PRIORITY, MAC_OF_ENDPOINT, containers, labels, networks};
 use crate::{
     desired::InterfaceSpec,
     naming::{ContainerName, NetworkName},
@@ -38,6 +38,7 @@ impl Docker {
                 ipv4_address: Some(interface.ip.to_string()),
                 ..EndpointIpamConfig::default()
             }),
+            mac_address: (self.api >= MAC_OF_ENDPOINT && !self.podman).then(|| interface.mac.to_string()),
             gw_priority: (self.api >= GATEWAY_PRIORITY).then_some(interface.priority),
             ..EndpointSettings::default()
         }

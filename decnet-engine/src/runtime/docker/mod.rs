@@ -54,6 +54,9 @@ pub use lazy::LazyDocker;
 /// Since this API, a container can be created with several endpoints.
 const ENDPOINTS_AT_CREATE: ApiVersion = ApiVersion::v1(44);
 
+/// Since this API, each endpoint can have a hardware address.
+const MAC_OF_ENDPOINT: ApiVersion = ApiVersion::v1(44);
+
 /// Since this API, an endpoint can be marked for the default route.
 const GATEWAY_PRIORITY: ApiVersion = ApiVersion::v1(48);
 

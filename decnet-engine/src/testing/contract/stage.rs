@@ -9,7 +9,9 @@ use std::{
     path::PathBuf,
 };
 
-use decnet_decoy::protocol::{BuiltinService, Listen, NetState, Os, Persona, Protocol, SERVICE_VARIABLE, ServiceState};
+use decnet_decoy::protocol::{
+    BuiltinService, Listen, Mac, NetState, Os, Persona, Protocol, SERVICE_VARIABLE, ServiceState,
+};
 use decnet_topology::{InstanceId, LogSettings, ServiceName, TopologyId, short_id};
 
 use crate::{
@@ -150,6 +152,7 @@ impl Lab {
             network: self.network_name(lan),
             lan: lan.parse().expect("name"),
             ip: self.ip(number, host),
+            mac: Mac([0x00, 0x0c, 0x29, 0, number, host]),
             priority: 0,
         }
     }
@@ -266,6 +269,10 @@ const LIMITS: Limits = Limits {
 pub fn state(interfaces: &[InterfaceSpec]) -> NetState {
     let mut state = NetState {
         interfaces: interfaces.iter().map(|interface| interface.ip).collect(),
+        macs: interfaces
+            .iter()
+            .map(|interface| (interface.ip, interface.mac))
+            .collect(),
         ..NetState::default()
     };
     state.sort();

@@ -17,7 +17,7 @@ use tokio::{
 use super::{
     connection,
     conversation::Conversation,
-    shared::{Shared, context, ended},
+    shared::{Shared, ended},
 };
 use crate::{
     protocol::{EndReason, Protocol},
@@ -93,7 +93,7 @@ impl Connections {
         };
         let shared = &self.shared;
         let local = SocketAddrV4::new(local, self.port);
-        let context = context(&self.service, Protocol::Tcp, remote, local);
+        let context = shared.context(&self.service, Protocol::Tcp, remote, local);
         let limits = &shared.limits;
         let (guest, displaced): (u64, Arc<Notify>) =
             shared

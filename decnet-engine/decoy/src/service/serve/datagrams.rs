@@ -13,7 +13,7 @@ use tokio::{sync::watch, time::interval};
 use super::{
     conversation::Conversation,
     datagram_socket::{DatagramSocket, Ends},
-    shared::{Shared, context, ended},
+    shared::{Shared, ended},
 };
 use crate::{
     protocol::{EndReason, Protocol as Transport},
@@ -95,7 +95,7 @@ impl Datagrams {
         if !self.peers.contains_key(&ends) {
             self.make_room();
             let local = SocketAddrV4::new(ends.local, self.port);
-            let context = context(&self.service, Transport::Udp, ends.remote, local);
+            let context = self.shared.context(&self.service, Transport::Udp, ends.remote, local);
             let Some(dialogue) = protocol(&self.service.name).start(&context) else {
                 return;
             };

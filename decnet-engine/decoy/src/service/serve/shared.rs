@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::{
     journal::{Bucket, Journal},
     lines::log,
-    ports::Supplier,
+    ports::{Interfaces, Supplier},
     protocol::{EndReason, Protocol},
     service::{
         context::{Context, Service, Session},
@@ -34,6 +34,8 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) tls: Configurations,
     pub(super) supplier: Supplier,
+    /// The interfaces of the base.
+    pub(super) interfaces: watch::Sender<Interfaces>,
     /// Whether the log has the passwords of visitors.
     pub(super) passwords: bool,
 }
@@ -62,6 +64,7 @@ impl Shared {
             limits,
             tls: Configurations::default(),
             supplier,
+            interfaces: watch::Sender::default(),
             passwords,
         }
     }
@@ -86,28 +89,30 @@ impl Shared {
             log("warn", event, &serde_json::json!(cause));
         }
     }
-}
 
-/// Returns the surroundings of a new conversation.
-pub(super) fn context(
-    service: &Arc<Service>,
-    transport: Protocol,
-    remote: SocketAddrV4,
-    local: SocketAddrV4,
-) -> Context {
-    let mut random = [0; 32];
-    // It fails only before the kernel has its first random bytes. Challenges are then those of the secret.
-    if getrandom(&mut random, GetRandomFlags::empty()).is_err() {
-        random = service.secret.derive("conversation");
-    }
-    Context {
-        service: Arc::clone(service),
-        session: Session {
-            transport,
-            remote,
-            local: *local.ip(),
-            port: local.port(),
-            random: Secret::new(random),
-        },
+    /// Returns the surroundings of a new conversation.
+    pub(super) fn context(
+        &self,
+        service: &Arc<Service>,
+        transport: Protocol,
+        remote: SocketAddrV4,
+        local: SocketAddrV4,
+    ) -> Context {
+        let mut random = [0; 32];
+        // It fails only before the kernel has its first random bytes. Challenges are then those of the secret.
+        if getrandom(&mut random, GetRandomFlags::empty()).is_err() {
+            random = service.secret.derive("conversation");
+        }
+        Context {
+            service: Arc::clone(service),
+            session: Session {
+                transport,
+                remote,
+                local: *local.ip(),
+                mac: self.interfaces.borrow().get(local.ip()).copied(),
+                port: local.port(),
+                random: Secret::new(random),
+            },
+        }
     }
 }

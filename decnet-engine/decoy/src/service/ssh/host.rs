@@ -33,6 +33,7 @@ pub(super) struct Host {
     pub(super) kernel: (&'static str, &'static str),
     pub(super) machine: &'static str,
     pub(super) address: Ipv4Addr,
+    /// The hardware address of the interface, or an invented one if the base does not report it.
     pub(super) mac: String,
     /// The serial number of the first volume of Windows.
     pub(super) volume: String,
@@ -67,7 +68,10 @@ impl Host {
                 "x86_64"
             },
             address: context.session.local,
-            mac: format!("52:54:00:{one:02x}:{two:02x}:{three:02x}"),
+            mac: context.session.mac.map_or_else(
+                || format!("52:54:00:{one:02x}:{two:02x}:{three:02x}"),
+                |mac| mac.to_string(),
+            ),
             volume: format!("{one:02X}{three:02X}-{two:02X}{one:02X}"),
             user: match fields.text("user") {
                 Some(user) if user != "root" => user.to_owned(),

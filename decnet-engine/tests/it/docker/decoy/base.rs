@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use decnet_decoy::protocol::{Deviation, NetState};
+use decnet_decoy::protocol::{Deviation, Mac, NetState};
 
 use super::lab::{Lab, address, docker, eventually, leaf, router, try_docker};
 
@@ -94,6 +94,59 @@ fn a_manually_removed_or_added_network_is_reported_and_nothing_else_breaks() {
     ]);
     docker(&["network", "disconnect", &lab.name("c"), &lab.name("one")]);
     lab.set("one", &state);
+}
+
+/// Returns the hardware address that a base has learned of a neighbour.
+fn neighbour(lab: &Lab, of: &str, ip: &str) -> Option<String> {
+    let pid = lab.inspect(of, "{{.State.Pid}}");
+    let table = std::fs::read_to_string(format!("/proc/{pid}/net/arp")).unwrap();
+    let mut rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row.first() == Some(&ip))?;
+    row.get(3).map(|mac| (*mac).to_owned())
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn hardware_addresses_are_set_and_neighbours_learn_each_change_at_once() {
+    let lab = Lab::new("mac");
+    lab.inner("a", "10.201.15.0/24");
+    lab.inner("b", "10.201.22.0/24");
+    let mac = |last: u8| Mac([0x00, 0x0c, 0x29, 1, 2, last]);
+    let with = |last: u8, own: &[&str]| {
+        let mut state = leaf(own, &[]);
+        state.macs = own
+            .iter()
+            .zip(last..)
+            .map(|(own, last)| (address(own), mac(last)))
+            .collect();
+        state
+    };
+    let (on_a, on_b) = ("10.201.15.10", "10.201.22.10");
+    lab.base("one", &with(1, &[on_a]), &[("a", on_a)]);
+    lab.base("two", &leaf(&["10.201.15.11"], &[]), &[("a", "10.201.15.11")]);
+    lab.base("three", &leaf(&["10.201.22.11"], &[]), &[("b", "10.201.22.11")]);
+    for base in ["one", "two", "three"] {
+        lab.settled(base);
+    }
+    assert!(lab.pings("two", on_a));
+    assert_eq!(neighbour(&lab, "two", on_a), Some(mac(1).to_string()));
+    // While it runs: the neighbour has an entry, and is told of the new one.
+    lab.set("one", &with(3, &[on_a]));
+    eventually("the neighbour is told", || {
+        neighbour(&lab, "two", on_a) == Some(mac(3).to_string())
+    });
+    assert!(lab.pings("two", on_a));
+    // A network that is added later.
+    docker(&["network", "connect", "--ip", on_b, &lab.name("b"), &lab.name("one")]);
+    lab.set("one", &with(3, &[on_a, on_b]));
+    assert!(lab.pings("three", on_b));
+    assert_eq!(neighbour(&lab, "three", on_b), Some(mac(4).to_string()));
+    // Docker gives its own address back, and the base sets the kept one again.
+    docker(&["restart", &lab.name("one")]);
+    lab.settled("one");
+    assert_eq!(lab.check("one").deviations, []);
+    assert!(lab.pings("two", on_a));
+    assert_eq!(neighbour(&lab, "two", on_a), Some(mac(3).to_string()));
 }
 
 #[test]

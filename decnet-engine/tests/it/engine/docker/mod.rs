@@ -3,6 +3,7 @@
 mod broken;
 mod clients;
 mod foreign;
+mod hardware;
 mod intruder;
 mod kernel;
 mod live;
