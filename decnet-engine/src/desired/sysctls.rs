@@ -45,6 +45,7 @@ mod tests {
         };
         let set = |ttl: &str| (Some(ttl.to_owned()), Some("0".to_owned()));
         assert_eq!(seen("windows-server-2019"), set("128"));
+        assert_eq!(seen("windows-server-2016"), (Some("128".to_owned()), None));
         assert_eq!(seen("network-device"), set("255"));
         assert_eq!(seen("controller"), set("30"));
         for system in ["debian-12", "ubuntu-22.04", "embedded-linux", "printer"] {

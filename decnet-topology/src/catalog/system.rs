@@ -20,8 +20,9 @@ pub(crate) const USUAL: &str = "debian-12";
 
 /// How the packets of an operating system look.
 ///
-/// Sources: `T` and `O1` in Nmap's `nmap-os-db` 7.93. The switches are those of Zyxel with `ZyNOS` (Cisco's IOS is the same), the
-/// controllers are Siemens Simatic. HP's printers are like Linux. Windows does not offer timestamps (`netsh int tcp show global`).
+/// Sources: `T`, `TS` and `O1` in Nmap's `nmap-os-db` 7.93. The switches are those of Zyxel with `ZyNOS` (Cisco's IOS is the same), the
+/// controllers are Siemens Simatic. HP's printers are like Linux. Windows answers with timestamps up to version 1703, and without them from 1709
+/// on; Server 2016 is version 1607, Server 2019 is 1809.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PacketStyle {
     /// The TTL of its packets when they are sent.
@@ -39,13 +40,14 @@ impl PacketStyle {
 
     /// Returns the style of a system of the maze document.
     pub fn of(system: &str) -> Self {
-        let ttl = match system {
-            "network-device" => 255,
-            "controller" => 30,
-            windows if windows.starts_with("windows-") => 128,
+        let (ttl, timestamps) = match system {
+            "network-device" => (255, false),
+            "controller" => (30, false),
+            "windows-server-2016" => (128, true),
+            windows if windows.starts_with("windows-") => (128, false),
             _ => return Self::LINUX,
         };
-        Self { ttl, timestamps: false }
+        Self { ttl, timestamps }
     }
 }
 
@@ -60,6 +62,7 @@ mod tests {
             let expected = match *system {
                 "network-device" => (255, false),
                 "controller" => (30, false),
+                "windows-server-2016" => (128, true),
                 windows if windows.contains("windows") => (128, false),
                 _ => (64, true),
             };
