@@ -2,8 +2,8 @@
 //!
 //! Packets to own LANs and to the destinations of declared routes pass; that is the maze. From anywhere else, only published
 //! ports are reachable, and only their answers leave, at a limited rate. Everything else is dropped: the host, the outside,
-//! broadcasts and multicasts on a LAN, the engine's resolver, and IPv6. Packets to the host, to the outside and to the resolver are
-//! copied to the base, which logs them.
+//! broadcasts and multicasts on a LAN, the engine's resolver, and IPv6. All dropped packets on their way out, except broadcasts and
+//! multicasts, are copied to the base, which logs them.
 
 use std::net::Ipv4Addr;
 
@@ -63,14 +63,14 @@ impl Copies {
 
     fn copy(self, rule: Rule) -> Rule {
         match self {
-            Self::All => rule.copy_to(scan::GROUP, scan::DROPPED),
+            Self::All => rule.copy_to(scan::DROPS, scan::DROPPED),
             Self::None => rule,
         }
     }
 
     /// Returns the last rule of a chain, which copies the packets that its policy drops.
     fn rest(self) -> Option<Rule> {
-        (self == Self::All).then(|| self.copy(Rule::ipv4()))
+        (self == Self::All).then(|| self.copy(Rule::all()))
     }
 }
 
@@ -96,7 +96,7 @@ fn table(state: &NetState, copies: Copies) -> Table {
             chain(ChainName::Input, input(state, copies)),
             chain(ChainName::Forward, forward(state, copies)),
             chain(ChainName::Output, output(state, copies)),
-            chain(ChainName::Answers, answers()),
+            chain(ChainName::Answers, answers(copies)),
         ],
     }
 }
@@ -157,7 +157,9 @@ fn output(state: &NetState, copies: Copies) -> Vec<Rule> {
     let mut rules = vec![
         copies.drop(Rule::ipv4().with(End::Destination, RESOLVER)),
         Rule::all().over_loopback().accept(),
-        Rule::not_ipv4().drop(),
+        // The kernel itself sends some of these, where IPv6 is on.
+        Rule::not_ipv4().to_ipv6_multicast().drop(),
+        copies.drop(Rule::not_ipv4()),
     ];
     // The host is on the LAN as well, and its services receive broadcasts.
     let declared = state.broadcast.iter().map(|port| {
@@ -197,9 +199,10 @@ fn output(state: &NetState, copies: Copies) -> Vec<Rule> {
 }
 
 /// Returns the rules for answers that leave the maze, for all published ports together.
-fn answers() -> Vec<Rule> {
+fn answers(copies: Copies) -> Vec<Rule> {
     let limited = |protocol, bytes| Rule::all().of_protocol(protocol).at_most_bytes(bytes, bytes).accept();
-    vec![limited(IPPROTO_TCP, TCP_BYTES), limited(IPPROTO_UDP, UDP_BYTES)]
+    let limited = [limited(IPPROTO_TCP, TCP_BYTES), limited(IPPROTO_UDP, UDP_BYTES)];
+    limited.into_iter().chain(copies.rest()).collect()
 }
 
 /// Returns the rules for forwarded packets. Both ends must be inside: a router forwards no packets between the maze and the

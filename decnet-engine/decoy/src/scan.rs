@@ -1,7 +1,7 @@
 //! Contacts that no service sees: incomplete connections, ports where nothing listens, and packets that the containment drops.
 //!
-//! The packet filter copies datagrams and the packets that open, complete or reset a connection to a netlink group (`NFLOG`).
-//! Joining the group requires `NET_ADMIN`; reading requires nothing. Contacts that a service accepts are in the log of the
+//! The packet filter copies datagrams and the packets that open, complete or reset a connection to a netlink group (`NFLOG`), and the
+//! packets that it drops to another. Joining a group requires `NET_ADMIN`; reading requires nothing. Contacts that a service accepts are in the log of the
 //! service.
 
 mod dropped;
@@ -18,7 +18,7 @@ use std::{
 
 use rustix::{io::Errno, system::uname};
 
-pub(crate) use self::nflog::{BEGINS, COMPLETES, DROPPED, GROUP};
+pub(crate) use self::nflog::{BEGINS, COMPLETES, DROPPED, DROPS, GROUP};
 use self::{
     dropped::Drops,
     nflog::{Copied, Kind, Packet},
@@ -44,10 +44,10 @@ pub(crate) struct Detector {
 }
 
 impl Detector {
-    /// Joins the group.
+    /// Joins the groups.
     pub(crate) fn open() -> io::Result<Self> {
         let mut socket = Socket::open(Some(nflog::SUBSYSTEM))?;
-        for message in nflog::join() {
+        for message in [GROUP, DROPS].into_iter().flat_map(nflog::join) {
             socket.send(&message)?;
             nflog::acknowledge(socket.receive()?)?;
         }
@@ -144,8 +144,8 @@ impl Contacts {
         for packet in packets {
             let packet: Packet = match packet {
                 Copied::Incoming(packet) => packet,
-                Copied::Outgoing(dropped) => {
-                    self.drops.add(dropped, now);
+                Copied::Outgoing { dropped, number } => {
+                    self.drops.add(dropped, number, now);
                     continue;
                 }
             };

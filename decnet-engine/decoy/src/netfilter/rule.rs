@@ -66,6 +66,11 @@ impl Rule {
         Self::all().meta(NFT_META_NFPROTO).compare(false, &[NFPROTO_IPV4])
     }
 
+    /// ... of IPv6 to an address of a group (RFC 4291, section 2.7).
+    pub(crate) fn to_ipv6_multicast(self) -> Self {
+        self.payload(NFT_PAYLOAD_NETWORK_HEADER, 24, 1).compare(true, &[0xff])
+    }
+
     /// ... that leave by the loopback interface, which has the index 1 in every namespace.
     pub(crate) fn over_loopback(self) -> Self {
         self.meta(NFT_META_OIF).compare(true, &1_u32.to_ne_bytes())

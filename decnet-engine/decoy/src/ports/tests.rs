@@ -19,9 +19,9 @@ use rustix::{
 };
 
 use super::{
+    obtain::read_interfaces,
     obtain::{Obtained, Supplier},
     server::SocketServer,
-    obtain::read_interfaces,
     wire::{self, Answer, Interfaces, MOST_INTERFACES, PORTS_AT_ONCE, Request},
 };
 use crate::protocol::{Listen, Mac, Protocol};
@@ -373,7 +373,12 @@ fn only_a_report_of_interfaces_is_read_as_one() {
     };
     let report = br#"{"interfaces":{"10.0.0.0":"00:0c:29:00:00:00"}}"#;
     assert_eq!(read(report).unwrap(), Some(interfaces(1)));
-    for other in [&b"\"granted\""[..], b"{\"refused\":\"no\"}", b"{", b"{\"interfaces\":{\"x\":1}}"] {
+    for other in [
+        &b"\"granted\""[..],
+        b"{\"refused\":\"no\"}",
+        b"{",
+        b"{\"interfaces\":{\"x\":1}}",
+    ] {
         assert_eq!(read(other).unwrap(), None, "{other:?}");
     }
     let nothing_yet = read_interfaces(|_| Err(io::ErrorKind::WouldBlock.into()));

@@ -7,7 +7,8 @@ use std::{
 
 use crate::journal::Dropped;
 
-/// How many targets have counts of their own in one report. All others are counted together.
+/// How many targets have counts of their own in one report. Packets to all others, packets over IPv6 and packets that the kernel could not
+/// copy are counted together.
 const TARGETS: usize = 16;
 /// The delay of the first report.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -19,6 +20,8 @@ const LONGEST: Duration = Duration::from_mins(5);
 pub(super) struct Drops {
     counts: BTreeMap<Dropped, u64>,
     others: u64,
+    /// The number that the kernel gives to the next packet.
+    next: u32,
     due: Instant,
     pause: Duration,
 }
@@ -28,6 +31,7 @@ impl Drops {
         Self {
             counts: BTreeMap::new(),
             others: 0,
+            next: 0,
             due: now,
             pause: SHORTEST,
         }
@@ -37,8 +41,8 @@ impl Drops {
         self.counts.is_empty() && self.others == 0
     }
 
-    /// Counts a packet.
-    pub(super) fn add(&mut self, dropped: Dropped, now: Instant) {
+    /// Counts a packet, and those before it that the kernel could not copy, because the base did not read fast enough.
+    pub(super) fn add(&mut self, dropped: Option<Dropped>, number: Option<u32>, now: Instant) {
         if self.is_empty() {
             // After a pause as long as the last delay, the delay starts short again.
             if now.saturating_duration_since(self.due) > self.pause {
@@ -46,12 +50,18 @@ impl Drops {
             }
             self.due = now + self.pause;
         }
-        if let Some(count) = self.counts.get_mut(&dropped) {
-            *count += 1;
-        } else if self.counts.len() < TARGETS {
-            self.counts.insert(dropped, 1);
-        } else {
-            self.others += 1;
+        if let Some(number) = number {
+            let lost = number.wrapping_sub(self.next);
+            // A smaller number would be that of a group that was joined again.
+            self.others += u64::from(if lost > u32::MAX / 2 { 0 } else { lost });
+            self.next = number.wrapping_add(1);
+        }
+        let is_full = self.counts.len() >= TARGETS;
+        match dropped {
+            Some(dropped) if !is_full || self.counts.contains_key(&dropped) => {
+                *self.counts.entry(dropped).or_default() += 1;
+            }
+            _ => self.others += 1,
         }
     }
 
@@ -91,8 +101,8 @@ mod tests {
         let now = Instant::now();
         let mut drops = Drops::new(now);
         for port in 1..=100 {
-            drops.add(to(port), now);
-            drops.add(to(port), now);
+            drops.add(Some(to(port)), None, now);
+            drops.add(Some(to(port)), None, now);
         }
         assert!(drops.take(Some(now)).is_empty(), "not due yet");
         let taken = drops.take(Some(now + SHORTEST));
@@ -103,13 +113,32 @@ mod tests {
     }
 
     #[test]
+    fn packets_without_a_copy_or_without_a_target_are_counted() {
+        let now = Instant::now();
+        let mut drops = Drops::new(now);
+        let counts = |drops: &mut Drops| drops.take(None);
+        drops.add(Some(to(1)), Some(0), now);
+        assert_eq!(counts(&mut drops), [(Some(to(1)), 1)]);
+        // Three were lost, and one has no target.
+        drops.add(Some(to(1)), Some(4), now);
+        drops.add(None, Some(5), now);
+        assert_eq!(counts(&mut drops), [(Some(to(1)), 1), (None, 4)]);
+        // The numbers start again.
+        drops.add(Some(to(1)), Some(0), now);
+        drops.next = u32::MAX;
+        drops.add(Some(to(1)), Some(u32::MAX), now);
+        drops.add(Some(to(1)), Some(1), now);
+        assert_eq!(counts(&mut drops), [(Some(to(1)), 3), (None, 1)]);
+    }
+
+    #[test]
     fn reports_become_rarer_while_packets_continue() {
         let start = Instant::now();
         let mut drops = Drops::new(start);
         let mut reports = Vec::new();
         for second in 0..3600 {
             let now = start + Duration::from_secs(second);
-            drops.add(to(80), now);
+            drops.add(Some(to(80)), None, now);
             if !drops.take(Some(now)).is_empty() {
                 reports.push(second);
             }
@@ -117,7 +146,7 @@ mod tests {
         assert!(reports.len() < 25, "{reports:?}");
         let later = start + Duration::from_hours(3);
         drops.take(None);
-        drops.add(to(80), later);
+        drops.add(Some(to(80)), None, later);
         assert!(
             !drops.take(Some(later + SHORTEST)).is_empty(),
             "after a silence the delay is short again"

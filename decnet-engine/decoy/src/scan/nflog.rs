@@ -13,16 +13,18 @@ use rustix::{
 use crate::{
     journal::Dropped,
     kernel::{
-        IPPROTO_TCP, IPPROTO_UDP, NFNL_SUBSYS_ULOG, NFULA_CFG_CMD, NFULA_CFG_MODE, NFULA_CFG_TIMEOUT, NFULA_PAYLOAD,
-        NFULA_PREFIX, NFULNL_CFG_CMD_BIND, NFULNL_COPY_PACKET, NFULNL_MSG_CONFIG, NFULNL_MSG_PACKET, NLM_F_ACK,
-        NLM_F_REQUEST,
+        IPPROTO_TCP, IPPROTO_UDP, NFNL_SUBSYS_ULOG, NFULA_CFG_CMD, NFULA_CFG_FLAGS, NFULA_CFG_MODE, NFULA_CFG_TIMEOUT,
+        NFULA_PAYLOAD, NFULA_PREFIX, NFULA_SEQ, NFULNL_CFG_CMD_BIND, NFULNL_CFG_F_SEQ, NFULNL_COPY_PACKET,
+        NFULNL_MSG_CONFIG, NFULNL_MSG_PACKET, NLM_F_ACK, NLM_F_REQUEST,
     },
     netlink::{MESSAGE_HEADER, Message, attributes, ending, messages, u16_at},
     protocol::Protocol,
 };
 
-/// The group of the packet filter. Each network namespace has its own groups.
+/// The group for packets of scans. Each network namespace has its own groups.
 pub(crate) const GROUP: u16 = 1;
+/// The group for packets that the filter drops. The kernel numbers the packets of each group, so those that it could not copy are counted.
+pub(crate) const DROPS: u16 = 2;
 /// The label of a packet that completes a connection.
 pub(crate) const COMPLETES: &str = "completes";
 /// The label of a packet that the filter drops on its way out.
@@ -60,7 +62,12 @@ pub(super) enum Copied {
     /// A packet of a possible scan.
     Incoming(Packet),
     /// A packet that was dropped.
-    Outgoing(Dropped),
+    Outgoing {
+        /// Its ends; none for IPv6.
+        dropped: Option<Dropped>,
+        /// Its number in its group.
+        number: Option<u32>,
+    },
 }
 
 /// The kind of a packet.
@@ -87,21 +94,22 @@ impl Kind {
     }
 }
 
-/// Returns the messages that join the group and request the headers of each packet.
-pub(super) fn join() -> [Vec<u8>; 3] {
+/// Returns the messages that join a group and request the headers and the number of each packet.
+pub(super) fn join(group: u16) -> [Vec<u8>; 4] {
     let [a, b, c, d] = COPIED.to_be_bytes();
     [
-        configuration(1, NFULA_CFG_CMD, &[NFULNL_CFG_CMD_BIND]),
+        configuration(group, 1, NFULA_CFG_CMD, &[NFULNL_CFG_CMD_BIND]),
         // `struct nfulnl_msg_config_mode`
-        configuration(2, NFULA_CFG_MODE, &[a, b, c, d, NFULNL_COPY_PACKET, 0]),
-        configuration(3, NFULA_CFG_TIMEOUT, &LATENCY.to_be_bytes()),
+        configuration(group, 2, NFULA_CFG_MODE, &[a, b, c, d, NFULNL_COPY_PACKET, 0]),
+        configuration(group, 3, NFULA_CFG_TIMEOUT, &LATENCY.to_be_bytes()),
+        configuration(group, 4, NFULA_CFG_FLAGS, &NFULNL_CFG_F_SEQ.to_be_bytes()),
     ]
 }
 
-fn configuration(sequence: u32, kind: u16, value: &[u8]) -> Vec<u8> {
+fn configuration(group: u16, sequence: u32, kind: u16, value: &[u8]) -> Vec<u8> {
     let mut message = Message::new(CONFIG, NLM_F_REQUEST | NLM_F_ACK, sequence);
     // `struct nfgenmsg`: AF_UNSPEC, version 0, and the group in network byte order.
-    let [high, low] = GROUP.to_be_bytes();
+    let [high, low] = group.to_be_bytes();
     message.append(&[0, 0, high, low]);
     message.attribute(kind, value);
     message.finish()
@@ -127,7 +135,11 @@ pub(super) fn packets(datagram: &[u8]) -> impl Iterator<Item = Copied> {
             let (_, payload) = attribute(NFULA_PAYLOAD)?;
             let word = word.strip_suffix(b"\0")?;
             if word == DROPPED.as_bytes() {
-                return dropped(payload).map(Copied::Outgoing);
+                let number = attribute(NFULA_SEQ).and_then(|(_, number)| number.try_into().ok());
+                return Some(Copied::Outgoing {
+                    dropped: dropped(payload),
+                    number: number.map(u32::from_be_bytes),
+                });
             }
             let packet = packet(payload)?;
             let completes = word == COMPLETES.as_bytes();
@@ -207,15 +219,15 @@ mod tests {
     fn incoming(datagram: &[u8]) -> impl Iterator<Item = Packet> {
         packets(datagram).map(|copied| match copied {
             Copied::Incoming(packet) => packet,
-            Copied::Outgoing(dropped) => panic!("{dropped:?}"),
+            Copied::Outgoing { .. } => panic!("{copied:?}"),
         })
     }
 
     #[test]
     fn a_dropped_packet_has_its_target() {
         let read = |packet: &[u8]| match packets(&copied_as(DROPPED, packet)).collect::<Vec<_>>()[..] {
-            [Copied::Outgoing(dropped)] => Some(dropped),
-            _ => None,
+            [Copied::Outgoing { dropped, number: None }] => dropped,
+            ref other => panic!("{other:?}"),
         };
         let dropped = |port| Dropped {
             from: Ipv4Addr::new(10, 0, 0, 9),
@@ -231,6 +243,28 @@ mod tests {
         for length in 0..20 {
             assert_eq!(read(&ip(IPPROTO_TCP, SYN)[..length]), None);
         }
+        let ipv6 = [&[0x60][..], &[0; 39]].concat();
+        assert_eq!(read(&ipv6), None);
+    }
+
+    #[test]
+    fn a_dropped_packet_has_the_number_that_the_kernel_gave_it() {
+        let mut message = Message::new(PACKET, 0, 0);
+        message.append(&[2, 0, 0, 2]);
+        message.attribute(NFULA_PREFIX, format!("{DROPPED}\0").as_bytes());
+        message.attribute(NFULA_PAYLOAD, &ip(IPPROTO_TCP, SYN));
+        message.attribute(NFULA_SEQ, &[0, 0, 1, 2]);
+        let read: Vec<_> = packets(&message.finish()).collect();
+        assert!(
+            matches!(
+                read[..],
+                [Copied::Outgoing {
+                    number: Some(0x102),
+                    ..
+                }]
+            ),
+            "{read:?}"
+        );
     }
 
     #[test]
@@ -273,12 +307,13 @@ mod tests {
 
     #[test]
     fn the_group_is_joined_with_the_kernel_s_messages() {
-        let [bind, mode, timeout] = join();
-        assert_eq!(bind[MESSAGE_HEADER..], [0, 0, 0, 1, 5, 0, 1, 0, 1, 0, 0, 0]);
+        let [bind, mode, timeout, flags] = join(DROPS);
+        assert_eq!(bind[MESSAGE_HEADER..], [0, 0, 0, 2, 5, 0, 1, 0, 1, 0, 0, 0]);
         assert_eq!(
             mode[MESSAGE_HEADER..],
-            [0, 0, 0, 1, 10, 0, 2, 0, 0, 0, 0, 80, 2, 0, 0, 0]
+            [0, 0, 0, 2, 10, 0, 2, 0, 0, 0, 0, 80, 2, 0, 0, 0]
         );
-        assert_eq!(timeout[MESSAGE_HEADER..], [0, 0, 0, 1, 8, 0, 4, 0, 0, 0, 0, 10]);
+        assert_eq!(timeout[MESSAGE_HEADER..], [0, 0, 0, 2, 8, 0, 4, 0, 0, 0, 0, 10]);
+        assert_eq!(flags[MESSAGE_HEADER..], [0, 0, 0, 2, 6, 0, 6, 0, 0, 1, 0, 0]);
     }
 }

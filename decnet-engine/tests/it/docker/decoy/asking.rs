@@ -5,13 +5,13 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener, TcpStream, UdpSocket},
     time::{Duration, Instant},
 };
 
-use decnet_decoy::protocol::{Listen, NetState, Protocol, Published, Target};
+use decnet_decoy::protocol::{Action, Listen, NetState, Protocol, Published, Target};
 
-use super::lab::{Lab, address, eventually, leaf, own_service};
+use super::lab::{Lab, address, docker, eventually, leaf, own_service};
 
 /// How long the tests wait for packets that must not arrive.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -188,6 +188,7 @@ fn answers_that_leave_the_maze_are_bounded_and_a_download_is_whole() {
     /// The limit of the containment: bytes per second, and the same as a burst.
     const UDP_BYTES: f64 = 32.0 * 1024.0;
     const LENGTH: usize = 1400;
+    const PACKETS: usize = 50_000;
     const NET: &str = "10.203.10";
     let lab = Lab::new("bounded");
     create_base(
@@ -210,7 +211,7 @@ fn answers_that_leave_the_maze_are_bounded_and_a_download_is_whole() {
         socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let (_, from) = socket.recv_from(&mut [0; 8]).unwrap();
         let began = Instant::now();
-        let sent = (0..50_000)
+        let sent = (0..PACKETS)
             .filter(|_| socket.send_to(&[0; LENGTH], from).is_ok())
             .count();
         (sent, began.elapsed().as_secs_f64())
@@ -219,6 +220,13 @@ fn answers_that_leave_the_maze_are_bounded_and_a_download_is_whole() {
     #[expect(clippy::cast_precision_loss, reason = "some thousands")]
     let bytes = (sent * (LENGTH + 28)) as f64;
     assert!(sent > 0 && bytes <= UDP_BYTES * (2.0 + took), "{sent} in {took} s");
+
+    // Each of the others is counted. The kernel tells with the next packet if it could not copy some.
+    let resolver = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 11), 53);
+    sends(&lab, 0, resolver).unwrap_err();
+    let dropped = u64::try_from(PACKETS - sent).unwrap() + 1;
+    eventually("all are counted", || counted(&lab, "one") >= dropped);
+    assert_eq!(counted(&lab, "one"), dropped);
 
     // Ten pages of 60 kB, each complete.
     let serving = std::thread::spawn(move || {
@@ -238,6 +246,76 @@ fn answers_that_leave_the_maze_are_bounded_and_a_download_is_whole() {
         }
     });
     assert_eq!(serving.join().unwrap(), [60_000; 10]);
+}
+
+/// Returns how many dropped packets a base has reported.
+fn counted(lab: &Lab, base: &str) -> u64 {
+    let records = lab.records(base).into_iter();
+    records
+        .filter(|record| record.event.action == Action::ContainmentDrop)
+        .filter_map(|record| record.decnet.packets)
+        .sum()
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn ipv6_is_off_and_where_it_is_on_dropped_packets_are_counted() {
+    const NET: &str = "10.203.13";
+    const OTHER: &str = "10.203.14";
+    let lab = Lab::new("ipv6");
+    create_base(&lab, NET, &gateway(NET, &[]));
+    lab.inner("later", &format!("{OTHER}.0/24"));
+    docker(&[
+        "network",
+        "connect",
+        "--ip",
+        &format!("{OTHER}.5"),
+        &lab.name("later"),
+        &lab.name("one"),
+    ]);
+    let multicast = |index| SocketAddrV6::new(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1), 9, 0, index);
+    let addressless = lab.inside("one", move || {
+        let addresses = std::fs::read_to_string("/proc/thread-self/net/if_inet6").unwrap_or_default();
+        let sent = (1..100).filter(|index| {
+            let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0));
+            socket.is_ok_and(|socket| socket.send_to(b"?", multicast(*index)).is_ok())
+        });
+        (addresses, sent.count())
+    });
+    assert_eq!(addressless, (String::new(), 0));
+    assert_eq!(counted(&lab, "one"), 0);
+
+    // Other engines may leave it on.
+    lab.inside("one", || {
+        for (setting, value) in [("accept_dad", "0"), ("disable_ipv6", "0")] {
+            for interface in ["all", "default", "eth0"] {
+                std::fs::write(format!("/proc/sys/net/ipv6/conf/{interface}/{setting}"), value).unwrap();
+            }
+        }
+    });
+    let index = lab.inside("one", || {
+        let addresses = std::fs::read_to_string("/proc/thread-self/net/if_inet6").unwrap();
+        let own = addresses
+            .lines()
+            .find(|line| line.starts_with("fe80"))
+            .unwrap()
+            .to_owned();
+        u32::from_str_radix(own.split_whitespace().nth(1).unwrap(), 16).unwrap()
+    });
+    let sends = |to: SocketAddrV6| {
+        lab.inside("one", move || {
+            let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).unwrap();
+            socket.send_to(b"?", to).map_err(|error| error.kind())
+        })
+    };
+    let refused = Err(io::ErrorKind::PermissionDenied);
+    eventually("the address can be used", || sends(multicast(index)) == refused);
+    let neighbour = SocketAddrV6::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x99), 9, 0, index);
+    assert_eq!([sends(neighbour), sends(neighbour)], [refused; 2]);
+    eventually("both packets to the neighbour are counted", || {
+        counted(&lab, "one") >= 2
+    });
+    assert_eq!(counted(&lab, "one"), 2, "packets to groups are not");
 }
 
 fn eventually_connects(to: SocketAddr) -> TcpStream {
