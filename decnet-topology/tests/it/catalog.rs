@@ -243,11 +243,10 @@ fn a_service_declares_the_udp_ports_that_it_broadcasts_to_and_no_others() {
     };
     let names = declared("\"137/udp\", \"138/udp\"").expect("declared");
     assert_eq!(names.service("names").expect("there").broadcast.len(), 2);
-    assert!(
-        Catalog::builtin()
-            .services()
-            .all(|service| service.broadcast.is_empty())
-    );
+    let builtin = Catalog::builtin();
+    let broadcasting = builtin.services().filter(|service| !service.broadcast.is_empty());
+    let broadcasting: Vec<_> = broadcasting.map(|service| service.name.as_str()).collect();
+    assert_eq!(broadcasting, ["llmnr"]);
     let refused = declared("\"139/tcp\"")
         .expect_err("nobody connects to a whole LAN")
         .to_string();

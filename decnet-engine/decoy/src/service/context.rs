@@ -39,6 +39,8 @@ pub(crate) struct Session {
     pub(crate) local: Ipv4Addr,
     /// The hardware address of the interface with this address, if the base reported it.
     pub(crate) mac: Option<Mac>,
+    /// The multicast group that the visitor sent to, instead of to that address.
+    pub(crate) group: Option<Ipv4Addr>,
     /// The decky's port.
     pub(crate) port: u16,
     /// Random bytes of this conversation, the source of its challenges and ids.
@@ -91,6 +93,7 @@ impl Context {
                 remote: SocketAddrV4::new(Ipv4Addr::new(10, 9, 0, 9), 40000),
                 local: Ipv4Addr::new(10, 9, 0, 2),
                 mac: Some(Mac([0, 0x0c, 0x29, 1, 2, 3])),
+                group: None,
                 port,
                 random: Secret::new([9; 32]),
             },

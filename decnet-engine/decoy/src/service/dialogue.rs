@@ -99,6 +99,8 @@ impl From<&[u8]> for Input {
 pub(crate) struct Turn {
     now: Timestamp,
     pub(super) sent: Vec<Vec<u8>>,
+    /// Whether the datagrams are sent to the group that the visitor sent to.
+    pub(super) to_group: bool,
     pub(super) events: Vec<Event>,
     pub(super) pause: Duration,
     pub(super) silence: Option<Duration>,
@@ -138,6 +140,7 @@ impl Turn {
         Self {
             now,
             sent: Vec::new(),
+            to_group: false,
             events: Vec::new(),
             pause: Duration::ZERO,
             silence: None,
@@ -153,6 +156,12 @@ impl Turn {
     /// Sends bytes. For datagrams, each call is one datagram.
     pub(crate) fn send(&mut self, bytes: impl Into<Vec<u8>>) {
         self.sent.push(bytes.into());
+    }
+
+    /// Sends a datagram to the multicast group that the visitor sent to, instead of to the visitor.
+    pub(crate) fn send_to_group(&mut self, bytes: impl Into<Vec<u8>>) {
+        self.to_group = true;
+        self.send(bytes);
     }
 
     /// Reports an event.

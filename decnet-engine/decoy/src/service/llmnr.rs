@@ -1,7 +1,9 @@
 //! LLMNR (RFC 4795) on 5355 as Windows answers, and multicast DNS (RFC 6762) on 5353 as Avahi answers. Only the own name has an
 //! answer; all names that visitors look for are reported.
 //!
-//! The answer is the address that the visitor reached. Without it there is no answer.
+//! The answer is the address that the visitor reached. Without it there is no answer. Queries come to multicast groups of the LAN. LLMNR
+//! answers to the sender, and not to a datagram that was sent to the own address (section 2.4). Multicast DNS answers to the group,
+//! except a simple resolver, a sender that asks for it, and a datagram that was sent to the own address (section 5.4, 5.5, 6.7).
 
 use std::net::Ipv4Addr;
 
@@ -14,9 +16,18 @@ use super::{
 
 /// The port of multicast DNS.
 const MDNS: u16 = 5353;
+/// The groups by port.
+pub(super) const GROUPS: &[(u16, Ipv4Addr)] = &[
+    (MDNS, Ipv4Addr::new(224, 0, 0, 251)),
+    (5355, Ipv4Addr::new(224, 0, 0, 252)),
+];
 const RESPONSE: u16 = 0x8000;
 const OPCODE: u16 = 0x7800;
 const AUTHORITATIVE: u16 = 0x0400;
+/// LLMNR's bit of a query that had several answers. It has no more (RFC 4795, section 2.1.1).
+const CONFLICT: u16 = 0x0400;
+/// The TTL of the address over multicast DNS.
+const TTL: u32 = 120;
 const IN: u16 = 1;
 /// The bit of a class that asks for an answer to one host, or states that a record is the only one.
 const TOP: u16 = 0x8000;
@@ -27,7 +38,23 @@ struct Llmnr {
     is_mdns: bool,
     /// Whether the visitor is a whole responder of multicast DNS, and not a simple resolver.
     is_responder: bool,
+    /// Whether the visitor sends to the group.
+    is_multicast: bool,
     local: Ipv4Addr,
+}
+
+/// An answer.
+#[derive(Default)]
+struct Answer {
+    bytes: Vec<u8>,
+    to_group: bool,
+}
+
+/// The numbers of the entries of a message.
+struct Counts {
+    questions: u16,
+    answers: u16,
+    authorities: u16,
 }
 
 /// Starts a conversation.
@@ -45,6 +72,7 @@ pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
         name,
         is_mdns,
         is_responder: context.session.remote.port() == MDNS,
+        is_multicast: context.session.group.is_some(),
         local: context.session.local,
     })
 }
@@ -54,12 +82,9 @@ impl Dialogue for Llmnr {
         let datagram = input.take_all();
         let limit = datagram.len().saturating_mul(2);
         match self.read(&datagram, turn) {
-            Some(answer) if answer.len() <= limit => {
-                if !answer.is_empty() {
-                    turn.send(answer);
-                }
-            }
-            Some(_) => {}
+            Some(answer) if answer.bytes.is_empty() || answer.bytes.len() > limit => {}
+            Some(answer) if answer.to_group => turn.send_to_group(answer.bytes),
+            Some(answer) => turn.send(answer.bytes),
             None => turn.report(Event::probe("not this protocol", &datagram)),
         }
     }
@@ -67,17 +92,22 @@ impl Dialogue for Llmnr {
 
 impl Llmnr {
     /// Returns the answer, which is empty if there is none, and nothing for a message that cannot be read.
-    fn read(&self, datagram: &[u8], turn: &mut Turn) -> Option<Vec<u8>> {
+    fn read(&self, datagram: &[u8], turn: &mut Turn) -> Option<Answer> {
         const MOST_QUESTIONS: u16 = 8;
         let mut reader = Reader::new(datagram);
-        let (id, flags, questions) = (reader.u16()?, reader.u16()?, reader.u16()?);
-        reader.bytes(6)?;
+        let (id, flags) = (reader.u16()?, reader.u16()?);
+        let counts = Counts {
+            questions: reader.u16()?,
+            answers: reader.u16()?,
+            authorities: reader.u16()?,
+        };
+        reader.u16()?;
         // Announcements and answers of others, and what is not a query.
         if flags & (RESPONSE | OPCODE) != 0 {
-            return Some(Vec::new());
+            return Some(Answer::default());
         }
         let mut answer = None;
-        for _ in 0..questions.min(MOST_QUESTIONS) {
+        for _ in 0..counts.questions.min(MOST_QUESTIONS) {
             let (name, kind, class) = (reader.name()?, reader.u16()?, reader.u16()?);
             turn.report(Event::Request(Request {
                 method: kind_name(kind).into(),
@@ -88,11 +118,32 @@ impl Llmnr {
                 answer = self.answer(id, &name, kind, class);
             }
         }
-        // LLMNR has one question in a query (RFC 4795, section 2.1.1).
-        Some(answer.filter(|_| self.is_mdns || questions == 1).unwrap_or_default())
+        let is_answered = if self.is_mdns {
+            !self.is_known(&mut reader, &counts)
+        } else {
+            // RFC 4795, section 2.1.1.
+            let is_plain = (counts.questions, counts.answers, counts.authorities) == (1, 0, 0);
+            is_plain && flags & CONFLICT == 0 && self.is_multicast
+        };
+        Some(answer.filter(|_| is_answered).unwrap_or_default())
     }
 
-    fn answer(&self, id: u16, name: &Name, kind: u16, class: u16) -> Option<Vec<u8>> {
+    /// Returns whether the visitor has the address already, for at least half of its time (RFC 6762, section 7.1).
+    fn is_known(&self, reader: &mut Reader<'_>, counts: &Counts) -> bool {
+        const MOST_ANSWERS: u16 = 32;
+        let mut known = || {
+            let (name, kind, class) = (reader.name()?, reader.u16()?, reader.u16()?);
+            let (ttl, length) = (reader.u32()?, reader.u16()?);
+            let value = reader.bytes(length.into())?;
+            let is_own = kind == kind::A && class & !TOP == IN && name.is(&self.name);
+            Some(is_own && value == self.local.octets() && ttl >= TTL / 2)
+        };
+        (0..counts.answers.min(MOST_ANSWERS))
+            .map_while(|_| known())
+            .any(|known| known)
+    }
+
+    fn answer(&self, id: u16, name: &Name, kind: u16, class: u16) -> Option<Answer> {
         let has_address = matches!(kind, kind::A | kind::ANY);
         // Avahi is silent if it has no record of the type. Windows answers without records.
         if self.local.is_unspecified() || self.is_mdns && !has_address {
@@ -115,7 +166,7 @@ impl Llmnr {
             let (ttl, class) = match (self.is_mdns, is_short) {
                 (false, _) => (30, IN),
                 (true, false) => (10, IN),
-                (true, true) => (120, IN | TOP),
+                (true, true) => (TTL, IN | TOP),
             };
             writer.record(&Record {
                 name: name.clone(),
@@ -124,7 +175,10 @@ impl Llmnr {
                 data: Data::A(self.local.octets()),
             });
         }
-        Some(writer.finish())
+        Some(Answer {
+            bytes: writer.finish(),
+            to_group: is_short && self.is_multicast && class & TOP == 0,
+        })
     }
 }
 
@@ -171,9 +225,45 @@ mod tests {
         assert_eq!(ask(5353, &query("web-01.local", 1, 1)), expected);
         let mut responder = context("llmnr", 5353, Protocol::Udp, json!({}));
         responder.session.remote.set_port(5353);
-        let answer = Visitor::start(responder).send(query("web-01.local", 1, 0x8001));
         let expected = b"\0\0\x84\0\0\0\0\x01\0\0\0\0\x06web-01\x05local\0\0\x01\x80\x01\0\0\0\x78\0\x04\x0a\x09\0\x02";
-        assert_eq!(answer, expected);
+        let group = responder.session.group;
+        // Only a query to the group without the bit for an answer to one host is answered to the group.
+        for (sent_to, class, to_group) in [(group, 1, true), (group, 0x8001, false), (None, 1, false)] {
+            responder.session.group = sent_to;
+            let mut visitor = Visitor::start(responder.clone());
+            assert_eq!(visitor.send(query("web-01.local", 1, class)), expected);
+            assert_eq!(visitor.to_group, to_group, "{sent_to:?} {class}");
+        }
+    }
+
+    /// Returns a query with a record in its part for answers.
+    fn knowing(record: &[u8]) -> Vec<u8> {
+        let mut message = query("web-01.local", 1, 1);
+        message[7] = 1;
+        [message, record.to_vec()].concat()
+    }
+
+    #[test]
+    fn an_address_that_the_visitor_knows_is_not_repeated() {
+        let known = |ttl: u8, last: u8| [&b"\xc0\x0c\0\x01\x80\x01\0\0\0"[..], &[ttl, 0, 4, 10, 9, 0, last]].concat();
+        assert_eq!(ask(5353, &knowing(&known(60, 2))), b"");
+        for other in [known(59, 2), known(60, 3), b"\xc0".to_vec()] {
+            assert_ne!(ask(5353, &knowing(&other)), b"", "{other:?}");
+        }
+    }
+
+    #[test]
+    fn llmnr_answers_only_plain_queries_to_the_group() {
+        let mut direct = context("llmnr", 5355, Protocol::Udp, json!({}));
+        direct.session.group = None;
+        let mut visitor = Visitor::start(direct);
+        assert_eq!(visitor.send(query("web-01", 1, 1)), b"");
+        assert_eq!(visitor.events.len(), 1, "it is reported");
+        for (at, value) in [(2, 0x04), (7, 1), (9, 1)] {
+            let mut other = query("web-01", 1, 1);
+            other[at] = value;
+            assert_eq!(ask(5355, &other), b"", "byte {at}");
+        }
     }
 
     #[test]

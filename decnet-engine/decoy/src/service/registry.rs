@@ -1,5 +1,7 @@
 //! The protocols, by the name of their service in the catalogue.
 
+use std::net::Ipv4Addr;
+
 use super::{
     conpot,
     context::Context,
@@ -20,6 +22,8 @@ pub(super) struct Protocol {
     constructor: Option<Constructor>,
     /// The TCP ports on which a connection starts with a TLS handshake.
     pub(super) tls_ports: &'static [u16],
+    /// The multicast groups whose datagrams its UDP ports receive, by port.
+    groups: &'static [(u16, Ipv4Addr)],
     /// Whether the field `banner` is the protocol's own greeting. For other protocols, the banner is sent before anything else.
     pub(super) greets: bool,
 }
@@ -29,6 +33,7 @@ const fn entry(name: &'static str, constructor: Constructor) -> Protocol {
         name,
         constructor: Some(constructor),
         tls_ports: &[],
+        groups: &[],
         greets: false,
     }
 }
@@ -38,8 +43,18 @@ impl Protocol {
         Self { tls_ports, ..self }
     }
 
+    const fn groups(self, groups: &'static [(u16, Ipv4Addr)]) -> Self {
+        Self { groups, ..self }
+    }
+
     const fn greets(self) -> Self {
         Self { greets: true, ..self }
+    }
+
+    /// Returns the multicast group of a UDP port.
+    pub(super) fn group(&self, port: u16) -> Option<Ipv4Addr> {
+        let group = self.groups.iter().find(|(of, _)| *of == port);
+        group.map(|(_, group)| *group)
     }
 
     /// Starts a conversation. Returns none for SSH, which is not a dialogue.
@@ -69,7 +84,7 @@ const PROTOCOLS: &[Protocol] = &[
     entry("imap", imap::new).tls(&[993]).greets(),
     entry("k8s", k8s::new).tls(&[6443]),
     entry("ldap", ldap::new).tls(&[636]),
-    entry("llmnr", llmnr::new),
+    entry("llmnr", llmnr::new).groups(llmnr::GROUPS),
     entry("mongodb", mongodb::new),
     entry("mqtt", mqtt::new),
     entry("mssql", mssql::new),
@@ -97,6 +112,7 @@ const SSH: Protocol = Protocol {
     name: "ssh",
     constructor: None,
     tls_ports: &[],
+    groups: &[],
     greets: true,
 };
 
@@ -129,6 +145,7 @@ impl Dialogue for Bannered {
         self.dialogue.receive(input, turn);
         if self.is_datagram {
             turn.sent.clear();
+            turn.to_group = false;
             turn.send(plain::answer_of(&self.banner, received));
         }
     }

@@ -26,7 +26,9 @@ pub(crate) fn context_on(os: Os, service: &str, port: u16, transport: Protocol, 
     let Value::Object(fields) = fields else {
         panic!("fields are an object")
     };
-    Context::example(os, service, port, transport, fields)
+    let mut context = Context::example(os, service, port, transport, fields);
+    context.session.group = protocol(service).group(port);
+    context
 }
 
 /// A visitor of one service.
@@ -36,6 +38,8 @@ pub(crate) struct Visitor {
     input: Input,
     /// The events so far.
     pub(crate) events: Vec<Event>,
+    /// Whether the last answer was sent to a group.
+    pub(crate) to_group: bool,
     /// The step after the last turn.
     pub(crate) next: Next,
     /// The greeting.
@@ -60,6 +64,7 @@ impl Visitor {
             dialogue,
             input: Input::default(),
             events: Vec::new(),
+            to_group: false,
             next: Next::Continue,
             greeting: Vec::new(),
             context,
@@ -109,6 +114,7 @@ impl Visitor {
         act(&mut *self.dialogue, &mut self.input, &mut turn);
         self.events.append(&mut turn.events);
         self.next = turn.next;
+        self.to_group = turn.to_group;
         turn.sent.concat()
     }
 

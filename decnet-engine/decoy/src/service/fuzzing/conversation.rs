@@ -85,7 +85,9 @@ fn context(port: u8, surroundings: u8) -> Context {
         Value::Object(fields) => fields,
         _ => Map::default(),
     };
-    Context::example(os, service, port, transport, fields)
+    let mut context = Context::example(os, service, port, transport, fields);
+    context.session.group = protocol(service).group(port);
+    context
 }
 
 /// The log that is written.

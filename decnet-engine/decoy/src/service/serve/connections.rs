@@ -93,7 +93,7 @@ impl Connections {
         };
         let shared = &self.shared;
         let local = SocketAddrV4::new(local, self.port);
-        let context = shared.context(&self.service, Protocol::Tcp, remote, local);
+        let context = shared.context(&self.service, Protocol::Tcp, remote, local, None);
         let limits = &shared.limits;
         let (guest, displaced): (u64, Arc<Notify>) =
             shared

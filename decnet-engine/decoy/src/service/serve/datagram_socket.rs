@@ -2,6 +2,7 @@
 //! of a decky with several addresses would not recognise them.
 
 use std::{
+    collections::BTreeSet,
     io::{self, IoSlice, IoSliceMut},
     net::{self, Ipv4Addr, SocketAddrV4},
     os::fd::AsRawFd as _,
@@ -15,10 +16,20 @@ use nix::{
         sockopt::Ipv4PacketInfo,
     },
 };
+use rustix::net::sockopt::{
+    set_ip_add_membership, set_ip_drop_membership, set_ip_multicast_loop, set_ip_multicast_ttl, set_ip_ttl,
+};
 use tokio::{io::Interest, net::UdpSocket};
 
+/// The TTL of everything that a port with a group sends (RFC 6762, section 11; RFC 4795, section 2.5).
+const GROUP_TTL: u32 = 255;
+
 /// The socket of a port.
-pub(super) struct DatagramSocket(UdpSocket);
+pub(super) struct DatagramSocket {
+    socket: UdpSocket,
+    /// The addresses of the interfaces on which it is in its group.
+    joined: BTreeSet<Ipv4Addr>,
+}
 
 /// The ends of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,36 +37,64 @@ pub(super) struct Ends {
     pub(super) remote: SocketAddrV4,
     /// The decky's address, from which answers leave.
     pub(super) local: Ipv4Addr,
+    /// The multicast group that it was sent to.
+    pub(super) group: Option<Ipv4Addr>,
 }
 
 impl DatagramSocket {
     pub(super) fn new(socket: net::UdpSocket) -> io::Result<Self> {
         setsockopt(&socket, Ipv4PacketInfo, &true)?;
-        Ok(Self(UdpSocket::from_std(socket)?))
+        Ok(Self {
+            socket: UdpSocket::from_std(socket)?,
+            joined: BTreeSet::new(),
+        })
     }
 
     /// Receives a datagram. Returns its size and its ends.
     pub(super) async fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Ends)> {
-        self.0
-            .async_io(Interest::READABLE, || receive_now(&self.0, buffer))
+        self.socket
+            .async_io(Interest::READABLE, || receive_now(&self.socket, buffer))
             .await
     }
 
-    /// Sends a datagram if the kernel has room for it.
-    pub(super) fn send(&self, bytes: &[u8], ends: Ends) -> io::Result<()> {
+    /// Joins a group on the interfaces with these addresses, and leaves it on others. Returns an error if one failed.
+    ///
+    /// A group is joined again where it was joined before: an address may have moved to another interface.
+    pub(super) fn join(&mut self, group: Ipv4Addr, own: Vec<Ipv4Addr>) -> io::Result<()> {
+        set_ip_ttl(&self.socket, GROUP_TTL)?;
+        set_ip_multicast_ttl(&self.socket, GROUP_TTL)?;
+        set_ip_multicast_loop(&self.socket, false)?;
+        for address in std::mem::take(&mut self.joined) {
+            // It fails if the interface is gone.
+            let _ = set_ip_drop_membership(&self.socket, &group, &address);
+        }
+        let mut done = Ok(());
+        for address in own {
+            match set_ip_add_membership(&self.socket, &group, &address) {
+                Ok(()) => {
+                    self.joined.insert(address);
+                }
+                Err(error) => done = Err(error.into()),
+            }
+        }
+        done
+    }
+
+    /// Sends a datagram from an address of the decky if the kernel has room for it.
+    pub(super) fn send(&self, bytes: &[u8], local: Ipv4Addr, to: SocketAddrV4) -> io::Result<()> {
         let source = in_pktinfo {
             ipi_ifindex: 0,
             ipi_spec_dst: in_addr {
-                s_addr: u32::from_ne_bytes(ends.local.octets()),
+                s_addr: u32::from_ne_bytes(local.octets()),
             },
             ipi_addr: in_addr { s_addr: 0 },
         };
         let sent = sendmsg(
-            self.0.as_raw_fd(),
+            self.socket.as_raw_fd(),
             &[IoSlice::new(bytes)],
             &[ControlMessage::Ipv4PacketInfo(&source)],
             MsgFlags::MSG_DONTWAIT,
-            Some(&SockaddrIn::from(ends.remote)),
+            Some(&SockaddrIn::from(to)),
         );
         Ok(sent.map(|_| ())?)
     }
@@ -65,14 +104,17 @@ fn receive_now(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, Ends
     let mut space = cmsg_space!(in_pktinfo);
     let mut parts = [IoSliceMut::new(buffer)];
     let received = recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_DONTWAIT)?;
-    let local = received.cmsgs()?.find_map(|message| match message {
-        ControlMessageOwned::Ipv4PacketInfo(info) => Some(Ipv4Addr::from(info.ipi_spec_dst.s_addr.to_ne_bytes())),
+    let of = |address: in_addr| Ipv4Addr::from(address.s_addr.to_ne_bytes());
+    let info = received.cmsgs()?.find_map(|message| match message {
+        ControlMessageOwned::Ipv4PacketInfo(info) => Some((of(info.ipi_spec_dst), of(info.ipi_addr))),
         _ => None,
     });
+    let (local, to) = info.unwrap_or((Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED));
     let remote = received.address.ok_or(io::ErrorKind::InvalidData)?;
     let ends = Ends {
         remote: SocketAddrV4::new(remote.ip(), remote.port()),
-        local: local.unwrap_or(Ipv4Addr::UNSPECIFIED),
+        local,
+        group: Some(to).filter(Ipv4Addr::is_multicast),
     };
     Ok((received.bytes, ends))
 }
@@ -97,8 +139,8 @@ mod tests {
                 visitor.send_to(b"who?", (local, port)).await.unwrap();
                 let mut buffer = [0; 16];
                 let (count, ends) = socket.receive(&mut buffer).await.unwrap();
-                assert_eq!((&buffer[..count], ends.local), (&b"who?"[..], local));
-                socket.send(b"me", ends).unwrap();
+                assert_eq!((&buffer[..count], ends.local, ends.group), (&b"who?"[..], local, None));
+                socket.send(b"me", ends.local, ends.remote).unwrap();
                 let (count, from) = visitor.recv_from(&mut buffer).await.unwrap();
                 assert_eq!((&buffer[..count], from), (&b"me"[..], (local, port).into()));
             }

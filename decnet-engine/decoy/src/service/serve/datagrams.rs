@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddrV4,
+    net::{Ipv4Addr, SocketAddrV4},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -30,6 +30,9 @@ const DATAGRAM_BYTES: usize = 65_536;
 /// The answers have at most this multiple of the request's size, so forged senders gain little.
 const AMPLIFICATION: usize = 2;
 
+/// The shortest time between two datagrams to a group over one interface (RFC 6762, section 6).
+const GROUP_PAUSE: Duration = Duration::from_secs(1);
+
 /// A source and its conversation.
 struct Peer {
     dialogue: Box<dyn Dialogue>,
@@ -48,6 +51,8 @@ pub(super) struct Datagrams {
     /// Gets the reason for the end of the service.
     end: watch::Receiver<Option<EndReason>>,
     peers: BTreeMap<Ends, Peer>,
+    /// When datagrams were sent to a group, by the address of the interface.
+    sent_to_group: BTreeMap<Ipv4Addr, Instant>,
 }
 
 impl Datagrams {
@@ -65,6 +70,7 @@ impl Datagrams {
             shared,
             end,
             peers: BTreeMap::new(),
+            sent_to_group: BTreeMap::new(),
         }
     }
 
@@ -73,11 +79,18 @@ impl Datagrams {
         let mut buffer = vec![0; DATAGRAM_BYTES];
         let mut tick = interval(self.shared.limits.tick);
         let mut end = self.end.clone();
+        let group = protocol(&self.service.name).group(self.port);
+        let mut interfaces = self.shared.interfaces.subscribe();
+        interfaces.mark_changed();
         let reason = loop {
             tokio::select! {
                 biased;
                 reason = ended(&mut end) => break reason,
                 _ = tick.tick() => self.forget(),
+                Ok(()) = interfaces.changed(), if group.is_some() => {
+                    let own: Vec<Ipv4Addr> = interfaces.borrow_and_update().keys().copied().collect();
+                    self.join(group, own);
+                }
                 received = self.socket.receive(&mut buffer) => {
                     // An error is about an earlier answer that could not be delivered.
                     if let Ok((count, ends)) = received {
@@ -91,11 +104,36 @@ impl Datagrams {
         }
     }
 
+    /// Receives what is sent to a group on the interfaces with these addresses.
+    fn join(&mut self, group: Option<Ipv4Addr>, own: Vec<Ipv4Addr>) {
+        self.sent_to_group.retain(|address, _| own.contains(address));
+        let Some(group) = group else {
+            return;
+        };
+        if let Err(error) = self.socket.join(group, own) {
+            self.shared
+                .complain("a multicast group cannot be joined", &error.to_string());
+        }
+    }
+
+    /// Returns whether a datagram may be sent to a group now.
+    fn may_send_to_group(&mut self, local: Ipv4Addr) -> bool {
+        let now = Instant::now();
+        let last = self.sent_to_group.get(&local);
+        let may = last.is_none_or(|last| now.saturating_duration_since(*last) >= GROUP_PAUSE);
+        if may {
+            self.sent_to_group.insert(local, now);
+        }
+        may
+    }
+
     fn receive(&mut self, datagram: &[u8], ends: Ends) {
         if !self.peers.contains_key(&ends) {
             self.make_room();
             let local = SocketAddrV4::new(ends.local, self.port);
-            let context = self.shared.context(&self.service, Transport::Udp, ends.remote, local);
+            let context = self
+                .shared
+                .context(&self.service, Transport::Udp, ends.remote, local, ends.group);
             let Some(dialogue) = protocol(&self.service.name).start(&context) else {
                 return;
             };
@@ -129,8 +167,13 @@ impl Datagrams {
                 break;
             }
             allowed -= answer.len();
+            let to = match ends.group.filter(|_| turn.to_group) {
+                Some(_) if !self.may_send_to_group(ends.local) => break,
+                Some(group) => SocketAddrV4::new(group, self.port),
+                None => ends.remote,
+            };
             // A full buffer of the kernel loses datagrams, as any network may.
-            let _ = self.socket.send(&answer, ends);
+            let _ = self.socket.send(&answer, ends.local, to);
         }
     }
 

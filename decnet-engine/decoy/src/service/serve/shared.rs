@@ -1,7 +1,7 @@
 //! What all conversations share.
 
 use std::{
-    net::SocketAddrV4,
+    net::{Ipv4Addr, SocketAddrV4},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -97,6 +97,7 @@ impl Shared {
         transport: Protocol,
         remote: SocketAddrV4,
         local: SocketAddrV4,
+        group: Option<Ipv4Addr>,
     ) -> Context {
         let mut random = [0; 32];
         // It fails only before the kernel has its first random bytes. Challenges are then those of the secret.
@@ -110,6 +111,7 @@ impl Shared {
                 remote,
                 local: *local.ip(),
                 mac: self.interfaces.borrow().get(local.ip()).copied(),
+                group,
                 port: local.port(),
                 random: Secret::new(random),
             },

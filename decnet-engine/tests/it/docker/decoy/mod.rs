@@ -8,6 +8,7 @@ mod changes;
 mod containment;
 mod faults;
 mod lab;
+mod multicast;
 mod routing;
 mod scan;
 mod service;

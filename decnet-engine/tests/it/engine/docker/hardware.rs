@@ -8,7 +8,10 @@ use super::{verifying::verify, *};
 fn neighbours(base: &str) -> BTreeMap<Ipv4Addr, String> {
     let pid = docker(&["inspect", "--format", "{{.State.Pid}}", base]);
     let table = std::fs::read_to_string(format!("/proc/{pid}/net/arp")).expect("the daemon's host, as root");
-    let rows = table.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
+    let rows = table
+        .lines()
+        .skip(1)
+        .map(|row| row.split_whitespace().collect::<Vec<_>>());
     rows.map(|row| (row[0].parse().expect("an address"), row[3].to_owned()))
         .collect()
 }
@@ -47,7 +50,10 @@ async fn neighbours_see_an_address_that_fits_the_persona_and_stays_when_a_base_i
         assert_eq!(own.values().collect::<std::collections::BTreeSet<_>>().len(), 4);
         // Dell or HP, and Siemens.
         let starts = |address, with: &[&str]| with.iter().any(|prefix| own[&address].starts_with(prefix));
-        assert!(starts(desk, &["d4:be:d9", "50:9a:4c", "3c:52:82", "40:b0:34"]), "{own:?}");
+        assert!(
+            starts(desk, &["d4:be:d9", "50:9a:4c", "3c:52:82", "40:b0:34"]),
+            "{own:?}"
+        );
         assert!(starts(plc, &["00:1b:1b", "00:0e:8c", "28:63:36"]), "{own:?}");
 
         let base = |name: &str| {
