@@ -4,3 +4,4 @@
 mod contract;
 mod mazes;
 mod programs;
+mod public_images;

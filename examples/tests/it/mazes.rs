@@ -69,7 +69,7 @@ fn public() -> Catalog {
 }
 
 /// The services of the catalogue of public images.
-fn public_services() -> Vec<Service> {
+pub(crate) fn public_services() -> Vec<Service> {
     let catalog = public();
     let own = catalog
         .services()
