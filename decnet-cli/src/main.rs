@@ -9,6 +9,7 @@ mod command_error;
 mod commands;
 mod confirm;
 mod context;
+mod descriptors;
 mod destination;
 mod duration;
 mod exit;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     };
     let output = Output::new(&cli.globals);
     log::start(&cli.globals, output);
+    descriptors::raise();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report::failure(&CommandError::Threads(error), output).into(),

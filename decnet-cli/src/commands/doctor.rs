@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{
-    Check, Engine, Verdict,
+    Check, Engine, Runtime, RuntimeError, Scope, Verdict,
     doctor::{check_hosts, check_runtime, check_statuses},
 };
 use decnet_topology::Repo;
@@ -11,6 +11,7 @@ use super::db;
 use crate::{
     command_error::CommandError,
     context::Context,
+    descriptors,
     exit::Exit,
     globals::EngineFlags,
     output::{Output, Style},
@@ -22,8 +23,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Check the prerequisites of mazes.
 ///
-/// It checks Docker, the kernel, the database, leftovers on Docker, whether the host forwards the packets of running mazes, and
-/// whether visitors of their published ports are visible.
+/// It checks Docker, the kernel, the database, leftovers on Docker, the limit of file descriptors, whether the host forwards the
+/// packets of running mazes, and whether visitors of their published ports are visible.
 ///
 /// Exits with status 1 if something fails; a warning is not a failure.
 #[derive(Debug, clap::Args)]
@@ -41,6 +42,7 @@ pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, Comman
         Err(error) => checks.push(failed("docker", "", &error)),
         Ok(docker) => {
             checks.extend(check_runtime(&docker, repo.as_deref()).await);
+            checks.extend(limit(&docker, repo.as_deref()).await);
             if let Some(repo) = repo {
                 match engine(context, repo).await {
                     Ok(engine) => checks.extend(check_hosts(&engine).await),
@@ -97,6 +99,13 @@ async fn engine(context: &Context, repo: Arc<dyn Repo>) -> Result<Engine, Comman
     context
         .engine_on(repo, context.catalog()?, EngineFlags::default())
         .await
+}
+
+/// Checks the limit of file descriptors. A daemon or a store that does not answer is reported by other checks.
+async fn limit(docker: &dyn Runtime, repo: Option<&dyn Repo>) -> Option<Check> {
+    let instance = repo?.instance().await.ok()?;
+    let observed: Result<_, RuntimeError> = docker.list(Scope::Instance(instance)).await;
+    Some(descriptors::check(observed.ok()?.containers.len()))
 }
 
 fn failed(what: &'static str, subject: &str, error: &CommandError) -> Check {
