@@ -13,7 +13,7 @@ const HIDDEN: &str = "***";
 const REMEMBERED: usize = 16;
 
 /// A value after one of these is a password. They may be the end of a longer word (`db_password`).
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 18] = [
     "password",
     "passwd",
     "passphrase",
@@ -21,7 +21,12 @@ const KEYS: [&str; 13] = [
     "pass",
     "pwd",
     "secret",
+    "secret_key",
+    "secret_access_key",
+    "access_key",
     "token",
+    "bearer",
+    "rediscli_auth",
     "apikey",
     "api_key",
     "api-key",
@@ -30,19 +35,60 @@ const KEYS: [&str; 13] = [
 ];
 
 /// After one of these words, the rest of a line is a login.
-const LOGINS: [&str; 8] = [
+const LOGINS: [&str; 11] = [
     "pass",
     "login",
     "auth",
     "auth2",
     "authenticate",
     "authorization:",
+    "proxy-authorization:",
+    "convertto-securestring",
+    "wpa_passphrase",
     "setuser",
     "htpasswd",
 ];
 
-/// Programs with a password after `-p` or `-a`.
-const PROGRAMS: [&str; 6] = ["sshpass", "mysql", "mariadb", "mongo", "redis-cli", "plink"];
+/// Programs that have a command `login` with a password in its options.
+const LOGIN_PROGRAMS: [&str; 5] = ["docker", "podman", "helm", "oc", "az"];
+
+/// The options of programs that a password follows, as the next word or, for options of two characters, in the same word. A name
+/// stands for all programs that start with it.
+const OPTIONS: [(&str, &[&str]); 27] = [
+    ("7z", &["-p"]),
+    ("cme", &["-p"]),
+    ("crackmapexec", &["-p"]),
+    ("evil-winrm", &["-p"]),
+    ("hydra", &["-p"]),
+    ("ipmitool", &["-P"]),
+    ("ldap", &["-w"]),
+    ("ldappasswd", &["-s", "-a"]),
+    ("mariadb", &["-p"]),
+    ("medusa", &["-p"]),
+    ("mongo", &["-p"]),
+    ("mysql", &["-p"]),
+    ("netexec", &["-p"]),
+    ("nxc", &["-p"]),
+    ("plink", &["-pw"]),
+    ("pscp", &["-pw"]),
+    ("psexec", &["-p"]),
+    ("psftp", &["-pw"]),
+    ("rar", &["-p"]),
+    ("rdesktop", &["-p"]),
+    ("redis-cli", &["-a"]),
+    ("schtasks", &["/p", "/rp"]),
+    ("smbmap", &["-p"]),
+    ("snmp", &["-A", "-X"]),
+    ("sshpass", &["-p"]),
+    ("unzip", &["-P"]),
+    ("zip", &["-P"]),
+];
+
+/// Options with a user and a password as one word: `bob:x`, `bob%x`.
+const USERS: [&str; 6] = ["--proxy-user=", "--proxy-user", "--user=", "--user", "-u", "-U"];
+
+/// A password follows in the same word, after any program: those of `xfreerdp`.
+const PREFIXES: [&str; 2] = ["/p:", "/gp:"];
 
 /// Leaves out the passwords of one conversation.
 #[derive(Debug)]
@@ -123,20 +169,35 @@ impl Hiding {
 /// Hides the rest of a line after the words of logins.
 fn without_logins(line: &str) -> String {
     let lower = line.to_ascii_lowercase();
-    // The password of `echo root:x | chpasswd` is before the program.
-    if let Some(at) = lower.rfind("passwd").filter(|at| lower[..*at].contains('|')) {
+    // The password of `echo root:x | chpasswd` or `echo x | sudo -S id` is before the program.
+    let reader = lower.rfind("passwd").max(lower.rfind("sudo -s"));
+    if let Some(at) = reader.filter(|at| lower[..*at].contains('|')) {
         let pipe = lower[..at].rfind('|').unwrap_or_default();
         return format!("{HIDDEN} {}", &line[pipe..]);
+    }
+    // `chpasswd <<< root:x`
+    if let Some(text) = reader.and_then(|at| lower[at..].find("<<<").map(|text| at + text)) {
+        return format!("{} {HIDDEN}", &line[..text + 3]);
     }
     let words = words(line);
     let is = |at: usize, word: &str| words.get(at).is_some_and(|found| found.2.eq_ignore_ascii_case(word));
     if is(0, "net") && is(1, "user") && words.len() > 3 {
         return format!("{} {HIDDEN}", &line[..words[2].1]);
     }
+    if let Some(at) = (0..words.len()).find(|at| is(*at, "openssl") && is(at + 1, "passwd")) {
+        return format!("{} {HIDDEN}", &line[..words[at + 1].1]);
+    }
+    if let Some(at) = (0..words.len()).find(|at| is(*at, "net") && is(at + 1, "use")) {
+        return without_share_password(line, &words[at + 2..]);
+    }
     let login = words.iter().enumerate().find(|(at, (_, _, word))| {
-        let word = word.trim_start_matches(['"', '\'']).to_ascii_lowercase();
+        let word = word.trim_start_matches(['"', '\'', '(']).to_ascii_lowercase();
+        let follows_program = || *at > 0 && LOGIN_PROGRAMS.iter().any(|program| is(at - 1, program));
         // `pass` and `login` are verbs at the start, which may follow the tag of a command.
-        LOGINS.contains(&word.as_str()) && (*at < 2 || !matches!(word.as_str(), "pass" | "login"))
+        let is_verb = matches!(word.as_str(), "pass" | "login");
+        LOGINS.contains(&word.as_str()) && (!is_verb || *at < 2 || follows_program())
+            // An option and a header: `-H"Authorization: Basic …"`.
+            || word.ends_with("authorization:")
     });
     match login {
         Some((_, (_, end, _))) if line[*end..].trim().is_empty() => line.into(),
@@ -145,45 +206,112 @@ fn without_logins(line: &str) -> String {
     }
 }
 
+/// Hides the password of `net use Z: \\web\c x /user:bob`: the word that is nothing else.
+fn without_share_password(line: &str, arguments: &[(usize, usize, &str)]) -> String {
+    let is_password = |word: &str| {
+        let is_device = word.ends_with(':') && word.len() == 2;
+        !is_device && word != "*" && !word.starts_with(['/', '\\', '-', '"', '\''])
+    };
+    let (mut shown, mut copied) = (String::new(), 0);
+    for (start, end, word) in arguments {
+        if is_password(word) {
+            shown.push_str(&line[copied..*start]);
+            shown.push_str(HIDDEN);
+            copied = *end;
+        }
+    }
+    shown + &line[copied..]
+}
+
 /// Hides the values of options that programs read a password or a user with a password from.
 fn without_options(line: &str) -> String {
     let words = words(line);
-    let has_program = words.iter().any(|(_, _, word)| {
-        let name = word.rsplit('/').next().unwrap_or(word);
-        PROGRAMS.iter().any(|program| name.starts_with(program))
-    });
-    let mut shown = String::new();
-    let mut copied = 0;
+    let mut programs: Vec<&str> = Vec::new();
+    let (mut shown, mut copied) = (String::new(), 0);
     for (at, (start, end, word)) in words.iter().enumerate() {
-        let value = words.get(at + 1);
-        let (from, to) = match *word {
-            "-p" | "-a" if has_program => match value {
-                Some((start, end, _)) => (*start, *end),
-                None => continue,
-            },
-            word if has_program && (word.starts_with("-p") || word.starts_with("-a")) => (start + 2, *end),
-            "-u" | "-U" | "--user" => {
-                match value.and_then(|(start, end, word)| Some((start + word.find([':', '%'])? + 1, *end))) {
-                    Some(range) => range,
-                    None => continue,
-                }
-            }
-            word if word.starts_with("-u") || word.starts_with("-U") || word.starts_with("--user=") => {
-                match word.find([':', '%']) {
-                    Some(colon) => (start + colon + 1, *end),
-                    None => continue,
-                }
-            }
-            _ => continue,
-        };
-        if from >= copied {
+        let name = word.rsplit(['/', '\\']).next().unwrap_or(word);
+        programs.push(name.trim_start_matches(['"', '\'', '(']));
+        let next = words.get(at + 1).copied();
+        if let Some((from, to)) = secret(word, *start, *end, next, &programs)
+            && from >= copied
+        {
+            let value = if from < *end {
+                *start
+            } else {
+                next.map_or(from, |(start, _, _)| start)
+            };
+            let (from, to) = unquoted(line, value, from, to);
             shown.push_str(&line[copied..from]);
             shown.push_str(HIDDEN);
             copied = to;
         }
+        // The next program has other options.
+        if matches!(*word, "|" | "||" | "&&" | ";" | "&") || word.ends_with(';') {
+            programs.clear();
+        }
     }
-    shown.push_str(&line[copied..]);
-    shown
+    shown + &line[copied..]
+}
+
+/// Returns the range of the password that a word of a command has, or announces.
+fn secret(
+    word: &str,
+    start: usize,
+    end: usize,
+    next: Option<(usize, usize, &str)>,
+    programs: &[&str],
+) -> Option<(usize, usize)> {
+    let runs = |name: &str| programs.iter().any(|program| program.starts_with(name));
+    let lower = word.to_ascii_lowercase();
+    if let Some(prefix) = PREFIXES.iter().find(|prefix| lower.starts_with(**prefix)) {
+        return Some((start + prefix.len(), end));
+    }
+    let options = OPTIONS.iter().filter(|(program, _)| runs(program));
+    for option in options.flat_map(|(_, options)| options.iter()) {
+        if word == *option {
+            return next.map(|(start, end, _)| (start, end));
+        }
+        if option.len() == 2 && word.starts_with(option) {
+            return Some((start + option.len(), end));
+        }
+    }
+    if let Some(option) = USERS.iter().find(|option| word.starts_with(**option)) {
+        let separators: &[char] = if runs("lftp") { &[','] } else { &[':', '%'] };
+        if word == *option {
+            let (start, end, user) = next?;
+            return Some((start + user.find(separators)? + 1, end));
+        }
+        return Some((start + word.find(separators)? + 1, end));
+    }
+    let is_share = |word: &&str| word.starts_with("//") || word.starts_with('\\');
+    match programs {
+        // `smbclient //web/c x`
+        [.., program, _] if program.starts_with("smbclient") && is_share(&word) => {
+            let (start, end, value) = next?;
+            (!value.starts_with('-')).then_some((start, end))
+        }
+        // `psexec.py corp/bob:x@web`
+        _ if runs("impacket-") || programs.iter().any(|program| program.ends_with(".py")) => {
+            let (colon, host) = (word.find(':')?, word.rfind('@')?);
+            (colon < host && !word.contains("://")).then_some((start + colon + 1, start + host))
+        }
+        _ => None,
+    }
+}
+
+/// Returns the range of a password without its quotes. It is longer if they have spaces between them. `value` is the start of the
+/// word with the password.
+fn unquoted(line: &str, value: usize, from: usize, to: usize) -> (usize, usize) {
+    let quote = line[value..to]
+        .char_indices()
+        .find(|(_, found)| matches!(found, '"' | '\''));
+    let Some((open, quote)) = quote.map(|(at, quote)| (value + at + 1, quote)) else {
+        return (from, to);
+    };
+    match line[open..].find(quote).map(|at| open + at) {
+        Some(close) if close + 1 >= to => (from.max(open), close),
+        _ => (from, to),
+    }
 }
 
 /// Hides values after words like `password`: `password=x`, `"password": "x"`, `<password>x<`, `--password x`, `PASSWORD 'x'`.

@@ -51,8 +51,103 @@ fn what_looks_like_a_password_is_hidden_in_commands() {
         ("export DB_PASSWORD=hunter2 X=1", "export DB_PASSWORD=*** X=1"),
         ("net user bob hunter2 /add", "net user bob ***"),
         ("docker login -u bob -p hunter2", "docker login ***"),
+        ("sudo docker login -u bob -p hunter2", "sudo docker login ***"),
     ] {
         assert_eq!(hidden(line), shown);
+    }
+}
+
+#[test]
+fn the_options_of_programs_that_take_a_password_are_known() {
+    for (line, shown) in [
+        (
+            "ldapsearch -D cn=admin -w hunter2 -b dc=x",
+            "ldapsearch -D cn=admin -w *** -b dc=x",
+        ),
+        ("ldapsearch -x -whunter2", "ldapsearch -x -w***"),
+        (
+            "curl --proxy-user bob:hunter2 http://web",
+            "curl --proxy-user bob:*** http://web",
+        ),
+        (
+            "curl --proxy-user=bob:hunter2 http://web",
+            "curl --proxy-user=bob:*** http://web",
+        ),
+        ("curl -U bob:hunter2 http://web", "curl -U bob:*** http://web"),
+        ("curl -u 'bob:hun ter2' http://web", "curl -u 'bob:***' http://web"),
+        (
+            "curl --oauth2-bearer hunter2 http://web",
+            "curl --oauth2-bearer *** http://web",
+        ),
+        (
+            "curl -H\"Authorization: Bearer hunter2\" http://web",
+            "curl -H\"Authorization: ***",
+        ),
+        ("xfreerdp /u:bob /p:hunter2 /v:web", "xfreerdp /u:bob /p:*** /v:web"),
+        ("xfreerdp /v:web /P:'hun ter2' /f", "xfreerdp /v:web /P:'***' /f"),
+        ("rdesktop -u bob -p hunter2 web", "rdesktop -u bob -p *** web"),
+        ("smbclient -U bob%hunter2 //web/c", "smbclient -U bob%*** //web/c"),
+        ("smbclient //web/c hunter2 -U bob", "smbclient //web/c *** -U bob"),
+        (
+            "rpcclient -U 'corp\\\\bob%hunter2' web",
+            "rpcclient -U 'corp\\\\bob%***' web",
+        ),
+        ("sshpass -p 'hun ter2' ssh bob@db", "sshpass -p '***' ssh bob@db"),
+        ("SSHPASS=hunter2 sshpass -e ssh db", "SSHPASS=*** sshpass -e ssh db"),
+        (
+            "plink -ssh web -l bob -pw hunter2 id",
+            "plink -ssh web -l bob -pw *** id",
+        ),
+        (
+            "mysqldump -u root -phunter2 --all-databases",
+            "mysqldump -u root -p*** --all-databases",
+        ),
+        ("MYSQL_PWD=hunter2 mysql -u root", "MYSQL_PWD=*** mysql -u root"),
+        (
+            "mongo --username bob --password hunter2",
+            "mongo --username bob --password ***",
+        ),
+        ("mongosh -u bob -p hunter2", "mongosh -u bob -p ***"),
+        ("PGPASSWORD=hunter2 psql -h db", "PGPASSWORD=*** psql -h db"),
+        (
+            "REDISCLI_AUTH=hunter2 redis-cli info",
+            "REDISCLI_AUTH=*** redis-cli info",
+        ),
+        (
+            "wget --http-password=hunter2 http://web",
+            "wget --http-password=*** http://web",
+        ),
+        (
+            "net use Z: \\\\web\\c hunter2 /user:bob",
+            "net use Z: \\\\web\\c *** /user:bob",
+        ),
+        (
+            "cmd /c net use \\\\web\\c /user:bob hunter2",
+            "cmd /c net use \\\\web\\c /user:bob ***",
+        ),
+        ("lftp -u bob,hunter2 ftp.corp", "lftp -u bob,*** ftp.corp"),
+        ("psexec.py corp/bob:hunter2@10.0.0.1", "psexec.py corp/bob:***@10.0.0.1"),
+        (
+            "crackmapexec smb web -u bob -p hunter2",
+            "crackmapexec smb web -u bob -p ***",
+        ),
+        ("zip -P hunter2 a.zip x", "zip -P *** a.zip x"),
+        ("7z a -phunter2 a.7z x", "7z a -p*** a.7z x"),
+        (
+            "ipmitool -H bmc -U admin -P hunter2 chassis status",
+            "ipmitool -H bmc -U admin -P *** chassis status",
+        ),
+        ("openssl passwd -1 hunter2", "openssl passwd ***"),
+        ("chpasswd <<< root:hunter2", "chpasswd <<< ***"),
+        ("echo hunter2 | sudo -S id", "*** | sudo -S id"),
+        (
+            "export AWS_SECRET_ACCESS_KEY=hunter2",
+            "export AWS_SECRET_ACCESS_KEY=***",
+        ),
+        ("wpa_passphrase home hunter2", "wpa_passphrase ***"),
+    ] {
+        assert_eq!(hidden(line), shown);
+        assert!(!hidden(line).contains("ter2"), "{line}");
     }
 }
 
@@ -71,6 +166,16 @@ fn other_commands_stay_as_they_are() {
         "cat /etc/passwd | head",
         "GET key",
         "uname -a; id",
+        "docker run -p 80:80 nginx",
+        "mysql -u root; ssh -p 2222 web",
+        "ldapsearch -W -b dc=x",
+        "curl -x proxy:3128 http://web",
+        "net use",
+        "net use Z: /delete",
+        "scp bob@web:/tmp/x .",
+        "find / -perm -u=s -type f",
+        "MAIL FROM:<bob@corp.example>",
+        "sudo -S id",
     ] {
         assert_eq!(hidden(line), line);
     }
