@@ -1,4 +1,4 @@
-//! The ways of attackers, on the simulated runtime.
+//! The paths of attackers, on the simulated runtime.
 
 use decnet_engine::{AttackPath, LogOptions, LogWriter, LogWriterOptions, Place};
 use decnet_topology::{Mutation, MutationState, NewMutation, ServiceName};

@@ -1,6 +1,13 @@
 //! Syslog servers.
 
-use std::net::SocketAddr;
+use std::{
+    fs,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader},
@@ -110,8 +117,59 @@ async fn an_ipv6_address_is_reached() {
     gets(&mut accept(&listener).await, "one").await;
 }
 
+/// Counts the messages of failed attempts.
+struct Failures(Arc<AtomicUsize>);
+
+impl tracing::Subscriber for Failures {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::Id {
+        tracing::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::Id, _: &tracing::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        if event.fields().any(|field| field.name() == "pause") {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn enter(&self, _: &tracing::Id) {}
+
+    fn exit(&self, _: &tracing::Id) {}
+}
+
+/// Waits until the system knows that the other side has closed a connection.
+async fn closed(own: SocketAddr) {
+    /// The state `CLOSE_WAIT` of proc(5).
+    const CLOSED: &str = "08";
+    let port = format!(":{:04X}", own.port());
+    let is_closed = || {
+        let table = fs::read_to_string("/proc/net/tcp").expect("a table");
+        table.lines().any(|line| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            fields[1].ends_with(&port) && fields[3] == CLOSED
+        })
+    };
+    soon(async {
+        while !is_closed() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // The runtime learns of it too.
+        tokio::task::yield_now().await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn lines_wait_for_a_server_and_for_its_restart() {
+    let failures = Arc::new(AtomicUsize::new(0));
+    let _guard = tracing::subscriber::set_default(Failures(Arc::clone(&failures)));
     let (listener, address) = listen("127.0.0.1:0").await;
     drop(listener);
     let mut writer = open(&format!("syslog+tcp://{address}"), &options());
@@ -120,15 +178,22 @@ async fn lines_wait_for_a_server_and_for_its_restart() {
             writer.put(&item(round)).await.expect("sent");
             writer
         });
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        soon(async {
+            while failures.swap(0, Ordering::Relaxed) == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
         assert!(!put.is_finished(), "nobody listens");
         let (listener, _) = listen(&address.to_string()).await;
         let mut server = accept(&listener).await;
         gets(&mut server, round).await;
         writer = soon(put).await.expect("it ends");
         // The server closes the connection and ends.
+        let client = server.get_ref().peer_addr().expect("an address");
         drop((server, listener));
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        closed(client).await;
+        failures.store(0, Ordering::Relaxed);
     }
 }
 

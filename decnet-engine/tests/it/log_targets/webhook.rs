@@ -278,12 +278,12 @@ async fn a_refusal_is_an_error_that_shows_no_secret() {
 
 #[tokio::test]
 async fn a_webhook_that_is_not_there_is_an_error_when_the_time_is_over() {
-    let server = Server::new(&[], None).await;
+    let mut server = Server::new(&[], None).await;
     let url = server.url();
     server.task.abort();
+    let ended = (&mut server.task).await;
+    assert!(ended.is_err_and(|error| error.is_cancelled()), "the port is closed");
     let options = options().batch(1, HOUR).retry_for(Duration::from_millis(500));
-    drop(server);
-    tokio::time::sleep(Duration::from_millis(50)).await;
     let error = soon(open(&url, &options).put(&item("one")))
         .await
         .expect_err("nobody listens");

@@ -67,17 +67,25 @@ fn log(passwords: bool) -> String {
     let process = Process::with(&state, ports[0]);
     for ((name, sent), port) in VISITS.iter().zip(&ports) {
         let mut visitor = connected(*port);
+        visitor.set_nonblocking(true).unwrap();
+        let mut heard = Vec::new();
         for text in *sent {
             let text = text
                 .replace("{}", PASSWORD)
                 .replace("{plain}", PLAIN)
                 .replace("{basic}", BASIC);
+            let before = (process.log.text().len(), heard.len());
             // A service may close early.
-            let _ = visitor.write_all(text.as_bytes());
-            thread::sleep(Duration::from_millis(50));
+            let mut is_open = visitor.write_all(text.as_bytes()).is_ok();
+            // It logs each message or answers it.
+            while is_open && (process.log.text().len(), heard.len()) == before {
+                let read = visitor.read_to_end(&mut heard);
+                is_open = read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+                thread::sleep(Duration::from_millis(1));
+            }
         }
+        visitor.set_nonblocking(false).unwrap();
         let _ = visitor.shutdown(std::net::Shutdown::Write);
-        let mut heard = Vec::new();
         let _ = visitor.read_to_end(&mut heard);
         let is_over = || {
             let ends = process.log.of(Action::SessionClose).into_iter();

@@ -52,6 +52,17 @@ const OBJECTS: [(&str, &[&str], &[&str]); 17] = [
     ("/user", &[], &["account", "name", "uid"]),
 ];
 
+/// The samples that are not an event of one visitor.
+const NOT_VISITS: [&str; 7] = [
+    "summary",
+    "object of a program",
+    "line of a program",
+    "lines.dropped",
+    "log.unreadable",
+    "runtime.disconnected",
+    "runtime.connected",
+];
+
 /// Checks what the schema requires of an event.
 #[track_caller]
 pub(super) fn check(event: &Value) {
@@ -100,7 +111,7 @@ fn each_event_has_what_the_schema_requires() {
         for field in ["source", "destination", "network", "decnet", "service"] {
             minimal.as_object_mut().unwrap().remove(field);
         }
-        if serde_json::from_value::<decnet_decoy::protocol::Record>(minimal.clone()).is_ok() && name != "summary" {
+        if !NOT_VISITS.contains(&name.as_str()) {
             check(&ocsf::document(&samples::item(&minimal), now()));
         }
     }

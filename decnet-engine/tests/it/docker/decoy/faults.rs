@@ -1,4 +1,4 @@
-//! What a decky stands: many connections, many attempts, floods, and requests whose sender is forged; and what it costs.
+//! A decky under load: many connections, many attempts, floods, and requests whose sender is forged. Also its memory and descriptors.
 
 use std::{
     collections::BTreeMap,
