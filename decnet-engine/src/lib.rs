@@ -149,7 +149,7 @@ pub use logs::{
     LogTargetError, LogWriter, LogWriterOptions, Logs, Muted, MutedError, StoredLogs, WebhookHeader,
 };
 pub use movement::{
-    AttackTracker,
+    AttackPaths, AttackTracker,
     path::{AttackMove, AttackPath, AttackSession, MutationDuring, PathEvent},
 };
 pub use naming::name::{ContainerName, Labels, NetworkName, Role, VolumeName};

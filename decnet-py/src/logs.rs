@@ -269,11 +269,12 @@ impl EngineMethods {
         })
     }
 
-    /// Returns the ways of attackers through the mazes: their moves, with the mutations of the deckies meanwhile.
+    /// Returns the paths of attackers through the mazes: their moves, with the mutations of the deckies meanwhile. `notices` has the
+    /// lines that Docker dropped and the logs that cannot be read.
     ///
     /// With a decky or a service, only paths that touch it are returned, each of them whole. With `stored` they are found from the
     /// lines that `store_logs` has kept.
-    #[pyo3(signature = (*, topology: "TopologyId | None" = None, decky: "str | None" = None, service: "str | None" = None, since: "Moment | datetime.timedelta | None" = None, mute: "Iterable[str] | None" = None, stored = false) -> "Answer[list[AttackPath]]")]
+    #[pyo3(signature = (*, topology: "TopologyId | None" = None, decky: "str | None" = None, service: "str | None" = None, since: "Moment | datetime.timedelta | None" = None, mute: "Iterable[str] | None" = None, stored = false) -> "Answer[AttackPaths]")]
     #[expect(clippy::too_many_arguments, reason = "Python passes them by name")]
     fn paths(
         &self,

@@ -107,7 +107,7 @@ def test_a_visit_is_in_the_logs_and_on_a_path(engine: decnet.Engine) -> None:
         visitor.sendall(b"not an ident\r\n")
     records = [item.entry["record"] for item in itertools.islice(logs, 2) if item.entry]
     assert records[0]["event"]["action"] == "session.open" and records[0]["service"]["name"] == "ssh"
-    [path] = engine.paths(topology=stored, service="ssh")
+    [path] = engine.paths(topology=stored, service="ssh")["paths"]
     assert path["origin"] == {"outside": records[0]["source"]["ip"]}
     assert [move["to"] for move in path["moves"]] == ["gate"]
     engine.teardown(stored)

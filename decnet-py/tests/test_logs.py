@@ -208,13 +208,15 @@ def test_lines_that_docker_dropped_are_a_notice(
     docker.print(container(docker, "web.http"), record("session.open", 3, "192.0.2.7"))
     dropped, _ = engine.logs()
     assert dropped.entry is None and dropped.to_dict()["dropped"]["lines"] == 2
+    found = engine.paths()
+    assert len(found["paths"]) == 1 and found["notices"] == [dropped.to_dict()]
 
 
 def test_paths_are_those_of_the_command(
     docker: decnet.Simulated, engine: decnet.Engine, stored: decnet.TopologyRow
 ) -> None:
     visit(docker)
-    paths = engine.paths()
+    paths = engine.paths()["paths"]
     assert [path["origin"] for path in paths] == [{"outside": "192.0.2.7"}, {"outside": SCANNER}]
     path = paths[0]
     assert (path["topology"], path["maze"], path["open_sessions"]) == (stored.id, "corp", 2)
@@ -224,9 +226,9 @@ def test_paths_are_those_of_the_command(
     ]
     assert [session["id"] for session in path["moves"][1]["sessions"]] == ["b1"]
     assert [event["type"] for event in path["timeline"]] == ["move", "move"] and path["mutations_during"] == []
-    assert engine.paths(decky="files") == [path] and engine.paths(service="ssh") == []
-    assert engine.paths(topology=stored, mute=["192.0.2.7", SCANNER])[0]["origin"] == {"decky": "web"}
-    assert engine.paths(stored=True) == [] and list(engine.logs(stored=True)) == [], "nothing was stored"
+    assert engine.paths(decky="files")["paths"] == [path] and engine.paths(service="ssh")["paths"] == []
+    assert engine.paths(topology=stored, mute=["192.0.2.7", SCANNER])["paths"][0]["origin"] == {"decky": "web"}
+    assert engine.paths(stored=True)["paths"] == [] and list(engine.logs(stored=True)) == [], "nothing was stored"
 
 
 def test_stored_lines_outlive_their_containers(
@@ -238,9 +240,9 @@ def test_stored_lines_outlive_their_containers(
         engine.store_logs()
     assert list(engine.logs(stored=True)) == lines and engine.paths(stored=True) == paths
     engine.teardown(stored)
-    assert list(engine.logs()) == [] == engine.paths()
+    assert list(engine.logs()) == [] == engine.paths()["paths"]
     assert list(engine.logs(stored=True, decky="web", mute=[SCANNER])) == lines[:1]
-    ended = engine.paths(stored=True, topology=stored)
+    ended = engine.paths(stored=True, topology=stored)["paths"]
     assert [path["open_sessions"] for path in ended] == [0, 0]
     assert [path["moves"][0]["to"] for path in ended] == ["web", "web"]
     engine.store_logs(keep=2, topology=stored)
@@ -328,7 +330,7 @@ def test_coroutines_do_the_same(docker: decnet.Simulated, repo: decnet.Repo, sto
                 await cancelled
             assert docker.print(name, "another text")
             assert (await anext(logs)).to_dict()["entry"]["text"]["message"] == "another text"
-            [path] = await engine.paths(topology=copy)
+            [path] = (await engine.paths(topology=copy))["paths"]
             assert path["moves"][0]["to"] == "solo"
         assert [item async for item in logs] == []
 

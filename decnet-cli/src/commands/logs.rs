@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use decnet_engine::{
-    AttackPath, CancellationToken, EngineError, Forwarded, LogCursor, LogFormat, LogOptions, LogOutput as _, Muted,
+    AttackPaths, CancellationToken, EngineError, Forwarded, LogCursor, LogFormat, LogOptions, LogOutput as _, Muted,
 };
 use decnet_topology::{Name, RepoError, ServiceName};
 use jiff::Timestamp;
@@ -176,11 +176,14 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 }
 
 /// Prints the paths of attackers.
-fn print_paths(paths: &[AttackPath], context: &Context) -> Result<Exit, CommandError> {
-    if paths.is_empty() {
+fn print_paths(found: &AttackPaths, context: &Context) -> Result<Exit, CommandError> {
+    for notice in &found.notices {
+        tracing::warn!("{}", LogFormat::Text.line(notice));
+    }
+    if found.paths.is_empty() && found.notices.is_empty() {
         context.output.note("no visitors so far");
     }
-    for path in paths {
+    for path in &found.paths {
         if context.output.json {
             context.output.json_line(path)?;
             continue;

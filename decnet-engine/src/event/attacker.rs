@@ -22,6 +22,8 @@ pub enum Place {
     Outside(Ipv4Addr),
     /// A decky.
     Decky(Name),
+    /// An address of a LAN of the maze that no decky is known to have had.
+    Inside(Ipv4Addr),
 }
 
 impl fmt::Display for Place {
@@ -29,6 +31,7 @@ impl fmt::Display for Place {
         match self {
             Self::Outside(address) => address.fmt(f),
             Self::Decky(name) => name.fmt(f),
+            Self::Inside(address) => write!(f, "{address} (inside)"),
         }
     }
 }

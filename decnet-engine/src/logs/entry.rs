@@ -28,8 +28,12 @@ pub struct LogEntry {
     pub service: Option<ServiceName>,
     /// The container.
     pub container: ContainerName,
-    /// The decky that the visitor came from; none if the visitor came from outside of the maze.
+    /// The decky that the visitor came from; none if the visitor came from outside of the maze, or if no decky is known to have had
+    /// the visitor's address.
     pub from: Option<Name>,
+    /// Whether the visitor's address is one of a LAN of the maze, and no decky is known to have had it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inside: bool,
     /// What was printed.
     #[serde(flatten)]
     pub content: LogContent,

@@ -7,7 +7,7 @@ mod format;
 mod forward;
 mod handle;
 mod maze;
-mod muted;
+pub(crate) mod muted;
 mod options;
 mod sink;
 mod source;

@@ -45,7 +45,7 @@ impl Muted {
 }
 
 /// Returns whether the visitor of an entry is muted.
-pub(super) fn is_muted(muted: &[Muted], entry: &LogEntry) -> bool {
+pub(crate) fn is_muted(muted: &[Muted], entry: &LogEntry) -> bool {
     let port = match &entry.content {
         LogContent::Record(record) => record.destination.and_then(|destination| destination.port),
         _ => None,

@@ -5,7 +5,7 @@ use decnet_topology::{Catalog, ImageSource, Name, ServiceName, TopologyId};
 use super::{
     LogOptions,
     entry::{LogContent, LogEntry},
-    maze::Mazes,
+    maze::{Mazes, Origin},
 };
 use crate::{
     naming::{self, ContainerName, Role},
@@ -63,7 +63,8 @@ impl Source {
         if self.service.is_none() && !matches!(content, LogContent::Record(_)) {
             return None;
         }
-        let from = content.visitor().and_then(|address| maze?.decky_at(address).cloned());
+        let origin = content.visitor().and_then(|address| Some(maze?.origin(address, at)));
+        let inside = origin == Some(Origin::Inside);
         let short = self.id.get(..12).unwrap_or(&self.id);
         Some(LogEntry {
             id: format!("{short}-{:x}-{number}", at.as_nanosecond()),
@@ -73,7 +74,11 @@ impl Source {
             decky: self.decky.clone(),
             service: self.service_of(&content),
             container: self.container.clone(),
-            from,
+            from: match origin {
+                Some(Origin::Decky(decky)) => Some(decky),
+                _ => None,
+            },
+            inside,
             content,
         })
     }

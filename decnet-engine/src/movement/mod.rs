@@ -1,8 +1,10 @@
-//! The ways of attackers through mazes, found from the logs.
+//! The paths of attackers through mazes, found from the logs.
 
 mod handle;
 mod mutations;
 pub(crate) mod path;
+mod presence;
+mod process;
 mod tracker;
 
-pub use tracker::AttackTracker;
+pub use self::{handle::AttackPaths, tracker::AttackTracker};

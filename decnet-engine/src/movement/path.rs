@@ -1,4 +1,4 @@
-//! The way of one attacker.
+//! The path of one attacker.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,13 @@ use crate::event::Place;
 /// How many sessions of a move are listed.
 pub(super) const LISTED_SESSIONS: usize = 100;
 
-/// The way of one attacker through a maze.
+/// How many users of successful logins are listed for a move.
+pub(super) const LISTED_LOGINS: usize = 100;
+
+/// How many other attackers are listed for a move.
+pub(super) const LISTED_ORIGINS: usize = super::presence::NAMED;
+
+/// The path of one attacker through a maze.
 ///
 /// It serializes with its fields and with `timeline`: its [events](Self::timeline), ordered by time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,15 +56,20 @@ pub struct AttackMove {
     pub to: Name,
     /// The services that were contacted.
     pub services: BTreeSet<ServiceName>,
-    /// The users of successful logins.
+    /// The users of successful logins: the first hundred, each cut after 256 characters.
     pub logins: BTreeSet<String>,
+    /// The number of successful logins of further users.
+    pub logins_left_out: u64,
     /// The conversations, in order of their start: the first hundred.
     pub sessions: Vec<AttackSession>,
     /// The number of further conversations.
     pub sessions_left_out: u64,
-    /// Other attackers who were on the decky `from` and may have made this move instead.
+    /// Other attackers who were on the decky `from` and may have made this move instead: the first hundred.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub other_origins: BTreeSet<Place>,
+    /// The number of further ones.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub other_origins_left_out: u64,
 }
 
 /// A conversation of an attacker with a service.
@@ -172,48 +183,48 @@ impl AttackPath {
         all
     }
 
-    /// Returns the places from the origin to a decky, without the decky: the way by which it was first reached. Returns the origin
+    /// Returns the places from the origin to a decky, without the decky: the path by which it was first reached. Returns the origin
     /// alone if the decky was not reached.
-    pub fn way_to(&self, decky: &Name) -> Vec<Place> {
-        let mut way = Vec::new();
+    pub fn path_to(&self, decky: &Name) -> Vec<Place> {
+        let mut places = Vec::new();
         let mut target = decky;
         while let Some(first) = self.moves.iter().find(|one| one.to == *target) {
-            let is_circle = way.contains(&first.from);
-            way.push(first.from.clone());
+            let is_circle = places.contains(&first.from);
+            places.push(first.from.clone());
             match &first.from {
                 Place::Decky(from) if !is_circle && first.from != self.origin => target = from,
                 _ => break,
             }
         }
-        if way.last() != Some(&self.origin) {
-            way.push(self.origin.clone());
+        if places.last() != Some(&self.origin) {
+            places.push(self.origin.clone());
         }
-        way.reverse();
-        way
+        places.reverse();
+        places
     }
 
-    /// Returns the longest way of the attacker: the first one of those with the most places.
-    pub fn longest_way(&self) -> Vec<Place> {
-        let ways = self.moves.iter().map(|one| {
-            let mut way = self.way_to(&one.to);
-            way.push(Place::Decky(one.to.clone()));
-            way
+    /// Returns the longest path of the attacker: the first one of those with the most places.
+    pub fn longest_path(&self) -> Vec<Place> {
+        let paths = self.moves.iter().map(|one| {
+            let mut places = self.path_to(&one.to);
+            places.push(Place::Decky(one.to.clone()));
+            places
         });
-        let longest = ways.reduce(|longest, way| if way.len() > longest.len() { way } else { longest });
+        let longest = paths.reduce(|longest, path| if path.len() > longest.len() { path } else { longest });
         longest.unwrap_or_else(|| vec![self.origin.clone()])
     }
 
-    /// Describes the path for people: a line with the longest way, and an indented line for each event of the timeline. No value
+    /// Describes the path for people: a line with the longest path, and an indented line for each event of the timeline. No value
     /// of a visitor can break a line.
     pub fn describe(&self) -> Vec<String> {
-        let way: Vec<String> = self.longest_way().iter().map(ToString::to_string).collect();
+        let places: Vec<String> = self.longest_path().iter().map(ToString::to_string).collect();
         let maze = self.maze.as_ref().map(|maze| format!("{maze}: ")).unwrap_or_default();
         let state = match self.open_sessions {
             0 => format!("last seen {}", shown::time(self.last_seen)),
             1 => "1 session open".into(),
             open => format!("{open} sessions open"),
         };
-        let mut lines = vec![format!("{maze}{} ({state})", way.join(" -> "))];
+        let mut lines = vec![format!("{maze}{} ({state})", places.join(" -> "))];
         let happenings = self.happenings().into_iter();
         lines.extend(happenings.map(|one| format!("  {}  {}", shown::time(one.at()), one.describe())));
         for line in &mut lines {
@@ -240,10 +251,12 @@ impl AttackMove {
             }
         }
         if !self.logins.is_empty() {
-            put(&format!("logged in as {}", list(self.logins.iter())));
+            let others = more(self.logins_left_out);
+            put(&format!("logged in as {}{others}", list(self.logins.iter())));
         }
         if !self.other_origins.is_empty() {
-            put(&format!("or made by {}", list(self.other_origins.iter())));
+            let others = more(self.other_origins_left_out);
+            put(&format!("or made by {}{others}", list(self.other_origins.iter())));
         }
         text
     }
@@ -274,6 +287,18 @@ impl Serialize for AttackPath {
         fields.serialize_field("mutations_during", &self.mutations_during)?;
         fields.serialize_field("timeline", &self.timeline())?;
         fields.end()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn more(left_out: u64) -> String {
+    match left_out {
+        0 => String::new(),
+        count => format!(" and {count} more"),
     }
 }
 

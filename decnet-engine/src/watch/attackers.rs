@@ -3,17 +3,22 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::sleep;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::{
     engine::{Engine, EngineError},
     event::{Envelope, Event},
     logs::{LogCursor, LogItem, LogOptions},
     movement::AttackTracker,
+    observe::Scope,
 };
 
 /// How much of the past is read at the start, so that attackers who are in the mazes are known.
 const PAST: SignedDuration = SignedDuration::from_hours(1);
+
+/// How often the conversations that are open are compared with the containers. That of a killed or removed container has no last
+/// line.
+const CHECK: Duration = Duration::from_secs(10);
 
 /// How long a failure pauses the reading.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -42,8 +47,17 @@ async fn follow(
     start: Timestamp,
 ) -> Result<(), EngineError> {
     let mut logs = engine.logs(options).await?;
+    let mut tick = interval(CHECK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let item = match logs.next().await {
+        let next = tokio::select! {
+            next = logs.next() => next,
+            _ = tick.tick() => {
+                end_sessions(engine, tracker).await;
+                continue;
+            }
+        };
+        let item = match next {
             Some(Ok(item)) => item,
             end => {
                 cursor.clone_from(logs.cursor());
@@ -58,5 +72,27 @@ async fn follow(
                 engine.publish(Envelope::new(Event::Attacker(event), entry.at));
             }
         }
+    }
+}
+
+/// Ends the conversations of containers that were removed, stopped or restarted. A runtime that does not answer is asked again later.
+async fn end_sessions(engine: &Engine, tracker: &mut AttackTracker) {
+    let topologies = tracker.topologies_with_sessions();
+    if topologies.is_empty() {
+        return;
+    }
+    let Ok(instance) = engine.repo().instance().await else {
+        return;
+    };
+    let mut containers = Vec::new();
+    for id in topologies {
+        match engine.runtime().inspect(Scope::Topology(instance, id)).await {
+            Ok(observed) => containers.extend(observed.containers),
+            Err(_) => return,
+        }
+    }
+    let now = Timestamp::now();
+    for event in tracker.refresh(&containers, now) {
+        engine.publish(Envelope::new(Event::Attacker(event), now));
     }
 }

@@ -22,7 +22,7 @@ from typing_extensions import (
 )
 from .types import (
     Address,
-    AttackPath,
+    AttackPaths,
     Broken,
     Check,
     Claim,
@@ -863,8 +863,9 @@ class AioEngine:
         since: Moment | datetime.timedelta | None = None,
         mute: Iterable[str] | None = None,
         stored: bool = False,
-    ) -> Coroutine[Any, Any, list[AttackPath]]:
-        """Returns the ways of attackers through the mazes: their moves, with the mutations of the deckies meanwhile.
+    ) -> Coroutine[Any, Any, AttackPaths]:
+        """Returns the paths of attackers through the mazes: their moves, with the mutations of the deckies meanwhile. `notices` has the
+        lines that Docker dropped and the logs that cannot be read.
 
         With a decky or a service, only paths that touch it are returned, each of them whole. With `stored` they are found from the
         lines that `store_logs` has kept.
@@ -1333,8 +1334,9 @@ class Engine:
         since: Moment | datetime.timedelta | None = None,
         mute: Iterable[str] | None = None,
         stored: bool = False,
-    ) -> list[AttackPath]:
-        """Returns the ways of attackers through the mazes: their moves, with the mutations of the deckies meanwhile.
+    ) -> AttackPaths:
+        """Returns the paths of attackers through the mazes: their moves, with the mutations of the deckies meanwhile. `notices` has the
+        lines that Docker dropped and the logs that cannot be read.
 
         With a decky or a service, only paths that touch it are returned, each of them whole. With `stored` they are found from the
         lines that `store_logs` has kept.

@@ -250,19 +250,22 @@ class _LogPlace(_Logged):
 class LogEntry(_LogPlace, total=False):
     """Something that a container printed, with its place in the mazes.
 
-    A built-in service prints a `record`, another program `json` or `text`. `from` is the decky that the visitor came from.
+    A built-in service prints a `record`, another program `json` or `text`. `from` is the decky that the visitor came from. `inside` is
+    True if the visitor has an address of a LAN that no decky is known to have had.
     """
 
+    inside: bool
     record: Document
     json: LoggedJson
     text: LoggedText
 
 
 class AttackPlace(TypedDict, total=False):
-    """A place that an attacker came from: an address outside of the maze, or a decky."""
+    """A place that an attacker came from: an address outside of the maze, a decky, or an address of a LAN that no decky had."""
 
     outside: str
     decky: str
+    inside: str
 
 
 class AttackSession(TypedDict):
@@ -293,6 +296,7 @@ class _Move(_MoveStart):
     to: str
     services: list[str]
     logins: list[str]
+    logins_left_out: int
     sessions: list[AttackSession]
     sessions_left_out: int
 
@@ -301,10 +305,11 @@ class AttackMove(_Move, total=False):
     """All contacts of one attacker with a decky from one place. `other_origins` may have made the move instead."""
 
     other_origins: list[AttackPlace]
+    other_origins_left_out: int
 
 
 class AttackPath(TypedDict):
-    """The way of one attacker through a maze. `timeline` has the moves and the mutations in order of time."""
+    """The path of one attacker through a maze. `timeline` has the moves and the mutations in order of time."""
 
     topology: str
     maze: str | None
@@ -315,6 +320,13 @@ class AttackPath(TypedDict):
     moves: list[AttackMove]
     mutations_during: list[MutationDuring]
     timeline: list[Document]
+
+
+class AttackPaths(TypedDict):
+    """The paths of attackers, and notices: lines that Docker dropped, and logs that cannot be read."""
+
+    paths: list[AttackPath]
+    notices: list[Document]
 
 
 class LogSettings(TypedDict, total=False):

@@ -84,6 +84,7 @@ fn entry(text: &str, service: Option<&str>, from: Option<Name>) -> Option<LogEnt
         service: service.map(ServiceName::new),
         container: ContainerName::from_docker(CONTAINER),
         from,
+        inside: false,
     })
 }
 

@@ -4,6 +4,10 @@ use decnet_topology::{ServiceName, rng};
 use serde_json::json;
 
 use super::*;
+use crate::{
+    movement::presence::REMEMBERED,
+    naming::{self, Labels},
+};
 
 /// A maze whose deckies print lines.
 struct Scene {
@@ -11,6 +15,8 @@ struct Scene {
     tracker: AttackTracker,
     second: i64,
     sequence: u64,
+    user: String,
+    container: String,
 }
 
 impl Scene {
@@ -20,6 +26,8 @@ impl Scene {
             tracker: AttackTracker::default(),
             second: 0,
             sequence: 1,
+            user: "root".into(),
+            container: "1".into(),
         }
     }
 
@@ -34,22 +42,23 @@ impl Scene {
     }
 
     fn numbered(&mut self, sequence: u64, from: &str, decky: &str, action: &str, session: &str) -> Vec<String> {
+        let is_outside = from.parse::<Ipv4Addr>().is_ok();
+        let content = self.record(sequence, from, decky, action, session);
+        self.see(from.parse().ok().filter(|_| !is_outside), decky, content)
+    }
+
+    fn record(&self, sequence: u64, from: &str, decky: &str, action: &str, session: &str) -> LogContent {
         let outside: Option<Ipv4Addr> = from.parse().ok();
         let record = json!({
             "@timestamp": "2030-01-01T00:00:00.000Z",
             "event": {"action": action, "kind": "event", "category": [], "type": [], "sequence": sequence, "outcome": "success"},
             "host": {"name": decky},
             "service": {"name": "ssh"},
-            "user": {"name": "root"},
+            "user": {"name": self.user},
             "source": {"ip": outside.unwrap_or(Ipv4Addr::LOCALHOST)},
             "decnet": {"session": session},
         });
-        let from = from.parse().ok().filter(|_| outside.is_none());
-        self.see(
-            from,
-            decky,
-            LogContent::Record(Box::new(serde_json::from_value(record).unwrap())),
-        )
+        LogContent::Record(Box::new(serde_json::from_value(record).unwrap()))
     }
 
     /// Prints a JSON object of another program one second later.
@@ -63,19 +72,24 @@ impl Scene {
 
     fn see(&mut self, from: Option<Name>, decky: &str, content: LogContent) -> Vec<String> {
         self.second += 1;
-        let entry = LogEntry {
-            id: format!("{decky}-{}", self.second),
+        let entry = self.entry(from, decky, content);
+        let events = self.tracker.see(&entry);
+        events.iter().map(AttackerEvent::describe).collect()
+    }
+
+    fn entry(&self, from: Option<Name>, decky: &str, content: LogContent) -> LogEntry {
+        LogEntry {
+            id: format!("{}-{}", self.container, self.second),
             at: Self::at(self.second),
             topology: self.topology,
             maze: "corp".parse().ok(),
             decky: decky.parse().unwrap(),
             service: Some(ServiceName::new("ssh")),
-            container: serde_json::from_value(json!(format!("decnet_{decky}.ssh"))).unwrap(),
+            container: ContainerName::from_docker(format!("decnet_{decky}.ssh")),
             from,
+            inside: false,
             content,
-        };
-        let events = self.tracker.see(&entry);
-        events.iter().map(AttackerEvent::describe).collect()
+        }
     }
 
     fn path(&self, origin: &str) -> AttackPath {
@@ -170,13 +184,13 @@ fn a_decky_without_visitors_is_an_origin_and_talking_to_itself_is_not_a_move() {
     assert_eq!(events[1], "attacker web: moved web -> db/ssh");
     scene.line("db", "web", "probe", "d1");
     assert_eq!(scene.origins(), ["web"]);
-    let way: Vec<_> = scene
+    let places: Vec<_> = scene
         .path("web")
-        .longest_way()
+        .longest_path()
         .iter()
         .map(ToString::to_string)
         .collect();
-    assert_eq!(way, ["web", "db", "web"], "a circle ends");
+    assert_eq!(places, ["web", "db", "web"], "a circle ends");
 }
 
 #[test]
@@ -245,6 +259,107 @@ fn a_restarted_service_ends_its_conversations() {
 }
 
 #[test]
+fn a_process_that_ended_without_last_lines_keeps_no_conversation() {
+    // The first line of the new process was muted or dropped.
+    let mut scene = Scene::new();
+    scene.numbered(7, "192.0.2.7", "web", "session.open", "a1");
+    let events = scene.numbered(3, "192.0.2.8", "web", "session.open", "a2");
+    assert_eq!(events[0], "attacker 192.0.2.7: session a1 with web/ssh ended");
+    scene.line("web", "db", "session.open", "b1");
+    assert_eq!(scene.path("192.0.2.8").moves.len(), 2);
+
+    // The container was recreated: its lines have another id.
+    let mut scene = Scene::new();
+    scene.numbered(7, "192.0.2.7", "web", "session.open", "a1");
+    scene.container = "2".into();
+    let events = scene.numbered(9, "192.0.2.8", "web", "session.open", "a2");
+    assert_eq!(events[0], "attacker 192.0.2.7: session a1 with web/ssh ended");
+
+    // A visitor who is not followed.
+    let mut scene = Scene::new();
+    scene.numbered(7, "192.0.2.7", "web", "session.open", "a1");
+    let entry = scene.entry(None, "web", scene.record(1, "192.0.2.8", "web", "session.open", "a2"));
+    scene.tracker.skip(&entry);
+    assert_eq!(scene.path("192.0.2.7").open_sessions, 0);
+    assert_eq!(scene.origins(), ["192.0.2.7"]);
+}
+
+/// A container of the service of a decky.
+fn container(scene: &Scene, decky: &str, started: i64) -> ObservedContainer {
+    let labels = Labels::from([(naming::TOPOLOGY.into(), scene.topology.to_string())]);
+    let name = ContainerName::from_docker(format!("decnet_{decky}.ssh"));
+    ObservedContainer {
+        started_at: Some(Scene::at(started)),
+        ..ObservedContainer::running("1", name, labels)
+    }
+}
+
+#[test]
+fn containers_that_were_restarted_stopped_or_removed_keep_no_conversation() {
+    // `web` was started again at 2, while 192.0.2.7 was connected.
+    for (started, is_over) in [(0, false), (2, true)] {
+        let mut scene = Scene::new();
+        scene.tracker.know(&[container(&scene, "web", started)]);
+        scene.line("192.0.2.7", "web", "session.open", "a1");
+        scene.second += 1;
+        scene.line("192.0.2.8", "db", "session.open", "b1");
+        assert_eq!(
+            scene.path("192.0.2.7").open_sessions == 0,
+            is_over,
+            "started at {started}"
+        );
+    }
+
+    let mut scene = Scene::new();
+    let stopped = ObservedContainer {
+        activity: Activity::Exited,
+        ..container(&scene, "web", 0)
+    };
+    scene.tracker.know(&[stopped]);
+    scene.line("192.0.2.7", "web", "session.open", "a1");
+    scene.tracker.end_stopped();
+    let session = scene.path("192.0.2.7").moves[0].sessions[0].clone();
+    assert_eq!(session.ended, Some(Scene::at(1)), "its last line");
+
+    let mut scene = Scene::new();
+    for decky in ["web", "db", "files"] {
+        scene.line("192.0.2.7", decky, "session.open", decky);
+    }
+    assert_eq!(scene.tracker.topologies_with_sessions(), [scene.topology]);
+    let known = [container(&scene, "web", 0), container(&scene, "db", 9)];
+    let events = scene.tracker.refresh(&known, Scene::at(10));
+    let events: Vec<_> = events.iter().map(AttackerEvent::describe).collect();
+    assert_eq!(
+        events,
+        [
+            "attacker 192.0.2.7: session db with db/ssh ended",
+            "attacker 192.0.2.7: session files with files/ssh ended",
+        ],
+        "one was restarted, the other removed"
+    );
+    assert_eq!(scene.path("192.0.2.7").open_sessions, 1);
+    assert!(scene.tracker.refresh(&known, Scene::at(11)).is_empty());
+}
+
+#[test]
+fn a_visitor_of_long_ago_is_not_the_source_of_a_move() {
+    let mut scene = Scene::new();
+    scene.line("192.0.2.7", "web", "session.open", "a1");
+    scene.second += REMEMBERED.as_secs();
+    scene.line("web", "db", "session.open", "b1");
+    assert_eq!(scene.origins(), ["192.0.2.7", "web"]);
+}
+
+#[test]
+fn an_address_of_a_lan_without_a_decky_is_not_outside() {
+    let mut scene = Scene::new();
+    let mut entry = scene.entry(None, "web", scene.record(1, "10.9.1.99", "web", "session.open", "a1"));
+    entry.inside = true;
+    scene.tracker.see(&entry);
+    assert_eq!(scene.origins(), ["10.9.1.99 (inside)"]);
+}
+
+#[test]
 fn memory_is_bounded() {
     let mut scene = Scene::new();
     let first = Ipv4Addr::new(198, 18, 0, 0);
@@ -260,7 +375,19 @@ fn memory_is_bounded() {
         "the one silent for longest is forgotten"
     );
     let maze = &scene.tracker.mazes[&scene.topology];
-    assert_eq!((maze.open.len(), maze.visitors.len()), (ATTACKERS, 1));
+    assert_eq!((maze.open.len(), maze.visitors.deckies()), (ATTACKERS, 1));
+
+    scene.line("web", "db", "session.open", "b1");
+    let path = scene.path(&Ipv4Addr::from(u32::from(first) + 10_004).to_string());
+    let step = &path.moves[1];
+    assert_eq!(step.other_origins.len(), LISTED_ORIGINS);
+    assert_eq!(step.other_origins_left_out, (ATTACKERS - 1 - LISTED_ORIGINS) as u64);
+    scene.line("web", "db", "session.open", "b2");
+    assert_eq!(
+        scene.path(&path.origin.to_string()).moves[1].other_origins_left_out,
+        step.other_origins_left_out
+    );
+    assert!(path.describe()[2].ends_with(" and 9899 more"), "{:?}", path.describe());
 
     let mut scene = Scene::new();
     for number in 0..SESSIONS + 5 {
@@ -270,4 +397,18 @@ fn memory_is_bounded() {
     assert_eq!(path.open_sessions, SESSIONS);
     assert_eq!(path.moves[0].sessions.len(), LISTED_SESSIONS);
     assert_eq!(path.moves[0].sessions_left_out, (SESSIONS + 5 - LISTED_SESSIONS) as u64);
+
+    let mut scene = Scene::new();
+    let long = "x".repeat(10_000);
+    for number in 0..LISTED_LOGINS + 5 {
+        scene.user = format!("{number}{long}");
+        scene.line("192.0.2.7", "web", "auth.attempt", &long);
+    }
+    scene.user = format!("0{long}");
+    scene.line("192.0.2.7", "web", "auth.attempt", &long);
+    let moved = &scene.path("192.0.2.7").moves[0];
+    assert_eq!((moved.logins.len(), moved.logins_left_out), (LISTED_LOGINS, 5));
+    assert!(moved.logins.iter().all(|name| name.chars().count() == LONGEST_LOGIN));
+    assert_eq!(moved.sessions.len(), 1);
+    assert_eq!(moved.sessions[0].id.len(), 64);
 }

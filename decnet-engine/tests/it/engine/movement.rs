@@ -1,7 +1,7 @@
 //! The paths of attackers, on the simulated runtime.
 
-use decnet_engine::{AttackPath, LogOptions, LogWriter, LogWriterOptions, Place};
-use decnet_topology::{Mutation, MutationState, NewMutation, ServiceName};
+use decnet_engine::{AttackPath, LogItem, LogOptions, LogWriter, LogWriterOptions, Place};
+use decnet_topology::{AddDecky, Mutation, MutationState, Name, NewMutation, RemoveDecky, ServiceName};
 use serde_json::json;
 
 use super::{logs::line, *};
@@ -21,7 +21,7 @@ impl Lab {
     }
 
     async fn paths(&self, options: LogOptions) -> Vec<AttackPath> {
-        self.engine.paths(options).await.expect("paths")
+        self.engine.paths(options).await.expect("paths").paths
     }
 }
 
@@ -47,8 +47,8 @@ async fn a_path_has_the_moves_and_the_mutations_of_its_deckies_meanwhile() {
         panic!("{paths:#?}");
     };
     assert_eq!(path.origin, Place::Outside("192.0.2.7".parse().expect("an address")));
-    let way: Vec<_> = path.longest_way().iter().map(ToString::to_string).collect();
-    assert_eq!(way, ["192.0.2.7", "web", "files"]);
+    let places: Vec<_> = path.longest_path().iter().map(ToString::to_string).collect();
+    assert_eq!(places, ["192.0.2.7", "web", "files"]);
     let during: Vec<_> = path
         .mutations_during
         .iter()
@@ -116,7 +116,7 @@ async fn paths_are_found_from_stored_visits_after_a_teardown() {
         (1, 2),
         "an object is a move too"
     );
-    let stored = async |options| lab.engine.stored_paths(options).await.expect("paths");
+    let stored = async |options| lab.engine.stored_paths(options).await.expect("paths").paths;
     assert!(stored(LogOptions::default()).await.is_empty());
 
     let mut writer = LogWriter::store(Arc::clone(lab.engine.repo()), 100, &LogWriterOptions::default());
@@ -146,4 +146,79 @@ async fn paths_are_found_from_stored_visits_after_a_teardown() {
     assert_eq!(refused.expect_err("no such topology").code(), "not_found");
     lab.engine.delete(id).await.expect("deleted");
     assert!(stored(LogOptions::default()).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_address_belongs_to_the_decky_that_had_it_at_the_time() {
+    let (lab, id) = Lab::with_maze().await;
+    let mutate = async |mutation: Mutation| {
+        let new = NewMutation::new(mutation);
+        lab.engine.submit(id, new, None).await.expect("submitted");
+        assert_eq!(lab.drain(id).await[0].state, MutationState::Applied);
+    };
+    let name = |name: &str| -> Name { name.parse().expect("a name") };
+    let add = |decky: &str| AddDecky::new(name(decky), name("office")).services(["ssh"]).into();
+    let address = async |decky: &str| {
+        let stored = lab.engine.repo().load(id).await.expect("a maze");
+        let mut deckies = stored.topology.deckies().iter();
+        let found = deckies.find(|one| one.name().as_str() == decky).expect("a decky");
+        found.attachments()[0].ip.to_string()
+    };
+    mutate(add("desk")).await;
+    let first = address("desk").await;
+    lab.print_now("files.smb", &session("session.open", 1, &first, "b1"));
+    mutate(RemoveDecky::new(name("desk")).into()).await;
+    mutate(add("mail")).await;
+    assert_eq!(address("mail").await, first, "the address is used again");
+    let unknown = "10.90.1.200";
+    lab.print_now("files.smb", &session("session.open", 2, &first, "b2"));
+    lab.print_now("files.smb", &session("session.open", 3, unknown, "b3"));
+    let paths = lab.paths(LogOptions::default()).await;
+    let origins: Vec<_> = paths.iter().map(|path| path.origin.clone()).collect();
+    assert_eq!(
+        origins,
+        [
+            Place::Decky(name("desk")),
+            Place::Decky(name("mail")),
+            Place::Inside(unknown.parse().expect("an address")),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_killed_service_keeps_no_conversation() {
+    let (lab, _) = Lab::with_maze().await;
+    lab.print("web.ssh", &session("session.open", 1, "192.0.2.7", "a1"));
+    let container = lab.container("web.ssh");
+    assert!(lab.docker.stop(&container));
+    lab.print("web.http", &session("session.open", 1, "192.0.2.8", "h1"));
+    lab.print("web.http", &session("session.close", 2, "192.0.2.8", "h1"));
+    lab.print("files.smb", &session("session.open", 1, "10.90.1.10", "s1"));
+    let paths = lab.paths(LogOptions::default()).await;
+    let moves: Vec<_> = paths
+        .iter()
+        .map(|path| (path.origin.to_string(), path.moves.len(), path.open_sessions))
+        .collect();
+    assert_eq!(moves, [("192.0.2.7".into(), 1, 0), ("192.0.2.8".into(), 2, 1)]);
+}
+
+#[tokio::test]
+async fn lines_of_muted_visitors_show_that_a_service_was_restarted() {
+    let (lab, _) = Lab::with_maze().await;
+    lab.print_now("web.http", &session("session.open", 1, "192.0.2.7", "a1"));
+    lab.print_now("web.http", &session("session.open", 1, "198.51.100.9", "a1"));
+    let paths = lab.paths(LogOptions::default().mute("198.51.100.9".parse())).await;
+    assert_eq!((paths.len(), paths[0].open_sessions), (1, 0), "{paths:#?}");
+}
+
+#[tokio::test]
+async fn paths_come_with_notices_of_logs_that_are_not_complete() {
+    let (lab, _) = Lab::with_maze().await;
+    lab.print_now("web.http", &session("session.open", 3, "192.0.2.7", "a1"));
+    let found = lab.engine.paths(LogOptions::default()).await.expect("paths");
+    assert_eq!(found.paths.len(), 1);
+    assert!(
+        matches!(found.notices.as_slice(), [LogItem::Dropped { lines: 2, .. }]),
+        "{found:#?}"
+    );
 }

@@ -33,7 +33,7 @@ async fn next(events: &mut decnet_engine::Subscription) -> AttackerEvent {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_visit_is_published_with_the_way_of_the_attacker_also_after_an_outage() {
+async fn a_visit_is_published_with_the_path_of_the_attacker_also_after_an_outage() {
     let bus = Arc::new(LocalBus::default());
     let lab = Lab::with_bus(bus.clone());
     let id = lab.deploy(0).await;
@@ -59,5 +59,24 @@ async fn a_visit_is_published_with_the_way_of_the_attacker_also_after_an_outage(
     assert!(print(&lab, &files, &line(3, "192.0.2.7", "session.close", "a1")));
     lab.docker().reconnect();
     assert!(matches!(next(&mut events).await.action, AttackerAction::SessionEnded { session } if session == "a1"));
+    keeper.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_conversation_is_published_when_its_container_is_removed() {
+    let bus = Arc::new(LocalBus::default());
+    let lab = Lab::with_bus(bus.clone());
+    let id = lab.deploy(0).await;
+    let files = lab.container(id, "files.smb");
+    let mut events = bus.subscribe(&["attacker.session.>".parse().expect("a pattern")]);
+    let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND).attackers(true));
+    tokio::time::sleep(2 * SECOND).await;
+    assert!(print(&lab, &files, &line(1, "192.0.2.7", "session.open", "a1")));
+    let started = next(&mut events).await;
+    assert!(matches!(&started.action, AttackerAction::SessionStarted { session } if session == "a1"));
+    assert!(lab.docker().remove(&files));
+    let ended = next(&mut events).await;
+    assert!(matches!(&ended.action, AttackerAction::SessionEnded { session } if session == "a1"));
+    assert_eq!(ended.entry, started.entry, "its end has no line");
     keeper.end().await;
 }

@@ -154,6 +154,7 @@ fn entry(content: LogContent) -> LogItem {
         service: Some(ServiceName::new(if is_http { "http" } else { "ssh" })),
         container: ContainerName::from_docker("decnet-0e7a1c52-web-01.ssh"),
         from: Some("desk-02".parse().unwrap()),
+        inside: false,
         content,
     })
 }

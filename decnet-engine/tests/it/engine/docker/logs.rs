@@ -106,12 +106,12 @@ async fn no_line_is_lost_or_doubled_when_the_collector_and_a_service_restart() {
         let all = passwords(&mut logs, usize::MAX).await;
         assert_eq!(all, names(0..ATTEMPTS + 30), "the whole log");
 
-        let paths = lab.engine.paths(LogOptions::default()).await.expect("paths");
+        let paths = lab.engine.paths(LogOptions::default()).await.expect("paths").paths;
         let [path] = paths.as_slice() else {
             panic!("{paths:#?}");
         };
-        let way: Vec<_> = path.longest_way().iter().map(ToString::to_string).collect();
-        assert_eq!(way, ["web-01", "db-03"], "nobody was on web-01 before");
+        let places: Vec<_> = path.longest_path().iter().map(ToString::to_string).collect();
+        assert_eq!(places, ["web-01", "db-03"], "nobody was on web-01 before");
         assert_eq!(path.moves[0].sessions.len(), 4);
         assert_eq!(path.open_sessions, 0, "{path:#?}");
     })
@@ -163,7 +163,7 @@ async fn packets_that_the_containment_drops_are_counted_for_each_target() {
         let mut logs = lab.engine.logs(LogOptions::default().follow(true)).await.expect("logs");
         wait_for_drops(&mut logs, &[(host, 3), (resolver, 1)]).await;
         drop(logs);
-        let paths = lab.engine.paths(LogOptions::default()).await.expect("paths");
+        let paths = lab.engine.paths(LogOptions::default()).await.expect("paths").paths;
         assert!(
             paths
                 .iter()

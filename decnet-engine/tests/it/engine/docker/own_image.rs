@@ -75,7 +75,7 @@ async fn json_and_text_of_an_own_image_come_out_of_the_logs_wrapped() {
         find(|content| matches!(content, LogContent::Text { is_error: true, message } if message == "a visitor spoke"));
 
         let pot_only = LogOptions::default().topology(id).service(ServiceName::new("pot"));
-        let paths = lab.engine.paths(pot_only).await.expect("paths");
+        let paths = lab.engine.paths(pot_only).await.expect("paths").paths;
         let moves: Vec<String> = paths
             .iter()
             .flat_map(|path| &path.moves)
