@@ -1,7 +1,6 @@
 //! The engine on a real daemon. Probes are sent only from inside the deckies.
 
 mod broken;
-mod clients;
 mod foreign;
 mod hardware;
 mod intruder;

@@ -13,13 +13,61 @@ use decnet_topology::{Port, Protocol};
 
 use self::probe::Probe;
 use super::{
-    clients::maze,
     namespace::{connect, spawn_inside},
     *,
 };
 
 /// A server that says nothing for this long waits for more.
 const QUIET: Duration = Duration::from_millis(300);
+
+/// A maze with most built-in services.
+fn maze() -> Topology {
+    Topology::builder()
+        .dmz("dmz", "10.203.60.0/24")
+        .lan("inner", "10.203.61.0/24")
+        .decky("gate", |decky| {
+            decky.on("dmz", "10.203.60.10").on("inner", "10.203.61.10").forwards()
+        })
+        .decky("client", |decky| decky.on("inner", "10.203.61.99"))
+        .decky("web", |decky| {
+            let decky = decky
+                .on("inner", "10.203.61.11")
+                .services(["http", "https", "ssh", "ftp", "telnet"]);
+            decky
+                .config("ssh", "password", "hunter2")
+                .config("ftp", "password", "secret")
+        })
+        .decky("mail", |decky| {
+            let decky = decky
+                .on("inner", "10.203.61.12")
+                .services(["smtp", "pop3", "imap", "dns", "snmp"]);
+            decky.config("imap", "user", "bob").config("imap", "password", "pw1")
+        })
+        .decky("db", |decky| {
+            let decky = decky
+                .on("inner", "10.203.61.13")
+                .services(["mysql", "postgres", "redis", "mongodb", "mqtt"]);
+            decky
+                .config("postgres", "password", "pg")
+                .config("redis", "password", "r3")
+        })
+        .decky("win", |decky| {
+            let decky = decky
+                .on("inner", "10.203.61.14")
+                .services(["smb", "rdp", "ldap", "mssql", "vnc"]);
+            decky
+                .config("smb", "guest", true)
+                .config("smb", "shares", "finance\nhr")
+        })
+        .decky("misc", |decky| {
+            let services = ["elasticsearch", "docker_api", "k8s", "sip", "tftp"];
+            let decky = decky.on("inner", "10.203.61.15").services(services);
+            decky.config("tftp", "files", "config.txt")
+        })
+        .decky("plc", |decky| decky.on("inner", "10.203.61.16").services(["conpot"]))
+        .build()
+        .expect("a topology")
+}
 
 /// Sends a probe to a port, and returns all that comes back.
 fn ask(to: (Ipv4Addr, u16), probe: &Probe) -> Vec<u8> {
