@@ -34,12 +34,12 @@ pub(super) struct Query {
     pub(super) flags: u16,
     /// Whether all records of the message could be read.
     pub(super) is_readable: bool,
-    /// None if there is no question, or the message cannot be read.
+    /// None if there is no question, or it cannot be read.
     pub(super) question: Option<Question>,
     pub(super) edns: Option<Edns>,
     /// Whether there are records in the authority section.
     pub(super) has_authority: bool,
-    /// Whether the message breaks a rule although its question can be read.
+    /// Whether the message breaks a rule, or cannot be read.
     pub(super) is_wrong: bool,
 }
 
@@ -75,8 +75,9 @@ impl Query {
         };
         query.is_readable = counts[0] <= 1 && query.read_body(&mut reader, counts).is_some();
         if !query.is_readable {
-            query.question = None;
+            // A question that could be read is repeated in the answer.
             query.edns = None;
+            query.is_wrong = true;
         }
         (flags & QR == 0).then_some(query)
     }

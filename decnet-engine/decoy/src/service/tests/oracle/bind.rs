@@ -1,5 +1,10 @@
 //! BIND.
 
+use std::{
+    net::{Ipv4Addr, UdpSocket},
+    time::Duration,
+};
+
 use super::{
     Step::{Finish, Part, Say},
     *,
@@ -47,11 +52,9 @@ fn framed(message: &[u8]) -> Vec<u8> {
     [&u16::try_from(message.len()).unwrap().to_be_bytes()[..], message].concat()
 }
 
-#[test]
-fn dns_answers_as_bind_does() {
-    let Some(plan) = real::Plan::new("usr/sbin/named") else {
-        return;
-    };
+/// Starts the server.
+fn bind() -> Option<Real> {
+    let plan = real::Plan::new("usr/sbin/named")?;
     // As Debian's named.conf.options and named.conf.default-zones, without the root, and with the zone of the host.
     plan.write(
         "db.corp",
@@ -66,26 +69,22 @@ fn dns_answers_as_bind_does() {
     ];
     let zones = zones.map(|(zone, file)| format!("zone \"{zone}\" {{ type master; file \"{file}\"; }};\n"));
     let config = format!(
-        "options {{ directory \"{}\"; listen-on port {} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no; pid-file none;\n\
+        "options {{ directory \"{}\"; listen-on port {} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no; pid-file none; hostname \"web-01\";\n\
          session-keyfile none; dnssec-validation no; }};\ncontrols {{ }};\n{}",
         plan.path(""),
         plan.port,
         zones.concat()
     );
     let config = plan.write("named.conf", config);
-    let real = plan.start("usr/sbin/named", &["-g", "-c", &config]);
-    let comparison = Comparison {
-        service: "dns",
-        fields: json!({}),
-        greets: false,
-        at_once: 8,
-        mask,
-        on_purpose: &[],
-    };
+    Some(plan.start("usr/sbin/named", &["-g", "-c", &config]))
+}
+
+/// Returns queries, right and wrong ones, over TCP.
+fn queries() -> Vec<Vec<u8>> {
     let (rd, none) = ([1, 0], [0, 0]);
     let edns: &[u8] = b"\0\0\x29\x10\0\0\0\0\0\0\0";
     let edns_1: &[u8] = b"\0\0\x29\x10\0\0\x01\0\0\0\0";
-    let queries = [
+    vec![
         ask(rd, "version.bind", 16, 3, b""),
         ask(rd, "VERSION.BIND", 16, 3, b""),
         ask(rd, "hostname.bind", 16, 3, b""),
@@ -122,7 +121,21 @@ fn dns_answers_as_bind_does() {
         framed(b"\x12\x34\x01\0\0\x02\0\0\0\0\0\0\x01a\0\0\x01\0\x01\x01a\0\0\x01\0\x01"),
         framed(b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\xc0\x0c\0\x01\0\x01"),
         framed(b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01a\0\0\x01\0\x01more"),
-    ];
+    ]
+}
+
+#[test]
+fn dns_answers_as_bind_does() {
+    let Some(real) = bind() else { return };
+    let queries = queries();
+    let comparison = Comparison {
+        service: "dns",
+        fields: json!({}),
+        greets: false,
+        at_once: 8,
+        mask,
+        on_purpose: &[],
+    };
     let single: Vec<[Step; 1]> = queries.iter().map(|query| [Say(query)]).collect();
     let mut conversations: Vec<&[Step]> = single.iter().map(|steps| &steps[..]).collect();
     let first = &queries[0];
@@ -141,4 +154,89 @@ fn dns_answers_as_bind_does() {
     ];
     conversations.extend(rest);
     comparison.check(&real, &conversations);
+}
+
+/// Sends a datagram, and returns the answer.
+fn answer(port: u16, datagram: &[u8]) -> Option<Vec<u8>> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    socket.connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    socket.send(datagram).unwrap();
+    let mut answer = [0; 4096];
+    let length = socket.recv(&mut answer).ok()?;
+    Some(answer[..length].to_vec())
+}
+
+/// Returns what the service sends instead of a long answer: the answers alone, or the question with the bit TC, so that the visitor asks
+/// over TCP. The OPT record is kept if there is room.
+fn cut(answer: &[u8], most: usize, is_truncated: bool) -> Vec<u8> {
+    let mut cut = answer[..12].to_vec();
+    let has_options = answer.windows(3).any(|part| part == b"\0\0\x29");
+    let question_end = 12 + answer[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
+    let is_kept = has_options && question_end + 11 <= most;
+    if is_truncated {
+        cut[2] |= 2;
+        cut[6..8].fill(0);
+    }
+    cut[8..12].copy_from_slice(&[0, 0, 0, is_kept.into()]);
+    cut
+}
+
+#[test]
+fn datagrams_are_answered_as_bind_does_or_cut() {
+    let Some(real) = bind() else { return };
+    // As long as the version of Debian's package.
+    let fields = json!({"server_version": "9.18.49-1~deb12u3-Debian"});
+    let own = Running::serve(service("dns", Vec::new(), fields), Protocol::Udp);
+    // The kernel reports the address of a datagram only after the first answer.
+    answer(own.port, &ask([0, 0], "corp.local", 6, 1, b"")[2..]);
+    let (rd, edns) = ([1, 0], &b"\0\0\x29\x04\xd0\0\0\0\0\0\0"[..]);
+    let cookie = b"\0\0\x29\x04\xd0\0\0\0\0\0\x0c\0\x0a\0\x08abcdefgh";
+    let wrong_cookie = b"\0\0\x29\x04\xd0\0\0\0\0\0\x07\0\x0a\0\x03abc";
+    let padded = [&b"\0\0\x29\x04\xd0\0\0\0\0\0\x64\0\x0c\0\x60"[..], &[0; 96]].concat();
+    let more = [
+        ask(rd, "web-01.corp.local", 1, 1, b""),
+        ask(rd, "web-01.corp.local", 1, 1, edns),
+        ask(rd, "web-01.corp.local", 28, 1, b""),
+        ask(rd, "corp.local", 6, 1, &padded),
+        ask(rd, "version.bind", 16, 3, &padded),
+        ask(rd, "nosuch.corp.local", 1, 1, edns),
+        ask(rd, "nosuch.corp.local", 1, 1, &padded),
+        ask(rd, "www.example.org", 28, 1, edns),
+        ask(rd, "corp.local", 252, 1, b""),
+        ask(rd, "corp.local", 6, 1, cookie),
+        ask(rd, "corp.local", 6, 1, wrong_cookie),
+        framed(b"\x12\x34\x01"),
+        framed(b"\x12\x34\x81\0\0\x01\0\0\0\0\0\0\x01a\0\0\x01\0\x01"),
+        framed(b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x3fa"),
+        framed(b"\x12\x34\x01\0\0\x01\0\0\0\0\0\x01\x01a\0\0\x01\0\x01"),
+        framed(b"GET / HTTP/1.0\r\n\r\n"),
+        framed(&[0; 12]),
+        framed(&[0xff; 40]),
+    ];
+    let mut differences = Vec::new();
+    for query in queries().iter().chain(&more) {
+        let query = &query[2..];
+        let most = 2 * query.len();
+        let (theirs, ours) = (answer(real.port, query), answer(own.port, query));
+        let expected = theirs.map(|theirs| {
+            if theirs.len() > most {
+                let is_truncated = ours.as_ref().is_none_or(|ours| ours[2] & 2 != 0);
+                cut(&theirs, most, is_truncated)
+            } else {
+                theirs
+            }
+        });
+        let shown = |answer: &Option<Vec<u8>>| answer.as_ref().map_or("(none)".into(), |answer| mask(&framed(answer)));
+        if shown(&expected) != shown(&ours) {
+            differences.push(format!(
+                "{}\n      real: {}\n      ours: {}",
+                text(query),
+                shown(&expected),
+                shown(&ours)
+            ));
+        }
+    }
+    own.end();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
