@@ -22,6 +22,7 @@ mod imap;
 mod k8s;
 mod ldap;
 mod limits;
+mod linux;
 mod llmnr;
 mod mongodb;
 mod mqtt;

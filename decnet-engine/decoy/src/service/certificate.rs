@@ -1,5 +1,7 @@
 //! The certificate and its key, which are always the same on one decky.
 
+use std::time::Duration;
+
 use p256::{
     SecretKey,
     ecdsa::{DerSignature, SigningKey, signature::Signer as _},
@@ -12,6 +14,9 @@ use rcgen::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::secret::Secret;
+
+/// How long a certificate is valid: ten years without leap days.
+const DAYS: Duration = Duration::from_hours(3650 * 24);
 
 /// A self-signed certificate with its key.
 pub(super) struct Certificate {
@@ -49,10 +54,13 @@ impl Certificate {
         let signing = SigningKey::from(&secret_key);
         let public = signing.verifying_key().to_sec1_point(false).as_bytes().to_vec();
         let [month, day, year]: [u8; 3] = secret.derive("certificate date");
+        let second = u32::from_le_bytes(secret.derive("certificate time")) % 86_400;
         let (year, month, day) = (2024 + i32::from(year % 2), 1 + month % 12, 1 + day % 28);
-        let mut params = CertificateParams::new(vec![name.to_owned()])?;
-        params.not_before = date_time_ymd(year, month, day);
-        params.not_after = date_time_ymd(year + 10, month, day);
+        // A name for hosts is ASCII. Another one is only in the subject.
+        let names = Vec::from_iter(name.is_ascii().then(|| name.to_owned()));
+        let mut params = CertificateParams::new(names)?;
+        params.not_before = date_time_ymd(year, month, day) + Duration::from_secs(second.into());
+        params.not_after = params.not_before + DAYS;
         params.serial_number = Some(SerialNumber::from_slice(&serial(secret)));
         params.key_identifier_method = KeyIdMethod::PreSpecified(secret.derive::<20>("key identifier").to_vec());
         params.distinguished_name = DistinguishedName::new();
@@ -95,5 +103,12 @@ mod tests {
         assert_eq!(der("web.corp.local", 1), der("web.corp.local", 1));
         assert_ne!(der("web.corp.local", 1), der("web.corp.local", 2));
         assert_ne!(der("web.corp.local", 1), der("db.corp.local", 1));
+    }
+
+    #[test]
+    fn any_name_can_be_in_a_certificate() {
+        for name in ["", "bücher.example", "a b", "10.0.0.1", "\0", &"x".repeat(300)] {
+            assert!(Certificate::new(name, &Secret::new([1; 32])).is_ok(), "{name}");
+        }
     }
 }

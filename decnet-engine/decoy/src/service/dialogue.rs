@@ -48,10 +48,14 @@ pub(crate) trait Dialogue: Send {
         let _ = (port, turn);
     }
 
-    /// Continues after [`Turn::transfer`]. `received` is what the visitor sent, up to the limit of [`Transfer::Receive`], and
-    /// none if no visitor came.
-    fn transferred(&mut self, received: Option<&[u8]>, turn: &mut Turn) {
-        let _ = (received, turn);
+    /// Takes bytes of [`Transfer::Receive`] when they arrive: at most as many as its limit in all.
+    fn received(&mut self, bytes: &[u8]) {
+        let _ = bytes;
+    }
+
+    /// Continues after [`Turn::transfer`]. `is_done` is false if the visitor did not come, or did not take all bytes.
+    fn transferred(&mut self, is_done: bool, turn: &mut Turn) {
+        let _ = (is_done, turn);
     }
 }
 

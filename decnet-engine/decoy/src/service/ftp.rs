@@ -21,7 +21,7 @@ use super::{
     },
 };
 
-/// The maximum size of an upload that is received.
+/// The maximum size of an upload that is received. It is hashed as it arrives; [`Files`] keeps its start.
 const UPLOAD: usize = 4 * 1024 * 1024;
 
 /// An FTP server.
@@ -55,8 +55,23 @@ enum Job {
     List,
     /// The digest of the content, and the path.
     Fetch(Digest, String),
-    /// The path, and whether the bytes are added to the file.
-    Store(String, bool),
+    Store(Upload),
+}
+
+/// An upload that arrives.
+struct Upload {
+    path: String,
+    digest: Digest,
+    /// Whether there was more than is received.
+    is_cut: bool,
+}
+
+impl Upload {
+    /// Returns the event for what arrived.
+    fn file(self) -> Event {
+        let mark = if self.is_cut { " (cut)" } else { "" };
+        self.digest.file(self.path + mark, true)
+    }
 }
 
 /// Starts a conversation.
@@ -116,7 +131,14 @@ impl Dialogue for Ftp {
 
     fn finish(&mut self, input: &mut Input, turn: &mut Turn) {
         self.report_pending(turn);
-        self.report_request(turn);
+        match self.job.take() {
+            // The conversation ends in the middle of an upload.
+            Some(Job::Store(upload)) if upload.digest.bytes() > 0 => {
+                self.request.clear();
+                turn.report(Upload { is_cut: true, ..upload }.file());
+            }
+            _ => self.report_request(turn),
+        }
         if !input.bytes().is_empty() {
             turn.report(Event::probe(foreign(input.bytes()), input.bytes()));
         }
@@ -143,15 +165,29 @@ impl Dialogue for Ftp {
         turn.send(format!("227 Entering Passive Mode ({a},{b},{c},{d},{high},{low}).\r\n"));
     }
 
-    fn transferred(&mut self, received: Option<&[u8]>, turn: &mut Turn) {
-        let (Some(job), Some(session)) = (self.job.take(), self.session.as_mut()) else {
+    fn received(&mut self, bytes: &[u8]) {
+        let (Some(Job::Store(upload)), Some(session)) = (&mut self.job, &mut self.session) else {
             return;
         };
-        let Some(received) = received else {
+        // One byte more than the limit was asked for, so that a file of that size is not taken for a longer one.
+        let left = u64::try_from(UPLOAD)
+            .unwrap_or(u64::MAX)
+            .saturating_sub(upload.digest.bytes());
+        let kept = usize::try_from(left).map_or(bytes, |left| bytes.get(..left).unwrap_or(bytes));
+        upload.is_cut |= kept.len() < bytes.len();
+        upload.digest.add(kept);
+        session.files.append(&upload.path, kept);
+    }
+
+    fn transferred(&mut self, is_done: bool, turn: &mut Turn) {
+        let Some(job) = self.job.take() else {
+            return;
+        };
+        if !is_done {
             self.report_request(turn);
             turn.send(*b"425 Failed to establish connection.\r\n");
             return;
-        };
+        }
         self.request.clear();
         let reply = match job {
             Job::List => "226 Directory send OK.\r\n",
@@ -159,14 +195,8 @@ impl Dialogue for Ftp {
                 turn.report(digest.file(path, false));
                 "226 Transfer complete.\r\n"
             }
-            Job::Store(path, is_added) => {
-                // One byte more than the limit was asked for, so that a file of that size is not taken for a longer one.
-                let kept = received.get(..UPLOAD).unwrap_or(received);
-                let mark = if kept.len() < received.len() { " (cut)" } else { "" };
-                let mut digest = Digest::default();
-                digest.add(kept);
-                session.files.write(&path, kept, is_added, turn.now());
-                turn.report(digest.file(path + mark, true));
+            Job::Store(upload) => {
+                turn.report(upload.file());
                 "226 Transfer complete.\r\n"
             }
         };
@@ -204,7 +234,8 @@ impl Ftp {
 
     fn user(&mut self, user: &[u8], turn: &mut Turn) {
         let reply = match &self.session {
-            Some(session) if session.user.as_bytes() == user || session.is_anonymous => "331 Any password will do.",
+            Some(session) if session.is_anonymous => "530 Can't change from guest user.",
+            Some(session) if session.user.as_bytes() == user => "331 Any password will do.",
             Some(_) => "530 Can't change to another user.",
             None => {
                 self.report_pending(turn);
@@ -272,6 +303,7 @@ impl Ftp {
             renamed: None,
             is_binary: false,
             extended_only: false,
+            offset: 0,
         });
         turn.send(*b"230 Login successful.\r\n");
     }
@@ -316,6 +348,7 @@ impl Ftp {
                     if command == "PORT" { "PASV" } else { "EPSV" }
                 )
             }
+            "EPRT" if argument.starts_with('|') && !argument.starts_with("|1|") => "500 Bad EPRT protocol.".into(),
             "PORT" | "EPRT" => format!("500 Illegal {command} command."),
             "LIST" | "NLST" | "RETR" | "STOR" | "APPE" | "STOU" => self.start_transfer(command, argument, turn),
             "TYPE" => {
@@ -334,8 +367,14 @@ impl Ftp {
 
     /// Starts a transfer over the second connection.
     fn start_transfer(&mut self, command: &str, argument: &str, turn: &mut Turn) -> String {
-        let Some(session) = &self.session else {
+        let Some(session) = &mut self.session else {
             return String::new();
+        };
+        let is_listing = matches!(command, "LIST" | "NLST");
+        let offset = if is_listing {
+            0
+        } else {
+            std::mem::take(&mut session.offset)
         };
         if self.data == Data::None {
             return "425 Use PORT or PASV first.".into();
@@ -356,26 +395,41 @@ impl Ftp {
                 (reply, Transfer::Send(listing.into_bytes()), Job::List)
             }
             "RETR" => {
-                let Some(bytes) = session.files.read(&path) else {
+                let (Some(bytes), Some((size, _))) = (session.files.read(&path), session.files.file(&path)) else {
                     return "550 Failed to open file.".into();
                 };
+                let bytes = bytes.get(offset..).unwrap_or_default();
                 let mut digest = Digest::default();
                 digest.add(bytes);
-                let reply = format!(
-                    "150 Opening BINARY mode data connection for {argument} ({} bytes).",
-                    bytes.len()
-                );
+                let reply = format!("150 Opening BINARY mode data connection for {argument} ({size} bytes).");
                 (reply, Transfer::Send(bytes.to_vec()), Job::Fetch(digest, path))
             }
-            _ if !session.files.admits(&path) => return "553 Could not create file.".into(),
-            "STOU" => (
-                format!("150 FILE: {argument}"),
-                Transfer::Receive(UPLOAD + 1),
-                Job::Store(path, false),
-            ),
             _ => {
-                let job = Job::Store(path, command == "APPE");
-                ("150 Ok to send data.".into(), Transfer::Receive(UPLOAD + 1), job)
+                let (path, reply) = if command == "STOU" {
+                    let path = if argument.is_empty() {
+                        session.files.unused(&resolve(&session.folder, "STOU"))
+                    } else if session.files.exists(&path) {
+                        session.files.unused(&path)
+                    } else {
+                        path
+                    };
+                    let name = path.strip_prefix(&format!("{}/", session.folder)).unwrap_or(&path);
+                    let reply = format!("150 FILE: {name}");
+                    (path, reply)
+                } else {
+                    (path, "150 Ok to send data.".into())
+                };
+                if !session.files.admits(&path) {
+                    return "553 Could not create file.".into();
+                }
+                let start = if command == "APPE" { usize::MAX } else { offset };
+                session.files.open(&path, start, turn.now());
+                let upload = Upload {
+                    path,
+                    digest: Digest::default(),
+                    is_cut: false,
+                };
+                (reply, Transfer::Receive(UPLOAD + 1), Job::Store(upload))
             }
         };
         let is_active = self.data == Data::Active;

@@ -170,7 +170,11 @@ impl Dialogue for Bannered {
         self.dialogue.port_opened(port, turn);
     }
 
-    fn transferred(&mut self, received: Option<&[u8]>, turn: &mut Turn) {
-        self.dialogue.transferred(received, turn);
+    fn received(&mut self, bytes: &[u8]) {
+        self.dialogue.received(bytes);
+    }
+
+    fn transferred(&mut self, is_done: bool, turn: &mut Turn) {
+        self.dialogue.transferred(is_done, turn);
     }
 }

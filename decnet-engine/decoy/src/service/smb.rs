@@ -28,6 +28,9 @@ use super::{
     wire::ntlm::{self, Host},
 };
 
+/// The port of NetBIOS sessions. Windows refuses messages before a request for a session there; Samba does not.
+const NETBIOS: u16 = 139;
+
 /// The maximum number of sessions, of connected shares, and of open pipes of one visitor.
 const MOST_OPEN: usize = 16;
 
@@ -43,6 +46,8 @@ struct Smb {
     /// The open pipes and folders, by their number.
     open: BTreeMap<u64, Option<Pipe>>,
     numbers: u32,
+    /// Whether the visitor must request a NetBIOS session before anything else.
+    lacks_session: bool,
 }
 
 /// Starts a conversation.
@@ -70,6 +75,7 @@ pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
         trees: BTreeMap::new(),
         open: BTreeMap::new(),
         numbers: 0,
+        lacks_session: persona.is_windows() && context.session.port == NETBIOS,
     })
 }
 
@@ -97,8 +103,14 @@ impl Dialogue for Smb {
             }
             let message = input.take(4 + length).split_off(4);
             match kind {
+                0 if self.lacks_session => {
+                    turn.report(Event::probe("message without a NetBIOS session", &message));
+                    turn.send([0x83, 0, 0, 1, 0x8f]);
+                    turn.close();
+                }
                 0 => self.message(&message, turn),
                 0x81 => {
+                    self.lacks_session = false;
                     if let Some(name) = packet::netbios_name(message.get(34..).unwrap_or_default()) {
                         turn.report(Event::client_name(name));
                     }

@@ -3,16 +3,20 @@
 //! The library does the key exchange and the encryption. It closes silently where sshd explains, so the exchange of
 //! identifications is done here, and the library gets a stream on which it is over.
 
+mod awk;
 mod config;
 mod files;
 mod hassh;
 mod host;
 mod ident;
 mod line;
+mod names;
+mod node;
 mod outcome;
 mod program;
 mod reading;
 mod shell;
+mod sizes;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -32,8 +32,8 @@ pub(super) enum Opening {
 }
 
 impl Configurations {
-    /// Returns the configuration of the service of a conversation.
-    fn of(&self, context: &Context) -> io::Result<Arc<ServerConfig>> {
+    /// Returns the configuration of the service of a conversation. Fails if its certificate cannot be created.
+    pub(super) fn of(&self, context: &Context) -> io::Result<Arc<ServerConfig>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(config) = known.get(&context.service.name) {
             return Ok(Arc::clone(config));
@@ -43,7 +43,7 @@ impl Configurations {
             _ => context.persona().fqdn(),
         };
         let certificate = Certificate::new(&name, &context.service.secret).map_err(io::Error::other)?;
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|builder| {
                 builder
@@ -51,6 +51,10 @@ impl Configurations {
                     .with_single_cert(vec![certificate.chain], certificate.key)
             })
             .map_err(io::Error::other)?;
+        // Web servers name the protocol; the other servers do not know the extension.
+        if matches!(context.service.name.as_str(), "https" | "k8s") {
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        }
         let config = Arc::new(config);
         known.insert(context.service.name.clone(), Arc::clone(&config));
         Ok(config)
@@ -61,18 +65,16 @@ impl Configurations {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.remove(service);
     }
+}
 
-    /// Completes the handshake of a client whose hello was read.
-    pub(super) async fn accept(
-        &self,
-        stream: Box<dyn Stream>,
-        hello: Vec<u8>,
-        context: &Context,
-    ) -> io::Result<Box<dyn Stream>> {
-        let acceptor = TlsAcceptor::from(self.of(context)?);
-        let stream = acceptor.accept(after(hello, stream)).await?;
-        Ok(Box::new(stream))
-    }
+/// Completes the handshake of a client whose hello was read.
+pub(super) async fn accept(
+    config: Arc<ServerConfig>,
+    stream: Box<dyn Stream>,
+    hello: Vec<u8>,
+) -> io::Result<Box<dyn Stream>> {
+    let stream = TlsAcceptor::from(config).accept(after(hello, stream)).await?;
+    Ok(Box::new(stream))
 }
 
 /// Reads until the hello of a TLS client is complete, or until it is clear that there is none. `read` are the bytes that were
@@ -108,4 +110,21 @@ pub(super) fn fingerprint(hello: &[u8]) -> Option<Event> {
 fn after(read: Vec<u8>, stream: Box<dyn Stream>) -> impl AsyncRead + AsyncWrite + Unpin + Send {
     let (reader, writer) = split(stream);
     join(Cursor::new(read).chain(reader), writer)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{protocol::Protocol, service::testing::context};
+
+    #[test]
+    fn web_servers_name_their_protocol() {
+        for (service, port, protocols) in [("https", 443, &[&b"http/1.1"[..]][..]), ("ldap", 636, &[])] {
+            let context = context(service, port, Protocol::Tcp, json!({}));
+            let config = Configurations::default().of(&context).unwrap();
+            assert_eq!(config.alpn_protocols, protocols, "{service}");
+        }
+    }
 }

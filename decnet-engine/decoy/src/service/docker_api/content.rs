@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 
 use super::{API, Answer, Engine};
-use crate::service::wire::http::{hex, quoted};
+use crate::service::{
+    linux::{Hardware, pretty_name},
+    wire::http::{hex, quoted},
+};
 
 impl Engine {
     /// Returns the build of the version: commit and date.
@@ -17,15 +20,7 @@ impl Engine {
     }
 
     pub(super) fn kernel(&self) -> &'static str {
-        self.context.pick(
-            "kernel",
-            &[
-                "5.10.0-21-amd64",
-                "5.15.0-73-generic",
-                "5.4.0-149-generic",
-                "6.1.0-9-amd64",
-            ],
-        )
+        self.context.kernel().release
     }
 
     pub(super) fn show_version(&self) -> String {
@@ -51,14 +46,9 @@ impl Engine {
         let letter = |byte: &u8| char::from(alphabet[usize::from(byte % 32)]);
         let id: Vec<String> = words.chunks(4).map(|four| four.iter().map(letter).collect()).collect();
         let (running, images) = (self.containers.len(), self.image_names().len());
-        let [cores, memory]: [u8; 2] = self.context.stable("size");
-        let (cores, memory) = ([2, 4, 8][usize::from(cores % 3)], [4, 8, 16][usize::from(memory % 3)]);
-        let memory: u64 = memory * 1_044_000_000;
-        let system = if self.kernel().ends_with("generic") {
-            "Ubuntu 20.04.6 LTS"
-        } else {
-            "Debian GNU/Linux 11 (bullseye)"
-        };
+        let Hardware { cores, memory } = self.context.hardware();
+        let memory = memory * 1024;
+        let system = pretty_name(self.context.persona().os);
         format!(
             "{{\"ID\":\"{}\",\"Containers\":{running},\"ContainersRunning\":{running},\"ContainersPaused\":0,\
             \"ContainersStopped\":0,\"Images\":{images},\"Driver\":\"overlay2\",\"DriverStatus\":[[\"Backing Filesystem\",\
@@ -66,11 +56,11 @@ impl Engine {
             \"Plugins\":{{\"Volume\":[\"local\"],\"Network\":[\"bridge\",\"host\",\"ipvlan\",\"macvlan\",\"null\",\
             \"overlay\"],\"Authorization\":null,\"Log\":[\"awslogs\",\"fluentd\",\"gcplogs\",\"gelf\",\"journald\",\
             \"json-file\",\"local\",\"logentries\",\"splunk\",\"syslog\"]}},\"MemoryLimit\":true,\"SwapLimit\":true,\
-            \"KernelMemory\":true,\"KernelMemoryTCP\":true,\"CpuCfsPeriod\":true,\"CpuCfsQuota\":true,\"CPUShares\":true,\
+            \"KernelMemory\":false,\"KernelMemoryTCP\":false,\"CpuCfsPeriod\":true,\"CpuCfsQuota\":true,\"CPUShares\":true,\
             \"CPUSet\":true,\"PidsLimit\":true,\"IPv4Forwarding\":true,\"BridgeNfIptables\":true,\
-            \"BridgeNfIp6tables\":true,\"Debug\":false,\"NFd\":{},\"OomKillDisable\":true,\"NGoroutines\":{},\
-            \"SystemTime\":\"{now}\",\"LoggingDriver\":\"json-file\",\"CgroupDriver\":\"cgroupfs\",\
-            \"CgroupVersion\":\"1\",\"NEventsListener\":0,\"KernelVersion\":\"{}\",\"OperatingSystem\":\"{system}\",\
+            \"BridgeNfIp6tables\":true,\"Debug\":false,\"NFd\":{},\"OomKillDisable\":false,\"NGoroutines\":{},\
+            \"SystemTime\":\"{now}\",\"LoggingDriver\":\"json-file\",\"CgroupDriver\":\"systemd\",\
+            \"CgroupVersion\":\"2\",\"NEventsListener\":0,\"KernelVersion\":\"{}\",\"OperatingSystem\":\"{system}\",\
             \"OSVersion\":\"\",\"OSType\":\"linux\",\"Architecture\":\"x86_64\",\
             \"IndexServerAddress\":\"https://index.docker.io/v1/\",\"RegistryConfig\":{{\
             \"AllowNondistributableArtifactsCIDRs\":[],\"AllowNondistributableArtifactsHostnames\":[],\

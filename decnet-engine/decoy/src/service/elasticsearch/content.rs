@@ -4,6 +4,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::service::{
     context::Context,
+    linux::pretty_name,
     wire::http::{hex, quoted},
 };
 
@@ -183,6 +184,7 @@ impl Shown {
     pub(super) fn nodes(&self) -> String {
         let (commit, ..) = self.build();
         let address = self.context.session.local;
+        let cores = self.context.hardware().cores;
         let roles = "\"data\",\"data_cold\",\"data_content\",\"data_hot\",\"data_warm\",\"ingest\",\"master\",\"ml\",\
             \"remote_cluster_client\",\"transform\"";
         format!(
@@ -190,15 +192,17 @@ impl Shown {
             \"name\":{},\"transport_address\":\"{address}:9300\",\"host\":\"{address}\",\"ip\":\"{address}\",\
             \"version\":{},\"build_flavor\":\"default\",\"build_type\":\"{}\",\"build_hash\":\"{commit}\",\
             \"roles\":[{roles}],\"attributes\":{{\"xpack.installed\":\"true\",\"transform.node\":\"true\"}},\
-            \"os\":{{\"refresh_interval_in_millis\":1000,\"name\":\"Linux\",\"pretty_name\":\"Debian GNU/Linux 11 \
-            (bullseye)\",\"arch\":\"amd64\",\"version\":\"5.10.0-21-amd64\",\"available_processors\":4,\
-            \"allocated_processors\":4}},\"http\":{{\"bound_address\":[\"0.0.0.0:9200\"],\
+            \"os\":{{\"refresh_interval_in_millis\":1000,\"name\":\"Linux\",\"pretty_name\":\"{}\",\
+            \"arch\":\"amd64\",\"version\":\"{}\",\"available_processors\":{cores},\
+            \"allocated_processors\":{cores}}},\"http\":{{\"bound_address\":[\"0.0.0.0:9200\"],\
             \"publish_address\":\"{address}:9200\",\"max_content_length_in_bytes\":104857600}}}}}}}}",
             quoted(&self.cluster),
             self.id("node"),
             quoted(&self.node),
             quoted(&self.version),
             self.context.pick("build type", &["deb", "docker", "tar"]),
+            pretty_name(self.context.persona().os),
+            self.context.kernel().release,
         )
     }
 }

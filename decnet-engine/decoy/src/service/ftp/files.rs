@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::service::context::Context;
+use crate::service::{context::Context, linux::passwd};
 
 /// A tree of folders and files.
 pub(super) struct Files {
@@ -22,16 +22,17 @@ struct Node {
     is_own: bool,
 }
 
-/// The content of a file. A large upload keeps only its size.
-#[derive(Clone)]
+/// The content of a file. Of a large upload, only the start is kept.
+#[derive(Default)]
 struct Content {
     bytes: Vec<u8>,
     size: usize,
 }
 
-/// The maximum number of files and folders that a visitor adds, and of their bytes.
+/// The maximum number of files and folders that a visitor adds, and of their bytes. All 256 connections of a service together then keep
+/// half of the memory of its container.
 const MOST_NODES: usize = 256;
-const MOST_BYTES: usize = 256 * 1024;
+const MOST_BYTES: usize = 128 * 1024;
 
 impl Files {
     /// Creates the tree that a user finds: the whole system, or what is public.
@@ -71,12 +72,7 @@ impl Files {
         }
         let persona = context.persona();
         let user = home.rsplit('/').next().unwrap_or_default();
-        let passwd = format!(
-            "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n\
-             www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\nftp:x:107:114:ftp daemon,,,:/srv/ftp:/usr/sbin/nologin\n\
-             {user}:x:1000:1000:{user},,,:/home/{user}:/bin/bash\n"
-        );
-        files.place(context, "/etc/passwd", Some(passwd));
+        files.place(context, "/etc/passwd", Some(passwd(user)));
         files.place(context, "/etc/hostname", Some(format!("{}\n", persona.hostname)));
         files.place(
             context,
@@ -159,22 +155,17 @@ impl Files {
             && self.nodes.len() < MOST_NODES
     }
 
-    /// Creates or replaces a file, or adds to its end.
-    pub(super) fn write(&mut self, path: &str, bytes: &[u8], is_added: bool, now: Timestamp) {
-        let old = self
+    /// Creates a file, or keeps the first `start` bytes of an existing one.
+    pub(super) fn open(&mut self, path: &str, start: usize, now: Timestamp) {
+        let mut content = self
             .nodes
-            .get(path)
-            .and_then(|node| node.content.clone())
-            .filter(|_| is_added);
-        let mut content = old.unwrap_or(Content {
-            bytes: Vec::new(),
-            size: 0,
-        });
-        content.size = content.size.saturating_add(bytes.len());
-        self.kept = self.kept.saturating_add(bytes.len());
-        if self.kept <= MOST_BYTES {
-            content.bytes.extend_from_slice(bytes);
-        }
+            .remove(path)
+            .and_then(|node| node.content)
+            .unwrap_or_default();
+        self.kept = self.kept.saturating_sub(content.bytes.len());
+        content.bytes.truncate(start);
+        content.size = content.size.min(start);
+        self.kept = self.kept.saturating_add(content.bytes.len());
         self.nodes.insert(
             path.into(),
             Node {
@@ -183,6 +174,31 @@ impl Files {
                 is_own: true,
             },
         );
+    }
+
+    /// Adds bytes at the end of a file.
+    pub(super) fn append(&mut self, path: &str, bytes: &[u8]) {
+        let Some(Node {
+            content: Some(content), ..
+        }) = self.nodes.get_mut(path)
+        else {
+            return;
+        };
+        if content.bytes.len() == content.size {
+            let room = MOST_BYTES.saturating_sub(self.kept);
+            let kept = bytes.get(..room).unwrap_or(bytes);
+            content.bytes.extend_from_slice(kept);
+            self.kept = self.kept.saturating_add(kept.len());
+        }
+        content.size = content.size.saturating_add(bytes.len());
+    }
+
+    /// Returns the first of `path.1`, `path.2` … that does not exist.
+    pub(super) fn unused(&self, path: &str) -> String {
+        let mut names = (1..).map(|number| format!("{path}.{number}"));
+        names
+            .find(|name| !self.nodes.contains_key(name))
+            .unwrap_or_else(|| path.to_owned())
     }
 
     pub(super) fn create_folder(&mut self, path: &str, now: Timestamp) {
@@ -226,6 +242,21 @@ impl Files {
         true
     }
 
+    /// Returns the number of links to a folder in a listing: two, and one for each folder in it.
+    fn links(&self, listed: &str, name: &str) -> usize {
+        let path = match name {
+            "." => listed.to_owned(),
+            ".." => resolve(listed, ".."),
+            name => resolve(listed, name),
+        };
+        let inside = if path == "/" { path } else { format!("{path}/") };
+        let folders = self.nodes.iter().filter(|(child, node)| {
+            let name = child.strip_prefix(&inside);
+            node.content.is_none() && name.is_some_and(|name| !name.is_empty() && !name.contains('/'))
+        });
+        2 + folders.count()
+    }
+
     /// Lists a folder or a file, as `ls -l` or only names.
     pub(super) fn list(&self, path: &str, is_long: bool, has_hidden: bool, now: Timestamp) -> String {
         let parent = if path == "/" {
@@ -239,7 +270,9 @@ impl Files {
         });
         let mut rows: Vec<(&str, &Node)> = Vec::new();
         match self.nodes.get(path) {
-            Some(node) if node.content.is_some() => rows.push((path, node)),
+            Some(node) if node.content.is_some() => {
+                rows.push((path.rsplit('/').next().unwrap_or_default(), node));
+            }
             Some(node) if self.is_folder(path) => {
                 if has_hidden {
                     rows.extend([(".", node), ("..", node)]);
@@ -254,7 +287,7 @@ impl Files {
                 (true, content) => {
                     let (mode, links, size) = match content {
                         Some(content) => ("-rw-r--r--", 1, content.size),
-                        None => ("drwxr-xr-x", 2, 4096),
+                        None => ("drwxr-xr-x", self.links(path, name), 4096),
                     };
                     let owner = if node.is_own { 1000 } else { 0 };
                     let date = date(node.modified, now);

@@ -12,6 +12,8 @@ pub(super) struct Session {
     pub(super) renamed: Option<String>,
     pub(super) is_binary: bool,
     pub(super) extended_only: bool,
+    /// Where the next transfer of a file starts: the argument of REST.
+    pub(super) offset: usize,
 }
 
 impl Session {
@@ -35,6 +37,10 @@ impl Session {
             return "550 Permission denied.".into();
         }
         match command {
+            "REST" => {
+                self.offset = argument.parse().unwrap_or_default();
+                format!("350 Restart position accepted ({}).", self.offset)
+            }
             "PWD" | "XPWD" => format!("257 \"{}\" is the current directory", self.folder.replace('"', "\"\"")),
             "CWD" | "XCWD" | "CDUP" | "XCUP" => {
                 let is_up = matches!(command, "CDUP" | "XCUP");
@@ -94,10 +100,6 @@ pub(super) fn simple(command: &str, argument: &str) -> Option<String> {
         ("ABOR", _) => "225 No transfer to ABOR.",
         ("ALLO", _) => "202 ALLO command ignored.",
         ("ACCT" | "REIN" | "SMNT", _) => return Some(format!("502 {command} not implemented.")),
-        ("REST", position) => {
-            let position = position.parse::<u64>().unwrap_or_default();
-            return Some(format!("350 Restart position accepted ({position})."));
-        }
         ("MODE", "S") => "200 Mode set to S.",
         ("MODE", _) => "504 Bad MODE command.",
         ("STRU", "F") => "200 Structure set to F.",

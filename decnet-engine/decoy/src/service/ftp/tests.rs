@@ -35,9 +35,12 @@ fn transfer(visitor: &mut Visitor, received: Option<&[u8]>) -> (String, String) 
     };
     let sent = match transfer {
         Transfer::Send(bytes) => String::from_utf8(bytes).unwrap(),
-        Transfer::Receive(most) => most.to_string(),
+        Transfer::Receive(most) => {
+            visitor.turn(|dialogue, _, _| dialogue.received(received.unwrap_or_default()));
+            most.to_string()
+        }
     };
-    let answer = visitor.turn(|dialogue, _, turn| dialogue.transferred(received, turn));
+    let answer = visitor.turn(|dialogue, _, turn| dialogue.transferred(received.is_some(), turn));
     (sent, String::from_utf8(answer).unwrap())
 }
 
@@ -308,6 +311,57 @@ fn an_upload_beyond_the_limit_is_reported_as_cut() {
         digest.add(&content[..kept]);
         assert_eq!(visitor.events.last(), Some(&digest.file(name, true)));
     }
+}
+
+#[test]
+fn of_an_upload_only_the_start_is_kept_and_all_is_hashed() {
+    let mut visitor = logged_in();
+    let content = vec![b'a'; 1024 * 1024];
+    for path in ["/tmp/x", "/tmp/y"] {
+        passive(&mut visitor, "PASV");
+        visitor.line(&format!("STOR {path}"));
+        transfer(&mut visitor, Some(&content));
+        let mut digest = Digest::default();
+        digest.add(&content);
+        assert_eq!(visitor.events.last(), Some(&digest.file(path, true)));
+        assert_eq!(visitor.line(&format!("SIZE {path}")), "213 1048576\r\n");
+    }
+    let mut fetch = |path: &str| {
+        passive(&mut visitor, "PASV");
+        visitor.line(&format!("RETR {path}"));
+        transfer(&mut visitor, Some(b"")).0.len()
+    };
+    assert_eq!([fetch("/tmp/x"), fetch("/tmp/y")], [128 * 1024, 0]);
+}
+
+#[test]
+fn an_upload_that_the_end_of_the_conversation_cuts_is_reported() {
+    let mut visitor = logged_in();
+    passive(&mut visitor, "PASV");
+    visitor.events.clear();
+    visitor.line("STOR /tmp/x");
+    visitor.turn(|dialogue, _, _| dialogue.received(b"abc"));
+    visitor.finish();
+    let mut digest = Digest::default();
+    digest.add(b"abc");
+    assert_eq!(visitor.events, [digest.file("/tmp/x (cut)", true)]);
+}
+
+#[test]
+fn a_transfer_starts_where_rest_says() {
+    let mut visitor = logged_in();
+    let store = |visitor: &mut Visitor, command: &str, bytes: &[u8]| {
+        passive(visitor, "PASV");
+        visitor.line(command);
+        transfer(visitor, Some(bytes));
+    };
+    store(&mut visitor, "STOR /tmp/x", b"abcdef");
+    assert_eq!(visitor.line("REST 4"), "350 Restart position accepted (4).\r\n");
+    store(&mut visitor, "STOR /tmp/x", b"XY");
+    visitor.line("REST 2");
+    passive(&mut visitor, "PASV");
+    visitor.line("RETR /tmp/x");
+    assert_eq!(transfer(&mut visitor, Some(b"")).0, "cdXY");
 }
 
 #[test]

@@ -242,12 +242,11 @@ impl<'a> Talk<'a> {
                     self.turn(|dialogue, _, turn| dialogue.port_opened(port, turn))
                 }
                 Next::Transfer(transfer) => {
-                    let received = match transfer {
-                        _ if step == Step::Refuse => None,
-                        Transfer::Send(_) => Some(&[][..]),
-                        Transfer::Receive(most) => Some(&piece[..piece.len().min(most)]),
-                    };
-                    self.turn(|dialogue, _, turn| dialogue.transferred(received, turn))
+                    let is_done = step != Step::Refuse;
+                    if let (true, Transfer::Receive(most)) = (is_done, transfer) {
+                        self.dialogue.received(&piece[..piece.len().min(most)]);
+                    }
+                    self.turn(|dialogue, _, turn| dialogue.transferred(is_done, turn))
                 }
             };
         }

@@ -65,21 +65,9 @@ pub(super) fn text(redis: &Redis, sections: &[Vec<u8>], now: Timestamp) -> Strin
     let kernel = if context.persona().is_windows() {
         "Windows".to_owned()
     } else {
-        let release = match context.persona().os {
-            crate::protocol::Os::Debian11 => {
-                context.pick("kernel", &["5.10.0-28-amd64", "5.10.0-30-amd64", "5.10.0-32-amd64"])
-            }
-            crate::protocol::Os::Ubuntu2204 => context.pick("kernel", &["5.15.0-107-generic", "5.15.0-119-generic"]),
-            crate::protocol::Os::Ubuntu2404 => context.pick("kernel", &["6.8.0-40-generic", "6.8.0-45-generic"]),
-            _ => context.pick(
-                "kernel",
-                &["6.1.0-18-amd64", "6.1.0-21-amd64", "6.1.0-25-amd64", "6.1.0-28-amd64"],
-            ),
-        };
-        format!("Linux {release} x86_64")
+        format!("Linux {} x86_64", context.kernel().release)
     };
-    let gigabytes = [2_u64, 4, 8, 16][usize::from(context.stable::<1>("memory")[0] % 4)];
-    let memory = gigabytes * 1_073_741_824 - 50_000_000 - u64::from(context.stable::<1>("memory left")[0]) * 4096;
+    let memory = context.hardware().memory * 1024;
     let load = uptime / (30 + i64::from(context.stable::<1>("redis load")[0]));
     let values = [
         ("{version}", redis.version.clone()),

@@ -107,8 +107,8 @@ impl Connection<'_> {
                     self.turn(|dialogue, _, turn| dialogue.port_opened(port, turn)).await?
                 }
                 Next::Transfer(transfer) => {
-                    let received = self.transfer(transfer).await;
-                    self.turn(|dialogue, _, turn| dialogue.transferred(received.as_deref(), turn))
+                    let is_done = self.transfer(transfer).await.is_some();
+                    self.turn(|dialogue, _, turn| dialogue.transferred(is_done, turn))
                         .await?
                 }
             };
@@ -198,9 +198,14 @@ impl Connection<'_> {
         if let Some(fingerprint) = tls::fingerprint(&hello) {
             self.conversation.report(fingerprint);
         }
+        let shared = &self.conversation.shared;
+        let config = shared.tls.of(&self.conversation.context).map_err(|error| {
+            let service = &self.conversation.context.service.name;
+            shared.complain("no certificate", &format!("{service}: {error}"));
+            EndReason::Broken
+        })?;
         let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
-        let tls = &self.conversation.shared.tls;
-        let accepted = timeout(step, tls.accept(plain, hello, &self.conversation.context)).await;
+        let accepted = timeout(step, tls::accept(config, plain, hello)).await;
         self.stream = accepted.map_err(|_| EndReason::Idle)?.map_err(|error| reason(&error))?;
         self.turn(|dialogue, _, turn| dialogue.secured(turn)).await?;
         Ok(true)
@@ -216,8 +221,9 @@ impl Connection<'_> {
         Some(port)
     }
 
-    /// Moves bytes over the second connection, which must come from the visitor's address.
-    async fn transfer(&mut self, transfer: Transfer) -> Option<Vec<u8>> {
+    /// Moves bytes over the second connection, which must come from the visitor's address. Returns none if it does not come, or
+    /// does not take all bytes.
+    async fn transfer(&mut self, transfer: Transfer) -> Option<()> {
         let listener = self.data.take()?;
         let limits = &self.conversation.shared.limits;
         let visitor = self.conversation.context.session.remote;
@@ -230,7 +236,6 @@ impl Connection<'_> {
             }
         };
         let mut stream = timeout(limits.step, accept).await.ok()?.ok()?;
-        let mut received = Vec::new();
         match transfer {
             Transfer::Send(bytes) => {
                 let sending = async {
@@ -241,18 +246,21 @@ impl Connection<'_> {
             }
             Transfer::Receive(most) => {
                 let mut buffer = [0; 4096];
+                let mut left = most;
                 // An upload that stops is as long as what arrived of it.
-                while received.len() < most {
+                while left > 0 {
                     let read = timeout(limits.silence, stream.read(&mut buffer)).await;
                     let count = read.unwrap_or(Ok(0)).unwrap_or(0);
                     if count == 0 || !self.conversation.count(count) {
                         break;
                     }
-                    received.extend_from_slice(&buffer[..count.min(most - received.len())]);
+                    let taken = count.min(left);
+                    self.dialogue.received(&buffer[..taken]);
+                    left -= taken;
                 }
             }
         }
-        Some(received)
+        Some(())
     }
 
     /// Closes the connection so that the last answer arrives: bytes of the visitor that nobody reads would reset it.

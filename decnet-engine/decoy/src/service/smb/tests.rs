@@ -288,6 +288,24 @@ fn a_netbios_session_is_accepted_and_its_name_is_reported() {
 }
 
 #[test]
+fn windows_wants_a_netbios_session_first_on_its_port() {
+    let call = [&[0x81, 0, 0, 0x44][..], &[b' '; 0x44]].concat();
+    let negotiate = [&[0, 0, 0, 5][..], b"\xffSMBr"].concat();
+    let start = |os| Visitor::start(context_on(os, "smb", 139, Protocol::Tcp, json!({})));
+    let mut windows = start(Os::Windows10);
+    assert_eq!(windows.send(&negotiate), [0x83, 0, 0, 1, 0x8f]);
+    assert_eq!(windows.next, Next::Close);
+    assert_eq!(
+        windows.events,
+        [Event::probe("message without a NetBIOS session", b"\xffSMBr")]
+    );
+    let mut windows = start(Os::Windows10);
+    assert_eq!(windows.send(call), [0x82, 0, 0, 0]);
+    assert_ne!(windows.send(&negotiate), [0x83, 0, 0, 1, 0x8f]);
+    assert_ne!(start(Os::Debian12).send(&negotiate), [0x83, 0, 0, 1, 0x8f]);
+}
+
+#[test]
 fn other_input_is_a_probe() {
     let http = b"GET / HTTP/1.0\r\n\r\n";
     let mut windows = Visitor::start(on(Os::Windows10, json!({})));

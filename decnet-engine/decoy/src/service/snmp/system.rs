@@ -65,7 +65,6 @@ impl System {
             has_host: true,
             vendor: 8072,
         };
-        let pick = |releases: &[&str]| linux(context.pick("snmp release", releases));
         let device = |description: &str, product: &str, services, vendor, ports: Vec<String>| Self {
             description: description.into(),
             product: product.into(),
@@ -78,11 +77,9 @@ impl System {
             ..linux("")
         };
         match persona.os {
-            Os::Debian11 => pick(&["5.10.0-28-amd64", "5.10.0-30-amd64", "5.10.0-32-amd64"]),
-            Os::Debian12 => pick(&["6.1.0-18-amd64", "6.1.0-22-amd64", "6.1.0-25-amd64", "6.1.0-28-amd64"]),
-            Os::Ubuntu2204 => pick(&["5.15.0-107-generic", "5.15.0-118-generic", "5.15.0-125-generic"]),
-            Os::Ubuntu2404 => pick(&["6.8.0-41-generic", "6.8.0-48-generic", "6.8.0-51-generic"]),
-            Os::EmbeddedLinux => pick(&["3.10.14", "4.4.60", "4.14.171"]),
+            Os::Debian11 | Os::Debian12 | Os::Ubuntu2204 | Os::Ubuntu2404 | Os::EmbeddedLinux => {
+                linux(context.kernel().release)
+            }
             Os::Printer => {
                 let port = vec!["HP ETHERNET MULTI-ENVIRONMENT".into()];
                 device("HP ETHERNET MULTI-ENVIRONMENT", "1.3.6.1.4.1.11.2.3.9.1", 64, 11, port)

@@ -2,19 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::shell::Shell;
-use crate::protocol::Os;
-
-/// A file or directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Node {
-    Directory,
-    File(String),
-    /// A file that has no text to show, of this size.
-    Binary(usize),
-    /// A file that only root may read.
-    Secret(String),
-}
+use super::{node::Node, shell::Shell};
+use crate::{
+    protocol::Os,
+    service::linux::{cpuinfo, passwd},
+};
 
 /// Returns all files, by their paths.
 pub(super) fn tree(shell: &Shell) -> BTreeMap<String, Node> {
@@ -74,20 +66,12 @@ pub(super) fn tree(shell: &Shell) -> BTreeMap<String, Node> {
     );
     file("/etc/os-release", os_release(host.persona.os).into());
     file("/etc/issue", issue(host.persona.os).into());
-    file(
-        "/proc/version",
-        format!(
-            "Linux version {} (builder@build) (gcc version 12.2.0) {}\n",
-            host.kernel.0, host.kernel.1
-        ),
-    );
-    file("/proc/cpuinfo", cpuinfo());
-    file(
-        "/proc/meminfo",
-        "MemTotal:        4018188 kB\nMemFree:          612344 kB\nMemAvailable:    2917620 kB\n\
-         Buffers:          148216 kB\nCached:          2110968 kB\nSwapTotal:        998396 kB\nSwapFree:         998396 kB\n"
-            .into(),
-    );
+    file("/proc/version", host.kernel.version());
+    file("/proc/cpuinfo", cpuinfo(host.persona.os, host.hardware));
+    file("/proc/meminfo", meminfo(host.hardware.memory));
+    if let Some(version) = debian_version(host.persona.os) {
+        file("/etc/debian_version", format!("{version}\n"));
+    }
     file(
         "/root/.bashrc",
         "# ~/.bashrc: executed by bash(1) for non-login shells.\n".into(),
@@ -100,34 +84,17 @@ pub(super) fn tree(shell: &Shell) -> BTreeMap<String, Node> {
     );
     file("/root/.bash_history", String::new());
     file("/root/.ssh/authorized_keys", String::new());
-    let shadow = format!("root:*:19700:0:99999:7:::\ndaemon:*:19700:0:99999:7:::\n{user}:!:19700:0:99999:7:::\n");
-    tree.insert("/etc/shadow".into(), Node::Secret(shadow));
+    tree.insert("/etc/shadow".into(), Node::Secret(host.shadow.clone()));
     for (name, size) in [("bash", 1_265_648), ("ls", 151_344), ("cat", 44_016), ("ps", 144_456)] {
         tree.insert(format!("/bin/{name}"), Node::Binary(size));
+    }
+    for (path, node) in &shell.created {
+        tree.insert(path.clone(), node.clone());
     }
     for (name, size) in [("auth.log", 48_213), ("syslog", 181_402), ("dpkg.log", 90_112)] {
         tree.insert(format!("/var/log/{name}"), Node::Binary(size));
     }
     tree
-}
-
-fn passwd(user: &str) -> String {
-    let system = [
-        "root:x:0:0:root:/root:/bin/bash",
-        "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin",
-        "bin:x:2:2:bin:/bin:/usr/sbin/nologin",
-        "sys:x:3:3:sys:/dev:/usr/sbin/nologin",
-        "sync:x:4:65534:sync:/bin:/bin/sync",
-        "games:x:5:60:games:/usr/games:/usr/sbin/nologin",
-        "man:x:6:12:man:/var/cache/man:/usr/sbin/nologin",
-        "lp:x:7:7:lp:/var/spool/lpd:/usr/sbin/nologin",
-        "mail:x:8:8:mail:/var/mail:/usr/sbin/nologin",
-        "www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin",
-        "backup:x:34:34:backup:/var/backups:/usr/sbin/nologin",
-        "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin",
-        "sshd:x:101:65534::/run/sshd:/usr/sbin/nologin",
-    ];
-    format!("{}\n{user}:x:1000:1000:,,,:/home/{user}:/bin/bash\n", system.join("\n"))
 }
 
 fn os_release(os: Os) -> &'static str {
@@ -164,14 +131,50 @@ fn issue(os: Os) -> &'static str {
     }
 }
 
-fn cpuinfo() -> String {
-    let one = |number: u32| {
-        format!(
-            "processor\t: {number}\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 85\n\
-             model name\t: Intel(R) Xeon(R) Silver 4210 CPU @ 2.20GHz\nstepping\t: 7\ncpu MHz\t\t: 2194.842\n\
-             cache size\t: 14080 KB\nphysical id\t: 0\nsiblings\t: 2\ncore id\t\t: {number}\ncpu cores\t: 2\n\
-             bogomips\t: 4389.68\n\n"
-        )
-    };
-    [one(0), one(1)].concat()
+/// Returns the content of `/etc/debian_version`, which Debian and Ubuntu have.
+fn debian_version(os: Os) -> Option<&'static str> {
+    Some(match os {
+        Os::Debian11 => "11.11",
+        Os::Debian12 => "12.8",
+        Os::Ubuntu2204 => "bookworm/sid",
+        Os::Ubuntu2404 => "trixie/sid",
+        _ => return None,
+    })
+}
+
+fn meminfo(memory: u64) -> String {
+    let Memory {
+        free,
+        available,
+        buffers,
+        cached,
+        ..
+    } = Memory::of(memory);
+    format!(
+        "MemTotal:       {memory:>8} kB\nMemFree:        {free:>8} kB\nMemAvailable:   {available:>8} kB\n\
+         Buffers:        {buffers:>8} kB\nCached:         {cached:>8} kB\nSwapTotal:        998396 kB\n\
+         SwapFree:         998396 kB\n"
+    )
+}
+
+/// The use of the memory, in KiB.
+pub(super) struct Memory {
+    pub(super) used: u64,
+    pub(super) free: u64,
+    pub(super) available: u64,
+    pub(super) buffers: u64,
+    pub(super) cached: u64,
+}
+
+impl Memory {
+    pub(super) fn of(total: u64) -> Self {
+        let (used, free, buffers) = (total / 100 * 27, total / 100 * 15, total / 100 * 4);
+        Self {
+            used,
+            free,
+            buffers,
+            available: total - used - total / 50,
+            cached: total - used - free - buffers,
+        }
+    }
 }

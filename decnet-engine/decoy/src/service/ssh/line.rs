@@ -3,15 +3,34 @@
 use jiff::Timestamp;
 
 use super::{
+    files::tree,
     host::Flavour,
+    node::Node,
     outcome::MOST_OUTPUT,
-    shell::{Reply, Shell},
+    shell::{MOST_DEPTH, Reply, Shell},
     tools, windows,
     words::{Redirected, Token},
 };
 
+/// Lines in one line: those in substitutions and in shells.
+const MOST_RUNS: u32 = 200;
+
 /// Commands of one line that are answered.
 const MOST_COMMANDS: usize = 50;
+
+/// Splits text at the parenthesis that closes one before it.
+fn closed(text: &str) -> Option<(&str, &str)> {
+    let mut open = 0_u32;
+    for (at, character) in text.char_indices() {
+        match character {
+            '(' => open += 1,
+            ')' if open == 0 => return Some((&text[..at], &text[at + 1..])),
+            ')' => open -= 1,
+            _ => {}
+        }
+    }
+    None
+}
 
 impl Shell {
     /// Returns the text after the login.
@@ -49,13 +68,23 @@ impl Shell {
 
     /// Answers to a line.
     pub(super) fn run(&mut self, line: &str, is_command: bool, now: Timestamp) -> Reply {
+        if self.depth == 0 {
+            self.runs = 0;
+            self.lines = self.lines.saturating_add(1);
+        }
+        self.runs += 1;
+        if self.runs > MOST_RUNS {
+            return Reply::default();
+        }
         self.is_command = is_command;
-        self.lines = self.lines.saturating_add(1);
         if self.host.flavour == Flavour::Windows {
             return windows::run(self, line);
         }
         let mut reply = Reply::default();
-        let tokens = self.split(line);
+        let line = self.substitute(line, now);
+        self.is_command = is_command;
+        self.is_skipping = false;
+        let tokens = self.split(&line);
         let mut commands = 0;
         let mut stages: Vec<Vec<String>> = vec![Vec::new()];
         let mut is_skipped = false;
@@ -90,6 +119,64 @@ impl Shell {
         reply
     }
 
+    /// Writes the output of a command to a file.
+    fn redirect(&mut self, file: &str, text: &str, is_added: bool) {
+        let path = self.resolve(file);
+        let known = tree(self);
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let has_folder = folder.is_empty() || known.get(folder) == Some(&Node::Directory);
+        if !has_folder || path.starts_with("/dev/") {
+            return;
+        }
+        let before = match known.get(&path) {
+            Some(Node::File(before)) if is_added => before.as_str(),
+            Some(Node::File(_)) | None => "",
+            Some(_) => return,
+        };
+        self.create(&path, Node::File(format!("{before}{text}")));
+    }
+
+    /// Replaces the commands in `$(…)` and between backticks by what they print.
+    fn substitute(&mut self, line: &str, now: Timestamp) -> String {
+        let mut result = String::new();
+        let mut rest = line;
+        let mut is_quoted = false;
+        while let Some(character) = rest.chars().next() {
+            let command = match character {
+                '\'' => {
+                    is_quoted = !is_quoted;
+                    None
+                }
+                _ if is_quoted || self.depth >= MOST_DEPTH => None,
+                '`' => rest[1..].split_once('`'),
+                '$' if rest.starts_with("$((") => None,
+                '$' => rest.strip_prefix("$(").and_then(closed),
+                _ => None,
+            };
+            if let Some((command, after)) = command {
+                self.depth += 1;
+                let output = self.run(command, true, now).output;
+                self.depth -= 1;
+                // The output is words, not operators.
+                for character in output.trim_end().chars() {
+                    match character {
+                        '\n' => result.push(' '),
+                        ';' | '&' | '|' | '>' | '\'' | '"' | '`' | '$' | '\\' | '#' => result.extend(['\\', character]),
+                        _ => result.push(character),
+                    }
+                    if result.len() > MOST_OUTPUT {
+                        return result;
+                    }
+                }
+                rest = after;
+            } else {
+                result.push(character);
+                rest = &rest[character.len_utf8()..];
+            }
+        }
+        result
+    }
+
     fn run_pipeline(&mut self, stages: &[Vec<String>], reply: &mut Reply, now: Timestamp) {
         let mut input: Option<String> = None;
         for words in stages {
@@ -98,8 +185,11 @@ impl Shell {
             if !redirected.hides_errors {
                 reply.errors.push_str(&own.errors);
             }
-            if redirected.file.is_some() {
-                own.output.clear();
+            if let Some(file) = redirected.file {
+                let text = std::mem::take(&mut own.output);
+                if own.upload.is_none() {
+                    self.redirect(file, &text, redirected.is_added);
+                }
             }
             reply.ends |= own.ends && stages.len() == 1;
             reply.upload = reply.upload.take().or(own.upload);

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    files::{Node, tree},
+    files::tree,
+    node::Node,
     outcome::{MOST_OUTPUT, Own, complaint, failed},
     shell::Shell,
 };
@@ -64,7 +65,17 @@ pub(super) fn ls(shell: &mut Shell, arguments: &[&str]) -> Own {
         if flags.contains('l') {
             own.output.push_str("total 24\n");
             for (name, node) in entries {
-                own.output.push_str(&long(name, node));
+                let inside = match name {
+                    "." => folder.clone(),
+                    ".." => "/".into(),
+                    name => format!("{folder}{name}/"),
+                };
+                let folders = tree.iter().filter(|(path, node)| {
+                    let below = path.strip_prefix(&inside);
+                    **node == Node::Directory && below.is_some_and(|name| !name.is_empty() && !name.contains('/'))
+                });
+                let line = long(name, node, 2 + folders.count(), &shell.host.installed);
+                own.output.push_str(&line);
             }
         } else if !entries.is_empty() {
             let names: Vec<&str> = entries.into_iter().map(|(name, _)| name).collect();
@@ -75,14 +86,33 @@ pub(super) fn ls(shell: &mut Shell, arguments: &[&str]) -> Own {
     own
 }
 
-fn long(name: &str, node: &Node) -> String {
+/// Creates or removes the files of `touch`, `mkdir` and `rm`.
+pub(super) fn touch(shell: &mut Shell, name: &str, arguments: &[&str]) {
+    let known = tree(shell);
+    for target in arguments.iter().filter(|word| !word.starts_with('-')) {
+        let path = shell.resolve(target);
+        match name {
+            "touch" if !known.contains_key(&path) => shell.create(&path, Node::File(String::new())),
+            "mkdir" if !known.contains_key(&path) => shell.create(&path, Node::Directory),
+            "rm" | "rmdir" => {
+                let inside = format!("{path}/");
+                shell.created.retain(|own, _| *own != path && !own.starts_with(&inside));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn long(name: &str, node: &Node, links: usize, installed: &str) -> String {
     let (mode, links, size) = match node {
-        Node::Directory => ("drwxr-xr-x", 2, 4096),
+        Node::Directory if name == ".ssh" => ("drwx------", links, 4096),
+        Node::Directory if name == "tmp" => ("drwxrwxrwt", links, 4096),
+        Node::Directory => ("drwxr-xr-x", links, 4096),
         Node::File(text) => ("-rw-r--r--", 1, text.len()),
         Node::Secret(text) => ("-rw-r-----", 1, text.len()),
         Node::Binary(size) => ("-rwxr-xr-x", 1, *size),
     };
-    format!("{mode} {links} root root {size:>7} Mar 12  2024 {name}\n")
+    format!("{mode} {links:>2} root root {size:>7} {installed} {name}\n")
 }
 
 /// Answers to commands that read files or their input.

@@ -1,8 +1,18 @@
 //! A small shell. It runs nothing: it answers to the commands that intruders type first.
 
-use std::{net::SocketAddrV4, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddrV4, sync::Arc};
 
-use super::host::{Flavour, Host};
+use super::{
+    host::{Flavour, Host},
+    node::Node,
+};
+
+/// The maximum number of shells in shells.
+pub(super) const MOST_DEPTH: u32 = 4;
+
+/// The maximum number of files that a visitor creates, and of their bytes.
+const MOST_CREATED: usize = 64;
+const MOST_BYTES: usize = 16 * 1024;
 
 /// The answer to a line.
 #[derive(Debug, Default)]
@@ -30,6 +40,14 @@ pub(super) struct Shell {
     pub(super) is_command: bool,
     /// The number of lines so far.
     pub(super) lines: u32,
+    /// What the visitor created.
+    pub(super) created: BTreeMap<String, Node>,
+    /// Shells around this one, and substitutions.
+    pub(super) depth: u32,
+    /// The lines that the current line of the visitor led to.
+    pub(super) runs: u32,
+    /// Whether the commands are those of `else`.
+    pub(super) is_skipping: bool,
 }
 
 impl Shell {
@@ -44,6 +62,10 @@ impl Shell {
             is_interactive,
             is_command: false,
             lines: 0,
+            created: BTreeMap::new(),
+            depth: 0,
+            runs: 0,
+            is_skipping: false,
         };
         shell.directory = shell.home();
         shell
@@ -62,6 +84,18 @@ impl Shell {
         match self.host.flavour {
             Flavour::Bash if self.is_interactive => "logout\n",
             _ => "",
+        }
+    }
+
+    /// Creates a file or a folder, unless there are too many.
+    pub(super) fn create(&mut self, path: &str, node: Node) {
+        let size = |node: &Node| match node {
+            Node::File(text) => text.len(),
+            _ => 0,
+        };
+        let kept: usize = self.created.values().map(size).sum();
+        if self.created.len() < MOST_CREATED && kept + size(&node) <= MOST_BYTES {
+            self.created.insert(path.to_owned(), node);
         }
     }
 

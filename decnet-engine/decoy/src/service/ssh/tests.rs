@@ -2,6 +2,7 @@
 
 mod fields;
 mod limits;
+mod lines;
 mod session;
 
 use std::{

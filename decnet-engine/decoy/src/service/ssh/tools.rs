@@ -3,24 +3,32 @@
 use jiff::Timestamp;
 
 use super::{
-    files::{Node, tree},
+    awk,
+    files::tree,
     host::Flavour,
+    names::{is_silent, which},
+    node::Node,
     outcome::{Own, complaint, failed},
     reading,
-    shell::Shell,
+    shell::{MOST_DEPTH, Shell},
+    sizes,
     words::Redirected,
 };
+use crate::service::linux::Kernel;
 
-/// Commands that write nothing.
-const SILENT: &[&str] = &[
-    "true", ":", "export", "unset", "set", "alias", "umask", "sleep", "touch", "mkdir", "chmod", "chown", "sync",
-    "disown", "trap", "ulimit", "clear", "rm", "mv", "cp", "ln", "kill", "pkill", "killall",
-];
+/// What `mount` shows.
+const MOUNTS: &str = "sysfs on /sys type sysfs (rw,nosuid,nodev,noexec,relatime)\n\
+                      proc on /proc type proc (rw,nosuid,nodev,noexec,relatime)\n\
+                      udev on /dev type devtmpfs (rw,nosuid,relatime,size=1985544k,nr_inodes=496386,mode=755,inode64)\n\
+                      devpts on /dev/pts type devpts (rw,nosuid,noexec,relatime,gid=5,mode=620,ptmxmode=000)\n\
+                      tmpfs on /run type tmpfs (rw,nosuid,nodev,noexec,relatime,size=401820k,mode=755,inode64)\n\
+                      /dev/sda1 on / type ext4 (rw,relatime,errors=remount-ro)\n\
+                      tmpfs on /dev/shm type tmpfs (rw,nosuid,nodev,inode64)\n";
 
 /// Returns the text after the login of Debian and Ubuntu.
 pub(super) fn greeting(shell: &Shell, now: Timestamp) -> String {
     let host = &shell.host;
-    let (release, build) = host.kernel;
+    let Kernel { release, build, .. } = host.kernel;
     let system = format!("Linux {} {release} {build} {}\n\n", host.hostname, host.machine);
     // The last login is that of an administrator in the same LAN.
     let last = host.visited(now).strftime("%a %b %e %H:%M:%S %Y");
@@ -56,21 +64,45 @@ pub(super) fn run(shell: &mut Shell, command: &Redirected<'_>, input: Option<&st
                     .chars()
                     .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
         });
-        let runs_another = ["sudo", "nohup", "exec", "command", "busybox", "time"].contains(first) && !rest.is_empty();
+        // Of a condition or a loop, each command runs once. The conditions are true.
+        let is_reserved = ["if", "then", "elif", "while", "until", "do", "!", "{"].contains(first);
+        let runs_another =
+            is_reserved || ["sudo", "nohup", "exec", "command", "busybox", "time"].contains(first) && !rest.is_empty();
         if !is_assignment && !runs_another {
             break;
         }
+        words = rest;
+    }
+    // The options of sudo.
+    while let [option, rest @ ..] = words
+        && option.starts_with('-')
+    {
         words = rest;
     }
     shell.status = 0;
     let [first, arguments @ ..] = words else {
         return Own::default();
     };
+    if ["else", "elif"].contains(first) {
+        shell.is_skipping = true;
+    }
+    if *first == "fi" {
+        shell.is_skipping = false;
+    }
+    if shell.is_skipping || ["fi", "done", "esac", "}", "for", "case"].contains(first) {
+        return Own::default();
+    }
     let name = ["/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/"]
         .iter()
         .find_map(|folder| first.strip_prefix(folder))
         .unwrap_or(first);
-    if SILENT.contains(&name) {
+    if let ["-c", line, ..] = arguments
+        && matches!(name, "sh" | "bash")
+    {
+        return inner(shell, line, now);
+    }
+    if is_silent(name) {
+        reading::touch(shell, name, arguments);
         return Own::default();
     }
     if let Some(output) = answer_of(shell, name, arguments, now) {
@@ -91,6 +123,8 @@ pub(super) fn run(shell: &mut Shell, command: &Redirected<'_>, input: Option<&st
             }
         }
         "false" => failed(shell, 1, String::new()),
+        "which" => which(shell, arguments),
+        "awk" => awk::run(shell, arguments, input),
         "cd" => reading::cd(shell, arguments),
         "ls" | "dir" => reading::ls(shell, arguments),
         "cat" | "head" | "tail" | "grep" | "egrep" | "wc" | "sort" | "uniq" | "tee" | "more" | "less" => {
@@ -103,6 +137,22 @@ pub(super) fn run(shell: &mut Shell, command: &Redirected<'_>, input: Option<&st
             };
             failed(shell, 127, message)
         }
+    }
+}
+
+/// Runs a line in another shell.
+fn inner(shell: &mut Shell, line: &str, now: Timestamp) -> Own {
+    if shell.depth >= MOST_DEPTH {
+        return Own::default();
+    }
+    shell.depth += 1;
+    let reply = shell.run(line, shell.is_command, now);
+    shell.depth -= 1;
+    Own {
+        output: reply.output,
+        errors: reply.errors,
+        upload: reply.upload,
+        ..Own::default()
     }
 }
 
@@ -121,7 +171,14 @@ fn answer_of(shell: &Shell, name: &str, arguments: &[&str], now: Timestamp) -> O
         "pwd" => format!("{}\n", shell.directory),
         "tty" if shell.is_interactive => "/dev/pts/0\n".into(),
         "tty" => "not a tty\n".into(),
-        "nproc" => "2\n".into(),
+        "lscpu" => sizes::lscpu(host.machine, host.hardware.cores),
+        "ss" => format!(
+            "State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n\
+             LISTEN 0      128          0.0.0.0:22        0.0.0.0:*    users:((\"sshd\",pid=574,fd=3))\n\
+             ESTAB  0      0      {}:22   {}    users:((\"sshd\",pid=1186,fd=4),(\"sshd\",pid=1172,fd=4))\n",
+            host.address, shell.remote
+        ),
+        "nproc" => format!("{}\n", host.hardware.cores),
         "arch" => format!("{}\n", host.machine),
         "echo" => echo(arguments),
         "uname" => uname(shell, arguments),
@@ -134,7 +191,19 @@ fn answer_of(shell: &Shell, name: &str, arguments: &[&str], now: Timestamp) -> O
             shell.remote.ip().to_string(),
             now.strftime("%H:%M")
         ),
-        "who" | "last" => format!(
+        "last" => {
+            let boot = host.started(now);
+            format!(
+                "{user:<8} pts/0        {:<16} {}   still logged in\nreboot   system boot  {:<16} {}   still running\n\n\
+                 wtmp begins {}\n",
+                shell.remote.ip().to_string(),
+                now.strftime("%a %b %e %H:%M"),
+                host.kernel.release.chars().take(16).collect::<String>(),
+                boot.strftime("%a %b %e %H:%M"),
+                boot.strftime("%a %b %e %H:%M:%S %Y"),
+            )
+        }
+        "who" => format!(
             "{user:<8} pts/0        {} ({})\n",
             now.strftime("%Y-%m-%d %H:%M"),
             shell.remote.ip()
@@ -143,22 +212,16 @@ fn answer_of(shell: &Shell, name: &str, arguments: &[&str], now: Timestamp) -> O
         "ip" if arguments.first().is_some_and(|object| "address".starts_with(object)) => ip_address(shell),
         "ip" => format!("default via {0} dev ens18\n", gateway(shell)),
         "ifconfig" => ifconfig(shell),
-        "df" => "Filesystem     1K-blocks    Used Available Use% Mounted on\n\
-                 udev             1985544       0   1985544   0% /dev\n\
-                 tmpfs             401820     604    401216   1% /run\n\
-                 /dev/sda1       30786468 4120988  25076060  15% /\n"
-            .into(),
-        "free" => "               total        used        free      shared  buff/cache   available\n\
-                   Mem:         4018188     1100568      612344        1844     2305276     2917620\n\
-                   Swap:         998396           0      998396\n"
-            .into(),
+        "df" => sizes::df(arguments),
+        "free" => sizes::free(host.hardware.memory, arguments),
         "env" | "printenv" => format!(
             "SHELL=/bin/bash\nPWD={}\nLOGNAME={user}\nHOME={}\nUSER={user}\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:\
              /usr/bin:/sbin:/bin\n",
             shell.directory,
             shell.home()
         ),
-        "history" | "mount" | "lsof" | "jobs" => String::new(),
+        "history" | "lsof" | "jobs" => String::new(),
+        "mount" => MOUNTS.into(),
         "crontab" => format!("no crontab for {user}\n"),
         _ => return None,
     })
@@ -173,7 +236,7 @@ fn echo(arguments: &[&str]) -> String {
 }
 
 fn uname(shell: &Shell, arguments: &[&str]) -> String {
-    let (release, build) = shell.host.kernel;
+    let Kernel { release, build, .. } = shell.host.kernel;
     let letters: String = arguments.concat();
     let all = letters.contains('a');
     let wanted = |letter| all || letters.contains(letter);

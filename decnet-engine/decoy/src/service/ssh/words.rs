@@ -79,6 +79,8 @@ pub(super) enum Token {
 pub(super) struct Redirected<'a> {
     pub(super) words: Vec<&'a str>,
     pub(super) file: Option<&'a str>,
+    /// Whether the output is added to the file.
+    pub(super) is_added: bool,
     pub(super) hides_errors: bool,
 }
 
@@ -87,6 +89,7 @@ impl<'a> Redirected<'a> {
         let mut redirected = Self {
             words: Vec::new(),
             file: None,
+            is_added: false,
             hides_errors: false,
         };
         let mut all = all.iter().map(String::as_str);
@@ -109,6 +112,7 @@ impl<'a> Redirected<'a> {
                 redirected.hides_errors = true;
             } else {
                 redirected.file = Some(target);
+                redirected.is_added = word.contains(">>");
             }
         }
         redirected

@@ -1,6 +1,12 @@
 //! The shell after a login: it has the commands that intruders try first, and a few files to read.
 
-use crate::{protocol::Os, service::context::Context};
+use crate::{
+    protocol::Os,
+    service::{
+        context::Context,
+        linux::{Hardware, Kernel, cpuinfo, passwd},
+    },
+};
 
 /// A shell.
 #[derive(Debug)]
@@ -9,7 +15,8 @@ pub(crate) struct Shell {
     user: String,
     is_busybox: bool,
     os: Os,
-    kernel: &'static str,
+    kernel: Kernel,
+    hardware: Hardware,
     busybox: &'static str,
     folder: String,
     prompt: Option<String>,
@@ -31,16 +38,7 @@ impl Shell {
     /// Starts a shell. The field `prompt` of the service is its prompt.
     pub(crate) fn new(context: &Context, user: &[u8], is_busybox: bool) -> Self {
         let persona = context.persona();
-        let kernel = match persona.os {
-            Os::Debian11 => context.pick("kernel", &["5.10.0-28-amd64", "5.10.0-30-amd64", "5.10.0-33-amd64"]),
-            Os::Debian12 => context.pick("kernel", &["6.1.0-18-amd64", "6.1.0-21-amd64", "6.1.0-26-amd64"]),
-            Os::Ubuntu2204 => context.pick(
-                "kernel",
-                &["5.15.0-105-generic", "5.15.0-113-generic", "5.15.0-122-generic"],
-            ),
-            Os::Ubuntu2404 => context.pick("kernel", &["6.8.0-39-generic", "6.8.0-45-generic", "6.8.0-51-generic"]),
-            _ => context.pick("kernel", &["3.10.14", "3.18.20", "4.4.60", "4.14.90"]),
-        };
+        let kernel = context.kernel();
         let busybox = context.pick(
             "busybox",
             &[
@@ -58,6 +56,7 @@ impl Shell {
             prompt: context.fields().text("prompt").map(str::to_owned),
             is_busybox,
             kernel,
+            hardware: context.hardware(),
             busybox,
             user,
         }
@@ -74,7 +73,7 @@ impl Shell {
                 "Welcome to Ubuntu {} LTS (GNU/Linux {} x86_64)\n\n * Documentation:  https://help.ubuntu.com\n * Management:     \
                  https://landscape.canonical.com\n * Support:        https://ubuntu.com/pro\n\n",
                 if self.os == Os::Ubuntu2204 { "22.04" } else { "24.04" },
-                self.kernel
+                self.kernel.release
             ),
             _ => format!(
                 "{}\n\nThe programs included with the Debian GNU/Linux system are free software;\nthe exact distribution terms for \
@@ -152,7 +151,7 @@ impl Shell {
             "id" => format!("uid=1000({0}) gid=1000({0}) groups=1000({0})\n", self.user),
             "uname" => match arguments.first() {
                 Some(&"-a") => format!("{}\n", self.uname()),
-                Some(&"-r") => format!("{}\n", self.kernel),
+                Some(&"-r") => format!("{}\n", self.kernel.release),
                 Some(&"-m") => format!("{}\n", self.machine()),
                 Some(&"-n") => format!("{}\n", self.hostname),
                 _ => "Linux\n".into(),
@@ -193,23 +192,12 @@ impl Shell {
 
     fn uname(&self) -> String {
         let Self { hostname, kernel, .. } = self;
-        let (build, end) = match self.os {
-            Os::Debian11 => ("#1 SMP Debian 5.10.209-2 (2024-01-31)", "x86_64 GNU/Linux"),
-            Os::Debian12 => (
-                "#1 SMP PREEMPT_DYNAMIC Debian 6.1.90-1 (2024-05-03)",
-                "x86_64 GNU/Linux",
-            ),
-            Os::Ubuntu2204 => (
-                "#132-Ubuntu SMP Thu Aug 29 13:45:52 UTC 2024",
-                "x86_64 x86_64 x86_64 GNU/Linux",
-            ),
-            Os::Ubuntu2404 => (
-                "#45-Ubuntu SMP PREEMPT_DYNAMIC Fri Aug 30 12:02:04 UTC 2024",
-                "x86_64 x86_64 x86_64 GNU/Linux",
-            ),
-            _ => ("#1 SMP Tue Mar 12 10:41:23 CST 2019", "mips GNU/Linux"),
+        let end = match self.os {
+            _ if self.is_busybox => "mips GNU/Linux",
+            Os::Ubuntu2204 | Os::Ubuntu2404 => "x86_64 x86_64 x86_64 GNU/Linux",
+            _ => "x86_64 GNU/Linux",
         };
-        format!("Linux {hostname} {kernel} {build} {end}")
+        format!("Linux {hostname} {} {} {end}", kernel.release, kernel.build)
     }
 
     fn file(&self, path: &str) -> String {
@@ -217,27 +205,15 @@ impl Shell {
             "/etc/passwd" if self.is_busybox => {
                 "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/var:/bin/false\n".into()
             }
-            "/etc/passwd" => format!(
-                "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\nbin:x:2:2:bin:/bin:/usr/sbin/nologin\n\
-                 sys:x:3:3:sys:/dev:/usr/sbin/nologin\nwww-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\n\
-                 nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n{0}:x:1000:1000:{0},,,:/home/{0}:/bin/bash\n",
-                if self.user == "root" { "admin" } else { &self.user }
-            ),
+            "/etc/passwd" => passwd(&self.user),
             "/etc/hostname" | "/proc/sys/kernel/hostname" => format!("{}\n", self.hostname),
-            "/proc/version" => format!("Linux version {} (gcc)\n", self.kernel),
+            "/proc/version" => self.kernel.version(),
             "/proc/mounts" => {
                 "/dev/root / ext4 rw,relatime 0 0\nproc /proc proc rw,relatime 0 0\nsysfs /sys sysfs rw,relatime 0 0\n\
                                tmpfs /tmp tmpfs rw,relatime 0 0\ndevpts /dev/pts devpts rw,relatime,mode=600 0 0\n"
                     .into()
             }
-            "/proc/cpuinfo" if self.is_busybox => {
-                "system type\t\t: MT7628\nprocessor\t\t: 0\ncpu model\t\t: MIPS 24KEc V5.5\n\
-                                                   BogoMIPS\t\t: 385.02\n"
-                    .into()
-            }
-            "/proc/cpuinfo" => "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 85\n\
-                                model name\t: Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz\n"
-                .into(),
+            "/proc/cpuinfo" => cpuinfo(self.os, self.hardware),
             "/etc/shadow" if !self.is_root() => "cat: /etc/shadow: Permission denied\n".into(),
             "/dev/null" => String::new(),
             path if self.is_busybox => format!("cat: can't open '{path}': No such file or directory\n"),

@@ -11,6 +11,7 @@ mod postgres;
 mod real;
 mod redis;
 mod ssh;
+mod transfers;
 mod visitor;
 mod vsftpd;
 
