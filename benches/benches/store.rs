@@ -23,10 +23,13 @@ const MOMENT: &str = "2030-01-01T00:00:00.000000000Z";
 /// The approximate number of LANs of the generated mazes, whose deckies run different sets of services.
 const DRAWN: [u32; 2] = [1_000, 4_000];
 
+/// Id, name, services, their configuration, archetype, persona, and whether it forwards.
+type DeckyRow = (u32, String, String, String, Option<String>, Option<String>, bool);
+
 /// A maze as the texts and numbers of the tables.
 struct Rows {
     lans: Vec<(u32, String, u32, u32, bool)>,
-    deckies: Vec<(u32, String, String, String, Option<String>, Option<String>, bool)>,
+    deckies: Vec<DeckyRow>,
     attachments: Vec<(u32, i64, u32, u32)>,
 }
 

@@ -158,7 +158,7 @@ fn output(state: &NetState, copies: Copies) -> Vec<Rule> {
         copies.drop(Rule::ipv4().with(End::Destination, RESOLVER)),
         Rule::all().over_loopback().accept(),
         // The kernel itself sends some of these, where IPv6 is on.
-        Rule::not_ipv4().to_ipv6_multicast().drop(),
+        Rule::not_ipv4().for_ipv6_groups().drop(),
         copies.drop(Rule::not_ipv4()),
     ];
     // The host is on the LAN as well, and its services receive broadcasts.

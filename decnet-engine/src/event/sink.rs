@@ -69,7 +69,7 @@ impl LogSink {
                     *socket = socket_now;
                     Ok(())
                 }),
-                Ok(_) => Ok(()),
+                Ok(()) => Ok(()),
             },
         }
     }

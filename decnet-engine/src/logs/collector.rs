@@ -33,7 +33,7 @@ use crate::{
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest pause before a log that cannot be read is opened again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// How many logs are opened at once.
 const WIDTH: usize = 8;

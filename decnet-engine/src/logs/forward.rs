@@ -100,7 +100,7 @@ impl Logs {
                 () = cancel.cancelled() => Step::Cancelled,
                 () = reached(due) => Step::Flush,
                 item = self.next() => match item.transpose()? {
-                    Some(item) => Step::Put(item),
+                    Some(item) => Step::Put(Box::new(item)),
                     None => Step::End,
                 },
             };
@@ -134,7 +134,7 @@ impl Logs {
 
 /// What to do next.
 enum Step {
-    Put(LogItem),
+    Put(Box<LogItem>),
     Flush,
     /// There are no more items.
     End,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use decnet_topology::{
-    DeckySnapshot, Name, RecordedChange, Repo, RepoError, StoredTopology, TopologyId, TopologyName, Version, net,
+    DeckySnapshot, Lan, Name, RecordedChange, Repo, RepoError, StoredTopology, TopologyId, TopologyName, Version, net,
 };
 use ipnet::Ipv4Net;
 use jiff::{SignedDuration, Timestamp};
@@ -56,7 +56,7 @@ impl Maze {
             name: stored.row.name.clone(),
             version: stored.row.version,
             addresses,
-            subnets: stored.topology.lans().iter().map(|lan| lan.subnet()).collect(),
+            subnets: stored.topology.lans().iter().map(Lan::subnet).collect(),
         }
     }
 
@@ -163,7 +163,7 @@ mod tests {
     fn maze(deckies: &[(&str, &str)]) -> Topology {
         let mut maze = Topology::builder().dmz("dmz", "10.9.1.0/24");
         for (name, address) in deckies {
-            maze = maze.decky(name, |decky| decky.on("dmz", *address));
+            maze = maze.decky(name, |decky| decky.on("dmz", address));
         }
         maze.build().unwrap()
     }

@@ -68,7 +68,7 @@ fn a_log_file_is_a_link_before_the_program_starts() {
         let ran = command.env("ROOT", folder.path()).output().unwrap();
         assert!(ran.status.success() && ran.stderr.is_empty(), "{name}: {ran:?}");
         let printed = String::from_utf8(ran.stdout).unwrap();
-        let expected = if name == "medpot" { 0 } else { 1 };
+        let expected = usize::from(name != "medpot");
         assert_eq!(printed.lines().count(), expected, "{name}: {printed}");
         let files = Command::new("find")
             .arg(folder.path())

@@ -67,7 +67,7 @@ impl Rule {
     }
 
     /// ... of IPv6 to an address of a group (RFC 4291, section 2.7).
-    pub(crate) fn to_ipv6_multicast(self) -> Self {
+    pub(crate) fn for_ipv6_groups(self) -> Self {
         self.payload(NFT_PAYLOAD_NETWORK_HEADER, 24, 1).compare(true, &[0xff])
     }
 

@@ -1,5 +1,7 @@
 //! The logs of containers.
 
+use std::fmt::Write as _;
+
 use bollard::{container::LogOutput, query_parameters::LogsOptionsBuilder};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
@@ -88,7 +90,8 @@ impl Joined {
             return None;
         }
         if self.left_out > 0 {
-            line.text.push_str(&format!("… ({} bytes left out)", self.left_out));
+            // Writing to memory does not fail.
+            let _ = write!(line.text, "… ({} bytes left out)", self.left_out);
         }
         Some(line)
     }

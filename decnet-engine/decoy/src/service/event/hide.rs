@@ -291,7 +291,7 @@ fn secret(
             (!value.starts_with('-')).then_some((start, end))
         }
         // `psexec.py corp/bob:x@web`
-        _ if runs("impacket-") || programs.iter().any(|program| program.ends_with(".py")) => {
+        _ if runs("impacket-") || programs.iter().any(|program| program.strip_suffix(".py").is_some()) => {
             let (colon, host) = (word.find(':')?, word.rfind('@')?);
             (colon < host && !word.contains("://")).then_some((start + colon + 1, start + host))
         }

@@ -227,12 +227,12 @@ fn multicasts_do_not_leave_the_lan() {
         ..talker(&router)
     };
     lab.base("router", &forwarding, &[("a", router[0]), ("b", router[1])]);
-    let routed = |own: &str, to: &str, via: &str| NetState {
+    let with_route = |own: &str, to: &str, via: &str| NetState {
         broadcast: talker(&[]).broadcast,
         ..leaf(&[own], &[(to, via)])
     };
-    lab.base("one", &routed(one, "10.201.64.0/24", router[0]), &[("a", one)]);
-    lab.base("two", &routed(two, "10.201.63.0/24", router[1]), &[("b", two)]);
+    lab.base("one", &with_route(one, "10.201.64.0/24", router[0]), &[("a", one)]);
+    lab.base("two", &with_route(two, "10.201.63.0/24", router[1]), &[("b", two)]);
     for base in ["router", "one", "two"] {
         lab.settled(base);
     }
