@@ -134,7 +134,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             match item {
                 Ok(item) => destination.put(&item).await?,
                 Err(EngineError::Repo(error @ RepoError::Corrupt { .. })) => {
-                    context.output.note(&format!("{error}; it is left out"));
+                    context.output.note(format!("{error}; it is left out"));
                     damaged = Some(error);
                 }
                 Err(error) => return Err(error.into()),
@@ -164,7 +164,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             };
             context
                 .output
-                .note(&format!("some lines were not accepted within 5 s; {next}"));
+                .note(format!("some lines were not accepted within 5 s; {next}"));
             return Ok(Exit::Interrupted);
         }
         destination.close().await?;
