@@ -1,4 +1,4 @@
-//! What visitors did: lines of logs, and the ways of attackers.
+//! What visitors did: lines of logs, and the paths of attackers.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-"""Lines of logs and the ways of attackers, on a simulated daemon."""
+"""Lines of logs and the paths of attackers, on a simulated daemon."""
 
 from __future__ import annotations
 
