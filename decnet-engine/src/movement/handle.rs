@@ -47,16 +47,21 @@ impl Engine {
 
     /// Returns the paths of all attackers like [`paths`](Self::paths), found from the visits that a
     /// [`LogWriter`](crate::LogWriter) has stored. Their containers need not exist: the conversations of a topology that was torn
-    /// down have ended.
+    /// down have ended. A damaged visit is left out with a warning.
     ///
     /// # Errors
     ///
-    /// If the store does not answer, what it has is not an entry, or the topology of the options does not exist.
+    /// If the store does not answer, or the topology of the options does not exist.
     pub async fn stored_paths(&self, options: LogOptions) -> Result<AttackPaths, EngineError> {
         let mut logs = self.stored_logs(whole(&options)).await?;
         let mut reader = Reader::new(&options.muted);
-        while let Some(item) = logs.next().await.transpose()? {
-            reader.see(item);
+        while let Some(item) = logs.next().await {
+            match item {
+                Err(EngineError::Repo(error @ RepoError::Corrupt { .. })) => {
+                    tracing::warn!(%error, "a stored visit is left out");
+                }
+                item => reader.see(item?),
+            }
         }
         for id in reader.tracker.topologies() {
             if let Some(end) = self.end_of(id).await? {

@@ -80,7 +80,7 @@ async fn many_visits_are_read_in_pages() {
 }
 
 #[tokio::test]
-async fn a_visit_that_is_not_an_entry_is_an_error() {
+async fn a_visit_that_is_not_an_entry_is_an_error_and_does_not_hide_others() {
     let (lab, id) = Lab::with_maze().await;
     let damaged = Visit::new(
         id,
@@ -97,6 +97,15 @@ async fn a_visit_that_is_not_an_entry_is_an_error() {
         matches!(&error, EngineError::Repo(RepoError::Corrupt { what }) if what.contains("`x`")),
         "{error:?}"
     );
+    lab.print("web.http", &line("session.open", 1, "192.0.2.7", 80));
+    lab.keep(&lab.read(LogOptions::default()).await.0, 10).await;
+    let mut logs = lab.engine.stored_logs(LogOptions::default()).await.expect("opened");
+    logs.next().await.expect("an item").expect_err("not an entry");
+    let next = logs.next().await.expect("an item").expect("an entry");
+    assert_eq!(record(&next).event.sequence, 1);
+    assert!(logs.next().await.is_none());
+    let found = lab.engine.stored_paths(LogOptions::default()).await.expect("paths");
+    assert_eq!(found.paths.len(), 1);
 }
 
 #[tokio::test]
