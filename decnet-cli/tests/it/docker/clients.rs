@@ -192,9 +192,8 @@ fn assert_products(namespace: &Namespace) {
         }
         let mut words = line.split_whitespace();
         if let (Some(port), Some("open")) = (words.next().and_then(|word| word.strip_suffix("/tcp")), words.next()) {
-            let product: Vec<&str> = words.skip(1).collect();
-            let product = product.join(" ");
-            found.push((address, port, product));
+            let product: Vec<&str> = words.collect();
+            found.push((address, port, product.join(" ")));
         }
     }
     let wrong: Vec<String> = PRODUCTS
