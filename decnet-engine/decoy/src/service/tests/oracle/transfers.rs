@@ -243,11 +243,6 @@ const CONVERSATIONS: &[&[Act]] = &[
         Fetch("RETR a.txt"),
         Connect("PASV"),
         Fetch("RETR a.txt"),
-        Say("REST 2"),
-        Connect("PASV"),
-        Put("STOR a.txt", b"X"),
-        Connect("PASV"),
-        Fetch("RETR a.txt"),
     ],
     &[
         Say("CWD /home/ftp"),
