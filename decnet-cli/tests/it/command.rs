@@ -208,10 +208,11 @@ impl Ran {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 
-    /// Parses stderr as one error object.
+    /// Parses the last line of stderr as an error object. Warnings may come before it.
     #[track_caller]
     pub(crate) fn error(&self) -> Value {
-        let value: Value = serde_json::from_str(&self.stderr).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
+        let last = self.stderr.lines().next_back().unwrap_or_default();
+        let value: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
         value["error"].clone()
     }
 
