@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use decnet_engine::{
     AttackPaths, CancellationToken, EngineError, Forwarded, LogCursor, LogFormat, LogOptions, LogOutput as _, Muted,
 };
-use decnet_topology::{Name, RepoError, ServiceName};
+use decnet_topology::{Name, Repo, RepoError, ServiceName, StoredTopology, TopologyId};
 use jiff::Timestamp;
 
 use crate::{
@@ -105,6 +105,9 @@ impl FormatFlags {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let engine = context.engine_on_demand()?;
     let topology = lookup::only(engine.repo().as_ref(), arguments.topology.as_deref()).await?;
+    if let Some(id) = topology {
+        note_unknown(engine.repo().as_ref(), id, &arguments, context).await?;
+    }
     let options = LogOptions::default()
         .topology(topology)
         .decky(arguments.decky)
@@ -173,6 +176,36 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         }
     }
     Ok(Exit::Done)
+}
+
+/// Notes a decky or a service that the maze does not have now. It may have had one, or get one.
+async fn note_unknown(
+    repo: &dyn Repo,
+    id: TopologyId,
+    arguments: &Arguments,
+    context: &Context,
+) -> Result<(), CommandError> {
+    if arguments.decky.is_none() && arguments.service.is_none() {
+        return Ok(());
+    }
+    let StoredTopology { row, topology, .. } = repo.load(id).await?;
+    let maze = row.name;
+    if let Some(decky) = &arguments.decky
+        && topology.decky_named(decky).is_none()
+    {
+        let note = format!("maze `{maze}` has no decky `{decky}`; `decnet show {maze}` lists its deckies");
+        context.output.note(note);
+    }
+    if let Some(service) = &arguments.service
+        && !topology
+            .deckies()
+            .iter()
+            .any(|decky| decky.services().contains(service))
+    {
+        let note = format!("no decky of maze `{maze}` runs `{service}`; `decnet show {maze}` lists their services");
+        context.output.note(note);
+    }
+    Ok(())
 }
 
 /// Prints the paths of attackers.

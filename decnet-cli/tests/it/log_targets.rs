@@ -295,6 +295,19 @@ fn a_server_that_is_not_there_is_an_error_after_the_given_time() {
 }
 
 #[test]
+fn a_decky_or_a_service_that_the_maze_does_not_have_is_noted() {
+    let sandbox = visited();
+    sandbox
+        .run(&["logs", "--stored", "lab", "--decky", "wep"])
+        .exits(0)
+        .says("maze `lab` has no decky `wep`; `decnet show lab` lists its deckies");
+    sandbox
+        .run(&["logs", "--stored", "lab", "--service", "shh"])
+        .exits(0)
+        .says("no decky of maze `lab` runs `shh`");
+}
+
+#[test]
 fn visits_are_printed_in_each_format_and_only_in_one() {
     let sandbox = visited();
     for (flag, start, part) in [
