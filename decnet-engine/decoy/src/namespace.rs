@@ -78,7 +78,7 @@ impl Namespace {
         }
     }
 
-    /// Sets a hardware address. Neighbours that know the earlier one are told.
+    /// Sets a hardware address. Neighbours that know the earlier one learn the new one.
     fn set_mac(&mut self, link: u32, mac: Mac) -> io::Result<Vec<Reply>> {
         self.ask(|sequence| netlink::announce_changes(sequence, link))?;
         self.ask(|sequence| netlink::set_mac(sequence, link, mac))

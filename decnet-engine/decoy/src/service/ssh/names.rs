@@ -57,7 +57,7 @@ const ANSWERED: &[&str] = &[
     "tail", "tee", "true", "tty", "uname", "uniq", "uptime", "w", "wc", "which", "who", "whoami",
 ];
 
-/// Returns whether a command does what it does without a word.
+/// Returns whether a command prints nothing if it succeeds.
 pub(super) fn is_silent(name: &str) -> bool {
     BUILT_IN.contains(&name) || SILENT.contains(&name)
 }

@@ -221,7 +221,7 @@ fn answers_that_leave_the_maze_are_bounded_and_a_download_is_whole() {
     let bytes = (sent * (LENGTH + 28)) as f64;
     assert!(sent > 0 && bytes <= UDP_BYTES * (2.0 + took), "{sent} in {took} s");
 
-    // Each of the others is counted. The kernel tells with the next packet if it could not copy some.
+    // Each of the others is counted. If the kernel could not copy some, the number of the next packet shows it.
     let resolver = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 11), 53);
     sends(&lab, 0, resolver).unwrap_err();
     let dropped = u64::try_from(PACKETS - sent).unwrap() + 1;

@@ -130,9 +130,9 @@ fn hardware_addresses_are_set_and_neighbours_learn_each_change_at_once() {
     }
     assert!(lab.pings("two", on_a));
     assert_eq!(neighbour(&lab, "two", on_a), Some(mac(1).to_string()));
-    // While it runs: the neighbour has an entry, and is told of the new one.
+    // While it runs: the neighbour has an entry, and learns the new one.
     lab.set("one", &with(3, &[on_a]));
-    eventually("the neighbour is told", || {
+    eventually("the neighbour learns it", || {
         neighbour(&lab, "two", on_a) == Some(mac(3).to_string())
     });
     assert!(lab.pings("two", on_a));
