@@ -20,6 +20,7 @@ use super::{
         line::{Lines, Taken, foreign, word},
     },
 };
+use crate::protocol::Os;
 
 /// The maximum size of an upload that is received. It is hashed as it arrives; [`Files`] keeps its start.
 const UPLOAD: usize = 4 * 1024 * 1024;
@@ -89,19 +90,20 @@ pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
     })
 }
 
+/// Returns the version of vsftpd.
+fn version(context: &Context) -> &str {
+    let persona = context.persona();
+    let version = persona.versions.get("ftp").map_or("3.0.3", String::as_str);
+    match persona.os {
+        Os::Ubuntu2204 | Os::Ubuntu2404 if version == "3.0.3" => "3.0.5",
+        _ => version,
+    }
+}
+
 impl Dialogue for Ftp {
     fn open(&mut self, turn: &mut Turn) {
         turn.allow_silence(Duration::from_mins(5));
-        let version = self
-            .context
-            .persona()
-            .versions
-            .get("ftp")
-            .map_or("3.0.3", String::as_str);
-        let version = match self.context.persona().os {
-            crate::protocol::Os::Ubuntu2204 | crate::protocol::Os::Ubuntu2404 if version == "3.0.3" => "3.0.5",
-            _ => version,
-        };
+        let version = version(&self.context);
         let own = self.context.fields().text("banner").map(|banner| {
             if banner.starts_with("220") {
                 banner.to_owned()

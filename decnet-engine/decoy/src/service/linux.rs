@@ -111,6 +111,13 @@ impl Context {
     /// Returns the hardware of the decky.
     pub(crate) fn hardware(&self) -> Hardware {
         let [cores, memory, low, high] = self.stable("hardware");
+        if let Os::EmbeddedLinux | Os::Printer | Os::NetworkDevice | Os::Controller = self.persona().os {
+            let mebibytes = [64, 128, 256][usize::from(memory % 3)];
+            return Hardware {
+                cores: 1,
+                memory: mebibytes * 1024 - 3_000 - u64::from(low) * 4,
+            };
+        }
         let gibibytes = [4, 8, 16][usize::from(memory % 3)];
         // The kernel keeps some of it.
         let kept = 110_000 + gibibytes * 17_000 + u64::from(u16::from_le_bytes([low, high])) % 4096 * 4;

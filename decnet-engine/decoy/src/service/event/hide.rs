@@ -233,6 +233,7 @@ fn without_options(line: &str) -> String {
         programs.push(name.trim_start_matches(['"', '\'', '(']));
         let next = words.get(at + 1).copied();
         if let Some((from, to)) = secret(word, *start, *end, next, &programs)
+            && from < to
             && from >= copied
         {
             let value = if from < *end {
@@ -302,9 +303,8 @@ fn secret(
 /// Returns the range of a password without its quotes. It is longer if they have spaces between them. `value` is the start of the
 /// word with the password.
 fn unquoted(line: &str, value: usize, from: usize, to: usize) -> (usize, usize) {
-    let quote = line[value..to]
-        .char_indices()
-        .find(|(_, found)| matches!(found, '"' | '\''));
+    let word = line.get(value..to).unwrap_or_default();
+    let quote = word.char_indices().find(|(_, found)| matches!(found, '"' | '\''));
     let Some((open, quote)) = quote.map(|(at, quote)| (value + at + 1, quote)) else {
         return (from, to);
     };

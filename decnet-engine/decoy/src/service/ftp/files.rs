@@ -29,6 +29,10 @@ struct Content {
     size: usize,
 }
 
+/// The maximum lengths of a path and of a name in it.
+const LONGEST_PATH: usize = 512;
+const LONGEST_NAME: usize = 255;
+
 /// The maximum number of files and folders that a visitor adds, and of their bytes. All 256 connections of a service together then keep
 /// half of the memory of its container.
 const MOST_NODES: usize = 256;
@@ -78,7 +82,7 @@ impl Files {
             context,
             "/etc/hosts",
             Some(format!(
-                "127.0.0.1\tlocalhost\n127.0.1.1\t{} {}\n",
+                "127.0.0.1\tlocalhost\n127.0.1.1\t{}\t{}\n",
                 persona.fqdn(),
                 persona.hostname
             )),
@@ -150,6 +154,8 @@ impl Files {
             .any(|writable| folder == *writable || folder.starts_with(&format!("{writable}/")));
         is_writable
             && !name.is_empty()
+            && name.len() <= LONGEST_NAME
+            && path.len() <= LONGEST_PATH
             && self.is_folder(folder)
             && !self.is_folder(path)
             && self.nodes.len() < MOST_NODES
@@ -157,12 +163,7 @@ impl Files {
 
     /// Creates a file, or keeps the first `start` bytes of an existing one.
     pub(super) fn open(&mut self, path: &str, start: usize, now: Timestamp) {
-        let mut content = self
-            .nodes
-            .remove(path)
-            .and_then(|node| node.content)
-            .unwrap_or_default();
-        self.kept = self.kept.saturating_sub(content.bytes.len());
+        let mut content = self.take(path).and_then(|node| node.content).unwrap_or_default();
         content.bytes.truncate(start);
         content.size = content.size.min(start);
         self.kept = self.kept.saturating_add(content.bytes.len());
@@ -222,7 +223,15 @@ impl Files {
         is_removable
             && path != self.writable
             && !self.nodes.keys().any(|other| other.starts_with(&inside))
-            && self.nodes.remove(path).is_some()
+            && self.take(path).is_some()
+    }
+
+    /// Removes a file or a folder, and no longer counts its bytes.
+    fn take(&mut self, path: &str) -> Option<Node> {
+        let node = self.nodes.remove(path)?;
+        let bytes = node.content.as_ref().map_or(0, |content| content.bytes.len());
+        self.kept = self.kept.saturating_sub(bytes);
+        Some(node)
     }
 
     /// Moves a file. Returns false if it cannot be moved.
@@ -238,6 +247,9 @@ impl Files {
         let Some(node) = self.nodes.remove(from) else {
             return false;
         };
+        if from != to {
+            self.take(to);
+        }
         self.nodes.insert(to.into(), node);
         true
     }
@@ -305,7 +317,7 @@ fn date(modified: Timestamp, now: Timestamp) -> String {
     modified.to_zoned(TimeZone::UTC).strftime(format).to_string()
 }
 
-/// Returns the absolute path that a visitor in a folder means. It is empty for a name that no file can have.
+/// Returns the absolute path that a visitor in a folder means.
 pub(super) fn resolve(folder: &str, path: &str) -> String {
     let from = if path.starts_with('/') { "" } else { folder };
     let mut parts: Vec<&str> = Vec::new();

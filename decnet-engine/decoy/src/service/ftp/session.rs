@@ -21,11 +21,12 @@ impl Session {
         format!(
             "211-FTP server status:\r\n     Connected to {}\r\n     Logged in as {}\r\n     TYPE: {}\r\n     No session bandwidth \
              limit\r\n     Session timeout in seconds is 300\r\n     Control connection is plain text\r\n     Data connections will \
-             be plain text\r\n     At session startup, client count was 1\r\n     vsFTPd 3.0.3 - secure, fast, stable\r\n211 End of \
+             be plain text\r\n     At session startup, client count was 1\r\n     vsFTPd {} - secure, fast, stable\r\n211 End of \
              status",
             context.session.remote.ip(),
             self.user,
             if self.is_binary { "BINARY" } else { "ASCII" },
+            super::version(context),
         )
     }
 

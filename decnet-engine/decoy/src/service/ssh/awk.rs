@@ -36,8 +36,15 @@ pub(super) fn run(shell: &mut Shell, arguments: &[&str], input: Option<&str>) ->
             Some(separator) => line.split(separator).collect(),
             None => line.split_whitespace().collect(),
         };
-        let values: Vec<&str> = items.iter().map(|item| value(item, line, &fields)).collect();
-        own.output.push_str(&values.join(" "));
+        for (at, item) in items.iter().enumerate() {
+            if at > 0 {
+                own.output.push(' ');
+            }
+            own.output.push_str(value(item, line, &fields));
+            if own.is_full() {
+                return own;
+            }
+        }
         own.output.push('\n');
     }
     own

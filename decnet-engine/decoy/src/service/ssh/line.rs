@@ -1,5 +1,7 @@
 //! How a shell greets, prompts and answers to lines.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::{
@@ -18,18 +20,41 @@ const MOST_RUNS: u32 = 200;
 /// Commands of one line that are answered.
 const MOST_COMMANDS: usize = 50;
 
-/// Splits text at the parenthesis that closes one before it.
-fn closed(text: &str) -> Option<(&str, &str)> {
-    let mut open = 0_u32;
+/// Returns the places of the parentheses that close others, by the places of these.
+fn pairs(text: &str) -> BTreeMap<usize, usize> {
+    let (mut open, mut pairs) = (Vec::new(), BTreeMap::new());
     for (at, character) in text.char_indices() {
         match character {
-            '(' => open += 1,
-            ')' if open == 0 => return Some((&text[..at], &text[at + 1..])),
-            ')' => open -= 1,
+            '(' => open.push(at),
+            ')' => pairs.extend(open.pop().map(|before| (before, at))),
             _ => {}
         }
     }
-    None
+    pairs
+}
+
+/// Calculates a number, or one operation on two.
+fn arithmetic(text: &str) -> Option<i64> {
+    let text = text.trim();
+    if let Ok(number) = text.parse() {
+        return Some(number);
+    }
+    // A sign may come first.
+    let (at, operator) = text
+        .char_indices()
+        .skip(1)
+        .find(|(_, found)| "+-*/%".contains(*found))?;
+    let (left, right) = (
+        text[..at].trim().parse::<i64>().ok()?,
+        text[at + 1..].trim().parse().ok()?,
+    );
+    match operator {
+        '+' => left.checked_add(right),
+        '-' => left.checked_sub(right),
+        '*' => left.checked_mul(right),
+        '/' => left.checked_div(right),
+        _ => left.checked_rem(right),
+    }
 }
 
 impl Shell {
@@ -140,17 +165,47 @@ impl Shell {
     fn substitute(&mut self, line: &str, now: Timestamp) -> String {
         let mut result = String::new();
         let mut rest = line;
-        let mut is_quoted = false;
+        let (mut is_literal, mut is_quoted, mut is_escaped) = (false, false, false);
+        let pairs = pairs(line);
         while let Some(character) = rest.chars().next() {
+            let at = line.len() - rest.len();
+            let close = rest.starts_with("$(").then(|| pairs.get(&(at + 1))).flatten();
+            if std::mem::take(&mut is_escaped) {
+                result.push(character);
+                rest = &rest[character.len_utf8()..];
+                continue;
+            }
             let command = match character {
-                '\'' => {
+                '\'' if !is_quoted => {
+                    is_literal = !is_literal;
+                    None
+                }
+                _ if is_literal => None,
+                '"' => {
                     is_quoted = !is_quoted;
                     None
                 }
-                _ if is_quoted || self.depth >= MOST_DEPTH => None,
+                '\\' => {
+                    is_escaped = true;
+                    None
+                }
+                _ if self.depth >= MOST_DEPTH => None,
                 '`' => rest[1..].split_once('`'),
-                '$' if rest.starts_with("$((") => None,
-                '$' => rest.strip_prefix("$(").and_then(closed),
+                '$' if rest.starts_with("$((") => {
+                    let inner = pairs
+                        .get(&(at + 2))
+                        .zip(close)
+                        .filter(|(inner, outer)| *inner + 1 == **outer);
+                    if let Some((number, close)) =
+                        inner.and_then(|(inner, outer)| Some((arithmetic(&line[at + 3..*inner])?, *outer)))
+                    {
+                        result.push_str(&number.to_string());
+                        rest = &line[close + 1..];
+                        continue;
+                    }
+                    None
+                }
+                '$' => close.map(|close| (&line[at + 2..*close], &line[close + 1..])),
                 _ => None,
             };
             if let Some((command, after)) = command {
@@ -182,6 +237,7 @@ impl Shell {
         for words in stages {
             let redirected = Redirected::new(words);
             let mut own = tools::run(self, &redirected, input.as_deref(), now);
+            own.cut();
             if !redirected.hides_errors {
                 reply.errors.push_str(&own.errors);
             }

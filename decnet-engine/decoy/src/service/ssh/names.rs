@@ -54,7 +54,7 @@ const SILENT: &[&str] = &[
 const ANSWERED: &[&str] = &[
     "arch", "awk", "cat", "crontab", "date", "df", "dir", "echo", "egrep", "env", "false", "free", "grep", "groups",
     "head", "hostname", "id", "ip", "last", "less", "ls", "lscpu", "more", "mount", "nproc", "ps", "pwd", "sort", "ss",
-    "tail", "tee", "true", "tty", "uname", "uniq", "uptime", "w", "wc", "which", "who", "whoami",
+    "sudo", "nohup", "tail", "tee", "true", "tty", "uname", "uniq", "uptime", "w", "wc", "which", "who", "whoami",
 ];
 
 /// Returns whether a command prints nothing if it succeeds.

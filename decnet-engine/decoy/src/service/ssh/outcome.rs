@@ -15,6 +15,20 @@ pub(super) struct Own {
     pub(super) upload: Option<String>,
 }
 
+impl Own {
+    /// Returns whether it wrote so much that the command stops.
+    pub(super) fn is_full(&self) -> bool {
+        self.output.len().saturating_add(self.errors.len()) > MOST_OUTPUT
+    }
+
+    /// Cuts what is too long.
+    pub(super) fn cut(&mut self) {
+        for text in [&mut self.output, &mut self.errors] {
+            text.truncate(text.floor_char_boundary(MOST_OUTPUT));
+        }
+    }
+}
+
 /// Returns how Bash starts its messages.
 pub(super) fn complaint(shell: &Shell) -> String {
     match (shell.is_command, shell.is_interactive) {

@@ -26,6 +26,9 @@ pub(super) fn cd(shell: &mut Shell, arguments: &[&str]) -> Own {
     }
 }
 
+/// The maximum number of files that one command lists.
+const MOST_TARGETS: usize = 1000;
+
 /// Lists directories.
 pub(super) fn ls(shell: &mut Shell, arguments: &[&str]) -> Own {
     let tree = tree(shell);
@@ -39,7 +42,10 @@ pub(super) fn ls(shell: &mut Shell, arguments: &[&str]) -> Own {
         targets.push(".");
     }
     let mut own = Own::default();
-    for target in targets {
+    for target in targets.into_iter().take(MOST_TARGETS) {
+        if own.is_full() {
+            break;
+        }
         let path = shell.resolve(target);
         let Some(node) = tree.get(&path) else {
             let _ = writeln!(own.errors, "ls: cannot access '{target}': No such file or directory");
@@ -137,7 +143,7 @@ pub(super) fn text(shell: &mut Shell, name: &str, arguments: &[&str], input: Opt
     } else {
         let tree = tree(shell);
         for target in names {
-            if content.len() > MOST_OUTPUT {
+            if content.len() > MOST_OUTPUT || own.is_full() {
                 break;
             }
             let refused = match tree.get(&shell.resolve(target)) {

@@ -10,7 +10,11 @@ use super::{
 /// The maximum number of shells in shells.
 pub(super) const MOST_DEPTH: u32 = 4;
 
-/// The maximum number of files that a visitor creates, and of their bytes.
+/// The maximum lengths of a path and of a name in it.
+const LONGEST_PATH: usize = 1024;
+const LONGEST_NAME: usize = 255;
+
+/// The maximum number of files that a visitor creates, and of the bytes of them and of their paths.
 const MOST_CREATED: usize = 64;
 const MOST_BYTES: usize = 16 * 1024;
 
@@ -89,12 +93,14 @@ impl Shell {
 
     /// Creates a file or a folder, unless there are too many.
     pub(super) fn create(&mut self, path: &str, node: Node) {
-        let size = |node: &Node| match node {
-            Node::File(text) => text.len(),
-            _ => 0,
+        let size = |path: &str, node: &Node| match node {
+            Node::File(text) => path.len() + text.len(),
+            _ => path.len(),
         };
-        let kept: usize = self.created.values().map(size).sum();
-        if self.created.len() < MOST_CREATED && kept + size(&node) <= MOST_BYTES {
+        let others = self.created.iter().filter(|(other, _)| *other != path);
+        let kept: usize = others.clone().map(|(path, node)| size(path, node)).sum();
+        let is_short = path.len() <= LONGEST_PATH && path.split('/').all(|name| name.len() <= LONGEST_NAME);
+        if is_short && others.count() < MOST_CREATED && kept + size(path, &node) <= MOST_BYTES {
             self.created.insert(path.to_owned(), node);
         }
     }

@@ -14,7 +14,7 @@ use super::{
     sizes,
     words::Redirected,
 };
-use crate::service::linux::Kernel;
+use crate::{protocol::Os, service::linux::Kernel};
 
 /// What `mount` shows.
 const MOUNTS: &str = "sysfs on /sys type sysfs (rw,nosuid,nodev,noexec,relatime)\n\
@@ -34,7 +34,7 @@ pub(super) fn greeting(shell: &Shell, now: Timestamp) -> String {
     let last = host.visited(now).strftime("%a %b %e %H:%M:%S %Y");
     let [one, two, three, _] = host.address.octets();
     let last = format!("Last login: {last} from {one}.{two}.{three}.1\n");
-    if host.persona.os == crate::protocol::Os::Ubuntu2204 || host.persona.os == crate::protocol::Os::Ubuntu2404 {
+    if matches!(host.persona.os, Os::Ubuntu2204 | Os::Ubuntu2404) {
         let name = tree(shell).remove("/etc/issue");
         let Some(Node::File(issue)) = name else { return last };
         let name = issue.split(" \\n").next().unwrap_or_default();
@@ -248,6 +248,9 @@ fn uname(shell: &Shell, arguments: &[&str]) -> String {
     parts.extend(wanted('r').then_some(release));
     parts.extend(wanted('v').then_some(build));
     parts.extend((wanted('m') || wanted('p')).then_some(machine));
+    // Ubuntu's also names the processor and the platform.
+    let is_ubuntu = matches!(shell.host.persona.os, Os::Ubuntu2204 | Os::Ubuntu2404);
+    parts.extend([machine, machine].into_iter().filter(|_| all && is_ubuntu));
     parts.extend((all || letters.contains('o')).then_some("GNU/Linux"));
     format!("{}\n", parts.join(" "))
 }

@@ -4,7 +4,7 @@ use crate::{
     protocol::Os,
     service::{
         context::Context,
-        linux::{Hardware, Kernel, cpuinfo, passwd},
+        linux::{Hardware, Kernel, cpuinfo, passwd, pretty_name},
     },
 };
 
@@ -70,9 +70,9 @@ impl Shell {
                 self.busybox
             ),
             Os::Ubuntu2204 | Os::Ubuntu2404 => format!(
-                "Welcome to Ubuntu {} LTS (GNU/Linux {} x86_64)\n\n * Documentation:  https://help.ubuntu.com\n * Management:     \
+                "Welcome to {} (GNU/Linux {} x86_64)\n\n * Documentation:  https://help.ubuntu.com\n * Management:     \
                  https://landscape.canonical.com\n * Support:        https://ubuntu.com/pro\n\n",
-                if self.os == Os::Ubuntu2204 { "22.04" } else { "24.04" },
+                pretty_name(self.os),
                 self.kernel.release
             ),
             _ => format!(

@@ -126,6 +126,12 @@ fn the_options_of_programs_that_take_a_password_are_known() {
             "cmd /c net use \\\\web\\c /user:bob ***",
         ),
         ("lftp -u bob,hunter2 ftp.corp", "lftp -u bob,*** ftp.corp"),
+        // Options without a value.
+        ("SITE /p: x", "SITE /p: x"),
+        ("--user=bob: x", "--user=bob: x"),
+        ("mysql -uroot: x", "mysql -uroot: x"),
+        ("smbclient -ubob% x", "smbclient -ubob% x"),
+        ("curl --user=bob: 'x", "curl --user=bob: 'x"),
         ("psexec.py corp/bob:hunter2@10.0.0.1", "psexec.py corp/bob:***@10.0.0.1"),
         (
             "crackmapexec smb web -u bob -p hunter2",

@@ -35,6 +35,9 @@ fn lines_of_scripts_are_answered() {
         (&["head -1 /etc/passwd | awk -F: '{print $1}'"], "root\n"),
         (&["sudo -l", "sudo whoami"], "root\n"),
         (&["cat /etc/debian_version"], "12.8\n"),
+        (&["echo \"it's $(whoami)\" \\$(id)"], "it's root $(id)\n"),
+        (&["echo $((1337*2)) $((7 / 0)) $((-3 + 5))"], "2674 $((7 / 0)) 2\n"),
+        (&["echo old > /tmp/x; echo new > /tmp/x; cat /tmp/x"], "new\n"),
     ] {
         let mut shell = shell::Shell::new(Arc::clone(&host), "root", "10.9.0.9:40000".parse().unwrap(), false);
         let shown = lines
@@ -77,6 +80,32 @@ fn a_line_that_contains_itself_ends() {
             jiff::Timestamp::UNIX_EPOCH,
         );
     }
+    // Long output, many files, and parentheses that nothing closes.
+    let wide = format!("awk '{{print {}}}'", vec!["$0"; 400].join(","));
+    shell.run(
+        "rm /tmp/0 /tmp/1 /tmp/2 /tmp/3 /tmp/4",
+        true,
+        jiff::Timestamp::UNIX_EPOCH,
+    );
+    for line in [
+        format!("echo x | {wide} | {wide} | {wide} | {wide}"),
+        format!(
+            "echo '{}' > /tmp/f; ls -l {}",
+            "/ ".repeat(1500),
+            "$(cat /tmp/f) ".repeat(200)
+        ),
+        format!("sh -c \"{}\"", "$(".repeat(100_000)),
+        format!("mkdir {}; ls /tmp", "x".repeat(300)),
+    ] {
+        let reply = shell.run(&line, true, jiff::Timestamp::UNIX_EPOCH);
+        assert!(
+            reply.output.len() + reply.errors.len() < 1024 * 1024,
+            "{}",
+            reply.output.len()
+        );
+        assert!(!reply.output.contains("xxx"), "a name of 300 bytes");
+    }
+    shell.run("rm /tmp/f", true, jiff::Timestamp::UNIX_EPOCH);
     let kept = shell.run("cat /tmp/*; ls /tmp | wc -l", true, jiff::Timestamp::UNIX_EPOCH);
     let files: usize = kept.output.trim().parse().unwrap();
     assert!((10..20).contains(&files), "{files} files");
