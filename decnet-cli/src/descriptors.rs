@@ -39,7 +39,7 @@ fn of(limit: Option<u64>, containers: usize) -> Check {
     Check::warn(
         WHAT,
         format!(
-            "a process may open {limit}, but `watch` and `logs --follow` need {needed} for {containers} containers: one each for its log"
+            "a process may open {limit}, but `watch` and `logs` need {needed}: one for the log of each of {containers} containers"
         ),
         "raise the hard limit: `ulimit -Hn` in a shell, `LimitNOFILE=` in a unit of systemd; or `watch --no-attackers`",
     )
@@ -71,7 +71,7 @@ mod tests {
         assert_eq!(check.verdict, Verdict::Warn);
         assert_eq!(
             check.message,
-            "a process may open 1024, but `watch` and `logs --follow` need 1100 for 1000 containers: one each for its log"
+            "a process may open 1024, but `watch` and `logs` need 1100: one for the log of each of 1000 containers"
         );
     }
 }

@@ -1,6 +1,6 @@
 //! Logs that are sent to a server, a file or the store.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use decnet_engine::{
     EngineError, Forwarded, LogCursor, LogCursorError, LogOptions, LogTarget, LogTargetError, LogWriter,
@@ -16,7 +16,11 @@ use crate::{
     errors::Raise,
     logs::{self, format},
     operation::{Answer, Operation, Stop},
+    tree,
 };
+
+/// How long an interrupted call waits for the end of a connection.
+const LAST: Duration = Duration::from_secs(1);
 
 /// The reason why lines were not forwarded.
 enum Failure {
@@ -84,8 +88,11 @@ async fn forward(
     let forwarded = logs
         .forward::<_, Failure>(&mut writer, cursor.as_deref(), &cancel)
         .await?;
-    if forwarded != Forwarded::CancelledEarly {
-        writer.close().await?;
+    match forwarded {
+        Forwarded::All => writer.close().await?,
+        // Everything was written. A server that does not answer to the end of its connection is not waited for.
+        Forwarded::Cancelled => tokio::time::timeout(LAST, writer.close()).await.unwrap_or(Ok(()))?,
+        _ => {}
     }
     Ok(())
 }
@@ -107,8 +114,8 @@ impl EngineMethods {
 impl EngineMethods {
     /// Sends lines of logs to `to`: a file, or `syslog+udp://HOST`, `syslog+tcp://…`, `syslog+tls://…` or `https://…`.
     ///
-    /// The lines are those of `logs`, in a format of `LogItem.format`. A server is tried again with backoff for `retry_for` seconds,
-    /// always without it. `cursor_file` is advanced only after lines were accepted, and the next call continues there. `ca` is a file
+    /// The lines are those of `logs`, in a format of `LogItem.format`. For a server, it retries with backoff for `retry_for` seconds; without
+    /// `retry_for`, without limit. `cursor_file` is advanced only after lines were accepted, and the next call continues there. `ca` is a file
     /// with the authorities (PEM) for TLS, and `headers` are for a webhook. It returns after the last line; with `follow` when the
     /// engine is closed. Ctrl-C ends it, after an attempt to send the lines that wait.
     #[pyo3(
@@ -168,6 +175,11 @@ impl EngineMethods {
         cursor_file: Option<FilePath>,
     ) -> Answer {
         let keep = keep.map(|keep| argument::count(keep, "keep")).transpose()?;
+        if keep == Some(0) {
+            return Err(tree::DecnetError::new_err(
+                "keep must be at least 1: 0 would remove all stored lines",
+            ));
+        }
         let options = logs::options(topology, decky, service, since, mute)?.follow(follow);
         self.forward(py, Destination::Store(keep.unwrap_or(KEEP)), options, cursor_file)
     }

@@ -246,6 +246,8 @@ def test_stored_lines_outlive_their_containers(
     assert [path["open_sessions"] for path in ended] == [0, 0]
     assert [path["moves"][0]["to"] for path in ended] == ["web", "web"]
     engine.store_logs(keep=2, topology=stored)
+    with pytest.raises(decnet.DecnetError, match="keep must be at least 1"):
+        engine.store_logs(keep=0)
     with pytest.raises(decnet.DecnetError, match="keep must not be negative"):
         engine.store_logs(keep=-1)
 

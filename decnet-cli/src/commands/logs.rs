@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use decnet_engine::{
     AttackPaths, CancellationToken, EngineError, Forwarded, LogCursor, LogFormat, LogOptions, LogOutput as _, Muted,
@@ -101,6 +101,9 @@ impl FormatFlags {
     }
 }
 
+/// How long an interrupted command waits for the end of connections.
+const LAST: Duration = Duration::from_secs(1);
+
 /// Prints the log.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let engine = context.engine_on_demand()?;
@@ -170,10 +173,14 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
                 .note(format!("some lines were not accepted within 5 s; {next}"));
             return Ok(Exit::Interrupted);
         }
-        destination.close().await?;
         if forwarded == Forwarded::Cancelled {
+            // Everything was written. A server that does not answer to the end of its connection is not waited for.
+            tokio::time::timeout(LAST, destination.close())
+                .await
+                .unwrap_or(Ok(()))?;
             return Ok(Exit::Interrupted);
         }
+        destination.close().await?;
     }
     Ok(Exit::Done)
 }

@@ -375,7 +375,7 @@ impl Collector {
         let Some((number, position)) = self.options.cursor.advance(id, reading, line.at) else {
             return Ok(());
         };
-        let entry = source.entry(line, number, &self.mazes);
+        let entry = source.entry(line, number, &self.mazes, &self.catalog);
         let mut dropped = None;
         if let Some(LogContent::Record(record)) = entry.as_ref().map(|entry| &entry.content) {
             let service = record.service.as_ref().map_or("", |service| &service.name);

@@ -54,6 +54,9 @@ pub struct LogCursor {
 /// How many services of a container have sequence numbers. A built-in container has fewer.
 const SERVICES: usize = 64;
 
+/// How many characters of the name of such a service are used.
+const LONGEST: usize = 64;
+
 /// A position in the log of a container.
 ///
 /// A log is not strictly in order of time: the clock of the machine may be set back, and two threads of Docker copy stdout and
@@ -67,6 +70,9 @@ pub(super) struct Position {
     /// The number of lines after these whose time is not later, but in the same second. They are read again too.
     #[serde(default, skip_serializing_if = "is_zero")]
     late: u64,
+    /// The number of lines after these with a time in an earlier second. Some runtimes return them again, and others do not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    earlier: u64,
     /// The last sequence number of each service.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     sequences: BTreeMap<String, u64>,
@@ -79,10 +85,11 @@ impl Position {
 
     /// Notes the sequence number of a line of a service. Returns how many lines before it are missing.
     pub(super) fn missing(&mut self, service: &str, sequence: u64) -> u64 {
-        if self.sequences.len() >= SERVICES && !self.sequences.contains_key(service) {
+        let service: String = service.chars().take(LONGEST).collect();
+        if self.sequences.len() >= SERVICES && !self.sequences.contains_key(&service) {
             return 0;
         }
-        let last = self.sequences.insert(service.into(), sequence);
+        let last = self.sequences.insert(service, sequence);
         match last {
             Some(last) if sequence > last => sequence - last - 1,
             // A restart begins with 1.
@@ -96,8 +103,8 @@ impl Position {
 pub(super) struct Reading {
     /// The position to reach; none if it is reached.
     until: Option<Position>,
-    /// The number of lines after that which were read before.
-    late: u64,
+    /// That position, and the numbers of lines after it that were read before.
+    passed: Option<Position>,
     /// The time of the last line.
     at: Option<Timestamp>,
     /// The number of lines with this time, one after the other.
@@ -117,8 +124,7 @@ impl Reading {
             match (at, self.lines).cmp(&(until.at, until.lines)) {
                 Ordering::Less => return false,
                 Ordering::Equal => {
-                    self.late = until.late;
-                    self.until = None;
+                    self.passed = self.until.take();
                     return false;
                 }
                 // The line of the position is no longer in the log.
@@ -128,9 +134,17 @@ impl Reading {
                 }
             }
         }
-        let is_late = self.late > 0;
-        self.late = self.late.saturating_sub(1);
-        !is_late
+        let Some(passed) = &mut self.passed else {
+            return true;
+        };
+        let left = match at.as_second().cmp(&passed.at.as_second()) {
+            Ordering::Less => &mut passed.earlier,
+            Ordering::Equal => &mut passed.late,
+            Ordering::Greater => return true,
+        };
+        let is_new = *left == 0;
+        *left = left.saturating_sub(1);
+        is_new
     }
 }
 
@@ -207,13 +221,17 @@ impl LogCursor {
             at,
             lines: 0,
             late: 0,
+            earlier: 0,
             sequences: BTreeMap::new(),
         });
         match at.cmp(&position.at) {
-            Ordering::Greater => (position.at, position.lines, position.late) = (at, lines, 0),
+            Ordering::Greater => {
+                (position.at, position.lines) = (at, lines);
+                (position.late, position.earlier) = (0, 0);
+            }
             Ordering::Equal if position.late == 0 => position.lines = lines,
             _ if at.as_second() == position.at.as_second() => position.late += 1,
-            _ => {}
+            _ => position.earlier += 1,
         }
         Some((lines, position))
     }
@@ -294,6 +312,15 @@ mod tests {
                     .filter(again)
                     .filter(|time| cursor.advance("a", &mut reading, **time).is_some());
                 assert_eq!(new.count(), expected, "{read} of {times:?}: {text}");
+
+                // Newer versions of Docker filter only until the first line that is late enough.
+                let mut cursor: LogCursor = serde_json::from_str(&text).unwrap();
+                let mut reading = cursor.reading("a");
+                let start = times.iter().position(|time| time.as_second() >= since);
+                let new = times[start.unwrap_or(times.len())..]
+                    .iter()
+                    .filter(|time| cursor.advance("a", &mut reading, **time).is_some());
+                assert_eq!(new.count(), times.len() - read, "{read} of {times:?}: {text}");
             }
         }
     }

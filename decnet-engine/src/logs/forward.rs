@@ -93,27 +93,29 @@ impl Logs {
     {
         let save = |position: &LogCursor| cursor.map_or(Ok(()), |path| position.write(path));
         let mut saved = Instant::now();
+        let mut grace = Grace { cancel, until: None };
         loop {
             let due = output.due();
             let step = tokio::select! {
                 biased;
                 () = cancel.cancelled() => Step::Cancelled,
                 () = reached(due) => Step::Flush,
-                item = self.next() => match item.transpose()? {
-                    Some(item) => Step::Put(Box::new(item)),
+                item = self.next() => match item {
+                    Some(Ok(item)) => Step::Put(Box::new(item)),
+                    Some(Err(error)) => Step::Failed(error),
                     None => Step::End,
                 },
             };
             let written = match &step {
-                Step::Put(item) => finish(cancel, output.put(item)).await,
-                _ => finish(cancel, output.flush()).await,
+                Step::Put(item) => finish(&mut grace, output.put(item)).await,
+                _ => finish(&mut grace, output.flush()).await,
             };
             let Some(written) = written else {
                 return Ok(Forwarded::CancelledEarly);
             };
             written?;
             if saved.elapsed() >= PAUSE && output.due().is_some() {
-                let Some(flushed) = finish(cancel, output.flush()).await else {
+                let Some(flushed) = finish(&mut grace, output.flush()).await else {
                     return Ok(Forwarded::CancelledEarly);
                 };
                 flushed?;
@@ -127,6 +129,7 @@ impl Logs {
                 Step::Put(_) | Step::Flush => {}
                 Step::End => return Ok(Forwarded::All),
                 Step::Cancelled => return Ok(Forwarded::Cancelled),
+                Step::Failed(error) => return Err(error.into()),
             }
         }
     }
@@ -139,6 +142,14 @@ enum Step {
     /// There are no more items.
     End,
     Cancelled,
+    /// What was read before is not lost.
+    Failed(EngineError),
+}
+
+/// The time that is left after a cancellation.
+struct Grace<'a> {
+    cancel: &'a CancellationToken,
+    until: Option<tokio::time::Instant>,
 }
 
 /// Waits until a time; without one, forever.
@@ -150,11 +161,13 @@ async fn reached(due: Option<Instant>) {
 }
 
 /// Waits for work, after a cancellation only for a while.
-async fn finish<T>(cancel: &CancellationToken, work: impl Future<Output = T>) -> Option<T> {
+async fn finish<T>(grace: &mut Grace<'_>, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     tokio::select! {
         biased;
-        done = &mut work => Some(done),
-        () = cancel.cancelled() => tokio::time::timeout(LAST, work).await.ok(),
+        done = &mut work => return Some(done),
+        () = grace.cancel.cancelled() => {}
     }
+    let until = *grace.until.get_or_insert_with(|| tokio::time::Instant::now() + LAST);
+    tokio::time::timeout_at(until, work).await.ok()
 }

@@ -51,7 +51,7 @@ impl Source {
     }
 
     /// Reads a line with its number among those with its time. Returns none for a line that is not about visitors.
-    pub(super) fn entry(&self, line: LogLine, number: u64, mazes: &Mazes) -> Option<LogEntry> {
+    pub(super) fn entry(&self, line: LogLine, number: u64, mazes: &Mazes, catalog: &Catalog) -> Option<LogEntry> {
         let maze = mazes.get(self.topology);
         let at = line.at;
         let content = if self.is_builtin {
@@ -72,7 +72,7 @@ impl Source {
             topology: self.topology,
             maze: maze.map(|maze| maze.name.clone()),
             decky: self.decky.clone(),
-            service: self.service_of(&content),
+            service: self.service_of(&content, catalog),
             container: self.container.clone(),
             from: match origin {
                 Some(Origin::Decky(decky)) => Some(decky),
@@ -84,12 +84,14 @@ impl Source {
     }
 
     /// Returns the service that a line is about: a decoy can have more services than the one that its container is named after.
-    fn service_of(&self, content: &LogContent) -> Option<ServiceName> {
+    /// An intruder who controls the decoy cannot invent names.
+    fn service_of(&self, content: &LogContent, catalog: &Catalog) -> Option<ServiceName> {
         let own = self.service.as_ref()?;
         let named = match content {
             LogContent::Record(record) => record.service.as_ref(),
             _ => None,
         };
+        let named = named.filter(|service| catalog.service(&service.name).is_some());
         Some(named.map_or_else(|| own.clone(), |service| ServiceName::new(&service.name)))
     }
 }

@@ -79,7 +79,8 @@ impl Visitors {
         });
     }
 
-    /// Finds the attacker who came from a place, and others who may have. Forgets those who were there too long ago.
+    /// Finds the attacker who came from a place, and others who may have. Forgets those who were there too long ago
+    /// and have no conversation open.
     pub(super) fn came_from(&mut self, place: &Place, at: Timestamp) -> Candidates {
         let Place::Decky(decky) = place else {
             return Candidates::only(place.clone());
@@ -88,7 +89,7 @@ impl Visitors {
             return Candidates::only(place.clone());
         };
         let oldest = at.saturating_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
-        visitors.retain(|_, presence| presence.last >= oldest);
+        visitors.retain(|_, presence| presence.open > 0 || presence.last >= oldest);
         let has_open = visitors.values().any(|presence| presence.open > 0);
         let candidates = || visitors.iter().filter(|(_, presence)| !has_open || presence.open > 0);
         let Some((origin, _)) = candidates().max_by_key(|(_, presence)| presence.last) else {

@@ -51,6 +51,11 @@ impl Processes {
         self.starts.insert((at, container));
     }
 
+    /// Returns the starts of processes after all lines.
+    pub(super) fn take_starts(&mut self) -> BTreeSet<(Timestamp, ContainerName)> {
+        std::mem::take(&mut self.starts)
+    }
+
     /// Notes that a container does not run.
     pub(super) fn stopped(&mut self, container: ContainerName) {
         self.stopped.insert(container);

@@ -164,8 +164,13 @@ impl AttackTracker {
     /// Ends the conversations of containers that do not run, each with its last line.
     pub(super) fn end_stopped(&mut self) {
         for maze in self.mazes.values_mut() {
+            let starts = maze.processes.take_starts();
             let stopped = maze.processes.all_stopped();
-            let is_over = |(key, _): &(&SessionKey, &Open)| stopped.contains(&key.container);
+            let is_over = |(key, open): &(&SessionKey, &Open)| {
+                let is_before =
+                    |(at, container): &(Timestamp, ContainerName)| *container == key.container && open.started < *at;
+                stopped.contains(&key.container) || starts.iter().any(is_before)
+            };
             let over = maze.open.iter().filter(is_over);
             let over: Vec<_> = over.map(|(key, open)| (key.clone(), open.last)).collect();
             for (key, last) in over {

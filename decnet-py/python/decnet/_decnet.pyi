@@ -814,8 +814,8 @@ class AioEngine:
     ) -> Coroutine[Any, Any, None]:
         """Sends lines of logs to `to`: a file, or `syslog+udp://HOST`, `syslog+tcp://…`, `syslog+tls://…` or `https://…`.
 
-        The lines are those of `logs`, in a format of `LogItem.format`. A server is tried again with backoff for `retry_for` seconds,
-        always without it. `cursor_file` is advanced only after lines were accepted, and the next call continues there. `ca` is a file
+        The lines are those of `logs`, in a format of `LogItem.format`. For a server, it retries with backoff for `retry_for` seconds; without
+        `retry_for`, without limit. `cursor_file` is advanced only after lines were accepted, and the next call continues there. `ca` is a file
         with the authorities (PEM) for TLS, and `headers` are for a webhook. It returns after the last line; with `follow` when the
         engine is closed. Ctrl-C ends it, after an attempt to send the lines that wait.
         """
@@ -1285,8 +1285,8 @@ class Engine:
     ) -> None:
         """Sends lines of logs to `to`: a file, or `syslog+udp://HOST`, `syslog+tcp://…`, `syslog+tls://…` or `https://…`.
 
-        The lines are those of `logs`, in a format of `LogItem.format`. A server is tried again with backoff for `retry_for` seconds,
-        always without it. `cursor_file` is advanced only after lines were accepted, and the next call continues there. `ca` is a file
+        The lines are those of `logs`, in a format of `LogItem.format`. For a server, it retries with backoff for `retry_for` seconds; without
+        `retry_for`, without limit. `cursor_file` is advanced only after lines were accepted, and the next call continues there. `ca` is a file
         with the authorities (PEM) for TLS, and `headers` are for a webhook. It returns after the last line; with `follow` when the
         engine is closed. Ctrl-C ends it, after an attempt to send the lines that wait.
         """

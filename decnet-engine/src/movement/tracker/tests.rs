@@ -310,6 +310,14 @@ fn containers_that_were_restarted_stopped_or_removed_keep_no_conversation() {
         );
     }
 
+    // It was started again, and no line came after that.
+    let mut scene = Scene::new();
+    scene.tracker.know(&[container(&scene, "web", 2)]);
+    scene.line("192.0.2.7", "web", "session.open", "a1");
+    assert_eq!(scene.path("192.0.2.7").open_sessions, 1);
+    scene.tracker.end_stopped();
+    assert_eq!(scene.path("192.0.2.7").open_sessions, 0);
+
     let mut scene = Scene::new();
     let stopped = ObservedContainer {
         activity: Activity::Exited,
@@ -347,6 +355,10 @@ fn a_visitor_of_long_ago_is_not_the_source_of_a_move() {
     scene.line("192.0.2.7", "web", "session.open", "a1");
     scene.second += REMEMBERED.as_secs();
     scene.line("web", "db", "session.open", "b1");
+    assert_eq!(scene.origins(), ["192.0.2.7"], "it has an open conversation");
+    scene.line("192.0.2.7", "web", "session.close", "a1");
+    scene.second += REMEMBERED.as_secs();
+    scene.line("web", "files", "session.open", "c1");
     assert_eq!(scene.origins(), ["192.0.2.7", "web"]);
 }
 
