@@ -43,6 +43,9 @@ pub struct LogEntry {
 /// and Dicompot the third. `source.ip` of ECS comes before them.
 const VISITOR_KEYS: [&str; 3] = ["src_ip", "source_ip", "IP"];
 
+/// The keys that these use for the port of the decky. `destination.port` of ECS comes before them.
+const PORT_KEYS: [&str; 2] = ["dst_port", "destination_port"];
+
 /// What a container printed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -129,6 +132,21 @@ impl LogContent {
                 is_error,
                 message: line,
             },
+        }
+    }
+
+    /// Returns the port of the decky; none if the line does not have it.
+    pub(super) fn port(&self) -> Option<u16> {
+        match self {
+            Self::Record(record) => record.destination?.port,
+            Self::Json { message, .. } => {
+                let nested = message
+                    .get("destination")
+                    .and_then(|destination| destination.get("port"));
+                let named = PORT_KEYS.iter().find_map(|key| message.get(*key));
+                nested.or(named)?.as_u64()?.try_into().ok()
+            }
+            Self::Text { .. } => None,
         }
     }
 

@@ -2,7 +2,7 @@ use std::{net::Ipv4Addr, str::FromStr};
 
 use ipnet::Ipv4Net;
 
-use super::{LogContent, LogEntry};
+use super::LogEntry;
 
 /// The reason why a text does not select visitors to mute.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,10 +46,7 @@ impl Muted {
 
 /// Returns whether the visitor of an entry is muted.
 pub(crate) fn is_muted(muted: &[Muted], entry: &LogEntry) -> bool {
-    let port = match &entry.content {
-        LogContent::Record(record) => record.destination.and_then(|destination| destination.port),
-        _ => None,
-    };
+    let port = entry.content.port();
     let matches = |visitor| muted.iter().any(|muted| muted.matches(visitor, port));
     entry.visitor().is_some_and(matches)
 }

@@ -261,6 +261,14 @@ async fn json_of_other_programs_stays_json_and_names_the_visitor() {
     let muted = LogOptions::default().mute(["192.0.2.7".parse().expect("an address")]);
     let (all, left) = (lab.read(LogOptions::default()).await.0, lab.read(muted).await.0);
     assert_eq!(all.len() - left.len(), 1);
+    for (port, left_out) in [("22", 2), ("23", 0)] {
+        let (lab, _) = Lab::with_maze().await;
+        lab.print("web.http", r#"{"src_ip":"192.0.2.7","dst_port":22}"#);
+        lab.print("web.http", r#"{"source":{"ip":"192.0.2.7"},"destination":{"port":22}}"#);
+        let muted = format!("192.0.2.7:{port}").parse().expect("a visitor");
+        let left = lab.read(LogOptions::default().mute([muted])).await.0;
+        assert_eq!(2 - left.len(), left_out, "{port}");
+    }
 }
 
 #[tokio::test]
