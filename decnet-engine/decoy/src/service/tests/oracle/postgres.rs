@@ -1,5 +1,12 @@
 //! `postgres`.
 
+use std::{
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpStream},
+    thread,
+    time::Duration,
+};
+
 use super::{
     Step::{Finish, Part, Say},
     *,
@@ -51,6 +58,21 @@ fn query(text: &str) -> Vec<u8> {
     message(b'Q', &[text.as_bytes(), b"\0"].concat())
 }
 
+/// Waits while the server answers `57P03`: it listens before it has started.
+fn wait_until_started(port: u16, user: &[u8]) {
+    for _ in 0..400 {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        stream.write_all(user).unwrap();
+        let mut answer = [0; 256];
+        let length = stream.read(&mut answer).unwrap_or(0);
+        if length > 0 && !answer[..length].windows(5).any(|part| part == b"57P03") {
+            return;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("postgres does not start");
+}
+
 #[test]
 fn postgres_answers_as_the_real_one_does() {
     let bin = "usr/lib/postgresql/15/bin";
@@ -95,6 +117,7 @@ fn postgres_answers_as_the_real_one_does() {
         on_purpose: &[],
     };
     let user = startup("user\0postgres\0database\0postgres\0\0");
+    wait_until_started(real.port, &user);
     let (wrong, right) = (message(b'p', b"wrong\0"), message(b'p', b"s3cret\0"));
     let nobody = startup("user\0nobody\0database\0postgres\0\0");
     let no_database = startup("user\0postgres\0database\0nosuch\0\0");
