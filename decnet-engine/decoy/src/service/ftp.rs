@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use self::{
     files::{Files, resolve},
-    session::{Session, is_own_port, simple},
+    session::{Session, is_own_port, simple, version},
 };
 use super::{
     context::Context,
@@ -20,7 +20,6 @@ use super::{
         line::{Lines, Taken, foreign, word},
     },
 };
-use crate::protocol::Os;
 
 /// The maximum size of an upload that is received. It is hashed as it arrives; [`Files`] keeps its start.
 const UPLOAD: usize = 4 * 1024 * 1024;
@@ -88,16 +87,6 @@ pub(super) fn new(context: &Context) -> Box<dyn Dialogue> {
         request: Vec::new(),
         is_extended: false,
     })
-}
-
-/// Returns the version of vsftpd.
-fn version(context: &Context) -> &str {
-    let persona = context.persona();
-    let version = persona.versions.get("ftp").map_or("3.0.3", String::as_str);
-    match persona.os {
-        Os::Ubuntu2204 | Os::Ubuntu2404 if version == "3.0.3" => "3.0.5",
-        _ => version,
-    }
 }
 
 impl Dialogue for Ftp {

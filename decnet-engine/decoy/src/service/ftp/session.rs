@@ -1,7 +1,10 @@
 //! The commands after the login.
 
 use super::files::{Files, resolve};
-use crate::service::{context::Context, dialogue::Turn};
+use crate::{
+    protocol::Os,
+    service::{context::Context, dialogue::Turn},
+};
 
 /// What a user has after the login.
 pub(super) struct Session {
@@ -16,6 +19,16 @@ pub(super) struct Session {
     pub(super) offset: usize,
 }
 
+/// Returns the version of vsftpd.
+pub(super) fn version(context: &Context) -> &str {
+    let persona = context.persona();
+    let version = persona.versions.get("ftp").map_or("3.0.3", String::as_str);
+    match persona.os {
+        Os::Ubuntu2204 | Os::Ubuntu2404 if version == "3.0.3" => "3.0.5",
+        _ => version,
+    }
+}
+
 impl Session {
     pub(super) fn status(&self, context: &Context) -> String {
         format!(
@@ -26,7 +39,7 @@ impl Session {
             context.session.remote.ip(),
             self.user,
             if self.is_binary { "BINARY" } else { "ASCII" },
-            super::version(context),
+            version(context),
         )
     }
 
