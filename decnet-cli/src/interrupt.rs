@@ -15,24 +15,19 @@ pub(crate) fn catch() -> Result<CancellationToken, CommandError> {
 
 /// Catches signals from now on, and prints a message at the first.
 pub(crate) fn catch_with_message(message: &'static str) -> Result<CancellationToken, CommandError> {
-    let mut signals = Signals::new()?;
-    let token = CancellationToken::new();
-    let cancel = token.clone();
-    tokio::spawn(async move {
-        signals.next().await;
-        cancel.cancel();
-        say(message);
-        signals.next().await;
-        say("still working: exiting now may leave resources on Docker; interrupt again to exit immediately");
-        signals.next().await;
-        std::process::exit(Exit::Interrupted.code().into());
-    });
-    Ok(token)
+    const WARNING: &str =
+        "still working: exiting now may leave resources on Docker; interrupt again to exit immediately";
+    catch_until_exit(message, Some(WARNING))
 }
 
 /// Catches signals from now on, for a command that leaves nothing behind. The first one prints a message, and the second one exits
 /// immediately.
 pub(crate) fn catch_to_finish(message: &'static str) -> Result<CancellationToken, CommandError> {
+    catch_until_exit(message, None)
+}
+
+/// Catches signals: the first one cancels and prints a message, the next one prints a warning if there is one, and the last one exits.
+fn catch_until_exit(message: &'static str, warning: Option<&'static str>) -> Result<CancellationToken, CommandError> {
     let mut signals = Signals::new()?;
     let token = CancellationToken::new();
     let cancel = token.clone();
@@ -40,6 +35,10 @@ pub(crate) fn catch_to_finish(message: &'static str) -> Result<CancellationToken
         signals.next().await;
         cancel.cancel();
         say(message);
+        if let Some(warning) = warning {
+            signals.next().await;
+            say(warning);
+        }
         signals.next().await;
         std::process::exit(Exit::Interrupted.code().into());
     });
