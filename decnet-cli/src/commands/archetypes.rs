@@ -1,4 +1,5 @@
-use serde_json::json;
+use decnet_topology::Archetype;
+use serde_json::{Value, json};
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, table};
 
@@ -10,20 +11,28 @@ pub(crate) struct Arguments {}
 pub(crate) fn run(_: &Arguments, context: &Context) -> Result<Exit, CommandError> {
     let catalog = context.catalog()?;
     if context.output.json {
-        let archetypes = catalog
-            .archetypes()
-            .map(|archetype| json!({"slug": archetype.slug, "title": archetype.title, "services": archetype.services, "os": archetype.os}));
-        context
-            .output
-            .json(&json!({ "archetypes": archetypes.collect::<Vec<_>>() }))?;
-        return Ok(Exit::Done);
+        let archetypes: Vec<_> = catalog.archetypes().map(as_json).collect();
+        context.output.json(&json!({ "archetypes": archetypes }))?;
+    } else {
+        list(context, catalog.archetypes())?;
     }
-    let rows = catalog.archetypes().map(|archetype| {
+    Ok(Exit::Done)
+}
+
+/// Returns an archetype as JSON.
+pub(super) fn as_json(archetype: &Archetype) -> Value {
+    json!({"slug": archetype.slug, "title": archetype.title, "services": archetype.services, "os": archetype.os})
+}
+
+/// Prints a table of archetypes.
+pub(super) fn list<'a>(
+    context: &Context,
+    archetypes: impl IntoIterator<Item = &'a Archetype>,
+) -> Result<(), CommandError> {
+    let rows = archetypes.into_iter().map(|archetype| {
         let services = table::words(&archetype.services);
         [archetype.slug.clone(), archetype.title.clone(), services]
     });
-    context
-        .output
-        .data(&table::rows(["ARCHETYPE", "TITLE", "SERVICES"], rows))?;
-    Ok(Exit::Done)
+    let table = table::rows(["ARCHETYPE", "TITLE", "SERVICES"], rows);
+    context.output.data(&table)
 }

@@ -332,3 +332,46 @@ fn a_custom_catalogue_adds_services() {
         .exits(1)
         .says("cannot be read");
 }
+
+#[test]
+fn a_catalogue_is_checked() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "own.toml",
+        "[services.gopher]\nports = [\"70/tcp\"]\n[services.ssh]\nbanner = \"SSH-2.0-x\\r\\n\"\n[archetypes.burrow]\nservices = [\"gopher\"]\n",
+    );
+    assert_seen!(sandbox, sandbox.run(&["services", "--check", "own.toml"]).exits(0));
+    let value = sandbox
+        .run(&["services", "--check", "own.toml", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(value["findings"], json!([]));
+    assert_eq!(value["services"][1]["banner"], "SSH-2.0-x\r\n");
+    assert_eq!(value["services"].as_array().map(Vec::len), Some(2));
+    assert_eq!(value["archetypes"][0]["slug"], "burrow");
+    assert!(!exists(&sandbox.database()));
+}
+
+#[test]
+fn all_faults_of_a_checked_catalogue_are_printed_with_their_places() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "bad.toml",
+        "[services.gopher]\nportz = 3\n\n[services.ssh]\nbaner = \"x\"\n",
+    );
+    assert_seen!(sandbox, sandbox.run(&["services", "--check", "bad.toml"]).exits(3));
+    let value = sandbox
+        .run(&["services", "--check", "bad.toml", "--json"])
+        .exits(3)
+        .json();
+    assert_eq!(value["findings"].as_array().map(Vec::len), Some(3));
+    assert_eq!(value["findings"][0]["target"]["line"], 1);
+    sandbox.write("cut.toml", "[services.gopher\n");
+    let ran = sandbox.run(&["services", "--check", "cut.toml"]).exits(3);
+    assert!(ran.stdout.starts_with("cut.toml:1:"), "{ran:#?}");
+    sandbox
+        .run(&["services", "--check", "nowhere.toml"])
+        .exits(1)
+        .says("nowhere.toml cannot be read");
+    sandbox.run(&["services", "ssh", "--check", "bad.toml"]).exits(2);
+}

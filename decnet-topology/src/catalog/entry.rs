@@ -178,3 +178,13 @@ pub struct Archetype {
     /// none is given.
     pub os: Option<String>,
 }
+
+/// The entries that a catalogue file defines.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct CatalogEntries {
+    /// The services that it adds or overrides, by name.
+    pub services: Vec<Service>,
+    /// The archetypes that it adds or overrides, by slug.
+    pub archetypes: Vec<Archetype>,
+}

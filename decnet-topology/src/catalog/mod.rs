@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use entry::{Archetype, ImageSource, SeccompMode, Service, ServiceLimits, is_root};
+pub use entry::{Archetype, CatalogEntries, ImageSource, SeccompMode, Service, ServiceLimits, is_root};
 pub use error::{CatalogError, ServiceNotFound};
 pub use field::{FieldFault, FieldType, ServiceField};
 pub use port::{Port, PortError, Protocol};

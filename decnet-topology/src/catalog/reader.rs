@@ -7,8 +7,8 @@ use std::{
 
 use crate::{
     catalog::{
-        Archetype, Catalog, CatalogError, FieldType, ImageSource, Port, SYSTEMS, SeccompMode, Service, ServiceField,
-        ServiceLimits, check,
+        Archetype, Catalog, CatalogEntries, CatalogError, FieldType, ImageSource, Port, SYSTEMS, SeccompMode, Service,
+        ServiceField, ServiceLimits, check,
     },
     decode::{self, At, Diagnostics, TextError},
     finding::{Code, Finding, Target},
@@ -28,6 +28,42 @@ impl Catalog {
     /// new service has no ports, an image is not a reference, a container cannot start, or an archetype names a service
     /// that no decky can run.
     pub fn extend_from_toml(mut self, text: impl AsRef<[u8]>) -> Result<Self, CatalogError> {
+        self.read_toml(text.as_ref())?;
+        Ok(self)
+    }
+
+    /// Reads a TOML file that would extend this catalogue, and returns what it defines: the entries that it adds or overrides,
+    /// with all their keys.
+    ///
+    /// ```
+    /// use decnet_topology::Catalog;
+    ///
+    /// let text = "[services.ssh]\nbanner = \"SSH-2.0-x\\r\\n\"\n[archetypes.door]\nservices = [\"ssh\"]";
+    /// let defined = Catalog::builtin().check_toml(text)?;
+    /// assert_eq!(defined.services[0].name.as_str(), "ssh");
+    /// assert_eq!(defined.archetypes[0].slug, "door");
+    /// # Ok::<(), decnet_topology::CatalogError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`extend_from_toml`](Self::extend_from_toml).
+    pub fn check_toml(&self, text: impl AsRef<[u8]>) -> Result<CatalogEntries, CatalogError> {
+        let mut extended = self.clone();
+        let names = extended.read_toml(text.as_ref())?;
+        let services = names.services.iter();
+        let archetypes = names.archetypes.iter();
+        Ok(CatalogEntries {
+            services: services
+                .filter_map(|name| extended.services.get(name).cloned())
+                .collect(),
+            archetypes: archetypes
+                .filter_map(|slug| extended.archetypes.get(slug).cloned())
+                .collect(),
+        })
+    }
+
+    fn read_toml(&mut self, text: &[u8]) -> Result<Names, CatalogError> {
         let refused = |error: TextError| {
             let (line, column) = error.place.unzip();
             let path = String::new();
@@ -40,18 +76,25 @@ impl Catalog {
                 )],
             }
         };
-        let text = decode::utf8(text.as_ref()).map_err(refused)?;
+        let text = decode::utf8(text).map_err(refused)?;
         let tree = decode::toml(text).map_err(refused)?;
         let diagnostics = Diagnostics::near(text);
-        read(&mut self, At::root(&diagnostics, &tree));
+        let names = read(self, At::root(&diagnostics, &tree));
         let (faults, more) = diagnostics.finish();
         let findings: Vec<_> = faults.into_iter().map(Finding::from).chain(more).collect();
         if findings.is_empty() {
-            Ok(self)
+            Ok(names)
         } else {
             Err(CatalogError { findings })
         }
     }
+}
+
+/// The names of the entries of a file.
+#[derive(Default)]
+struct Names {
+    services: BTreeSet<ServiceName>,
+    archetypes: BTreeSet<String>,
 }
 
 const SERVICE: &[&str] = &[
@@ -85,15 +128,17 @@ const FIELD: &[&str] = &[
 
 const LIMITS: &[&str] = &["memory_mib", "pids", "cpus", "open_files", "root_mib"];
 
-fn read(catalog: &mut Catalog, at: At<'_, '_>) {
+fn read(catalog: &mut Catalog, at: At<'_, '_>) -> Names {
+    let mut names = Names::default();
     let Some(file) = at.fields("a table", "a catalogue", &["services", "archetypes"]) else {
-        return;
+        return names;
     };
     // Archetypes may name services with faults, which are reported already.
     let mut faulty = BTreeSet::new();
     if let Some(services) = file.get("services") {
         for (name, at) in services.entries("a table of services") {
             let known = catalog.services.remove(name);
+            names.services.insert(ServiceName::new(name));
             match service(at, known, name.into()) {
                 Some(service) => drop(catalog.insert_service(service)),
                 None => drop(faulty.insert(ServiceName::new(name))),
@@ -107,6 +152,7 @@ fn read(catalog: &mut Catalog, at: At<'_, '_>) {
         let known = catalog.archetypes.remove(slug);
         catalog.insert_archetype(archetype(at, known, slug));
         places.insert(slug, at);
+        names.archetypes.insert(slug.into());
     }
     // This check comes last, because a file may make a service of an earlier archetype a singleton.
     for archetype in catalog.archetypes() {
@@ -115,6 +161,7 @@ fn read(catalog: &mut Catalog, at: At<'_, '_>) {
             place.fault(format!("archetypes.{}: a decky cannot run `{service}`", archetype.slug));
         }
     }
+    names
 }
 
 /// Reads a service. Keys that are not given keep their values.
