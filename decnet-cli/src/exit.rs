@@ -1,6 +1,6 @@
 //! Exit codes and hints. Only this file decides them.
 
-use std::{io, process::ExitCode};
+use std::{borrow::Cow, io, process::ExitCode};
 
 use decnet_engine::{EngineError, RuntimeError};
 use decnet_topology::{AllocError, Code, FindError, Finding, GenerateError, RepoError, ResolveError, Status};
@@ -53,7 +53,25 @@ impl CommandError {
     }
 
     /// Returns a hint about what to do.
-    pub(crate) fn hint(&self) -> Option<&'static str> {
+    pub(crate) fn hint(&self) -> Option<Cow<'static, str>> {
+        Some(match self {
+            Self::Document { origin, .. } if origin != "stdin" => {
+                format!("fix the file; `decnet validate {origin}` checks it, `decnet schema` describes it").into()
+            }
+            Self::IsFile { path, maze } => {
+                let name = match maze {
+                    Some(maze) => format!("use the name of its maze, `{maze}`"),
+                    None => "`decnet list` lists the names".into(),
+                };
+                format!("{name}; `decnet deploy -f {path}` deploys the file, `decnet apply -f {path}` only stores it")
+                    .into()
+            }
+            Self::NotAConfig { origin } => format!("`decnet apply -f {origin}` stores the maze").into(),
+            error => return error.fixed_hint().map(Cow::Borrowed),
+        })
+    }
+
+    fn fixed_hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Engine(error) => return hint_of_engine(error),
             Self::Maze { findings } => hint_of_finding(findings.first()),
@@ -68,6 +86,11 @@ impl CommandError {
             }
             Self::ReapInterrupted => "`decnet reap` continues where it stopped",
             Self::NoDataFolder => "set HOME, or give a database with --db",
+            Self::DataFolder { .. } => "give a database in a writable folder with --db FILE or DECNET_DB",
+            Self::IsFolder { .. } => "give one file; only `decnet validate` takes a folder, and checks all files in it",
+            Self::TooEarly { .. } => "give a later time; `decnet show` lists the changes of the maze",
+            Self::NoFile { .. } => "check the path; a relative path starts in the current folder",
+            Self::Unknown { .. } => "`decnet show` lists the parts of the maze",
             Self::Write { .. } => "check that the folder exists and is writable",
             error => return hint_of_code(error.code()),
         })
@@ -237,7 +260,9 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "invalid_ca" => "give a PEM file with the certificate of the authority: --ca FILE",
         "invalid_config" => "fix the config or the flags; `decnet generate --help` lists the allowed values",
         "left_on_docker" => "`decnet teardown` removes it",
-        "name_taken" => "choose another name, or tear the other maze down first",
+        "name_taken" => {
+            "choose another name, or remove the other maze first: `decnet teardown` if it runs, `decnet delete` if it does not"
+        }
         "no_decoy" => "give a decoy program with --decoy FILE",
         "port_taken" => "stop the process that listens there, or publish another port: --publish ssh=2222",
         "publish_maps_nothing" => "`decnet show` lists the gateways and their services",

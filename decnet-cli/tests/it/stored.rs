@@ -328,3 +328,21 @@ fn an_empty_database_is_refused_with_a_hint() {
     sandbox.run(&["db", "reset", "--force", "--yes"]).exits(0);
     sandbox.run(&["list"]).exits(0);
 }
+
+#[test]
+fn a_list_fits_into_80_columns_and_a_wide_one_has_everything() {
+    let sandbox = with_corp();
+    sandbox.run(&["create", "a-maze-with-long-name"]).exits(0);
+    let listed = sandbox.run(&["list"]).exits(0).stdout;
+    assert!(listed.lines().all(|line| line.len() <= 80), "{listed}");
+    let id = sandbox.run(&["show", "corp", "--json"]).exits(0).json()["id"].clone();
+    let id = id.as_str().expect("an id");
+    let corp = listed.lines().find(|line| line.starts_with("corp ")).expect("the maze");
+    assert!(corp.ends_with(&format!("  {}", &id[..8])), "{listed}");
+    sandbox.run(&["show", &id[..8]]).exits(0);
+    let wide = sandbox.run(&["list", "--wide"]).exits(0).stdout;
+    assert!(
+        wide.starts_with("NAME") && wide.contains("CREATED") && wide.contains(id),
+        "{wide}"
+    );
+}
