@@ -311,7 +311,11 @@ fn refused(findings: &[Finding]) -> String {
     if let [one] = findings
         && matches!(one.code, Code::DocSyntax | Code::DocFormat)
     {
-        return "is not a maze file".into();
+        return match one.code {
+            Code::DocSyntax => "cannot be read as a maze file",
+            _ => "is not a maze file",
+        }
+        .into();
     }
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     let errors: u64 = errors.map(Finding::count).sum();

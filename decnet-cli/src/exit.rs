@@ -90,7 +90,7 @@ impl CommandError {
             Self::IsFolder { .. } => "give one file; only `decnet validate` takes a folder, and checks all files in it",
             Self::TooEarly { .. } => "give a later time; `decnet show` lists the changes of the maze",
             Self::NoFile { .. } => "check the path; a relative path starts in the current folder",
-            Self::Unknown { .. } => "`decnet show` lists the parts of the maze",
+            Self::Unknown { .. } => "`decnet graph MAZE` lists its LANs and deckies",
             Self::Write { .. } => "check that the folder exists and is writable",
             error => return hint_of_code(error.code()),
         })
@@ -200,6 +200,9 @@ fn hint_of_runtime(error: &RuntimeError) -> Option<&'static str> {
         RuntimeError::TimedOut { answers: false, .. } => Some(
             "the daemon does not answer a ping: check it with `docker version`, and restart it; --timeout waits longer, up to 10 s",
         ),
+        RuntimeError::Unreachable { reason, .. } if reason.starts_with("permission denied") => Some(
+            "run the command as root (`sudo`), or join the group (`sudo usermod -aG docker $USER`) and log in again",
+        ),
         error => hint_of_code(error.code()),
     }
 }
@@ -221,6 +224,8 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
     Some(match code {
         "ADDRESS_POOL_EXHAUSTED" => "the LAN is full: add another, or remove deckies from it",
         "FORCE_REQUIRED" => "--force allows the running container to be recreated, and --plan shows the steps first",
+        "UNKNOWN_DECKY" | "UNKNOWN_LAN" => "`decnet graph MAZE` lists its LANs and deckies",
+        "unknown_service" => "`decnet services` lists the services; --catalog adds others",
         "SUBNET_POOL_EXHAUSTED" => "choose one in another range with --subnet; `decnet next-subnet` prints a free one",
         "SUBNET_SPECIAL" => "use a private range: 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
         "agent_mode" => "store it in mode `unihost` to deploy it on this daemon",

@@ -166,7 +166,7 @@ pub(crate) fn maze_files(path: &Path) -> Result<Vec<Source>, CommandError> {
     files.sort();
     if files.is_empty() {
         return Err(CommandError::Usage(format!(
-            "the folder {} contains no .yaml, .yml or .json file",
+            "the folder {} contains no .yaml, .yml or .json file; give the folder of the maze files, or one file",
             path.display()
         )));
     }

@@ -44,6 +44,11 @@ fn advice(error: &Error, grammar: &Command, arguments: &[OsString]) -> Option<St
                 _ => None,
             }
         }
+        ErrorKind::MissingRequiredArgument => {
+            let command = command(grammar, arguments)?;
+            let takes = |id: &str| command.get_arguments().any(|known| known.get_id() == id);
+            (takes("topology") && takes("file")).then(|| "name a stored maze, or give a maze file with -f FILE".into())
+        }
         ErrorKind::InvalidSubcommand => {
             let file = text(ContextKind::InvalidSubcommand)?;
             let is_file = Path::new(file).is_file();

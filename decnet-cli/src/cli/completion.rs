@@ -60,6 +60,9 @@ fn with_candidates() -> Command {
 }
 
 fn candidates(argument: Arg) -> Arg {
+    // Flags are offered only if there is nothing else, or if the word begins like one.
+    let is_flag = argument.get_long().is_some();
+    let argument = argument.hide(is_flag);
     let from_maze = |of: fn(&Topology) -> Vec<String>| ArgValueCandidates::new(move || in_maze(of));
     match argument.get_id().as_str() {
         "topology" => argument.add(ArgValueCandidates::new(mazes)),

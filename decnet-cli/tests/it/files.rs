@@ -330,5 +330,5 @@ fn a_custom_catalogue_adds_services() {
     sandbox
         .run(&["services", "--catalog", "nowhere.toml"])
         .exits(1)
-        .says("cannot be read");
+        .says("the file nowhere.toml does not exist");
 }

@@ -70,7 +70,7 @@ const MISTAKES: &[(&str, &str, i32)] = &[
         "mutate corp remove_decky --name web-01",
         2,
     ),
-    ("a name that is not valid", "create web_lab", 3),
+    ("a name that is not valid", "mutate corp add_lan --name web_lab", 2),
     ("a name that is in use", "create corp", 4),
     ("a file without -f, to deploy", "deploy corp.yaml", 2),
     ("a file without -f, to store", "apply corp.yaml", 2),
