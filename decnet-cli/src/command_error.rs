@@ -103,8 +103,8 @@ pub(crate) enum CommandError {
         origin: String,
     },
     /// A database with running mazes would be removed.
-    #[error("{count} in the database are still up: {names}")]
-    InUse { count: String, names: String },
+    #[error("the database has mazes that are still up: {names}")]
+    InUse { names: String },
     /// A reap did not remove everything.
     #[error("the reap is incomplete: {0}")]
     ReapIncomplete(String),
