@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use decnet_engine::{Bridge, DeckyState, HistoryEntry, Inspection, Observed, Runtime, Scope};
 use decnet_topology::{
-    Draft, MutationRow, PublishedPort, Repo, Status, StatusEvent, StoredTopology, Syntax, TopologyRow, canonical_hash,
-    document, last_mutations, published_ports,
+    Draft, HostPort, MutationRow, PublishedPort, Repo, Status, StatusEvent, StoredTopology, Syntax, TopologyRow,
+    canonical_hash, document, last_mutations, published_ports,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -162,7 +162,12 @@ fn print(
     if row.status != Status::TornDown && !host.published.is_empty() {
         let cells = |port: &PublishedPort| {
             let service = format!("{}.{}", port.decky, port.service);
-            [port.host.to_string(), service, port.port.to_string()]
+            let bound = port.host.bound().map(|address| HostPort {
+                address: Some(address),
+                ..port.host
+            });
+            let bound: Vec<_> = bound.map(|host| host.to_string()).collect();
+            [bound.join(", "), service, port.port.to_string()]
         };
         output.data("\n")?;
         output.data(&table::rows(

@@ -40,11 +40,6 @@ fn typical_mistakes_with_a_running_maze_give_one_message() {
     see("a maze that is deployed already", &["deploy", "lab"], 0);
     see("delete while it runs", &["delete", "lab"], 4);
     see("remove the database while it runs", &["db", "reset", "--yes"], 4);
-    see(
-        "a decky with a typing error",
-        &["mutate", "lab", "remove_decky", "--decky", "web-1", "--wait"],
-        3,
-    );
     lab.run(&["teardown", "lab", "--quiet"]).exits(0);
     see(
         "a change of a maze that is torn down",
