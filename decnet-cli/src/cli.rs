@@ -1,5 +1,8 @@
 //! The grammar of the command line, and the environment variable of each flag.
 
+mod advice;
+pub(crate) mod completion;
+
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, builder::FalseyValueParser};
 
 use crate::{commands::Command, globals::Globals};
@@ -33,8 +36,13 @@ pub(crate) fn grammar() -> clap::Command {
 
 /// Reads the command line and the environment.
 pub(crate) fn read(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, clap::Error> {
-    let mut matches = grammar().try_get_matches_from(arguments)?;
-    Cli::from_arg_matches_mut(&mut matches)
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let grammar = grammar();
+    let read = grammar
+        .clone()
+        .try_get_matches_from(&arguments)
+        .and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
+    read.map_err(|error| advice::added(error, &grammar, &arguments))
 }
 
 /// Gives each flag an environment variable with a prefix. The prefix of a subcommand contains its name.

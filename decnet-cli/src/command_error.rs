@@ -4,8 +4,8 @@ use std::{error::Error, io, path::PathBuf};
 
 use decnet_engine::{BindError, DesiredError, EngineError, LogCursorError, LogTargetError, RuntimeError};
 use decnet_topology::{
-    AllocError, CatalogError, ConfigTextError, FindError, Finding, GenerateError, InvalidConfig, MutationError,
-    RepoError, Report, ServiceNotFound, Status,
+    AllocError, CatalogError, Code, ConfigTextError, FindError, Finding, GenerateError, InvalidConfig, MutationError,
+    RepoError, ServiceNotFound, Severity, Status,
 };
 
 use jiff::Timestamp;
@@ -34,8 +34,28 @@ pub(crate) enum CommandError {
     #[error("the catalogue {} cannot be used", .path.display())]
     Catalog { path: PathBuf, error: CatalogError },
     /// A document breaks rules.
-    #[error("{origin} breaks {}", text::count(.findings.len(), "rule", "rules"))]
+    #[error("{origin} {}", refused(.findings))]
     Document { origin: String, findings: Vec<Finding> },
+    /// A file does not exist.
+    #[error("the file {} does not exist{}", .path.display(), did_you_mean(.suggestion.as_deref()))]
+    NoFile {
+        path: PathBuf,
+        /// A file in the same folder with a similar name.
+        suggestion: Option<String>,
+    },
+    /// A file is needed, and the path is a folder.
+    #[error("{} is a folder, but a file is needed", .path.display())]
+    IsFolder { path: PathBuf },
+    /// The name of a stored maze is needed, and the text is the path of a file.
+    #[error("`{path}` is a file, but this command takes the name of a stored maze")]
+    IsFile {
+        path: String,
+        /// The name of the maze in the file.
+        maze: Option<String>,
+    },
+    /// A config is needed, and the file is a maze file.
+    #[error("{origin} is a maze file, not a config")]
+    NotAConfig { origin: String },
     /// A file could not be read.
     #[error("{} cannot be read", .path.display())]
     Read { path: PathBuf, source: io::Error },
@@ -45,6 +65,9 @@ pub(crate) enum CommandError {
     /// A file or folder could not be written.
     #[error("{} cannot be written", .path.display())]
     Write { path: PathBuf, source: io::Error },
+    /// The folder of the database cannot be created.
+    #[error("the folder {} of the database cannot be created", .path.display())]
+    DataFolder { path: PathBuf, source: io::Error },
     /// The user's data folder is unknown.
     #[error("the user's data folder is unknown")]
     NoDataFolder,
@@ -55,7 +78,7 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Bus(#[from] BindError),
     /// The given time is before the topology was stored.
-    #[error("`{name}` was stored at {created:.3}, which is later than {at:.3}")]
+    #[error("`{name}` has no history at {}: it begins at {}, when the maze was stored", text::time(*.at), text::time(*.created))]
     TooEarly {
         name: String,
         at: Timestamp,
@@ -65,8 +88,13 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Service(#[from] ServiceNotFound),
     /// A LAN with that name does not exist.
-    #[error("no {kind} named `{name}`")]
-    Unknown { kind: &'static str, name: String },
+    #[error("no {kind} named `{name}`{hint}")]
+    Unknown {
+        kind: &'static str,
+        name: String,
+        /// A similar name, as the end of the sentence.
+        hint: String,
+    },
     /// Another maze with that name is stored and is not pending.
     #[error("`{name}` is {status} and differs from {origin}")]
     Differs {
@@ -75,8 +103,8 @@ pub(crate) enum CommandError {
         origin: String,
     },
     /// A database with running mazes would be removed.
-    #[error("{count} in the database are still up: {names}")]
-    InUse { count: String, names: String },
+    #[error("the database has mazes that are still up: {names}")]
+    InUse { names: String },
     /// A reap did not remove everything.
     #[error("the reap is incomplete: {0}")]
     ReapIncomplete(String),
@@ -180,14 +208,6 @@ impl CommandError {
         }
     }
 
-    /// Creates the error for a document that breaks rules.
-    pub(crate) fn document(origin: impl Into<String>, report: Report) -> Self {
-        Self::Document {
-            origin: origin.into(),
-            findings: report.into_errors(),
-        }
-    }
-
     /// Returns the stable code of the error.
     pub(crate) fn code(&self) -> &'static str {
         match self {
@@ -197,6 +217,7 @@ impl CommandError {
             Self::Alloc(error) => error.code(),
             Self::Bus(error) => error.code(),
             Self::Document { .. } | Self::Maze { .. } => "invalid",
+            Self::IsFile { .. } | Self::IsFolder { .. } | Self::NotAConfig { .. } => "usage",
             Self::Mutated { .. } => "RESULT_INVALID",
             Self::Catalog { error, .. } => error.code(),
             Self::Service(error) => error.code(),
@@ -208,7 +229,12 @@ impl CommandError {
             Self::ReapInterrupted => "interrupted",
             Self::Unconfirmed { .. } | Self::WouldStop { .. } => "unconfirmed",
             Self::Usage(_) => "usage",
-            Self::Read { .. } | Self::Write { .. } | Self::Stdout(_) | Self::NoDataFolder => "io",
+            Self::NoFile { .. }
+            | Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Stdout(_)
+            | Self::DataFolder { .. }
+            | Self::NoDataFolder => "io",
             Self::LogCursor(error) => error.code(),
             Self::LogTarget(error) => error.code(),
             Self::Json(_) | Self::Signals(_) | Self::Threads(_) => "internal",
@@ -244,11 +270,25 @@ impl CommandError {
         }
     }
 
+    /// Returns the findings as lines, with their places in the file.
+    pub(crate) fn finding_lines(&self) -> Vec<String> {
+        let lines = self.findings().iter();
+        match self {
+            Self::Document { origin, .. } => lines
+                .map(|finding| format!("{}: {finding}", finding.place_in(origin)))
+                .collect(),
+            _ => lines.map(ToString::to_string).collect(),
+        }
+    }
+
     /// Returns further details, one per line.
     pub(crate) fn details(&self) -> Vec<String> {
         match self {
             Self::Config(config) => config.faults.iter().map(ToString::to_string).collect(),
-            Self::Parse { error, .. } => vec![error.to_string()],
+            Self::Parse { origin, error } => vec![match error.place {
+                Some((line, column)) => format!("{origin}:{line}:{column}: {}", error.reason),
+                None => error.reason.clone(),
+            }],
             Self::Catalog { path, error } => {
                 let file = path.display().to_string();
                 let findings = error.findings.iter();
@@ -260,4 +300,24 @@ impl CommandError {
             _ => Vec::new(),
         }
     }
+}
+
+fn did_you_mean(suggestion: Option<&str>) -> String {
+    suggestion.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
+}
+
+/// Describes why a maze file is refused.
+fn refused(findings: &[Finding]) -> String {
+    if let [one] = findings
+        && matches!(one.code, Code::DocSyntax | Code::DocFormat)
+    {
+        return match one.code {
+            Code::DocSyntax => "cannot be read as a maze file",
+            _ => "is not a maze file",
+        }
+        .into();
+    }
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let errors: u64 = errors.map(Finding::count).sum();
+    format!("breaks {}", text::count(errors, "rule", "rules"))
 }

@@ -10,6 +10,7 @@ use crate::{
     duration::read_duration,
     input::Source,
     lines::{FileFlags, Lines},
+    number::positive,
     output::{self, Output},
 };
 
@@ -28,7 +29,7 @@ pub(crate) struct DestinationFlags {
     #[arg(long, value_name = "HEADER", requires = "to")]
     header: Vec<String>,
     /// Send a batch to a webhook or to the database when it has N lines.
-    #[arg(long, value_name = "N", default_value = "100")]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = positive::<NonZeroUsize>)]
     batch_lines: NonZeroUsize,
     /// Send a batch when its first line is this old.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = read_duration)]
@@ -40,7 +41,7 @@ pub(crate) struct DestinationFlags {
     #[arg(long)]
     store: bool,
     /// Keep the newest N visits of each maze.
-    #[arg(long, value_name = "N", default_value = "100000", requires = "store")]
+    #[arg(long, value_name = "N", default_value = "100000", requires = "store", value_parser = positive::<NonZeroUsize>)]
     store_keep: NonZeroUsize,
 }
 

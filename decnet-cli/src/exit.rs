@@ -1,6 +1,6 @@
 //! Exit codes and hints. Only this file decides them.
 
-use std::{io, process::ExitCode};
+use std::{borrow::Cow, io, process::ExitCode};
 
 use decnet_engine::{EngineError, RuntimeError};
 use decnet_topology::{AllocError, Code, FindError, Finding, GenerateError, RepoError, ResolveError, Status};
@@ -53,7 +53,25 @@ impl CommandError {
     }
 
     /// Returns a hint about what to do.
-    pub(crate) fn hint(&self) -> Option<&'static str> {
+    pub(crate) fn hint(&self) -> Option<Cow<'static, str>> {
+        Some(match self {
+            Self::Document { origin, .. } if origin != "stdin" => {
+                format!("fix the file; `decnet validate {origin}` checks it, `decnet schema` describes it").into()
+            }
+            Self::IsFile { path, maze } => {
+                let name = match maze {
+                    Some(maze) => format!("use the name of its maze, `{maze}`"),
+                    None => "`decnet list` lists the names".into(),
+                };
+                format!("{name}; `decnet deploy -f {path}` deploys the file, `decnet apply -f {path}` only stores it")
+                    .into()
+            }
+            Self::NotAConfig { origin } => format!("`decnet apply -f {origin}` stores the maze").into(),
+            error => return error.fixed_hint().map(Cow::Borrowed),
+        })
+    }
+
+    fn fixed_hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Engine(error) => return hint_of_engine(error),
             Self::Maze { findings } => hint_of_finding(findings.first()),
@@ -68,6 +86,11 @@ impl CommandError {
             }
             Self::ReapInterrupted => "`decnet reap` continues where it stopped",
             Self::NoDataFolder => "set HOME, or give a database with --db",
+            Self::DataFolder { .. } => "give a database in a writable folder with --db FILE or DECNET_DB",
+            Self::IsFolder { .. } => "give one file; only `decnet validate` takes a folder, and checks all files in it",
+            Self::TooEarly { .. } => "give a later time; `decnet show` lists the changes of the maze",
+            Self::NoFile { .. } => "check the path; a relative path starts in the current folder",
+            Self::Unknown { .. } => "`decnet graph MAZE` lists its LANs and deckies",
             Self::Write { .. } => "check that the folder exists and is writable",
             error => return hint_of_code(error.code()),
         })
@@ -177,6 +200,9 @@ fn hint_of_runtime(error: &RuntimeError) -> Option<&'static str> {
         RuntimeError::TimedOut { answers: false, .. } => Some(
             "the daemon does not answer a ping: check it with `docker version`, and restart it; --timeout waits longer, up to 10 s",
         ),
+        RuntimeError::Unreachable { reason, .. } if reason.starts_with("permission denied") => Some(
+            "run the command as root (`sudo`), or join the group (`sudo usermod -aG docker $USER`) and log in again",
+        ),
         error => hint_of_code(error.code()),
     }
 }
@@ -198,6 +224,8 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
     Some(match code {
         "ADDRESS_POOL_EXHAUSTED" => "the LAN is full: add another, or remove deckies from it",
         "FORCE_REQUIRED" => "--force allows the running container to be recreated, and --plan shows the steps first",
+        "UNKNOWN_DECKY" | "UNKNOWN_LAN" => "`decnet graph MAZE` lists its LANs and deckies",
+        "unknown_service" => "`decnet services` lists the services; --catalog adds others",
         "SUBNET_POOL_EXHAUSTED" => "choose one in another range with --subnet; `decnet next-subnet` prints a free one",
         "SUBNET_SPECIAL" => "use a private range: 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
         "agent_mode" => "store it in mode `unihost` to deploy it on this daemon",
@@ -237,7 +265,9 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "invalid_ca" => "give a PEM file with the certificate of the authority: --ca FILE",
         "invalid_config" => "fix the config or the flags; `decnet generate --help` lists the allowed values",
         "left_on_docker" => "`decnet teardown` removes it",
-        "name_taken" => "choose another name, or tear the other maze down first",
+        "name_taken" => {
+            "choose another name, or remove the other maze first: `decnet teardown` if it runs, `decnet delete` if it does not"
+        }
         "no_decoy" => "give a decoy program with --decoy FILE",
         "port_taken" => "stop the process that listens there, or publish another port: --publish ssh=2222",
         "publish_maps_nothing" => "`decnet show` lists the gateways and their services",

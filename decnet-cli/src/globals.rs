@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args};
 
-use crate::duration::read_duration;
+use crate::{duration::read_duration, number::workers};
 
 /// The flags of every command.
 #[derive(Debug, Clone, Args)]
@@ -51,7 +51,7 @@ pub(crate) struct Globals {
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct Workers {
     /// How many containers to change at the same time [default: twice the daemon's processors].
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "NUMBER", value_parser = workers)]
     pub(crate) max_workers: Option<u16>,
 }
 

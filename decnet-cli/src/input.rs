@@ -8,7 +8,7 @@ use std::{
 
 use decnet_engine::EngineError;
 use decnet_topology::{
-    DocumentError, Draft, ResolveError, SubnetPool, Syntax, Topology, document, document::MAX_BYTES,
+    DocumentError, Draft, Finding, Report, ResolveError, SubnetPool, Syntax, Topology, document, document::MAX_BYTES,
 };
 
 use crate::command_error::CommandError;
@@ -48,8 +48,15 @@ impl Source {
             Self::Stdin => io::stdin().lock().take(limit).read_to_end(&mut text),
             Self::File(path) => File::open(path).and_then(|file| file.take(limit).read_to_end(&mut text)),
         };
-        result.map_err(CommandError::reading(self.name()))?;
-        Ok(text)
+        match (result, self) {
+            (Ok(_), _) => Ok(text),
+            (Err(_), Self::File(path)) if path.is_dir() => Err(CommandError::IsFolder { path: path.clone() }),
+            (Err(error), Self::File(path)) if error.kind() == io::ErrorKind::NotFound => Err(CommandError::NoFile {
+                path: path.clone(),
+                suggestion: similar_file(path),
+            }),
+            (Err(error), _) => Err(CommandError::reading(self.name())(error)),
+        }
     }
 
     /// Returns the syntax by the extension of the file.
@@ -61,23 +68,82 @@ impl Source {
     }
 
     /// Reads a maze file. Unreadable parts are in the draft's findings.
-    pub(crate) fn draft(&self) -> Result<Draft, CommandError> {
-        let text = self.read()?;
-        document::parse(&text, self.syntax()).map_err(|DocumentError { findings }| CommandError::Document {
-            origin: self.name(),
-            findings,
-        })
+    pub(crate) fn maze_file(&self) -> Result<MazeFile, CommandError> {
+        let (origin, syntax, text) = (self.name(), self.syntax(), self.read()?);
+        match document::parse(&text, syntax) {
+            Ok(draft) => Ok(MazeFile {
+                draft,
+                origin,
+                text,
+                syntax,
+            }),
+            Err(DocumentError { mut findings }) => {
+                document::locate(&mut findings, &text, syntax);
+                Err(CommandError::Document { origin, findings })
+            }
+        }
     }
 
     /// Reads a maze file and completes it as if the store were empty.
-    pub(crate) fn topology(&self) -> Result<(Draft, Topology), CommandError> {
-        let draft = self.draft()?;
-        let topology = draft.resolve(&SubnetPool::default()).map_err(|error| match error {
-            ResolveError::Unsound { report } => CommandError::document(self.name(), report),
-            error => EngineError::Resolve(error).into(),
-        })?;
-        Ok((draft, topology))
+    pub(crate) fn topology(&self) -> Result<(MazeFile, Topology), CommandError> {
+        let file = self.maze_file()?;
+        let topology = file
+            .draft
+            .resolve(&SubnetPool::default())
+            .map_err(|error| match error {
+                ResolveError::Unsound { report } => file.refused(report),
+                error => EngineError::Resolve(error).into(),
+            })?;
+        Ok((file, topology))
     }
+}
+
+/// A maze file that was read.
+pub(crate) struct MazeFile {
+    /// The maze, with the findings of the parser.
+    pub(crate) draft: Draft,
+    origin: String,
+    text: Vec<u8>,
+    syntax: Syntax,
+}
+
+impl MazeFile {
+    /// Returns the name of the file for people.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Returns findings with their places, in the order of the file.
+    pub(crate) fn located(&self, report: Report) -> Vec<Finding> {
+        let mut findings = report.into_findings();
+        document::locate(&mut findings, &self.text, self.syntax);
+        findings.sort_by_key(|finding| (finding.place.is_none(), finding.place));
+        findings
+    }
+
+    /// Creates the error for a file that breaks rules, with all its findings.
+    pub(crate) fn refused(&self, report: Report) -> CommandError {
+        CommandError::Document {
+            origin: self.origin.clone(),
+            findings: self.located(report),
+        }
+    }
+}
+
+/// Returns a file in the same folder with a similar name.
+fn similar_file(path: &Path) -> Option<String> {
+    /// How many files of the folder are considered.
+    const CONSIDERED: usize = 1000;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let entries = fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
+    let names = entries.take(CONSIDERED).filter_map(|entry| {
+        let entry = entry.ok()?;
+        let is_file = entry.file_type().is_ok_and(|kind| !kind.is_dir());
+        entry.file_name().into_string().ok().filter(|_| is_file)
+    });
+    let names: Vec<_> = names.collect();
+    let near = decnet_topology::nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
+    Some(folder.map_or_else(|| near.into(), |folder| folder.join(near).display().to_string()))
 }
 
 /// Returns whether a text is stdin or the path of a file that exists.
@@ -100,7 +166,7 @@ pub(crate) fn maze_files(path: &Path) -> Result<Vec<Source>, CommandError> {
     files.sort();
     if files.is_empty() {
         return Err(CommandError::Usage(format!(
-            "the folder {} contains no .yaml, .yml or .json file",
+            "the folder {} contains no .yaml, .yml or .json file; give the folder of the maze files, or one file",
             path.display()
         )));
     }

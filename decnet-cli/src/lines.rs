@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, path::PathBuf};
 use bytesize::ByteSize;
 use decnet_engine::{LogRotation, LogSink};
 
-use crate::{command_error::CommandError, output::Output};
+use crate::{command_error::CommandError, number::positive, output::Output};
 
 /// The flags for a file of lines.
 #[derive(Debug, clap::Args)]
@@ -17,7 +17,7 @@ pub(crate) struct FileFlags {
     #[arg(long, value_name = "SIZE", requires = "output")]
     rotate_size: Option<ByteSize>,
     /// Keep N old files.
-    #[arg(long, value_name = "N", requires = "rotate_size", default_value = "10")]
+    #[arg(long, value_name = "N", requires = "rotate_size", default_value = "10", value_parser = positive::<NonZeroU32>)]
     rotate_keep: NonZeroU32,
 }
 

@@ -1,12 +1,43 @@
 //! Finds a maze: a stored one, or a file.
 
-use decnet_topology::{FindError, Header, Repo, StoredTopology, Topology, TopologyId, TopologyRow, find_topology};
+use std::path::Path;
 
-use crate::{command_error::CommandError, context::Context, input, store};
+use decnet_engine::Engine;
+use decnet_topology::{FindError, Repo, StoredTopology, Topology, TopologyId, TopologyRow, find_topology};
+
+use crate::{
+    command_error::CommandError,
+    context::Context,
+    globals::EngineFlags,
+    input::{self, MazeFile},
+    store,
+};
 
 /// Finds a stored maze by its id, its name, or the start of its id.
 pub(crate) async fn find(repo: &dyn Repo, text: &str) -> Result<TopologyRow, CommandError> {
-    Ok(find_topology(repo, text).await?)
+    match find_topology(repo, text).await {
+        Err(FindError::NotFound { .. }) if Path::new(text).is_file() => {
+            let source = input::Source::new(text.as_ref());
+            let name = source.maze_file().ok().map(|file| file.draft.header.name);
+            Err(CommandError::IsFile {
+                path: text.into(),
+                maze: name.filter(|name| !name.is_empty()),
+            })
+        }
+        found => Ok(found?),
+    }
+}
+
+/// Finds a stored maze, and connects to Docker only then: a wrong name is reported first.
+pub(crate) async fn engine(
+    context: &Context,
+    text: &str,
+    flags: EngineFlags,
+) -> Result<(Engine, TopologyRow), CommandError> {
+    let repo = context.repo()?;
+    let row = find(repo.as_ref(), text).await?;
+    let engine = context.engine_on(repo, context.catalog()?, flags).await?;
+    Ok((engine, row))
 }
 
 /// Finds the stored maze that a command is limited to, if it is limited to one.
@@ -20,7 +51,7 @@ pub(crate) async fn only(repo: &dyn Repo, text: Option<&str>) -> Result<Option<T
 /// A maze from a file or from the store.
 pub(crate) enum Maze {
     /// A file, completed as if the store were empty.
-    File(Box<Header>, Topology),
+    File(Box<MazeFile>, Topology),
     /// A stored maze.
     Stored(Box<StoredTopology>),
 }
@@ -39,8 +70,8 @@ impl Maze {
 pub(crate) async fn maze(context: &Context, text: &str) -> Result<Maze, CommandError> {
     let source = input::Source::new(text.as_ref());
     let from_file = || {
-        let (draft, topology) = source.topology()?;
-        Ok(Maze::File(Box::new(draft.header), topology))
+        let (file, topology) = source.topology()?;
+        Ok(Maze::File(Box::new(file), topology))
     };
     if input::is_file(text) {
         return from_file();

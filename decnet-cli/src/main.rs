@@ -19,6 +19,7 @@ mod interrupt;
 mod lines;
 mod log;
 mod lookup;
+mod number;
 mod output;
 mod past;
 mod progress;
@@ -34,6 +35,9 @@ use context::Context;
 use output::Output;
 
 fn main() -> ExitCode {
+    if cli::completion::answered() {
+        return ExitCode::SUCCESS;
+    }
     let arguments: Vec<_> = std::env::args_os().collect();
     let wants_json = arguments.iter().any(|argument| argument == "--json");
     let cli = match cli::read(arguments) {
@@ -49,7 +53,7 @@ fn main() -> ExitCode {
     };
     let context = Context::new(cli.globals, output);
     let result = runtime.block_on(async {
-        let result = cli.command.run(&context, cli::grammar).await;
+        let result = cli.command.run(&context, cli::completion::script).await;
         context.bus.flush().await;
         result
     });

@@ -1,7 +1,7 @@
 //! The past of mazes, from the audit trail of the store.
 
 use decnet_engine::{DeckyMoment, HistoryEntry, Timeline};
-use decnet_topology::{Lan, Name, Repo, StoredTopology};
+use decnet_topology::{Lan, Name, Repo, Status, StoredTopology, TopologyId};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -42,7 +42,10 @@ pub(crate) async fn show(
             "deckies": deckies,
         }));
     }
-    output.line(format!("{}  {}  {status} at {}", row.name, row.id, text::time(at)))?;
+    output.line(format!("{}  {status} at {}", row.name, text::time(at)))?;
+    if let Some(first) = first_deploy(repo, row.id).await?.filter(|first| at < *first) {
+        output.note(format!("`{}` was first deployed at {}", row.name, text::time(first)));
+    }
     if deckies.is_empty() {
         return Ok(());
     }
@@ -63,6 +66,13 @@ pub(crate) async fn show(
         ["DECKY", "ROLE", "ADDRESSES", "SERVICES", "SINCE", "BY"],
         deckies.into_iter().map(cells),
     ))
+}
+
+/// Returns the time when a topology was first deployed, if it ever was.
+async fn first_deploy(repo: &dyn Repo, id: TopologyId) -> Result<Option<Timestamp>, CommandError> {
+    let events = repo.status_events(id).await?;
+    let deploys = events.iter().filter(|event| event.to == Status::Deploying);
+    Ok(deploys.map(|event| event.at).min())
 }
 
 /// A decky at a time, as JSON.

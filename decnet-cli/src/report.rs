@@ -16,10 +16,11 @@ pub(crate) fn failure(error: &CommandError, output: Output) -> Exit {
     if exit == Exit::Done {
         return exit;
     }
+    let hint = error.hint();
     let body = Body {
         code: error.code(),
         message: error.to_string(),
-        hint: error.hint(),
+        hint: hint.as_deref(),
         exit: exit.code(),
         causes: error.causes(),
         details: error.details(),
@@ -36,11 +37,16 @@ pub(crate) fn failure(error: &CommandError, output: Output) -> Exit {
         .iter()
         .for_each(|cause| say_line(format!("  caused by: {cause}")));
     body.details.iter().for_each(|detail| say_line(format!("  {detail}")));
-    body.findings
-        .iter()
+    let findings = error.finding_lines();
+    findings
+        .into_iter()
         .for_each(|finding| say_line(format!("  {finding}")));
     if let Some(hint) = body.hint {
-        say(&format!("{} {hint}", output.paint(Style::Hint, "hint:")));
+        say(&format!(
+            "{} {}",
+            output.paint(Style::Hint, "hint:"),
+            text::one_line(hint)
+        ));
     }
     exit
 }

@@ -9,8 +9,13 @@ use crate::{command_error::CommandError, globals::Globals};
 
 /// Returns the path of the database: as given, or in the user's data folder.
 pub(crate) fn path(globals: &Globals) -> Result<PathBuf, CommandError> {
-    if let Some(path) = &globals.db {
-        return Ok(path.clone());
+    path_or_default(globals.db.clone())
+}
+
+/// Returns the given path, or the one in the user's data folder.
+pub(crate) fn path_or_default(given: Option<PathBuf>) -> Result<PathBuf, CommandError> {
+    if let Some(path) = given {
+        return Ok(path);
     }
     let strategy = etcetera::choose_base_strategy().map_err(|_| CommandError::NoDataFolder)?;
     Ok(strategy.data_dir().join("decnet").join("decnet.db"))
@@ -22,7 +27,10 @@ pub(crate) fn open(globals: &Globals) -> Result<SqliteRepo, CommandError> {
     if globals.db.is_none()
         && let Some(folder) = path.parent()
     {
-        fs::create_dir_all(folder).map_err(CommandError::writing(folder))?;
+        fs::create_dir_all(folder).map_err(|source| CommandError::DataFolder {
+            path: folder.into(),
+            source,
+        })?;
     }
     Ok(SqliteRepo::open(path)?)
 }

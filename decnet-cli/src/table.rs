@@ -38,14 +38,14 @@ pub(crate) fn rows<const N: usize>(header: [&str; N], rows: impl IntoIterator<It
     text
 }
 
-/// Prints the deckies of a topology. Without Docker, their states are unknown.
-pub(crate) fn deckies(deckies: &[DeckyState], observed: bool) -> String {
+/// Prints the deckies of a topology, with their addresses as `addresses` formats them. Without Docker, their states are unknown.
+pub(crate) fn deckies(deckies: &[DeckyState], observed: bool, addresses: fn(&DeckyState) -> String) -> String {
     let cells = |decky: &DeckyState| {
         let services = decky.services.iter().map(|state| &state.service);
         [
             decky.decky.to_string(),
             decky.role().into(),
-            or_dash(decky.address_text()),
+            or_dash(addresses(decky)),
             or_dash(words(services)),
             if observed { decky.state_text() } else { "?".into() },
         ]

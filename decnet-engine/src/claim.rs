@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use decnet_topology::{
-    ClaimToken, MutationFilter, MutationOutcome, MutationRow, MutationState, Repo, RepoError, TopologyId,
+    ClaimToken, MutationFilter, MutationOutcome, MutationRow, MutationState, Repo, RepoError, TopologyId, name_of,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinHandle;
@@ -45,7 +45,8 @@ impl HeldClaim {
                 .offset(0);
             let left = repo.mutations(&applying).await?.rows.into_iter().next();
             if let Some(left) = left.and_then(|row| row.claim) {
-                tracing::info!(%topology, pid = left.holder.pid, "taking over the mutation of a dead worker");
+                let maze = name_of(repo.as_ref(), topology).await;
+                tracing::info!(maze, pid = left.holder.pid, "taking over the mutation of a dead worker");
                 claimed = claim(Some(left.token)).await?;
             }
         }

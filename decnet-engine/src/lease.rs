@@ -3,7 +3,7 @@
 use std::{fmt, fs, sync::Arc};
 
 use decnet_topology::{
-    Holder, Lease, LeaseToken, MutationClaim, MutationFilter, MutationState, Repo, RepoError, TopologyId,
+    Holder, Lease, LeaseToken, MutationClaim, MutationFilter, MutationState, Repo, RepoError, TopologyId, name_of,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -179,7 +179,8 @@ impl HeldLease {
             Err(RepoError::LeaseHeld { lease }) => match why_invalid(repo.as_ref(), topology, &lease).await? {
                 Some(why) => {
                     let Holder { label, pid, .. } = &lease.holder;
-                    tracing::info!(%topology, label, pid, until = %lease.until, why, "taking over a lease");
+                    let maze = name_of(repo.as_ref(), topology).await;
+                    tracing::info!(maze, label, pid, until = %lease.until, why, "taking over a lease");
                     repo.acquire_lease(topology, &holder, TIME, Some(lease.token), Timestamp::now())
                         .await?
                 }
@@ -229,7 +230,8 @@ impl Drop for HeldLease {
 
 async fn release_claim(repo: Arc<dyn Repo>, topology: TopologyId, token: LeaseToken) {
     if let Err(error) = repo.release_lease(topology, token).await {
-        tracing::warn!(%topology, %error, "the lease could not be released; it expires by itself");
+        let maze = name_of(repo.as_ref(), topology).await;
+        tracing::warn!(maze, %error, "the lease could not be released; it expires by itself");
     }
 }
 
@@ -241,9 +243,13 @@ async fn renew(repo: Arc<dyn Repo>, topology: TopologyId, mut lease: Lease, lost
             Ok(renewed) => lease = renewed,
             Err(error) => {
                 let over = matches!(error, RepoError::LeaseLost { .. } | RepoError::NotFound { .. });
-                tracing::warn!(%topology, %error, "the lease was not renewed");
-                if over || Timestamp::now() >= lease.until {
+                let over = over || Timestamp::now() >= lease.until;
+                if over {
                     lost.cancel();
+                }
+                let maze = name_of(repo.as_ref(), topology).await;
+                tracing::warn!(maze, %error, "the lease was not renewed");
+                if over {
                     return;
                 }
             }

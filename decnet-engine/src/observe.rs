@@ -123,6 +123,9 @@ pub struct ObservedContainer {
     pub exit_code: Option<i64>,
     /// Its networks by name, with its address there; none for a service.
     pub networks: BTreeMap<NetworkName, Option<Ipv4Addr>>,
+    /// The names of its interfaces inside, by network; empty if not inspected, and if the runtime is on another machine.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub interfaces: BTreeMap<NetworkName, String>,
     /// The id of the container whose namespace it shares, if it shares one.
     pub shares: Option<String>,
     /// The volumes that it uses.
@@ -155,6 +158,7 @@ impl ObservedContainer {
             restarts: 0,
             exit_code: None,
             networks: BTreeMap::new(),
+            interfaces: BTreeMap::new(),
             shares: None,
             volumes: BTreeSet::new(),
             pid: None,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use decnet_topology::{DocumentError, Draft, Finding, Header, SubnetPool, Syntax, Target, Topology, document};
+use decnet_topology::{DocumentError, Draft, Finding, Header, Report, SubnetPool, Syntax, Target, Topology, document};
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict, types::PyString};
 use serde_json::Value;
 
@@ -75,6 +75,16 @@ impl UnparsedDocument {
             Self::Text(text, syntax) => document::parse(text, *syntax),
             Self::Dict(value) => document::from_value(value),
         }
+    }
+
+    /// Adds the places in the text to findings.
+    pub(crate) fn locate(&self, report: Report) -> Report {
+        let Self::Text(text, syntax) = self else {
+            return report;
+        };
+        let mut findings = report.into_findings();
+        document::locate(&mut findings, text, *syntax);
+        Report::new(findings)
     }
 
     /// Parses the document and completes it to a maze without reserved subnets.

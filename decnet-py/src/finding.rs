@@ -1,6 +1,6 @@
 //! Findings: faults and likely mistakes, as data.
 
-use decnet_topology::{Severity, Target};
+use decnet_topology::{LineColumn, Severity, Target};
 use pyo3::prelude::*;
 
 use crate::convert::{self, Typed};
@@ -17,6 +17,7 @@ pub(crate) struct Finding {
     #[pyo3(get)]
     message: String,
     target: Target,
+    place: Option<LineColumn>,
 }
 
 #[pymethods]
@@ -33,6 +34,18 @@ impl Finding {
         Typed::new(py, &self.target)
     }
 
+    /// The line in the text of its document, from 1; none if it is not known.
+    #[getter]
+    fn line(&self) -> Option<usize> {
+        self.place.map(|place| place.line)
+    }
+
+    /// The column in the line, from 1; none if it is not known.
+    #[getter]
+    fn column(&self) -> Option<usize> {
+        self.place.map(|place| place.column)
+    }
+
     /// Returns it as a dict.
     #[pyo3(signature = () -> "Document")]
     fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
@@ -41,8 +54,13 @@ impl Finding {
             code,
             message,
             target,
+            place,
         } = self;
-        let said = serde_json::json!({"severity": severity, "code": code, "message": message, "target": target});
+        let mut said = serde_json::json!({"severity": severity, "code": code, "message": message, "target": target});
+        if let Some(LineColumn { line, column }) = place {
+            said["line"] = (*line).into();
+            said["column"] = (*column).into();
+        }
         convert::from_value(py, &said)
     }
 
@@ -62,6 +80,7 @@ impl From<&decnet_topology::Finding> for Finding {
             code: finding.code.as_str(),
             message: finding.message.clone(),
             target: finding.target.clone(),
+            place: finding.place,
         }
     }
 }

@@ -30,9 +30,12 @@ pub(crate) fn validate_document(
         return Ok(py.detach(|| rules.validate(&maze)));
     }
     let written = UnparsedDocument::from_python(document)?;
-    Ok(py.detach(|| match written.parse() {
-        Ok(draft) => rules.validate_draft(&draft),
-        // A text that is not a document breaks a rule as well.
-        Err(error) => Report(decnet_topology::Report::new(error.findings)),
+    Ok(py.detach(|| {
+        let report = match written.parse() {
+            Ok(draft) => rules.validate_draft(&draft).0,
+            // A text that is not a document breaks a rule as well.
+            Err(error) => decnet_topology::Report::new(error.findings),
+        };
+        Report(written.locate(report))
     }))
 }

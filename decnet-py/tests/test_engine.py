@@ -52,7 +52,7 @@ def test_damage_is_repaired_and_leftovers_are_reaped(
     assert engine.reconcile(outcome.id).changed >= 1
     assert broken in docker.containers
     report = engine.reap(running=[outcome.id])
-    assert report["live"] == [outcome.id[:8]] and report["orphans"] == []
+    assert report["live"] == [outcome.row.name] and report["orphans"] == []
     with decnet.Repo.memory() as other:
         lost = repo.instance()
         prepared = decnet.Engine(other, docker).prepare_reap(instance=lost)

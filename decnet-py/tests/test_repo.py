@@ -43,7 +43,7 @@ def test_a_stored_topology_is_loaded_unchanged(any_repo: decnet.Repo, maze: decn
     assert {claim["subnet"] for claim in any_repo.claims(excluding=stored)} == {"172.20.0.0/24"}
     decnet.Engine(any_repo, decnet.Simulated()).delete(other)
     assert any_repo.count() == 1
-    with pytest.raises(decnet.RepoError, match="no topology has the id") as missing:
+    with pytest.raises(decnet.RepoError, match="no maze has the id") as missing:
         any_repo.get(other)
     assert missing.value.code == "not_found"
     assert len(any_repo.instance()) == 36

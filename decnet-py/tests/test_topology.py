@@ -80,6 +80,15 @@ def test_an_incomplete_draft_is_validated_as_written() -> None:
     live = decnet.validate({**DOCUMENT, "lans": [{"name": "dmz"}, {"name": "office"}]}, rules="live")
     assert live.is_clean and [finding.code for finding in live.warnings] == ["DMZ_MISSING"]
     assert decnet.validate("{not yaml").errors[0].code == "DOC_SYNTAX"
+    assert (finding.line, finding.column, "line" in finding.to_dict()) == (None, None, False)
+
+
+def test_a_finding_of_a_text_has_its_place() -> None:
+    text = "format: decnet.topology/1\nname: corp\nlans: [{name: dmz, subnet: 10.0.0.0/33}]\n"
+    found = {finding.code: (finding.line, finding.column) for finding in decnet.validate(text).errors}
+    assert found == {"SUBNET_MALFORMED": (3, 28), "DMZ_MISSING": (3, 1)}
+    second = decnet.validate("format: decnet.topology/1\n---\nx: 1\n").errors[0]
+    assert second.to_dict()["line"] == second.line == 2
 
 
 def test_an_invalid_topology_is_refused_with_the_reason() -> None:

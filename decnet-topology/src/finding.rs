@@ -242,6 +242,21 @@ pub enum Target {
     },
 }
 
+/// A place in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct LineColumn {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+}
+
+impl From<(usize, usize)> for LineColumn {
+    fn from((line, column): (usize, usize)) -> Self {
+        Self { line, column }
+    }
+}
+
 /// One fault or likely mistake.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
@@ -253,6 +268,10 @@ pub struct Finding {
     pub message: String,
     /// Its subject.
     pub target: Target,
+    /// Its place in the text of the document, where it is known: the parser knows it, and
+    /// [`document::locate`](crate::document::locate) finds it for the findings of the rules.
+    #[serde(flatten)]
+    pub place: Option<LineColumn>,
 }
 
 impl Finding {
@@ -263,10 +282,18 @@ impl Finding {
             code,
             message: message.into(),
             target,
+            place: None,
         }
     }
 
-    /// Formats its place in a file as compilers do: `file:line:column`, or less if less is known.
+    /// Sets its place in the text.
+    #[must_use]
+    pub fn at(mut self, place: Option<LineColumn>) -> Self {
+        self.place = place;
+        self
+    }
+
+    /// Formats its place in a file as compilers do: `file:line:column`, or only the file if its place is not known.
     ///
     /// ```
     /// use decnet_topology::{Syntax, document};
@@ -276,14 +303,9 @@ impl Finding {
     /// # Ok::<(), decnet_topology::DocumentError>(())
     /// ```
     pub fn place_in(&self, file: &str) -> String {
-        match &self.target {
-            Target::Document {
-                line: Some(line),
-                column: Some(column),
-                ..
-            } => format!("{file}:{line}:{column}"),
-            Target::Document { line: Some(line), .. } => format!("{file}:{line}"),
-            _ => file.into(),
+        match self.place {
+            Some(LineColumn { line, column }) => format!("{file}:{line}:{column}"),
+            None => file.into(),
         }
     }
 

@@ -173,7 +173,7 @@ pub use config::{
     ServiceChoice, TopologyConfig,
 };
 pub use document::{error::DocumentError, syntax::Syntax};
-pub use finding::{Code, Finding, MAX_LISTED, Severity, Target};
+pub use finding::{Code, Finding, LineColumn, MAX_LISTED, Severity, Target};
 pub use generate::{GenerateError, generate};
 pub use graph::{ChokePointNames, ChokePoints, Graph, GraphNode, GraphShape, Route};
 pub use hash::{Digest, DigestError, canonical_hash};
@@ -199,12 +199,13 @@ pub use repo::{
     Edit, FindError, Holder, Lease, LeaseStore, MemoryRepo, MutationClaim, MutationFilter, MutationOutcome,
     MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, RecordedChange, Repo, RepoError, StatusChange,
     SubnetClaim, TopologyFilter, TopologyPage, TopologyStore, Visit, VisitFilter, VisitStore, claims_except,
-    find_live_topology, find_topology, last_mutations,
+    find_live_topology, find_topology, last_mutations, name_of,
 };
 #[cfg(feature = "sqlite")]
 pub use repo::{SqliteOptions, SqliteRepo};
 pub use rng::stream::RandomStream;
 pub use secret::{InstallationSecret, InvalidSecret};
+pub use spelling::{hint as did_you_mean, nearest};
 pub use status::{Intent, Mode, MutationState, Status, StatusEvent, UnknownWord};
 pub use validate::{
     DaemonNetwork, HostFacts, HostRoute, InvalidTopology, Listener, PublishedPort, Report, RuleSet, Surroundings,

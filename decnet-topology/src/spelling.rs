@@ -1,7 +1,12 @@
 //! Suggestions for misspelled words.
 
-/// Returns the candidate with the fewest typing errors relative to the word, case ignored, if it has few.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// Returns the candidate with the fewest typing errors relative to a word, case ignored, if it has few.
+///
+/// ```
+/// assert_eq!(decnet_topology::nearest("htpp", ["ssh", "http"]), Some("http"));
+/// assert_eq!(decnet_topology::did_you_mean("htpp", ["http"]), " (did you mean `http`?)");
+/// ```
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const LONGEST: usize = 64;
     if word.is_empty() || word.len() > LONGEST {
         return None;
@@ -17,8 +22,8 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// Returns ` (did you mean ...?)`, or nothing if no candidate is similar.
-pub(crate) fn hint<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+/// Returns ` (did you mean ...?)` for the end of a sentence, or nothing if no candidate is similar to the word.
+pub fn hint<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     nearest(word, candidates).map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
 }
 

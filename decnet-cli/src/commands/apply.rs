@@ -1,11 +1,16 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use decnet_engine::{ApplyOptions, Engine, EngineError, StoreOutcome, describe_difference};
-use decnet_topology::Code;
+use decnet_topology::{Code, InvalidTopology, Report, ResolveError, RuleSet, Severity, validate};
 use serde_json::json;
 
 use super::generate;
-use crate::{command_error::CommandError, context::Context, exit::Exit, input::Source};
+use crate::{
+    command_error::CommandError,
+    context::Context,
+    exit::Exit,
+    input::{MazeFile, Source},
+};
 
 /// Store a maze file.
 ///
@@ -25,41 +30,60 @@ pub(crate) struct Arguments {
 
 /// Stores a maze file.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let source = Source::new(&arguments.file.unwrap_or_else(|| "-".into()));
+    let file = read(context, &arguments.file.unwrap_or_else(|| "-".into()), RuleSet::live())?;
     let engine = context.engine_on_demand()?;
-    let outcome = apply(context, &engine, &source, arguments.name, ApplyOptions::default()).await?;
+    let outcome = apply(context, &engine, &file, arguments.name, ApplyOptions::default()).await?;
     generate::print_stored(context, &outcome, outcome.result.as_str())?;
     Ok(Exit::Done)
+}
+
+/// Reads a maze file. A file with unreadable parts is refused with all findings, before the database and Docker are needed.
+pub(crate) fn read(context: &Context, path: &Path, rules: RuleSet) -> Result<MazeFile, CommandError> {
+    let file = Source::new(path).maze_file()?;
+    if file
+        .draft
+        .findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Error)
+    {
+        return Err(file.refused(validate(&file.draft, &context.catalog()?, rules)));
+    }
+    Ok(file)
 }
 
 /// Stores a maze file and prints warnings.
 pub(crate) async fn apply(
     context: &Context,
     engine: &Engine,
-    source: &Source,
+    file: &MazeFile,
     name: Option<String>,
     options: ApplyOptions,
 ) -> Result<StoreOutcome, CommandError> {
-    let mut draft = source.draft()?;
+    let mut draft = file.draft.clone();
     draft.header.name = name.unwrap_or(draft.header.name);
     let outcome = match engine.apply(&draft, options).await {
-        Err(EngineError::Invalid(invalid)) => return Err(CommandError::document(source.name(), invalid.report)),
+        Err(
+            EngineError::Invalid(InvalidTopology { report }) | EngineError::Resolve(ResolveError::Unsound { report }),
+        ) => {
+            return Err(file.refused(report));
+        }
         Err(EngineError::Differs { stored, wanted }) => {
-            let difference = describe_difference(&stored, &wanted, &source.name());
+            let difference = describe_difference(&stored, &wanted, file.origin());
             let value = json!({ "difference": difference });
             context.output.either(&value, || difference)?;
             return Err(CommandError::Differs {
                 name: stored.row.name.to_string(),
                 status: stored.row.status,
-                origin: source.name(),
+                origin: file.origin().into(),
             });
         }
         outcome => outcome?,
     };
-    for warning in &outcome.warnings {
+    for warning in file.located(Report::new(outcome.warnings.clone())) {
+        let place = warning.place_in(file.origin());
         context.output.note(match warning.code {
-            Code::GatewayPortClash => format!("{warning}, with `decnet deploy --publish`"),
-            _ => warning.to_string(),
+            Code::GatewayPortClash => format!("{place}: {warning}, with `decnet deploy --publish`"),
+            _ => format!("{place}: {warning}"),
         });
     }
     Ok(outcome)

@@ -2,19 +2,25 @@ use clap_complete::Shell;
 
 use crate::{command_error::CommandError, context::Context, exit::Exit};
 
-/// Print completions for a shell.
+/// Print the completion script of a shell.
 ///
-/// For bash: `decnet completions bash > /etc/bash_completion.d/decnet`.
+/// The script completes commands, flags and files, and the names of stored mazes, deckies, LANs and services.
+///
+/// bash: `decnet completions bash > /etc/bash_completion.d/decnet`, or `source <(decnet completions bash)` in `~/.bashrc`.
+/// zsh: `source <(decnet completions zsh)` in `~/.zshrc`, after `compinit`.
+/// fish: `decnet completions fish > ~/.config/fish/completions/decnet.fish`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The shell.
     shell: Shell,
 }
 
-/// Prints completions.
-pub(crate) fn run(arguments: &Arguments, mut grammar: clap::Command, context: &Context) -> Result<Exit, CommandError> {
-    let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut grammar, "decnet", &mut script);
-    context.output.data(&String::from_utf8_lossy(&script))?;
+/// Prints the script.
+pub(crate) fn run(
+    arguments: &Arguments,
+    completion: fn(Shell) -> String,
+    context: &Context,
+) -> Result<Exit, CommandError> {
+    context.output.data(&completion(arguments.shell))?;
     Ok(Exit::Done)
 }

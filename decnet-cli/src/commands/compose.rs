@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use decnet_engine::{Desired, DesiredContext, compose};
+use decnet_engine::{Desired, DesiredContext, EngineError, compose};
 use decnet_topology::{DeploySettings, RuleSet, Surroundings, rng};
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, input, lookup};
@@ -22,11 +22,13 @@ pub(crate) struct Arguments {
 /// Prints a Compose file.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let catalog = context.catalog()?;
+    let mut from = None;
     let (topology, (instance, secret), id, settings) = match lookup::maze(context, &arguments.maze).await? {
         // A file belongs to no store, so no store considers containers started from it as its own.
-        lookup::Maze::File(header, topology) => {
-            let id = header.id.unwrap_or_else(rng::topology_id);
+        lookup::Maze::File(file, topology) => {
+            let id = file.draft.header.id.unwrap_or_else(rng::topology_id);
             let owner = (rng::instance_id(), rng::installation_secret());
+            from = Some(file);
             (topology, owner, id, DeploySettings::default())
         }
         lookup::Maze::Stored(stored) => {
@@ -41,7 +43,10 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     };
     let valid = topology
         .validate_in(&catalog, RuleSet::deploy(), surroundings)
-        .map_err(|invalid| CommandError::document(&arguments.maze, invalid.report))?;
+        .map_err(|invalid| match from {
+            Some(file) => file.refused(invalid.report),
+            None => EngineError::from(invalid).into(),
+        })?;
     let decoy = Context::decoy(arguments.decoy.as_deref())?;
     let desired_context = DesiredContext {
         instance,

@@ -136,7 +136,6 @@ async fn refuse_if_in_use(path: &Path) -> Result<(), CommandError> {
         .map(|row| format!("{} ({})", row.name, row.status))
         .collect();
     Err(CommandError::InUse {
-        count: text::count(page.rows.len(), "maze", "mazes"),
         names: names.join(", "),
     })
 }

@@ -4,13 +4,13 @@ use decnet_engine::{
     ApplyOptions, CancellationToken, DeckyState, DeployOptions, Engine, EngineError, Inspection, Operation, Outcome,
     SettingsChange, own_images,
 };
-use decnet_topology::{DmzEgress, LogDriver, LogOption, PublishRule};
+use decnet_topology::{DmzEgress, LogDriver, LogOption, PublishRule, Report as Findings, RuleSet};
 use serde::Serialize;
 
 use super::{apply, plan};
 use crate::{
-    command_error::CommandError, context::Context, exit::Exit, globals::EngineFlags, input::Source, interrupt, lookup,
-    output::Style, progress::ProgressReporter, table,
+    command_error::CommandError, context::Context, exit::Exit, globals::EngineFlags, interrupt, lookup, output::Style,
+    progress::ProgressReporter, table,
 };
 
 /// Deploy a maze on Docker, in any state.
@@ -82,6 +82,10 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         hide_passwords,
         work,
     } = arguments;
+    let file = match file {
+        Some(path) => Some(apply::read(context, &path, RuleSet::deploy())?),
+        None => None,
+    };
     let catalog = context.catalog()?;
     let repo = context.repo()?;
     let change = SettingsChange::default()
@@ -95,12 +99,13 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         None => None,
     };
     let engine = context.engine_on(repo.clone(), catalog.clone(), work.engine).await?;
-    let row = if let Some(row) = found {
-        row
-    } else {
-        let source = Source::new(&file.unwrap_or_else(|| "-".into()));
-        let options = ApplyOptions::default().settings(change.clone());
-        apply::apply(context, &engine, &source, None, options).await?.stored.row
+    let row = match (found, &file) {
+        (None, Some(file)) => {
+            let options = ApplyOptions::default().settings(change.clone());
+            apply::apply(context, &engine, file, None, options).await?.stored.row
+        }
+        (Some(row), _) => row,
+        (None, None) => return Err(CommandError::Usage("give a maze, or a file with -f".into())),
     };
     let id = row.id;
     let settings = Some(change.apply_to(&row.settings)).filter(|settings| *settings != row.settings);
@@ -112,7 +117,12 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let exit = execute(context, &engine, async |cancel| {
         engine.deploy(id, options, cancel).await
     })
-    .await?;
+    .await
+    .map_err(|error| match (file, error) {
+        // The findings have their places in the file.
+        (Some(file), CommandError::Maze { findings }) => file.refused(Findings::new(findings)),
+        (_, error) => error,
+    })?;
     if let Some(first) = services.first() {
         context.output.note(format!(
             "hint: {} (first: {first}). After a restart of the daemon such a service may stay exited; \
@@ -147,7 +157,9 @@ pub(crate) async fn execute(
             deckies: &deckies,
         })?;
     } else {
-        context.output.data(&table::deckies(&deckies, true))?;
+        context
+            .output
+            .data(&table::deckies(&deckies, true, DeckyState::address_text))?;
         let style = if reason.is_none() { Style::Good } else { Style::Warning };
         let status = context.output.paint(style, row.status.as_str());
         let changed = match outcome.changed {
@@ -156,9 +168,8 @@ pub(crate) async fn execute(
         };
         if !context.output.quiet {
             let line = format!(
-                "{} ({}) is {status}: {changed}",
-                crate::text::one_line(stored.row.name.as_str()),
-                row.id
+                "{} is {status}: {changed}",
+                crate::text::one_line(stored.row.name.as_str())
             );
             crate::output::say(&line);
         }

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use decnet_engine::{
     Check, Engine, Runtime, RuntimeError, Scope, Verdict,
@@ -48,7 +48,7 @@ pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, Comman
                     Ok(engine) => checks.extend(check_hosts(&engine).await),
                     Err(error) => {
                         let message = format!("not checked: {}", error.with_causes());
-                        checks.push(Check::warn("host", message, error.hint().unwrap_or_default()));
+                        checks.push(Check::warn("host", message, &*error.hint().unwrap_or_default()));
                     }
                 }
             }
@@ -56,7 +56,7 @@ pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, Comman
     }
     for check in &mut checks {
         if let Some(error) = check.error.take() {
-            check.hint = CommandError::from(error).hint().map(str::to_owned);
+            check.hint = CommandError::from(error).hint().map(Cow::into_owned);
         }
     }
     let has_failed = checks.iter().any(|check| check.verdict == Verdict::Fail);
@@ -110,7 +110,7 @@ async fn limit(docker: &dyn Runtime, repo: Option<&dyn Repo>) -> Option<Check> {
 
 fn failed(what: &'static str, subject: &str, error: &CommandError) -> Check {
     let message = format!("{subject}{}", error.with_causes());
-    Check::fail(what, message, error.hint().map(str::to_owned))
+    Check::fail(what, message, error.hint().map(Cow::into_owned))
 }
 
 /// Checks the database file; also returns whether it is usable.

@@ -72,7 +72,7 @@ struct Printer<'a> {
 impl Printer<'_> {
     fn event(&mut self, envelope: &Envelope, name: Option<String>) -> Result<(), CommandError> {
         if let Some(writer) = &self.syslog {
-            return match writer.line(envelope) {
+            return match writer.named_line(envelope, name.as_deref()) {
                 Some(line) => self.lines.put(&line),
                 None => Ok(()),
             };

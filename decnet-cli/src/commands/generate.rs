@@ -10,6 +10,7 @@ use crate::{
     context::Context,
     exit::Exit,
     input::{self, Source},
+    number::{fraction, whole},
     text,
 };
 
@@ -40,28 +41,28 @@ struct Fields {
     #[arg(long)]
     name: Option<String>,
     /// The number of levels below the DMZ: 1 to 16.
-    #[arg(long, value_name = "LEVELS", allow_negative_numbers = true)]
+    #[arg(long, value_name = "LEVELS", allow_negative_numbers = true, value_parser = whole::<i64>)]
     depth: Option<i64>,
     /// The largest number of child LANs of a LAN: 1 to 8.
-    #[arg(long, value_name = "CHILDREN", allow_negative_numbers = true)]
+    #[arg(long, value_name = "CHILDREN", allow_negative_numbers = true, value_parser = whole::<i64>)]
     branching_factor: Option<i64>,
     /// The smallest number of deckies on a LAN other than the DMZ: 0 to 32 [default: 1].
-    #[arg(long, value_name = "DECKIES", allow_negative_numbers = true)]
+    #[arg(long, value_name = "DECKIES", allow_negative_numbers = true, value_parser = whole::<i64>)]
     deckies_per_lan_min: Option<i64>,
     /// The largest number of deckies on a LAN other than the DMZ: 1 to 32 [default: 3].
-    #[arg(long, value_name = "DECKIES", allow_negative_numbers = true)]
+    #[arg(long, value_name = "DECKIES", allow_negative_numbers = true, value_parser = whole::<i64>)]
     deckies_per_lan_max: Option<i64>,
     /// The probability that the decky between a LAN and its parent forwards packets: 0 to 1 [default: 1].
-    #[arg(long, value_name = "PROBABILITY", allow_negative_numbers = true)]
+    #[arg(long, value_name = "PROBABILITY", allow_negative_numbers = true, value_parser = fraction)]
     bridge_forward_probability: Option<f64>,
     /// The probability that a decky is also attached to a LAN elsewhere: 0 to 1 [default: 0].
-    #[arg(long, value_name = "PROBABILITY", allow_negative_numbers = true)]
+    #[arg(long, value_name = "PROBABILITY", allow_negative_numbers = true, value_parser = fraction)]
     cross_edge_probability: Option<f64>,
     /// The pool for subnets: 10.0.0.0/8, or the short form 172.20 [default: 172.16.0.0/12].
     #[arg(long, value_name = "RANGE")]
     subnet_base_prefix: Option<String>,
     /// The prefix length of a subnet: 16 to 29 [default: 24].
-    #[arg(long, value_name = "BITS", allow_negative_numbers = true)]
+    #[arg(long, value_name = "BITS", allow_negative_numbers = true, value_parser = whole::<i64>)]
     lan_prefix: Option<i64>,
     /// Whether to choose random services if none are given [default: true].
     #[arg(long, value_name = "true|false", hide_possible_values = true)]
@@ -79,7 +80,7 @@ struct Fields {
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true)]
     dmz_gateway: Option<bool>,
     /// The seed of the random choices [default: a random one, which is recorded].
-    #[arg(long)]
+    #[arg(long, value_parser = whole::<u64>)]
     seed: Option<u64>,
     /// Where the deckies run: unihost or agent [default: unihost].
     #[arg(long)]
@@ -119,10 +120,14 @@ fn read(source: &Source) -> Result<Value, CommandError> {
         Source::Stdin => ConfigSyntax::Auto,
         Source::File(path) => ConfigSyntax::of_file(path),
     };
-    TopologyConfig::value_from_text(source.read()?, syntax).map_err(|error| CommandError::Parse {
+    let value = TopologyConfig::value_from_text(source.read()?, syntax).map_err(|error| CommandError::Parse {
         origin: source.name(),
         error,
-    })
+    })?;
+    if value.get("format").is_some_and(|format| format == document::FORMAT) {
+        return Err(CommandError::NotAConfig { origin: source.name() });
+    }
+    Ok(value)
 }
 
 /// Prints the stored maze.

@@ -1,9 +1,9 @@
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use decnet_engine::{
     AttackPaths, CancellationToken, EngineError, Forwarded, LogCursor, LogFormat, LogOptions, LogOutput as _, Muted,
 };
-use decnet_topology::{Name, Repo, RepoError, ServiceName, StoredTopology, TopologyId};
+use decnet_topology::{Decky, Name, Repo, RepoError, ServiceName, StoredTopology, TopologyId, did_you_mean};
 use jiff::Timestamp;
 
 use crate::{
@@ -200,7 +200,11 @@ async fn note_unknown(
     if let Some(decky) = &arguments.decky
         && topology.decky_named(decky).is_none()
     {
-        let note = format!("maze `{maze}` has no decky `{decky}`; `decnet show {maze}` lists its deckies");
+        let near = did_you_mean(
+            decky.as_str(),
+            topology.deckies().iter().map(|known| known.name().as_str()),
+        );
+        let note = format!("maze `{maze}` has no decky `{decky}`{near}; `decnet show {maze}` lists its deckies");
         context.output.note(note);
     }
     if let Some(service) = &arguments.service
@@ -209,7 +213,10 @@ async fn note_unknown(
             .iter()
             .any(|decky| decky.services().contains(service))
     {
-        let note = format!("no decky of maze `{maze}` runs `{service}`; `decnet show {maze}` lists their services");
+        let known: BTreeSet<_> = topology.deckies().iter().flat_map(Decky::services).collect();
+        let near = did_you_mean(service.as_str(), known.into_iter().map(ServiceName::as_str));
+        let note =
+            format!("no decky of maze `{maze}` runs `{service}`{near}; `decnet show {maze}` lists their services");
         context.output.note(note);
     }
     Ok(())

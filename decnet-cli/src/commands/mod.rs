@@ -32,6 +32,7 @@ mod verify;
 mod watch;
 
 use clap::Subcommand;
+use clap_complete::Shell;
 
 use crate::{command_error::CommandError, context::Context, exit::Exit};
 
@@ -73,8 +74,8 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Runs the command. `grammar` returns the grammar of the command line, for completions.
-    pub(crate) async fn run(self, context: &Context, grammar: fn() -> clap::Command) -> Result<Exit, CommandError> {
+    /// Runs the command. `completion` returns the script of a shell for completions.
+    pub(crate) async fn run(self, context: &Context, completion: fn(Shell) -> String) -> Result<Exit, CommandError> {
         match self {
             Self::Generate(arguments) => generate::run(*arguments, context).await,
             Self::Validate(arguments) => validate::run(arguments, context).await,
@@ -105,7 +106,7 @@ impl Command {
             Self::NextIp(arguments) => next_ip::run(arguments, context).await,
             Self::Doctor(arguments) => doctor::run(&arguments, context).await,
             Self::Db(arguments) => db::run(arguments, context).await,
-            Self::Completions(arguments) => completions::run(&arguments, grammar(), context),
+            Self::Completions(arguments) => completions::run(&arguments, completion, context),
         }
     }
 }

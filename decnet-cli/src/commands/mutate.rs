@@ -11,7 +11,8 @@ use serde_json::json;
 use self::payload::Payload;
 use super::plan;
 use crate::{
-    command_error::CommandError, context::Context, exit::Exit, interrupt, lookup, progress::ProgressReporter, text,
+    command_error::CommandError, context::Context, exit::Exit, interrupt, lookup, number::whole,
+    progress::ProgressReporter, text,
 };
 
 const EXAMPLES: &str = "Examples:
@@ -59,7 +60,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     force: bool,
     /// Change the maze only if it still has this version.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = whole::<u64>)]
     expected_version: Option<u64>,
     /// The author of the change, for the audit trail [default: the user].
     #[arg(long, value_name = "NAME")]

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use decnet_topology::{MutationFilter, MutationState, TopologyFilter, short_id};
 use serde_json::json;
 
-use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, table, text};
+use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, number::whole, table, text};
 
 /// List the mutations of mazes, oldest first.
 #[derive(Debug, clap::Args)]
@@ -14,10 +14,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "STATES", value_delimiter = ',')]
     state: Vec<MutationState>,
     /// Show at most N.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = whole::<usize>)]
     limit: Option<usize>,
     /// Skip the first N, which are the oldest.
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = whole::<usize>)]
     offset: usize,
 }
 

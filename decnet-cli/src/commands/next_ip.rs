@@ -1,4 +1,4 @@
-use decnet_topology::{IpAllocator, Name};
+use decnet_topology::{IpAllocator, Name, did_you_mean};
 use serde_json::json;
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
@@ -21,6 +21,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let lan = name.and_then(|name| topology.lan_named(&name));
     let lan = lan.ok_or_else(|| CommandError::Unknown {
         kind: "LAN",
+        hint: did_you_mean(&arguments.lan, topology.lans().iter().map(|lan| lan.name().as_str())),
         name: arguments.lan.clone(),
     })?;
     let mut addresses = IpAllocator::new(lan.subnet())?;

@@ -18,8 +18,7 @@ pub(crate) struct Arguments {
 
 /// Shows a plan.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let engine = context.engine(EngineFlags::default()).await?;
-    let row = lookup::find(engine.repo().as_ref(), &arguments.topology).await?;
+    let (engine, row) = lookup::engine(context, &arguments.topology, EngineFlags::default()).await?;
     let operation = if arguments.down {
         Operation::Teardown
     } else {

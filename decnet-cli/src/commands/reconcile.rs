@@ -21,8 +21,7 @@ pub(crate) struct Arguments {
 /// Reconciles a maze.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let Arguments { topology, work } = arguments;
-    let engine = context.engine(work.engine).await?;
-    let row = lookup::find(engine.repo().as_ref(), &topology).await?;
+    let (engine, row) = lookup::engine(context, &topology, work.engine).await?;
     if work.dry_run {
         let operation = Operation::Reconcile { force: work.force };
         return plan::dry_run(context, &engine, row.id, operation).await;

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use decnet_engine::{DeckyState, HistoryEntry, Inspection, Observed, Runtime, Scope};
+use decnet_engine::{Bridge, DeckyState, HistoryEntry, Inspection, Observed, Runtime, Scope};
 use decnet_topology::{
-    Draft, MutationRow, Repo, StatusEvent, StoredTopology, Syntax, TopologyRow, canonical_hash, document,
-    last_mutations,
+    Draft, HostPort, MutationRow, PublishedPort, Repo, Status, StatusEvent, StoredTopology, Syntax, TopologyRow,
+    canonical_hash, document, last_mutations, published_ports,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -23,6 +23,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// Addresses and states are read from Docker, with the differences from the maze: lost and foreign interfaces, other addresses,
 /// crash loops. If Docker does not answer, the stored maze is shown, and STATE is `?`.
+///
+/// For tcpdump: BRIDGE is the host's interface of a LAN. ADDRESSES has the name of each interface inside the decky, if Docker runs
+/// on this machine. PUBLISHED lists the ports of the host that lead to services.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Its name, its id, or the start of its id.
@@ -45,6 +48,9 @@ struct Shown<'a> {
     topology: Value,
     /// None if Docker does not answer.
     deckies: Option<&'a [DeckyState]>,
+    /// None if Docker does not answer.
+    bridges: Option<&'a [Bridge]>,
+    published: &'a [PublishedPort],
     docker: Option<&'a str>,
     events: &'a [StatusEvent],
     mutations: &'a [MutationRow],
@@ -66,26 +72,44 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     let events = repo.status_events(row.id).await?;
     let mutations = last_mutations(repo.as_ref(), row.id, MUTATIONS).await?;
-    let (observed, trouble) = match observe(context, repo.as_ref(), &stored).await {
-        Ok(observed) => (observed, None),
-        Err(error) => (Observed::default(), Some(error.to_string())),
+    let (observed, bridges, trouble) = match observe(context, repo.as_ref(), &stored).await {
+        Ok((observed, bridges)) => (observed, bridges, None),
+        Err(error) => (Observed::default(), Vec::new(), Some(error.to_string())),
     };
+    let published = published_ports(&stored.topology, &context.catalog()?, &stored.row.settings.publish);
     let inspection = Inspection::new(stored, &observed, Timestamp::now());
-    print(context, &inspection, trouble.as_deref(), &events, &mutations)?;
+    let host = HostSide { bridges, published };
+    print(context, &inspection, &host, trouble.as_deref(), &events, &mutations)?;
     Ok(Exit::Done)
 }
 
-async fn observe(context: &Context, repo: &dyn Repo, stored: &StoredTopology) -> Result<Observed, CommandError> {
+/// What the host has of a maze.
+struct HostSide {
+    /// The bridges of the LANs.
+    bridges: Vec<Bridge>,
+    /// The ports of the host that lead to services.
+    published: Vec<PublishedPort>,
+}
+
+async fn observe(
+    context: &Context,
+    repo: &dyn Repo,
+    stored: &StoredTopology,
+) -> Result<(Observed, Vec<Bridge>), CommandError> {
     let docker = context.probe_docker(TIMEOUT).await?;
-    Ok(docker
-        .inspect(Scope::Topology(repo.instance().await?, stored.row.id))
-        .await?)
+    let scope = Scope::Topology(repo.instance().await?, stored.row.id);
+    let observed = docker.inspect(scope).await?;
+    let podman = docker.info().await?.podman;
+    let bridges = observed.networks.iter();
+    let bridges = bridges.filter_map(|network| Bridge::of(network, podman)).collect();
+    Ok((observed, bridges))
 }
 
 /// Prints a topology and its deckies. `trouble` is the reason why they were not observed.
 fn print(
     context: &Context,
     inspection: &Inspection,
+    host: &HostSide,
     trouble: Option<&str>,
     events: &[StatusEvent],
     mutations: &[MutationRow],
@@ -102,6 +126,8 @@ fn print(
             reason,
             topology: document::to_value(&Draft::stored(row, topology)),
             deckies: observed.then_some(deckies),
+            bridges: observed.then_some(&*host.bridges),
+            published: &host.published,
             docker: trouble,
             events,
             mutations,
@@ -113,10 +139,8 @@ fn print(
         text::count(lans, "LAN", "LANs"),
         text::count(number, "decky", "deckies")
     );
-    output.line(format!(
-        "{}  {}  {}  version {}, {size}",
-        row.name, row.id, row.status, row.version
-    ))?;
+    output.line(format!("{}  {}  version {}, {size}", row.name, row.status, row.version))?;
+    output.line(format!("  id {}", row.id))?;
     if let Some(reason) = reason {
         output.line(format!("  {reason}"))?;
     }
@@ -125,7 +149,31 @@ fn print(
     }
     if !deckies.is_empty() {
         output.data("\n")?;
-        output.data(&table::deckies(deckies, observed))?;
+        output.data(&table::deckies(deckies, observed, DeckyState::interface_text))?;
+    }
+    if !host.bridges.is_empty() {
+        let cells = |bridge: &Bridge| [bridge.lan.clone(), bridge.subnet.to_string(), bridge.name.clone()];
+        output.data("\n")?;
+        output.data(&table::rows(
+            ["LAN", "SUBNET", "BRIDGE"],
+            host.bridges.iter().map(cells),
+        ))?;
+    }
+    if row.status != Status::TornDown && !host.published.is_empty() {
+        let cells = |port: &PublishedPort| {
+            let service = format!("{}.{}", port.decky, port.service);
+            let bound = port.host.bound().map(|address| HostPort {
+                address: Some(address),
+                ..port.host
+            });
+            let bound: Vec<_> = bound.map(|host| host.to_string()).collect();
+            [bound.join(", "), service, port.port.to_string()]
+        };
+        output.data("\n")?;
+        output.data(&table::rows(
+            ["PUBLISHED", "SERVICE", "PORT"],
+            host.published.iter().map(cells),
+        ))?;
     }
     past::show_history(context, HistoryEntry::list(events, mutations))?;
     if let Some(trouble) = trouble {

@@ -24,8 +24,7 @@ pub(crate) struct Arguments {
 
 /// Tears a maze down.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let engine = context.engine(arguments.workers.into()).await?;
-    let row = lookup::find(engine.repo().as_ref(), &arguments.topology).await?;
+    let (engine, row) = lookup::engine(context, &arguments.topology, arguments.workers.into()).await?;
     if arguments.dry_run {
         return plan::dry_run(context, &engine, row.id, Operation::Teardown).await;
     }

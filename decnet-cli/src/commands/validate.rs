@@ -29,10 +29,12 @@ pub(crate) struct Arguments {
     live: bool,
 }
 
-/// The findings of one file.
+/// The findings of one file, in its order.
 struct Found {
     file: String,
-    report: Report,
+    findings: Vec<Finding>,
+    errors: u64,
+    warnings: u64,
 }
 
 /// A finding, with its file if several files are checked.
@@ -58,17 +60,13 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     let mut found = Vec::with_capacity(sources.len());
     for source in &sources {
-        let report = check(source, &catalog, rules, arguments.against_store.then_some(context)).await?;
-        found.push(Found {
-            file: source.name(),
-            report,
-        });
+        found.push(check(source, &catalog, rules, arguments.against_store.then_some(context)).await?);
     }
     let several = found.len() > 1;
     let all = || {
         found
             .iter()
-            .flat_map(|found| found.report.findings().iter().map(move |finding| (found, finding)))
+            .flat_map(|found| found.findings.iter().map(move |finding| (found, finding)))
     };
     if context.output.json {
         let lines = all().map(|(found, finding)| Line {
@@ -84,7 +82,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         }
         print_summary(&found, context.output);
     }
-    let invalid = found.iter().any(|found| !found.report.is_clean());
+    let invalid = found.iter().any(|found| found.errors > 0);
     Ok(if invalid { Exit::Invalid } else { Exit::Done })
 }
 
@@ -93,22 +91,32 @@ async fn check(
     catalog: &Catalog,
     rules: RuleSet,
     store: Option<&Context>,
-) -> Result<Report, CommandError> {
-    let draft = match source.draft() {
-        Ok(draft) => draft,
-        Err(CommandError::Document { findings, .. }) => return Ok(Report::new(findings)),
+) -> Result<Found, CommandError> {
+    let (report, file) = match source.maze_file() {
+        Ok(file) => {
+            let claims = match store {
+                Some(context) => claims_except(context.repo()?.as_ref(), &file.draft.header.name).await?,
+                None => Vec::new(),
+            };
+            (validate_against(&file.draft, catalog, rules, &claims), Some(file))
+        }
+        Err(CommandError::Document { findings, .. }) => (Report::new(findings), None),
         Err(error) => return Err(error),
     };
-    let claims = match store {
-        Some(context) => claims_except(context.repo()?.as_ref(), &draft.header.name).await?,
-        None => Vec::new(),
-    };
-    Ok(validate_against(&draft, catalog, rules, &claims))
+    Ok(Found {
+        file: source.name(),
+        errors: report.count(Severity::Error),
+        warnings: report.count(Severity::Warning),
+        findings: match file {
+            Some(file) => file.located(report),
+            None => report.into_findings(),
+        },
+    })
 }
 
 fn print_summary(found: &[Found], output: Output) {
-    let number = |severity| found.iter().map(|found| found.report.count(severity)).sum::<u64>();
-    let (errors, warnings) = (number(Severity::Error), number(Severity::Warning));
+    let errors: u64 = found.iter().map(|found| found.errors).sum();
+    let warnings: u64 = found.iter().map(|found| found.warnings).sum();
     let errors = (errors > 0).then(|| text::count(errors, "error", "errors"));
     let warnings = (warnings > 0).then(|| text::count(warnings, "warning", "warnings"));
     let (valid, invalid) = (

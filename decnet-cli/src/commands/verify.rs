@@ -16,8 +16,7 @@ pub(crate) struct Arguments {
 
 /// Verifies a maze.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let engine = context.engine(EngineFlags::default()).await?;
-    let row = lookup::find(engine.repo().as_ref(), &arguments.topology).await?;
+    let (engine, row) = lookup::engine(context, &arguments.topology, EngineFlags::default()).await?;
     let report = engine.verify(row.id, &CancellationToken::new()).await?;
     if context.output.json {
         context.output.json(&report)?;

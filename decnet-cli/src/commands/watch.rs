@@ -1,7 +1,7 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use decnet_engine::{Event, Received, WatchOptions, watch};
-use decnet_topology::short_id;
+use decnet_topology::{Repo, TopologyId, name_of};
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, globals::Workers, interrupt, output::Output};
 
@@ -30,9 +30,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         .attackers(!arguments.no_attackers);
     let mut events = engine.events();
     let output = context.output;
+    let repo = Arc::clone(engine.repo());
     let reporter = tokio::spawn(async move {
+        let mut names = BTreeMap::new();
         while let Some(received) = events.recv().await {
-            say(output, &received);
+            say(output, &received, &mut names, repo.as_ref()).await;
         }
     });
     context.output.note("watching; Ctrl-C stops");
@@ -45,7 +47,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 }
 
 /// Prints an event: a line of text, or JSON.
-fn say(output: Output, received: &Received) {
+async fn say(output: Output, received: &Received, names: &mut BTreeMap<TopologyId, String>, repo: &dyn Repo) {
     let Received::Event(envelope) = received else { return };
     if output.json {
         // The watch continues even if its output is closed.
@@ -55,8 +57,19 @@ fn say(output: Output, received: &Received) {
     let (Event::Status { .. } | Event::Mutation { .. } | Event::Attacker { .. }) = &envelope.event else {
         return;
     };
-    let name = envelope.event.topology().map(short_id).unwrap_or_default();
-    if let Some(line) = envelope.event.describe(false) {
-        output.note(format!("{name} {line}"));
-    }
+    let Some(line) = envelope.event.describe(false) else {
+        return;
+    };
+    let Some(id) = envelope.event.topology() else {
+        return output.note(line);
+    };
+    let name = match names.get(&id) {
+        Some(name) => name.clone(),
+        None => {
+            let name = name_of(repo, id).await;
+            names.insert(id, name.clone());
+            name
+        }
+    };
+    output.note(format!("{name} {line}"));
 }

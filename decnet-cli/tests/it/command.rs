@@ -124,7 +124,19 @@ impl Sandbox {
         let text = text.replace(&folder, "[folder]");
         let text = replace(&text, is_id, 36, "[id]");
         let text = replace(&text, is_time, 20, "[time]");
+        let text: String = text.split_inclusive('\n').map(without_start_of_id).collect();
         replace(&text, is_digest, 12, "[digest]")
+    }
+}
+
+/// Replaces the start of an id at the end of a line of a table.
+fn without_start_of_id(line: &str) -> String {
+    let (row, ending) = line.split_at(line.trim_end().len());
+    match row.rsplit_once("  ") {
+        Some((before, id)) if id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            format!("{before}  [start of id]{ending}")
+        }
+        _ => line.into(),
     }
 }
 

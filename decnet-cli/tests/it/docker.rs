@@ -7,6 +7,7 @@ mod everyday;
 mod following;
 mod lab;
 mod matrix;
+mod mistakes;
 mod mutating;
 mod obstacles;
 mod restarting;

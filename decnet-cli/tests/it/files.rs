@@ -69,7 +69,7 @@ fn all_findings_are_printed_together() {
 }
 
 #[test]
-fn findings_as_json_have_severity_code_message_and_target() {
+fn findings_as_json_have_severity_code_message_target_and_place() {
     let sandbox = Sandbox::new();
     sandbox.write("wrong.yaml", WRONG);
     let ran = sandbox.run(&["validate", "wrong.yaml", "--json"]).exits(3);
@@ -78,7 +78,7 @@ fn findings_as_json_have_severity_code_message_and_target() {
     assert!(!findings.is_empty());
     for finding in findings {
         let keys: Vec<_> = finding.as_object().expect("an object").keys().collect();
-        assert_eq!(keys, ["code", "message", "severity", "target"]);
+        assert_eq!(keys, ["code", "column", "line", "message", "severity", "target"]);
     }
     assert!(ran.stderr.is_empty(), "{ran:#?}");
 }
@@ -330,7 +330,7 @@ fn a_custom_catalogue_adds_services() {
     sandbox
         .run(&["services", "--catalog", "nowhere.toml"])
         .exits(1)
-        .says("cannot be read");
+        .says("the file nowhere.toml does not exist");
 }
 
 #[test]

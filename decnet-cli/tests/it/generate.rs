@@ -133,7 +133,7 @@ fn an_unreadable_config_is_named() {
     sandbox
         .run(&["generate", "--config", "nowhere.json"])
         .exits(1)
-        .says("cannot be read");
+        .says("the file nowhere.json does not exist");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod apply;
 mod command;
+mod completion;
 mod docker;
 mod events;
 mod exit_codes;
@@ -9,6 +10,7 @@ mod files;
 mod generate;
 mod grammar;
 mod log_targets;
+mod mistakes;
 mod mutate;
 mod mutations;
 mod past;

@@ -1,6 +1,11 @@
 //! The past, from the audit trail.
 
-use crate::command::{CORP, Sandbox};
+use decnet_topology::Status;
+
+use crate::{
+    command::{CORP, Sandbox},
+    mutate::becomes,
+};
 
 fn with_history() -> Sandbox {
     let sandbox = Sandbox::new();
@@ -57,7 +62,7 @@ fn a_time_before_the_maze_was_stored_is_refused() {
     sandbox
         .run(&["show", "corp", "--at", "-2h"])
         .exits(1)
-        .says("was stored at");
+        .says("has no history at");
     sandbox
         .run(&["show", "corp", "--at", "soon"])
         .exits(2)
@@ -91,4 +96,21 @@ fn past_changes_are_shown_with_the_maze() {
     let value = sandbox.run(&["show", "corp", "--json"]).exits(0).json();
     assert_eq!(value["mutations"], serde_json::json!([]));
     assert_eq!(value["events"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_time_before_the_first_deploy_says_when_that_was_and_since_when_there_is_history() {
+    let sandbox = with_history();
+    sandbox
+        .run(&["show", "corp", "--at", "-2h"])
+        .exits(1)
+        .says("it begins at");
+    let before = now(&sandbox);
+    let ran = sandbox.run(&["show", "corp", "--at", &before]).exits(0);
+    assert!(!ran.stderr.contains("first deployed"), "{ran:#?}");
+    becomes(&sandbox, &[Status::Deploying, Status::Active]);
+    let ran = sandbox.run(&["show", "corp", "--at", &before]).exits(0);
+    assert!(ran.stderr.starts_with("`corp` was first deployed at "), "{ran:#?}");
+    let ran = sandbox.run(&["show", "corp", "--at", "now"]).exits(0);
+    assert_eq!(ran.stderr, "");
 }

@@ -54,8 +54,11 @@ fn a_stored_maze_with_the_name_of_a_file_is_found_unless_that_file_exists() {
     sandbox
         .run(&["hash", "./x.yaml"])
         .exits(1)
-        .says("./x.yaml cannot be read");
-    sandbox.run(&["hash", "y.yaml"]).exits(1).says("y.yaml cannot be read");
+        .says("the file ./x.yaml does not exist");
+    sandbox
+        .run(&["hash", "y.yaml"])
+        .exits(1)
+        .says("the file y.yaml does not exist");
 
     sandbox.write("x.yaml", &CORP.replace("services: [ssh]", "services: [dns]"));
     let from_file = sandbox.run(&["hash", "x.yaml"]).exits(0).stdout;
@@ -69,7 +72,7 @@ fn a_wrong_file_name_does_not_create_a_database() {
     sandbox
         .run(&["graph", "nothing.yaml"])
         .exits(1)
-        .says("nothing.yaml cannot be read");
+        .says("the file nothing.yaml does not exist");
     assert!(!exists(&sandbox.database()));
 }
 
@@ -327,4 +330,22 @@ fn an_empty_database_is_refused_with_a_hint() {
     assert_eq!(fs::metadata(sandbox.database()).expect("it is there").len(), 0);
     sandbox.run(&["db", "reset", "--force", "--yes"]).exits(0);
     sandbox.run(&["list"]).exits(0);
+}
+
+#[test]
+fn a_list_fits_into_80_columns_and_a_wide_one_has_everything() {
+    let sandbox = with_corp();
+    sandbox.run(&["create", "a-maze-with-long-name"]).exits(0);
+    let listed = sandbox.run(&["list"]).exits(0).stdout;
+    assert!(listed.lines().all(|line| line.len() <= 80), "{listed}");
+    let id = sandbox.run(&["show", "corp", "--json"]).exits(0).json()["id"].clone();
+    let id = id.as_str().expect("an id");
+    let corp = listed.lines().find(|line| line.starts_with("corp ")).expect("the maze");
+    assert!(corp.ends_with(&format!("  {}", &id[..8])), "{listed}");
+    sandbox.run(&["show", &id[..8]]).exits(0);
+    let wide = sandbox.run(&["list", "--wide"]).exits(0).stdout;
+    assert!(
+        wide.starts_with("NAME") && wide.contains("CREATED") && wide.contains(id),
+        "{wide}"
+    );
 }

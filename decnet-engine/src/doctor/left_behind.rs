@@ -57,12 +57,16 @@ pub(super) async fn checks(observed: &Observed, repo: Option<&dyn Repo>) -> Resu
         .for_each(|network| add(&network.labels, 0, 0, 1));
     let mut checks = Vec::new();
     for (topology, remains) in ours {
-        let status = match repo {
-            Some(repo) => repo.get(topology).await.ok().map(|row| row.status),
+        let row = match repo {
+            Some(repo) => repo.get(topology).await.ok(),
             None => None,
         };
-        if matches!(status, None | Some(Status::TornDown)) {
-            let message = format!("{remains} of {}, which is deleted or torn down", short_id(topology));
+        if row.as_ref().is_none_or(|row| row.status == Status::TornDown) {
+            // The name of a deleted maze is not known.
+            let message = match row {
+                Some(row) => format!("{remains} of maze `{}`, which is torn down", row.name),
+                None => format!("{remains} of a deleted maze ({})", short_id(topology)),
+            };
             checks.push(Check::warn(WHAT, message, "`decnet reap` removes them"));
         }
     }

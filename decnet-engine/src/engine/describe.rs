@@ -2,7 +2,7 @@
 
 use decnet_topology::shown::count;
 
-use super::{DeckyState, ReapReport, ServiceState};
+use super::{DeckyState, InterfaceState, ReapReport, ServiceState};
 use crate::{
     event::{deleted_logs_text, timeline::role},
     observe::Activity,
@@ -21,17 +21,20 @@ impl DeckyState {
             let meant = self.addresses.iter().map(|(lan, ip)| format!("{lan} {ip}"));
             return meant.collect::<Vec<_>>().join(", ");
         }
-        let found = self.interfaces.iter().map(|interface| {
-            let network = &interface.network;
-            match (interface.expected, interface.found) {
-                (Some(expected), Some(found)) if expected == found => format!("{network} {found}"),
-                (Some(expected), Some(found)) => format!("{network} {found} (not {expected})"),
-                (Some(expected), None) => format!("{network} lost (was {expected})"),
-                (None, Some(found)) => format!("{network} {found} (foreign)"),
-                (None, None) => network.clone(),
-            }
-        });
+        let found = self.interfaces.iter().map(InterfaceState::describe);
         found.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Lists its addresses like [`address_text`](Self::address_text), with the names of its interfaces.
+    pub fn interface_text(&self) -> String {
+        if self.base.is_none() {
+            return self.address_text();
+        }
+        let named = self.interfaces.iter().map(|interface| match &interface.name {
+            Some(name) => format!("{} {name}", interface.describe()),
+            None => interface.describe(),
+        });
+        named.collect::<Vec<_>>().join(", ")
     }
 
     /// Describes its state in a few words: the state of its base, and the services that do not run.
@@ -54,6 +57,19 @@ impl DeckyState {
         };
         let down: Vec<_> = down.iter().map(word).collect();
         format!("running, but {}", down.join(", "))
+    }
+}
+
+impl InterfaceState {
+    fn describe(&self) -> String {
+        let network = &self.network;
+        match (self.expected, self.found) {
+            (Some(expected), Some(found)) if expected == found => format!("{network} {found}"),
+            (Some(expected), Some(found)) => format!("{network} {found} (not {expected})"),
+            (Some(expected), None) => format!("{network} lost (was {expected})"),
+            (None, Some(found)) => format!("{network} {found} (foreign)"),
+            (None, None) => network.clone(),
+        }
     }
 }
 
@@ -120,7 +136,7 @@ fn condition(activity: Option<Activity>, crash_loop: bool, exit_code: Option<i64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{InterfaceState, Reaped};
+    use crate::engine::Reaped;
 
     fn decky(interfaces: &[(&str, Option<u8>, Option<u8>)], services: Vec<ServiceState>) -> DeckyState {
         let ip = |last| [10, 0, 0, last].into();
@@ -133,6 +149,7 @@ mod tests {
                     network: (*network).into(),
                     expected: expected.map(ip),
                     found: found.map(ip),
+                    name: None,
                 })
                 .collect(),
             router: false,
@@ -157,6 +174,12 @@ mod tests {
         assert_eq!(
             strange.address_text(),
             "dmz lost (was 10.0.0.2), office 10.0.0.9 (not 10.0.0.3), bridge 10.0.0.7 (foreign)"
+        );
+        let mut named = strange.clone();
+        named.interfaces[1].name = Some("eth1".into());
+        assert_eq!(
+            named.interface_text(),
+            "dmz lost (was 10.0.0.2), office 10.0.0.9 (not 10.0.0.3) eth1, bridge 10.0.0.7 (foreign)"
         );
         let absent = DeckyState { base: None, ..strange };
         assert_eq!(

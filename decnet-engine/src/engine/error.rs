@@ -24,13 +24,13 @@ pub enum EngineError {
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     /// Another process holds the topology's lease.
-    #[error("{} (pid {}) is working on the topology; its lease expires at {}", .lease.holder.label, .lease.holder.pid, .lease.until)]
+    #[error("{} (pid {}) is working on the maze; its lease expires at {}", .lease.holder.label, .lease.holder.pid, .lease.until)]
     Busy {
         /// The lease.
         lease: Box<Lease>,
     },
     /// The topology was torn down as far as possible, but the store could not be written to, so it has the old status.
-    #[error("{}, but the store still says that the topology is {status}", if .leftovers.is_empty() { "nothing of the topology is left".to_owned() } else { format!("{} is left of the topology", .leftovers.join(", ")) })]
+    #[error("{}, but the store still says that the maze is {status}", if .leftovers.is_empty() { "nothing of the maze is left".to_owned() } else { format!("{} is left of the maze", .leftovers.join(", ")) })]
     #[strum(serialize = "teardown_unrecorded")]
     TeardownUnrecorded {
         /// The topology.
@@ -46,7 +46,7 @@ pub enum EngineError {
     #[error(transparent)]
     Invalid(#[from] InvalidTopology),
     /// The topology's status does not allow it. Nothing was changed.
-    #[error("a topology that is {status}{} cannot be {verb}", match .intent { Some(Intent::Down) => " with intent down", _ => "" })]
+    #[error("a maze that is {status}{} cannot be {verb}", match .intent { Some(Intent::Down) => " with intent down", _ => "" })]
     WrongStatus {
         /// The status.
         status: Status,
@@ -64,7 +64,7 @@ pub enum EngineError {
         rule: String,
     },
     /// The topology is for an agent on another host.
-    #[error("the topology is for an agent{}, and agents are not supported yet", .host.as_deref().map(|host| format!(" on {host}")).unwrap_or_default())]
+    #[error("the maze is for an agent{}, and agents are not supported yet", .host.as_deref().map(|host| format!(" on {host}")).unwrap_or_default())]
     AgentMode {
         /// The agent's host.
         host: Option<String>,
@@ -87,7 +87,7 @@ pub enum EngineError {
         now: Option<String>,
     },
     /// Other mutations of the topology are queued, and the plan does not include them. Nothing was changed.
-    #[error("other mutations of topology {id} are queued")]
+    #[error("other mutations of the maze are queued")]
     QueueNotEmpty {
         /// The topology.
         id: TopologyId,
@@ -147,10 +147,12 @@ pub enum EngineError {
     #[error(transparent)]
     Desired(#[from] DesiredError),
     /// The deploy failed, and its steps were undone.
-    #[error("topology {id} could not be deployed: {}", failures.first().map(describe).unwrap_or_default())]
+    #[error("maze `{name}` could not be deployed: {}", failures.first().map(describe).unwrap_or_default())]
     DeployFailed {
         /// The topology.
         id: TopologyId,
+        /// Its name.
+        name: TopologyName,
         /// The steps that failed.
         failures: Vec<StepFailure>,
         /// The steps that could not be undone.
@@ -159,7 +161,7 @@ pub enum EngineError {
         leftovers: Vec<String>,
     },
     /// The operation was cancelled.
-    #[error("the operation on topology {id} was interrupted")]
+    #[error("the operation was interrupted")]
     Interrupted {
         /// The topology.
         id: TopologyId,
@@ -169,10 +171,12 @@ pub enum EngineError {
         leftovers: Vec<String>,
     },
     /// The teardown left resources.
-    #[error("topology {id} is not completely torn down: {} resource(s) left{}", .leftovers.len(), failures.first().map(|failure| format!("; {}", describe(failure))).unwrap_or_default())]
+    #[error("maze `{name}` is not completely torn down: {} resource(s) left{}", .leftovers.len(), failures.first().map(|failure| format!("; {}", describe(failure))).unwrap_or_default())]
     TeardownIncomplete {
         /// The topology.
         id: TopologyId,
+        /// Its name.
+        name: TopologyName,
         /// The steps that failed.
         failures: Vec<StepFailure>,
         /// What is left on the runtime.

@@ -35,9 +35,15 @@ impl SyslogWriter {
 
     /// Returns the line of an event without a line feed. Returns none if the event has no line.
     pub fn line(&self, envelope: &Envelope) -> Option<String> {
-        let entry = Entry::of(&envelope.event)?;
+        self.named_line(envelope, None)
+    }
+
+    /// Returns the line of an event as [`line`](Self::line) does, with the name of its maze in the text and as the value `maze`.
+    pub fn named_line(&self, envelope: &Envelope, maze: Option<&str>) -> Option<String> {
+        let entry = Entry::of(&envelope.event, maze)?;
         let mut values = vec![("event", envelope.id.to_string())];
         values.extend(entry.values);
+        values.extend(maze.map(|maze| ("maze", maze.to_owned())));
         let message = Message {
             severity: entry.severity,
             at: envelope.at,
@@ -61,7 +67,7 @@ struct Entry {
 }
 
 impl Entry {
-    fn of(event: &Event) -> Option<Self> {
+    fn of(event: &Event, maze: Option<&str>) -> Option<Self> {
         match event {
             Event::Decky(DeckyEvent {
                 topology,
@@ -98,7 +104,10 @@ impl Entry {
                         Status::Degraded => Severity::Warning,
                         _ => Severity::Notice,
                     },
-                    message: format!("topology {topology} is {to}"),
+                    message: match maze {
+                        Some(maze) => format!("maze {maze} is {to}"),
+                        None => format!("the maze is {to}"),
+                    },
                     values,
                 })
             }

@@ -42,7 +42,7 @@ impl Cause {
 }
 
 /// The bridge of a LAN.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Bridge {
     /// The name of the interface.
     pub name: String,

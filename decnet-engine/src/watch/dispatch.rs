@@ -3,10 +3,11 @@
 use std::{
     collections::BTreeSet,
     panic::AssertUnwindSafe,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use decnet_topology::{Name, RepoError, Status, TopologyFilter, TopologyId, TopologyRow};
+use decnet_topology::{Name, RepoError, Status, TopologyFilter, TopologyId, TopologyRow, name_of};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use tokio::{
@@ -270,14 +271,19 @@ impl Watch<'_> {
                 id,
                 inside: self.inside.remove(&id),
             };
+            let repo = Arc::clone(engine.repo());
             self.workers.spawn(async move {
                 let visit = AssertUnwindSafe(visit::run(engine, target, signal, cancel))
                     .catch_unwind()
                     .await;
-                let visit = visit.unwrap_or_else(|_| {
-                    tracing::error!(%id, "the worker panicked; the topology is retried");
-                    Visit::Again
-                });
+                let visit = match visit {
+                    Ok(visit) => visit,
+                    Err(_) => {
+                        let maze = name_of(repo.as_ref(), id).await;
+                        tracing::error!(maze, "the worker panicked; the maze is retried");
+                        Visit::Again
+                    }
+                };
                 (id, visit)
             });
         }

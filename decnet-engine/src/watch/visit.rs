@@ -1,6 +1,6 @@
 //! One visit to one topology: drains its queue, and heals drift.
 
-use decnet_topology::{RepoError, Status, TopologyId};
+use decnet_topology::{RepoError, Status, TopologyId, name_of};
 use tokio_util::sync::CancellationToken;
 
 use super::schedule::{Visit, WakeSignal};
@@ -18,25 +18,33 @@ pub(super) struct VisitTarget {
 /// Visits a topology once. The signal interrupts a check, so that mutations do not wait for it.
 pub(super) async fn run(engine: Engine, target: VisitTarget, signal: WakeSignal, cancel: CancellationToken) -> Visit {
     let id = target.id;
-    match drain_and_reconcile(&engine, target, &signal, &cancel).await {
-        Ok(visit) => visit,
-        Err(_) if cancel.is_cancelled() => Visit::Done,
-        Err(EngineError::Busy { lease }) => {
-            tracing::debug!(%id, holder = %lease.holder.label, "another process works on the topology");
+    let error = match drain_and_reconcile(&engine, target, &signal, &cancel).await {
+        Ok(visit) => return visit,
+        Err(_) if cancel.is_cancelled() => return Visit::Done,
+        Err(error) => error,
+    };
+    let maze = name_of(engine.repo().as_ref(), id).await;
+    match error {
+        EngineError::Busy { lease } => {
+            tracing::debug!(maze, holder = %lease.holder.label, "another process works on the maze");
             Visit::Busy
         }
-        Err(error @ EngineError::Repo(RepoError::LeaseLost { .. })) => {
-            tracing::warn!(%id, %error, "another process took over");
+        error @ EngineError::Repo(RepoError::LeaseLost { .. }) => {
+            tracing::warn!(maze, %error, "another process took over");
             Visit::Busy
         }
-        Err(EngineError::Runtime(error)) if error.is_unreachable() => {
-            tracing::debug!(%id, %error, "the topology waits for the runtime");
+        EngineError::Runtime(error) if error.is_unreachable() => {
+            tracing::debug!(maze, %error, "the maze waits for the runtime");
             Visit::Unreachable
         }
         // It was deleted or torn down meanwhile.
-        Err(EngineError::Repo(RepoError::NotFound { .. }) | EngineError::WrongStatus { .. }) => Visit::Gone,
-        Err(error) => {
-            tracing::warn!(%id, error = error.with_causes(), "the visit to the topology failed; retrying");
+        EngineError::Repo(RepoError::NotFound { .. }) | EngineError::WrongStatus { .. } => Visit::Gone,
+        error => {
+            tracing::warn!(
+                maze,
+                error = error.with_causes(),
+                "the visit to the maze failed; retrying"
+            );
             Visit::Again
         }
     }
@@ -79,13 +87,18 @@ async fn drain_and_reconcile(
         }
     }
     let outcome = engine.reconcile(id, false, cancel).await?;
+    let maze = outcome.row.name.to_string();
     match (outcome.row.status, outcome.reason) {
         (Status::Active | Status::TornDown, None) => {
-            tracing::info!(%id, status = %outcome.row.status, changed = outcome.changed, "the topology was healed");
+            tracing::info!(maze, status = %outcome.row.status, changed = outcome.changed, "the maze was healed");
             Ok(Visit::Done)
         }
         (_, reason) => {
-            tracing::warn!(%id, reason = reason.as_deref().unwrap_or_default(), "the topology is not healthy yet");
+            tracing::warn!(
+                maze,
+                reason = reason.as_deref().unwrap_or_default(),
+                "the maze is not healthy yet"
+            );
             Ok(Visit::Again)
         }
     }

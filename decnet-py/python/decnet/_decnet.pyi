@@ -224,6 +224,12 @@ class Finding:
     def code(self) -> str:
         """The broken rule."""
     @property
+    def column(self) -> int | None:
+        """The column in the line, from 1; none if it is not known."""
+    @property
+    def line(self) -> int | None:
+        """The line in the text of its document, from 1; none if it is not known."""
+    @property
     def message(self) -> str:
         """The fault, its place, and the fix, for people."""
     @property

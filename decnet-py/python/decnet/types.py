@@ -164,6 +164,7 @@ class InterfaceState(TypedDict):
     network: str
     expected: str | None
     found: str | None
+    name: str | None
 
 
 class DeckyState(TypedDict):

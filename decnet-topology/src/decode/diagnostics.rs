@@ -147,7 +147,7 @@ pub(crate) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
 }
 
 /// Finds the lines of ascending offsets.
-struct Lines<'t> {
+pub(crate) struct Lines<'t> {
     text: &'t str,
     seen: usize,
     line: usize,
@@ -155,7 +155,7 @@ struct Lines<'t> {
 }
 
 impl<'t> Lines<'t> {
-    fn new(text: &'t str) -> Self {
+    pub(crate) fn new(text: &'t str) -> Self {
         Self {
             text,
             seen: 0,
@@ -164,7 +164,8 @@ impl<'t> Lines<'t> {
         }
     }
 
-    fn place(&mut self, offset: usize) -> (usize, usize) {
+    /// Returns the line and the column of an offset, which is not before the last one.
+    pub(crate) fn place(&mut self, offset: usize) -> (usize, usize) {
         let passed = &self.text[self.seen..offset];
         self.seen = offset;
         let rest = match passed.rfind('\n') {

@@ -11,17 +11,13 @@ impl From<Fault> for Finding {
         let whole = |path: &str| if path.is_empty() { "the document" } else { path }.to_owned();
         let (code, message) = match problem {
             Problem::Found { mut finding } => {
-                match (&mut finding.target, line) {
-                    (
-                        Target::Document {
-                            line: at, column: to, ..
-                        },
-                        _,
-                    ) => (*at, *to) = (line, column),
-                    (_, Some(line)) => finding.message = format!("{} (line {line})", finding.message),
-                    _ => {}
+                if let Target::Document {
+                    line: at, column: to, ..
+                } = &mut finding.target
+                {
+                    (*at, *to) = (line, column);
                 }
-                return finding;
+                return finding.at(place.map(Into::into));
             }
             Problem::UnknownKey { parent, key, known, .. } => {
                 let hint = spelling::hint(&key, known.iter().copied());
@@ -55,6 +51,6 @@ impl From<Fault> for Finding {
             Problem::Address { text } => (Code::IpMalformed, format!("`{text}` is not an IPv4 address")),
             Problem::Other { message } => (Code::DocType, format!("{} {message}", whole(&path))),
         };
-        Self::new(code, Target::Document { path, line, column }, message)
+        Self::new(code, Target::Document { path, line, column }, message).at(place.map(Into::into))
     }
 }

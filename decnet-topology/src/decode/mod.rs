@@ -13,7 +13,7 @@ mod value;
 
 pub(crate) use self::{
     at::{At, Fields},
-    diagnostics::{Diagnostics, Fault, Problem, line_and_column},
+    diagnostics::{Diagnostics, Fault, Lines, Problem, line_and_column},
     text::{TextError, json, toml, utf8, yaml},
     value::Value,
 };

@@ -63,11 +63,10 @@ pub(crate) fn json(text: &str) -> Result<Value<'_>, TextError> {
     serde_json::from_str(text).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         let message = error.to_string();
-        let bare = message.rsplit_once(" at line ").map_or(&*message, |(before, _)| before);
         TextError {
             place: (line > 0).then_some((line, column.max(1))),
             syntax: Some("JSON"),
-            reason: bare.into(),
+            reason: with_advice(&message),
         }
     })
 }
@@ -111,13 +110,26 @@ pub(crate) fn yaml(text: &str) -> Result<Value<'_>, TextError> {
             };
         }
         let message = error.to_string();
-        let bare = message.lines().next().unwrap_or_default();
         TextError {
             place,
             syntax: Some("YAML"),
-            reason: bare.into(),
+            reason: with_advice(message.lines().next().unwrap_or_default()),
         }
     })
+}
+
+/// Removes the place from the message of a parser, and says what to do about frequent mistakes.
+fn with_advice(message: &str) -> String {
+    let bare = message.rsplit_once(" at line ").map_or(message, |(before, _)| before);
+    let advice = match bare {
+        "trailing comma" => "remove the comma before the closing bracket",
+        _ if bare.contains("tabs disallowed") => "indent with spaces, not with tabs",
+        _ if bare.contains("mapping values are not allowed") => {
+            "check the indentation, and write a text that contains `: ` in quotes"
+        }
+        _ => return bare.into(),
+    };
+    format!("{bare}; {advice}")
 }
 
 fn is_second_document(error: &serde_saphyr::Error) -> bool {

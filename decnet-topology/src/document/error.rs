@@ -21,7 +21,7 @@ impl DocumentError {
             column: place.map(|(_, column)| column),
         };
         Self {
-            findings: vec![Finding::new(code, target, message)],
+            findings: vec![Finding::new(code, target, message).at(place.map(Into::into))],
         }
     }
 }

@@ -41,6 +41,7 @@
 pub(crate) mod error;
 mod maze;
 mod parse;
+mod place;
 mod print;
 mod schema;
 pub(crate) mod syntax;
@@ -49,6 +50,7 @@ use crate::decode;
 
 pub(crate) use error::DocumentError;
 pub use parse::{from_value, parse};
+pub use place::locate;
 pub use print::{print, print_topology, to_value};
 pub use schema::schema;
 pub(crate) use syntax::Syntax;

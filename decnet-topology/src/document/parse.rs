@@ -26,12 +26,16 @@ pub fn parse(text: impl AsRef<[u8]>, syntax: Syntax) -> Result<Draft, DocumentEr
         let message = format!("the document is empty; it starts with `format: {FORMAT}`");
         return Err(refused(None, message));
     }
-    let tree = match syntax {
+    read(text, &tree(text, syntax).map_err(unreadable)?)
+}
+
+/// Reads the values of a text.
+pub(super) fn tree(text: &str, syntax: Syntax) -> Result<Value<'_>, TextError> {
+    match syntax {
         Syntax::Json => decode::json(text),
         Syntax::Auto if looks_like_json(text) => decode::json(text),
         Syntax::Yaml | Syntax::Auto => decode::yaml(text),
-    };
-    read(text, &tree.map_err(unreadable)?)
+    }
 }
 
 /// Reads a maze file that is a JSON value; its findings have no lines and columns.

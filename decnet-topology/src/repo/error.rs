@@ -17,14 +17,14 @@ use crate::{
 #[non_exhaustive]
 pub enum RepoError {
     /// No topology has that id.
-    #[error("no topology has the id {id}")]
+    #[error("no maze has the id {id}")]
     #[strum(serialize = "not_found")]
     NotFound {
         /// The id.
         id: TopologyId,
     },
     /// Another topology, not torn down, has the name.
-    #[error("a topology named `{name}` is stored already ({id})")]
+    #[error("a maze named `{name}` is stored already")]
     NameTaken {
         /// The name.
         name: TopologyName,
@@ -32,7 +32,7 @@ pub enum RepoError {
         id: TopologyId,
     },
     /// Another topology, not torn down, claims an overlapping subnet.
-    #[error("subnet {subnet} overlaps {claimed} of LAN `{lan}` in topology `{by}`")]
+    #[error("subnet {subnet} overlaps {claimed} of LAN `{lan}` of maze `{by}`")]
     SubnetClaimed {
         /// The wanted subnet.
         subnet: Ipv4Net,
@@ -44,7 +44,7 @@ pub enum RepoError {
         by: TopologyName,
     },
     /// The topology was edited meanwhile.
-    #[error("the topology is at version {current}, not {expected}")]
+    #[error("the maze is at version {current}, not {expected}")]
     VersionConflict {
         /// The version that the caller expected.
         expected: Version,
@@ -52,7 +52,7 @@ pub enum RepoError {
         current: Version,
     },
     /// The topology cannot be edited this way in its status, or with its intent.
-    #[error("a topology that is {status} {}", takes(*.status, *.intent))]
+    #[error("a maze that is {status} {}", takes(*.status, *.intent))]
     #[strum(serialize = "wrong_status")]
     NotEditable {
         /// The status.
@@ -61,14 +61,14 @@ pub enum RepoError {
         intent: Option<Intent>,
     },
     /// The topology cannot be deleted in its status.
-    #[error("a topology that is {status} cannot be deleted")]
+    #[error("a maze that is {status} cannot be deleted")]
     #[strum(serialize = "wrong_status")]
     NotDeletable {
         /// The status.
         status: Status,
     },
     /// The status changed meanwhile.
-    #[error("the topology is {current}, not {expected}")]
+    #[error("the maze is {current}, not {expected}")]
     StatusConflict {
         /// The status that the caller expected.
         expected: Status,
@@ -76,7 +76,7 @@ pub enum RepoError {
         current: Status,
     },
     /// The status machine does not have this step.
-    #[error("a topology that is {from} cannot become {to}")]
+    #[error("a maze that is {from} cannot become {to}")]
     #[strum(serialize = "wrong_status")]
     IllegalStatus {
         /// The current status.
@@ -85,14 +85,14 @@ pub enum RepoError {
         to: Status,
     },
     /// Another process holds the lease of the topology.
-    #[error("the topology is locked by {} (pid {}, until {})", .lease.holder.label, .lease.holder.pid, .lease.until)]
+    #[error("the maze is locked by {} (pid {}, until {})", .lease.holder.label, .lease.holder.pid, .lease.until)]
     #[strum(serialize = "busy")]
     LeaseHeld {
         /// The lease that is held.
         lease: Box<Lease>,
     },
     /// The lease expired and another process took it.
-    #[error("the lease on topology {id} was lost")]
+    #[error("the lease on the maze was lost to another process")]
     #[strum(serialize = "busy")]
     LeaseLost {
         /// The topology.

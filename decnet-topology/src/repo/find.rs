@@ -1,5 +1,11 @@
 use super::{MutationFilter, MutationQueue, MutationRow, RepoError, SubnetClaim, TopologyFilter, TopologyStore};
-use crate::{id::TopologyId, model::TopologyRow, name::TopologyName, spelling, status::Status};
+use crate::{
+    id::{TopologyId, short_id},
+    model::TopologyRow,
+    name::TopologyName,
+    spelling,
+    status::Status,
+};
 
 /// The reason why a text does not identify one topology.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +79,14 @@ pub async fn find_topology(store: &dyn TopologyStore, text: &str) -> Result<Topo
         }
     }
     choose(store.list(&TopologyFilter::default()).await?.rows, text)
+}
+
+/// Returns the name of a topology for people; of one that cannot be read, the start of its id.
+pub async fn name_of(store: &dyn TopologyStore, id: TopologyId) -> String {
+    store
+        .get(id)
+        .await
+        .map_or_else(|_| short_id(id), |row| row.name.to_string())
 }
 
 /// Finds the topology with a name that is not torn down, if there is one.

@@ -18,7 +18,7 @@ mod visit_store;
 mod visits;
 
 pub use error::RepoError;
-pub use find::{FindError, claims_except, find_live_topology, find_topology, last_mutations};
+pub use find::{FindError, claims_except, find_live_topology, find_topology, last_mutations, name_of};
 pub use lease::{Holder, Lease, MutationClaim};
 pub use lease_store::LeaseStore;
 pub use memory::MemoryRepo;

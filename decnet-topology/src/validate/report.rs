@@ -65,6 +65,11 @@ impl Report {
         &self.findings
     }
 
+    /// Returns the findings.
+    pub fn into_findings(self) -> Vec<Finding> {
+        self.findings
+    }
+
     /// Walks the errors.
     pub fn errors(&self) -> impl Iterator<Item = &Finding> {
         self.findings
@@ -102,7 +107,7 @@ impl Report {
 
 /// The error for a topology that breaks rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the topology breaks {}", .report.broken())]
+#[error("the maze breaks {}", .report.broken())]
 pub struct InvalidTopology {
     /// The findings.
     pub report: Report,

@@ -115,7 +115,7 @@ pub(super) fn claimed(view: &TopologyView<'_>, claims: &[SubnetClaim], findings:
     for (lan, subnet, other) in overlapping_lans(view, &others) {
         let (lan, claim) = (lan.name(), &claims[other]);
         let message = format!(
-            "{subnet} of LAN `{lan}` overlaps {} of LAN `{}` in topology `{}`; use another subnet, or omit it to allocate one",
+            "{subnet} of LAN `{lan}` overlaps {} of LAN `{}` of maze `{}`; use another subnet, or omit it to allocate one",
             claim.subnet, claim.lan, claim.name
         );
         let target = Target::Lan { lan: lan.into() };

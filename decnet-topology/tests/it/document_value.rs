@@ -27,6 +27,7 @@ fn a_value_has_the_same_faults_as_its_text_but_without_lines_and_columns() {
         .expect("a document")
         .findings;
     for finding in &mut of_text {
+        assert_eq!(finding.place.take().map(|place| place.line), Some(1));
         if let Target::Document { line, column, .. } = &mut finding.target {
             assert_eq!((line.take(), column.take().is_some()), (Some(1), true));
         }

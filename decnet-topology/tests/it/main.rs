@@ -8,6 +8,7 @@ mod alloc;
 mod catalog;
 mod config;
 mod document;
+mod document_place;
 mod document_value;
 mod folders_in_memory;
 mod generate;

@@ -67,7 +67,7 @@ const DECOY: Layers = Layers {
 const COMMAND: Layers = Layers {
     krate: "decnet_cli",
     layers: &[
-        &["descriptors", "duration", "text"],
+        &["descriptors", "duration", "number", "text"],
         &["command_error", "globals", "table"],
         &["bus", "exit", "output", "store"],
         &["confirm", "input", "interrupt", "lines", "log", "progress", "report"],

@@ -111,6 +111,7 @@ impl Session<'_> {
         } else {
             EngineError::DeployFailed {
                 id: self.id,
+                name: row.name.clone(),
                 failures,
                 undo_failures,
                 leftovers,

@@ -227,7 +227,13 @@ impl Session<'_> {
             Ok(row) => drained.row = Some(row),
             Err(error @ EngineError::Repo(RepoError::LeaseLost { .. })) => return Err(error),
             Err(error) => {
-                tracing::error!(id = %self.id, reason, error = error.with_causes(), "the status could not be recorded");
+                let maze = stored.row.name.as_str();
+                tracing::error!(
+                    maze,
+                    reason,
+                    error = error.with_causes(),
+                    "the status could not be recorded"
+                );
                 // It may have been recorded despite the error.
                 let row = self.engine.repo.get(self.id).await?;
                 drained.row = Some(self.record_drift(row, Some(&reason)).await?);

@@ -76,7 +76,7 @@ impl ReapOptions {
 /// The result of a reap.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ReapReport {
-    /// The prefixes of known topologies, which were kept.
+    /// The names of known topologies, which were kept.
     pub live: Vec<String>,
     /// What was found of others.
     pub orphans: Vec<Reaped>,
@@ -161,8 +161,10 @@ impl PreparedReap {
         let found = std::mem::take(&mut report.orphans);
         for (mut reaped, orphan) in found.into_iter().zip(orphans) {
             // A topology that was stored meanwhile is kept.
-            if orphan.instance == facts.instance && engine.is_live(orphan.topology).await? {
-                report.live.push(reaped.prefix);
+            if orphan.instance == facts.instance
+                && let Some(name) = engine.live_name(orphan.topology).await?
+            {
+                report.live.push(name);
                 continue;
             }
             if !reaped.kept {
@@ -193,8 +195,8 @@ impl Engine {
         for (label, observed) in by_topology(&observed) {
             let topology: Option<TopologyId> = label.parse().ok();
             let prefix = topology.map_or_else(|| label.clone(), short_id);
-            if is_own && self.is_live(topology).await? {
-                report.live.push(prefix);
+            if is_own && let Some(name) = self.live_name(topology).await? {
+                report.live.push(name);
                 continue;
             }
             let running = observed.containers.iter();
@@ -249,13 +251,14 @@ impl Engine {
         reaped.left = self.left_of(instance, &reaped.found).await;
     }
 
-    async fn is_live(&self, topology: Option<TopologyId>) -> Result<bool, EngineError> {
+    /// Returns the name of a topology that is stored and not torn down.
+    async fn live_name(&self, topology: Option<TopologyId>) -> Result<Option<String>, EngineError> {
         let Some(topology) = topology else {
-            return Ok(false);
+            return Ok(None);
         };
         match self.repo.get(topology).await {
-            Ok(row) => Ok(row.status != Status::TornDown),
-            Err(RepoError::NotFound { .. }) => Ok(false),
+            Ok(row) => Ok((row.status != Status::TornDown).then(|| row.name.to_string())),
+            Err(RepoError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

@@ -108,6 +108,7 @@ impl Session<'_> {
         } else {
             EngineError::TeardownIncomplete {
                 id: self.id,
+                name: row.name,
                 failures,
                 leftovers,
             }

@@ -77,7 +77,8 @@ impl Session<'_> {
     /// Records the result of a failed operation. If that fails too, it is only logged: the caller returns the first error.
     pub(in crate::engine) async fn record(&self, row: &TopologyRow, to: Status, reason: String) {
         if let Err(error) = self.become_status(row, to, None, Some(reason.clone())).await {
-            tracing::error!(id = %self.id, status = %to, reason, error = error.with_causes(), "the status could not be recorded");
+            let maze = row.name.as_str();
+            tracing::error!(maze, status = %to, reason, error = error.with_causes(), "the status could not be recorded");
         }
     }
 

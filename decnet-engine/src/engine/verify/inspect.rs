@@ -51,6 +51,9 @@ pub struct InterfaceState {
     pub expected: Option<Ipv4Addr>,
     /// The actual address; none if the decky is not on the LAN.
     pub found: Option<Ipv4Addr>,
+    /// The name of the interface inside the decky, such as `eth0`; none if it is not known, for example because the runtime is on
+    /// another machine.
+    pub name: Option<String>,
 }
 
 /// The state of one service of a decky.
@@ -134,8 +137,10 @@ fn interfaces(id: TopologyId, topology: &Topology, decky: &Decky, base: &Observe
     let mut others = base.networks.clone();
     let own = decky.attachments().iter().filter_map(|attachment| {
         let lan = topology.lan(attachment.lan)?;
-        let found = others.remove(&naming::network(id, lan));
+        let network = naming::network(id, lan);
+        let found = others.remove(&network);
         Some(InterfaceState {
+            name: base.interfaces.get(&network).cloned(),
             network: lan.name().to_string(),
             expected: Some(attachment.ip),
             // The decky is on the network even if Docker does not report the address.
@@ -144,6 +149,7 @@ fn interfaces(id: TopologyId, topology: &Topology, decky: &Decky, base: &Observe
     });
     let mut interfaces: Vec<_> = own.collect();
     interfaces.extend(others.into_iter().map(|(network, ip)| InterfaceState {
+        name: base.interfaces.get(&network).cloned(),
         network: network.to_string(),
         expected: None,
         found: Some(ip.unwrap_or(Ipv4Addr::UNSPECIFIED)),

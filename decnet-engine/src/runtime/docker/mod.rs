@@ -13,6 +13,7 @@ mod host;
 mod images;
 #[cfg(target_os = "linux")]
 mod inside;
+mod interfaces;
 mod labels;
 mod lazy;
 mod logs;

@@ -1,0 +1,194 @@
+//! Completion in a shell: the names of mazes, of their deckies and LANs, of services, and files.
+//!
+//! The script of a shell runs this program for each completion. It must not create a database, print anything else, or be slow.
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use clap::{Arg, ArgMatches, Command, builder::StyledStr};
+use clap_complete::{
+    ArgValueCandidates, ArgValueCompleter, CompleteEnv, CompletionCandidate, PathCompleter, Shell,
+    engine::ValueCompleter as _, env::Shells,
+};
+use decnet_topology::{
+    Catalog, Lan, SqliteOptions, SqliteRepo, Status, Topology, TopologyFilter, TopologyStore as _, find_topology,
+};
+
+use super::grammar;
+use crate::store;
+
+/// The variable that the script of a shell sets.
+const VARIABLE: &str = "DECNET_COMPLETE";
+
+/// How long a completion may take. Then it has no candidates.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long to wait for another process that holds the database.
+const DATABASE_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// Answers the script of a shell, and returns whether there was one.
+pub(crate) fn answered() -> bool {
+    let folder = std::env::current_dir().ok();
+    let complete = CompleteEnv::with_factory(with_candidates).var(VARIABLE).bin("decnet");
+    // The user types a command: an error would disturb them.
+    complete
+        .try_complete(std::env::args_os(), folder.as_deref())
+        .unwrap_or(true)
+}
+
+/// Returns the script that a shell reads.
+pub(crate) fn script(shell: Shell) -> String {
+    let mut script = Vec::new();
+    if let Some(shell) = Shells::builtins().completer(&shell.to_string()) {
+        // Writing to memory does not fail.
+        let _ = shell.write_registration(VARIABLE, "decnet", "decnet", "decnet", &mut script);
+    }
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+/// Adds the candidates to the arguments that name something stored.
+fn with_candidates() -> Command {
+    fn add(command: Command) -> Command {
+        command.mut_args(candidates).mut_subcommands(add)
+    }
+    add(grammar())
+}
+
+fn candidates(argument: Arg) -> Arg {
+    // Flags are offered only if there is nothing else, or if the word begins like one.
+    let is_flag = argument.get_long().is_some();
+    let argument = argument.hide(is_flag);
+    let from_maze = |of: fn(&Topology) -> Vec<String>| ArgValueCandidates::new(move || in_maze(of));
+    match argument.get_id().as_str() {
+        "topology" => argument.add(ArgValueCandidates::new(mazes)),
+        "maze" => argument.add(ArgValueCompleter::new(files_and_mazes)),
+        "decky" => argument.add(from_maze(deckies)),
+        "lan" => argument.add(from_maze(lans)),
+        "service" | "services" | "services_explicit" => argument.add(ArgValueCandidates::new(services)),
+        "names" if argument.is_positional() => argument.add(ArgValueCandidates::new(services)),
+        "archetype" => argument.add(ArgValueCandidates::new(archetypes)),
+        _ => argument,
+    }
+}
+
+fn deckies(topology: &Topology) -> Vec<String> {
+    let deckies = topology.deckies().iter();
+    deckies.map(|decky| decky.name().to_string()).collect()
+}
+
+fn lans(topology: &Topology) -> Vec<String> {
+    topology.lans().iter().map(Lan::name).map(ToString::to_string).collect()
+}
+
+fn services() -> Vec<CompletionCandidate> {
+    let catalog = Catalog::builtin();
+    let services = catalog.services();
+    services
+        .map(|service| CompletionCandidate::new(service.name.as_str()))
+        .collect()
+}
+
+fn archetypes() -> Vec<CompletionCandidate> {
+    let catalog = Catalog::builtin();
+    let archetypes = catalog.archetypes();
+    archetypes
+        .map(|archetype| CompletionCandidate::new(archetype.slug.as_str()))
+        .collect()
+}
+
+fn files_and_mazes(current: &OsStr) -> Vec<CompletionCandidate> {
+    let start = current.to_string_lossy();
+    let mut found = mazes();
+    found.retain(|candidate| candidate.get_value().to_string_lossy().starts_with(&*start));
+    found.extend(PathCompleter::file().stdio().complete(current));
+    found
+}
+
+/// Lists the stored mazes with their statuses, those that are not torn down first.
+fn mazes() -> Vec<CompletionCandidate> {
+    let rows = read(|repo, _| async move { Some(repo.list(&TopologyFilter::default()).await.ok()?.rows) });
+    let (gone, live): (Vec<_>, Vec<_>) = rows
+        .unwrap_or_default()
+        .into_iter()
+        .partition(|row| row.status == Status::TornDown);
+    let mut names = Vec::new();
+    for row in live.into_iter().chain(gone) {
+        let name = row.name.to_string();
+        if !names.iter().any(|(known, _)| *known == name) {
+            names.push((name, row.status));
+        }
+    }
+    let candidates = names.into_iter().enumerate().map(|(order, (name, status))| {
+        CompletionCandidate::new(name)
+            .help(Some(StyledStr::from(status.to_string())))
+            .display_order(Some(order))
+    });
+    candidates.collect()
+}
+
+/// Lists parts of the maze that the command line names.
+fn in_maze(of: fn(&Topology) -> Vec<String>) -> Vec<CompletionCandidate> {
+    let topology = read(|repo, maze| async move {
+        let row = find_topology(&repo, &maze?).await.ok()?;
+        Some(repo.load(row.id).await.ok()?.topology)
+    });
+    let names = topology.map(|topology| of(&topology)).unwrap_or_default();
+    names.into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// Reads the database of the command line, if it exists, within the timeout. The reader also gets the maze of the command line.
+fn read<T, F>(reader: impl FnOnce(SqliteRepo, Option<String>) -> F + Send + 'static) -> Option<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Option<T>>,
+{
+    let words = Words::read();
+    let path = words.database()?;
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || {
+        let read = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
+            let repo = SqliteOptions::default().timeout(DATABASE_TIMEOUT).open(path).ok()?;
+            runtime.block_on(reader(repo, words.maze()))
+        };
+        // The receiver may have given up.
+        let _ = send.send(read());
+    });
+    receive.recv_timeout(TIMEOUT).ok()?
+}
+
+/// The words of the command line before the one to complete.
+struct Words(ArgMatches);
+
+impl Words {
+    fn read() -> Self {
+        let words = std::env::args_os().skip_while(|word| word != "--").skip(1);
+        let mut words: Vec<OsString> = words.collect();
+        let index = std::env::var("_CLAP_COMPLETE_INDEX").ok();
+        let index = index.and_then(|index| index.parse().ok());
+        words.truncate(index.unwrap_or(words.len().saturating_sub(1)));
+        let grammar = grammar().ignore_errors(true);
+        Self(grammar.get_matches_from(words))
+    }
+
+    fn database(&self) -> Option<PathBuf> {
+        let command = self.0.subcommand().map(|(_, matches)| matches);
+        let given = command.into_iter().chain([&self.0]);
+        let given = given.filter_map(|matches| matches.try_get_one::<PathBuf>("db").ok()?.cloned());
+        let path = store::path_or_default(given.into_iter().next()).ok()?;
+        // A missing database is not created.
+        Path::is_file(&path).then_some(path)
+    }
+
+    fn maze(&self) -> Option<String> {
+        let (_, matches) = self.0.subcommand()?;
+        let id = ["topology", "maze"].into_iter();
+        id.filter_map(|id| matches.try_get_one::<String>(id).ok()?.cloned())
+            .next()
+    }
+}
