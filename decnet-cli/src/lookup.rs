@@ -1,12 +1,12 @@
 //! Finds a maze: a stored one, or a file.
 
-use decnet_topology::{FindError, Header, Repo, StoredTopology, Topology, TopologyId, TopologyRow, find_topology};
+use decnet_topology::{FindError, Header, Repo, StoredTopology, Topology, TopologyId, TopologyRow};
 
 use crate::{command_error::CommandError, context::Context, input, store};
 
 /// Finds a stored maze by its id, its name, or the start of its id.
 pub(crate) async fn find(repo: &dyn Repo, text: &str) -> Result<TopologyRow, CommandError> {
-    Ok(find_topology(repo, text).await?)
+    Ok(repo.find(text).await?)
 }
 
 /// Finds the stored maze that a command is limited to, if it is limited to one.

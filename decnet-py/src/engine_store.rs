@@ -1,6 +1,6 @@
 //! Engines: the operations on the store, which need Docker only to avoid its subnets, and the mutations.
 
-use std::{pin::pin, time::Duration};
+use std::time::{Duration, Instant};
 
 use decnet_engine::{
     ApplyOptions, CreateOptions, EngineError, Submitted,
@@ -18,23 +18,12 @@ use crate::{
     generate,
     model::Topology,
     mutation::Mutation,
-    operation::{Answer, Stop, pause},
+    operation::{Answer, Stop},
     queue::{mutation_id, wanted},
     repo::version,
     rows,
     workbench::Workbench,
 };
-
-/// Runs an operation, and cancels it after the timeout.
-async fn within<T>(timeout: Option<Duration>, cancel: CancellationToken, work: impl Future<Output = T>) -> T {
-    let mut work = pin!(work);
-    tokio::select! {
-        biased;
-        done = &mut work => return done,
-        () = pause(timeout) => cancel.cancel(),
-    }
-    work.await
-}
 
 /// Reads a maze in any form, and keeps the gaps of its document.
 fn draft(maze: &Bound<'_, PyAny>) -> PyResult<Draft> {
@@ -132,10 +121,8 @@ impl EngineMethods {
         let (py, id, expected) = (id.py(), rows::topology_id(id)?, version(expected)?);
         let (new, timeout) = (wanted(mutation, actor)?, argument::timeout(timeout)?);
         if wait {
-            let work = move |_, engine: decnet_engine::Engine, cancel: CancellationToken| {
-                within(timeout, cancel.clone(), async move {
-                    engine.submit_and_wait(id, new, expected, &cancel).await
-                })
+            let work = move |_, engine: decnet_engine::Engine, cancel: CancellationToken| async move {
+                engine.submit_and_wait(id, new, expected, timeout, &cancel).await
             };
             return self.operate(py, progress, work, submitted);
         }
@@ -157,11 +144,16 @@ impl EngineMethods {
         progress: Option<&Bound<'_, PyAny>>,
     ) -> Answer {
         let (py, id, timeout) = (mutation.py(), mutation_id(mutation)?, argument::timeout(timeout)?);
-        let work = move |bench: Workbench, engine: decnet_engine::Engine, cancel: CancellationToken| {
-            within(timeout, cancel.clone(), async move {
-                bench.connect(&cancel).await?;
-                engine.wait_for(id, &cancel).await
-            })
+        let work = move |bench: Workbench, engine: decnet_engine::Engine, cancel: CancellationToken| async move {
+            let begun = Instant::now();
+            let within = timeout.unwrap_or(Duration::MAX);
+            match tokio::time::timeout(within, bench.connect(&cancel)).await {
+                Ok(connected) => connected?,
+                // The wait then only reads the row.
+                Err(_) => cancel.cancel(),
+            }
+            let rest = timeout.map(|limit| limit.saturating_sub(begun.elapsed()));
+            engine.wait_for(id, rest, &cancel).await
         };
         self.operate(py, progress, work, convert::document_of)
     }
