@@ -117,6 +117,11 @@ impl TopologyConfig {
         self.lan_prefix
     }
 
+    /// Returns whether services are chosen at random if none are named.
+    pub fn randomize_services(&self) -> bool {
+        self.randomize_services
+    }
+
     /// Returns the services that every decky runs; none if they are chosen at random.
     pub fn services_explicit(&self) -> Option<&[ServiceName]> {
         self.services_explicit.as_deref()
