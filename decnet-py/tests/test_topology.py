@@ -8,6 +8,7 @@ import ipaddress
 import json
 import pickle
 import pydoc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -179,11 +180,12 @@ def test_all_faults_of_a_config_are_reported_together() -> None:
 
 
 def test_the_fields_of_a_config_are_keywords_with_the_defaults_of_the_core(engine: decnet.Engine) -> None:
-    required = {"name": "corp", "depth": 1, "branching_factor": 1}
+    required = {"name", "depth", "branching_factor"}
     config = decnet.TopologyConfig(name="corp", depth=1, branching_factor=1)
     # The usual choices are not stored.
-    fields = {"services_explicit": None, "services": "random", "naming": "numbered", **config.to_dict()}
-    for call in (decnet.TopologyConfig, decnet.generate, engine.generate, decnet.aio.Engine.generate):
+    fields: dict[str, object] = {"services_explicit": None, "services": "random", "naming": "numbered", **config.to_dict()}
+    calls: list[Callable[..., object]] = [decnet.TopologyConfig, decnet.generate, engine.generate]
+    for call in (*calls, decnet.aio.Engine.generate):
         parameters = inspect.signature(call).parameters
         assert set(parameters) - {"self", "config", "reserved", "catalog"} == set(fields), call
         for name, value in fields.items():
