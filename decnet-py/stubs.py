@@ -18,6 +18,7 @@ from typing import Any
 PACKAGE = Path(__file__).parent / "python/decnet"
 STUB = PACKAGE / "_decnet.pyi"
 MODULES = {
+    "._asyncio": {"Opening"},
     "collections.abc": {"Coroutine", "Iterable", "Iterator"},
     "os": {"PathLike"},
     "typing": {"Any", "ClassVar", "Final", "Literal", "final"},

@@ -36,7 +36,7 @@ pub fn drawn(lans: u32) -> (TopologyConfig, Topology) {
         let config = TopologyConfig::builder("bench", depth, 3)
             .deckies_per_lan(2, 2)
             .cross_edge_probability(0.1)
-            .base("10.0.0.0/8")
+            .subnet_base_prefix("10.0.0.0/8")
             .lan_prefix(26)
             .seed(seed)
             .build()

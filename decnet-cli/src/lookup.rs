@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use decnet_engine::Engine;
-use decnet_topology::{FindError, Repo, StoredTopology, Topology, TopologyId, TopologyRow, find_topology};
+use decnet_topology::{FindError, Repo, StoredTopology, Topology, TopologyId, TopologyRow};
 
 use crate::{
     command_error::CommandError,
@@ -15,7 +15,7 @@ use crate::{
 
 /// Finds a stored maze by its id, its name, or the start of its id.
 pub(crate) async fn find(repo: &dyn Repo, text: &str) -> Result<TopologyRow, CommandError> {
-    match find_topology(repo, text).await {
+    match repo.find(text).await {
         Err(FindError::NotFound { .. }) if Path::new(text).is_file() => {
             let source = input::Source::new(text.as_ref());
             let name = source.maze_file().ok().map(|file| file.draft.header.name);

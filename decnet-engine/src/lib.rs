@@ -15,8 +15,7 @@
 //! use std::sync::Arc;
 //!
 //! use decnet_engine::{CancellationToken, DeployOptions, Engine, EngineOptions, Operation, simulated::Simulated};
-//! use decnet_topology::{Catalog, MemoryRepo, NewTopology, Status, Topology, TopologyStore};
-//! use jiff::Timestamp;
+//! use decnet_topology::{Catalog, MemoryRepo, NewTopology, Status, Timestamp, Topology, TopologyStore};
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! let repo = Arc::new(MemoryRepo::new());

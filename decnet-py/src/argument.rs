@@ -1,6 +1,7 @@
 //! Arguments. An argument of the wrong type is a `TypeError`.
 
 use std::{
+    convert::Infallible,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -38,6 +39,27 @@ impl FromPyObject<'_, '_> for Text {
     }
 }
 
+/// An argument that may be absent. None is different from an absent argument.
+pub(crate) struct Given<'py>(Option<Bound<'py, PyAny>>);
+
+impl<'py> Given<'py> {
+    /// The default of an argument.
+    pub(crate) const ABSENT: Self = Self(None);
+
+    /// Returns the object, if it was given.
+    pub(crate) fn take(self) -> Option<Bound<'py, PyAny>> {
+        self.0
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for Given<'py> {
+    type Error = Infallible;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> Result<Self, Infallible> {
+        Ok(Self(Some(object.to_owned())))
+    }
+}
+
 /// The path of a file: a text or a path object.
 pub(crate) struct FilePath(PathBuf);
 
@@ -68,8 +90,8 @@ impl FromPyObject<'_, '_> for FilePath {
 pub(crate) fn read_file(path: &Path) -> PyResult<Vec<u8>> {
     let read = std::fs::read(path);
     read.map_err(|error| {
-        let raised = tree::DecnetError::new_err(format!("{}: {error}", path.display()));
-        Python::attach(|py| tree::coded(py, raised, "io"))
+        let message = format!("{}: {error}", path.display());
+        Python::attach(|py| tree::of_file(py, &error, path, message))
     })
 }
 

@@ -5,10 +5,80 @@ use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
 use serde_json::Value;
 
 use crate::{
+    argument::Given,
     catalog::Catalog,
     convert::{self, Typed},
     errors::{self, Raise as _},
 };
+
+/// Calls a macro with the context, and the fields of a config with their types: the required ones, and those with defaults. The
+/// seed is not among them.
+macro_rules! config_fields {
+    ($macro:ident $context:tt) => {
+        $macro! {
+            $context
+            {name: "str", depth: "int", branching_factor: "int"}
+            {
+                mode: "Mode",
+                deckies_per_lan_min: "int",
+                deckies_per_lan_max: "int",
+                bridge_forward_probability: "float",
+                cross_edge_probability: "float",
+                subnet_base_prefix: "str",
+                lan_prefix: "int",
+                randomize_services: "bool",
+                services_explicit: "list[str] | tuple[str, ...] | None",
+                dmz_gateway: "bool",
+                services: "ServiceChoice",
+                naming: "Naming"
+            }
+        }
+    };
+}
+pub(crate) use config_fields;
+
+/// Writes the constructor.
+macro_rules! constructor {
+    ({} {$($required:ident: $kind:tt),*} {$($field:ident: $hint:tt),*}) => {
+        #[pymethods]
+        impl TopologyConfig {
+            /// Reads a config from its fields; all faults are reported at once.
+            #[new]
+            #[pyo3(
+                signature = (*, $($required: $kind,)* $($field: $hint = Given::ABSENT,)* seed: "int | None" = Given::ABSENT, catalog = None),
+                text_signature = "(*, name, depth, branching_factor, mode='unihost', deckies_per_lan_min=1, deckies_per_lan_max=3, bridge_forward_probability=1.0, cross_edge_probability=0.0, subnet_base_prefix='172.16.0.0/12', lan_prefix=24, randomize_services=True, services_explicit=None, dmz_gateway=False, services='random', naming='numbered', seed=None, catalog=None)"
+            )]
+            #[expect(clippy::too_many_arguments, reason = "Python passes them by name")]
+            fn new(
+                py: Python<'_>,
+                $($required: Given<'_>,)*
+                $($field: Given<'_>,)*
+                seed: Given<'_>,
+                catalog: Option<&Bound<'_, Catalog>>,
+            ) -> PyResult<Self> {
+                let given = [$((stringify!($required), $required),)* $((stringify!($field), $field),)* ("seed", seed)];
+                let fields = fields(py, given)?.unwrap_or_else(|| PyDict::new(py));
+                read(fields.as_any(), &Catalog::or_builtin(catalog.map(Bound::get)))
+            }
+        }
+    };
+}
+
+config_fields!(constructor {});
+
+/// Returns the fields that were given; none if there are none.
+pub(crate) fn fields<'py, const N: usize>(
+    py: Python<'py>,
+    given: [(&str, Given<'py>); N],
+) -> PyResult<Option<Bound<'py, PyDict>>> {
+    let fields = PyDict::new(py);
+    for (name, given) in given {
+        if let Some(object) = given.take() {
+            fields.set_item(name, object)?;
+        }
+    }
+    Ok((!fields.is_empty()).then_some(fields))
+}
 
 /// The parameters of a generated maze: checked, complete, and with the seed.
 #[pyclass(frozen, eq, module = "decnet")]
@@ -17,14 +87,6 @@ pub(crate) struct TopologyConfig(pub(crate) decnet_topology::TopologyConfig);
 
 #[pymethods]
 impl TopologyConfig {
-    /// Reads a config from its fields; all faults are reported at once.
-    #[new]
-    #[pyo3(signature = (*, catalog = None, **fields: "Any"))]
-    fn new(py: Python<'_>, catalog: Option<&Bound<'_, Catalog>>, fields: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let fields = fields.map_or_else(|| PyDict::new(py), Clone::clone);
-        read(fields.as_any(), &Catalog::or_builtin(catalog.map(Bound::get)))
-    }
-
     /// Reads a config from a dict.
     #[staticmethod]
     #[pyo3(signature = (fields: "Document", *, catalog = None))]
@@ -108,6 +170,24 @@ impl TopologyConfig {
     #[getter]
     fn lan_prefix(&self) -> u8 {
         self.0.lan_prefix()
+    }
+
+    /// Whether services are chosen at random if none are named.
+    #[getter]
+    fn randomize_services(&self) -> bool {
+        self.0.randomize_services()
+    }
+
+    /// How the services of deckies are chosen if none are named.
+    #[getter]
+    fn services(&self, py: Python<'_>) -> PyResult<Typed<convert::ServiceChoice>> {
+        Typed::new(py, &self.0.services())
+    }
+
+    /// How deckies are named.
+    #[getter]
+    fn naming(&self, py: Python<'_>) -> PyResult<Typed<convert::Naming>> {
+        Typed::new(py, &self.0.naming())
     }
 
     /// The services that every decky runs; none if they are chosen at random.

@@ -240,18 +240,24 @@ const fn named(name: &'static str) -> PyStaticExpr {
 
 hints! {
     ComingLogItem = type_hint_subscript!(named("Coroutine"), named("Any"), named("Any"), named("LogItem"));
+    Causes = type_hint_subscript!(named("list"), named("Cause"));
     ComingEvent = type_hint_subscript!(named("Coroutine"), named("Any"), named("Any"), named("Event"));
     Documents = type_hint_subscript!(named("dict"), named("str"), named("Document"));
     DeploySettings = named("DeploySettings");
     Document = named("Document");
     Event = named("Event");
     Findings = type_hint_subscript!(named("Iterator"), named("Finding"));
+    InsideOnlys = type_hint_subscript!(named("list"), named("InsideOnly"));
     Intent = named("Intent");
     LogEntry = named("LogEntry");
     Mode = named("Mode");
+    Naming = named("Naming");
     NextLogItem = named("LogItem");
+    ReachDeviations = type_hint_subscript!(named("list"), named("ReachDeviation"));
     ReapReport = named("ReapReport");
+    ServiceChoice = named("ServiceChoice");
     Severity = named("Severity");
+    SkippedPaths = type_hint_subscript!(named("list"), named("SkippedPath"));
     Snapshot = type_hint_subscript!(named("list"), named("TopologyNow"));
     Status = named("Status");
     StoreResult = named("StoreResult");

@@ -14,6 +14,7 @@ use crate::{
     prepared::{self, Ready},
     rows,
     runtime::Native,
+    verification,
     workbench::{Slot, Workbench},
 };
 
@@ -143,8 +144,19 @@ impl EngineMethods {
         Ok(())
     }
 
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let kind = slf.get_type().name()?;
+        let Ok(slot) = slf.get().slot.get() else {
+            return Ok(format!("<{kind} of another process>"));
+        };
+        Ok(slot.workbench().map_or_else(
+            |_| format!("<{kind}, closed>"),
+            |bench| format!("<{kind} on {}>", bench.place),
+        ))
+    }
+
     /// Asks the daemon for its version and settings.
-    #[pyo3(signature = () -> "Answer[Document]")]
+    #[pyo3(signature = () -> "Answer[RuntimeInfo]")]
     fn info(&self, py: Python<'_>) -> Answer {
         let work = |engine: decnet_engine::Engine| async move { Ok(engine.runtime().info().await?) };
         self.run(py, Stop::Drop, work, convert::document_of)
@@ -236,7 +248,7 @@ impl EngineMethods {
     fn verify(&self, id: &Bound<'_, PyAny>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
         let work = move |engine: decnet_engine::Engine, cancel| async move { engine.verify(id, &cancel).await };
-        self.change(py, progress, work, convert::document_of)
+        self.change(py, progress, work, verification::report)
     }
 
     /// Returns the state of each decky.

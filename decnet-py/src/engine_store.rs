@@ -1,40 +1,31 @@
 //! Engines: the operations on the store, which need Docker only to avoid its subnets, and the mutations.
 
-use std::{pin::pin, time::Duration};
+use std::time::{Duration, Instant};
 
 use decnet_engine::{
     ApplyOptions, CreateOptions, EngineError, Submitted,
     doctor::{check_hosts, check_runtime, check_statuses},
 };
 use decnet_topology::{Draft, Header, TopologyName};
-use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict};
+use pyo3::{exceptions::PyTypeError, prelude::*};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    argument, convert,
+    argument::{self, Given},
+    config::{config_fields, fields},
+    convert,
     document::UnparsedDocument,
     engine::EngineMethods,
     errors::Raise as _,
     generate,
     model::Topology,
     mutation::Mutation,
-    operation::{Answer, Stop, pause},
+    operation::{Answer, Operation, Stop},
     queue::{mutation_id, wanted},
     repo::version,
     rows,
     workbench::Workbench,
 };
-
-/// Runs an operation, and cancels it after the timeout.
-async fn within<T>(timeout: Option<Duration>, cancel: CancellationToken, work: impl Future<Output = T>) -> T {
-    let mut work = pin!(work);
-    tokio::select! {
-        biased;
-        done = &mut work => return done,
-        () = pause(timeout) => cancel.cancel(),
-    }
-    work.await
-}
 
 /// Reads a maze in any form, and keeps the gaps of its document.
 fn draft(maze: &Bound<'_, PyAny>) -> PyResult<Draft> {
@@ -55,6 +46,39 @@ fn submitted(py: Python<'_>, submitted: Submitted) -> Answer {
     }
 }
 
+/// Writes the method.
+macro_rules! generate {
+    ({} {$($required:ident: $kind:tt),*} {$($field:ident: $hint:tt),*}) => {
+        #[pymethods]
+        impl EngineMethods {
+            /// Generates a topology from a config, or from config fields, and stores it.
+            ///
+            /// It avoids the subnets that `taken_subnets` lists. The arguments are those of the function `generate`, which stores nothing.
+            #[pyo3(
+                signature = (config: "TopologyConfig | Document | None" = None, *, $($required: $kind = Given::ABSENT,)* $($field: $hint = Given::ABSENT,)* seed: "int | None" = None) -> "Answer[StoreOutcome]",
+                text_signature = "($self, config=None, *, name=..., depth=..., branching_factor=..., mode='unihost', deckies_per_lan_min=1, deckies_per_lan_max=3, bridge_forward_probability=1.0, cross_edge_probability=0.0, subnet_base_prefix='172.16.0.0/12', lan_prefix=24, randomize_services=True, services_explicit=None, dmz_gateway=False, services='random', naming='numbered', seed=None)"
+            )]
+            #[expect(clippy::too_many_arguments, reason = "Python passes them by name")]
+            fn generate(
+                &self,
+                py: Python<'_>,
+                config: Option<&Bound<'_, PyAny>>,
+                $($required: Given<'_>,)*
+                $($field: Given<'_>,)*
+                seed: Option<&Bound<'_, PyAny>>,
+            ) -> Answer {
+                let given = [$((stringify!($required), $required),)* $((stringify!($field), $field),)*];
+                let fields = fields(py, given)?;
+                let config = generate::config(py, config, seed, fields.as_ref(), &self.workbench()?.options.catalog)?;
+                let work = move |engine: decnet_engine::Engine| async move { engine.generate(&config).await };
+                self.run(py, Stop::Never, work, rows::outcome)
+            }
+        }
+    };
+}
+
+config_fields!(generate {});
+
 #[pymethods]
 impl EngineMethods {
     /// Stores an empty topology: a DMZ without deckies. Its subnet is free by default.
@@ -67,22 +91,6 @@ impl EngineMethods {
             options = options.subnet(convert::subnet(subnet, "a subnet")?);
         }
         let work = move |engine: decnet_engine::Engine| async move { engine.create(name, options).await };
-        self.run(py, Stop::Never, work, rows::outcome)
-    }
-
-    /// Generates a topology from a config, or from config fields, and stores it.
-    ///
-    /// It avoids the subnets that `taken_subnets` lists. The function `generate` stores nothing.
-    #[pyo3(signature = (config: "TopologyConfig | Document | None" = None, *, seed: "int | None" = None, **fields: "Any") -> "Answer[StoreOutcome]")]
-    fn generate(
-        &self,
-        py: Python<'_>,
-        config: Option<&Bound<'_, PyAny>>,
-        seed: Option<&Bound<'_, PyAny>>,
-        fields: Option<&Bound<'_, PyDict>>,
-    ) -> Answer {
-        let config = generate::config(py, config, seed, fields, &self.workbench()?.options.catalog)?;
-        let work = move |engine: decnet_engine::Engine| async move { engine.generate(&config).await };
         self.run(py, Stop::Never, work, rows::outcome)
     }
 
@@ -100,6 +108,16 @@ impl EngineMethods {
         let work =
             move |engine: decnet_engine::Engine| async move { engine.apply(&draft, ApplyOptions::default()).await };
         self.run(py, Stop::Never, work, rows::outcome)
+    }
+
+    /// Returns the row of a stored topology by its name, its id, or the start of its id, as `Repo.find` does.
+    #[pyo3(signature = (name: "str") -> "Answer[TopologyRow]")]
+    fn find(&self, name: &Bound<'_, PyAny>) -> Answer {
+        let (py, text) = (name.py(), convert::text(name, "the name of a topology")?);
+        let bench = self.workbench()?;
+        let work = move |_| async move { bench.engine().find(&text).await };
+        self.waiter()
+            .wait(py, Operation::new(Stop::Drop, work, rows::row), None)
     }
 
     /// Deletes a topology with all its records, and returns its last row.
@@ -132,10 +150,8 @@ impl EngineMethods {
         let (py, id, expected) = (id.py(), rows::topology_id(id)?, version(expected)?);
         let (new, timeout) = (wanted(mutation, actor)?, argument::timeout(timeout)?);
         if wait {
-            let work = move |_, engine: decnet_engine::Engine, cancel: CancellationToken| {
-                within(timeout, cancel.clone(), async move {
-                    engine.submit_and_wait(id, new, expected, &cancel).await
-                })
+            let work = move |_, engine: decnet_engine::Engine, cancel: CancellationToken| async move {
+                engine.submit_and_wait(id, new, expected, timeout, &cancel).await
             };
             return self.operate(py, progress, work, submitted);
         }
@@ -157,11 +173,16 @@ impl EngineMethods {
         progress: Option<&Bound<'_, PyAny>>,
     ) -> Answer {
         let (py, id, timeout) = (mutation.py(), mutation_id(mutation)?, argument::timeout(timeout)?);
-        let work = move |bench: Workbench, engine: decnet_engine::Engine, cancel: CancellationToken| {
-            within(timeout, cancel.clone(), async move {
-                bench.connect(&cancel).await?;
-                engine.wait_for(id, &cancel).await
-            })
+        let work = move |bench: Workbench, engine: decnet_engine::Engine, cancel: CancellationToken| async move {
+            let begun = Instant::now();
+            let within = timeout.unwrap_or(Duration::MAX);
+            match tokio::time::timeout(within, bench.connect(&cancel)).await {
+                Ok(connected) => connected?,
+                // The wait then only reads the row.
+                Err(_) => cancel.cancel(),
+            }
+            let rest = timeout.map(|limit| limit.saturating_sub(begun.elapsed()));
+            engine.wait_for(id, rest, &cancel).await
         };
         self.operate(py, progress, work, convert::document_of)
     }

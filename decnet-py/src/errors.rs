@@ -20,7 +20,7 @@ pub(crate) trait Raise {
 }
 
 /// Formats an error with its causes.
-fn with_causes(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
     let causes = successors(Some(error as &dyn Error), |error| (*error).source());
     let mut words: Vec<String> = causes.map(ToString::to_string).collect();
     // An error that repeats its cause's text is shown once.
@@ -29,7 +29,7 @@ fn with_causes(error: &(dyn Error + 'static)) -> String {
 }
 
 /// Sets the code and the attributes of an exception. If setting one fails, that failure is raised.
-fn with<const N: usize>(
+pub(crate) fn with<const N: usize>(
     py: Python<'_>,
     error: PyErr,
     code: &str,
@@ -190,10 +190,26 @@ impl Raise for RepoError {
                 let attributes = [("lease", convert::to_python(py, lease))];
                 with(py, tree::Busy::new_err(message), code, attributes)
             }
+            Self::NotFound { .. } | Self::MutationNotFound { .. } => {
+                with(py, tree::NotFound::new_err(message), code, [])
+            }
+            Self::FolderMissing { folder } => {
+                let raised = tree::RepoFileNotFound::new_err((NO_SUCH_FILE, message, folder.as_os_str().to_owned()));
+                with(py, raised, code, [])
+            }
+            Self::ReadOnly => {
+                let raised = tree::RepoPermissionDenied::new_err((NOT_PERMITTED, message));
+                with(py, raised, code, [])
+            }
             _ => with(py, tree::RepoError::new_err(message), code, []),
         }
     }
 }
+
+/// `ENOENT` of Linux.
+const NO_SUCH_FILE: i32 = 2;
+/// `EACCES` of Linux.
+const NOT_PERMITTED: i32 = 13;
 
 impl Raise for RuntimeError {
     fn raise(&self, py: Python<'_>) -> PyErr {
@@ -235,6 +251,9 @@ impl Raise for MutedError {
 
 impl Raise for LogCursorError {
     fn raise(&self, py: Python<'_>) -> PyErr {
+        if let Self::Io { path, source } = self {
+            return tree::of_file(py, source, path, with_causes(self));
+        }
         with(py, tree::DecnetError::new_err(with_causes(self)), self.code(), [])
     }
 }
@@ -243,6 +262,7 @@ impl Raise for LogTargetError {
     fn raise(&self, py: Python<'_>) -> PyErr {
         match self {
             Self::Store(error) => error.raise(py),
+            Self::Io { path, source } => tree::of_file(py, source, path, with_causes(self)),
             _ => with(py, tree::DecnetError::new_err(with_causes(self)), self.code(), []),
         }
     }
@@ -288,6 +308,7 @@ impl Raise for EngineError {
             Self::NoDecoy => with(py, tree::NoDecoy::new_err(message), code, []),
             Self::InvalidName { .. } => with(py, tree::InvalidName::new_err(message), code, []),
             Self::Desired(_) => with(py, tree::UnknownService::new_err(message), code, []),
+            Self::TimedOut { .. } => with(py, tree::TimedOut::new_err(message), code, []),
             Self::Plan(_) => with(py, tree::NeedsForce::new_err(message), code, []),
             Self::PlanChanged { .. } => with(py, tree::PlanChanged::new_err(message), code, []),
             Self::QueueNotEmpty { .. } => with(py, tree::QueueNotEmpty::new_err(message), code, []),

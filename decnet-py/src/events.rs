@@ -2,7 +2,7 @@
 
 use decnet_engine::{Feed, FeedItem, Received, TopologyNow};
 use decnet_topology::{RepoError, TopologyId};
-use pyo3::{exceptions::PyStopAsyncIteration, prelude::*};
+use pyo3::{exceptions::PyStopAsyncIteration, intern, prelude::*};
 
 use crate::{
     argument, convert,
@@ -77,6 +77,17 @@ fn describe(py: Python<'_>, snapshot: Vec<TopologyNow>) -> Answer {
     });
     let topologies: Vec<_> = topologies.collect::<PyResult<_>>()?;
     Ok(topologies.into_pyobject(py)?.unbind())
+}
+
+#[pymethods]
+impl EventsMethods {
+    fn __repr__(slf: &Bound<'_, Self>, py: Python<'_>) -> PyResult<String> {
+        let snapshot = slf.getattr(intern!(py, "snapshot"))?.len()?;
+        Ok(format!(
+            "<{} after a snapshot of {snapshot} topologies>",
+            slf.get_type().name()?
+        ))
+    }
 }
 
 impl EventsMethods {

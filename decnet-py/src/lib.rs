@@ -42,4 +42,5 @@ mod runtime;
 mod simulated;
 mod tree;
 mod validate;
+mod verification;
 mod workbench;

@@ -37,6 +37,7 @@ mod _decnet {
         rows::{StoreOutcome, StoredTopology, TopologyRow},
         simulated::Simulated,
         validate::validate_document,
+        verification::VerifyReport,
     };
 
     #[pymodule_export]

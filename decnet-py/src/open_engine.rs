@@ -80,8 +80,10 @@ fn methods(
     waiter: Waiter,
 ) -> PyResult<EngineMethods> {
     let (open, bus) = (repo.repo()?, LocalBus::default());
+    let (runtime, place) = workbench::runtime(&open, &options, docker, timeout)?;
     let bench = Workbench {
-        runtime: workbench::runtime(&open, &options, docker, timeout)?,
+        runtime,
+        place,
         connected: Arc::default(),
         repo: open,
         options: options.bus(Arc::new(bus.clone())),

@@ -24,9 +24,11 @@ pub(crate) struct AioRepo;
 
 /// Opens the store in a file.
 async fn open(path: FilePath) -> Result<Arc<OpenRepo>, RepoError> {
-    let opened = tokio::task::spawn_blocking(move || SqliteRepo::open(path.take())).await;
+    let path = path.take();
+    let file = path.clone();
+    let opened = tokio::task::spawn_blocking(move || SqliteRepo::open(path)).await;
     let repo = opened.unwrap_or_else(|error| Err(RepoError::Medium { source: error.into() }))?;
-    Ok(OpenRepo::new(Arc::new(repo)))
+    Ok(OpenRepo::new(Arc::new(repo), Some(file)))
 }
 
 #[pymethods]
@@ -34,7 +36,7 @@ impl PyRepo {
     /// Opens a store in memory that lives as long as the process.
     #[staticmethod]
     fn memory(py: Python<'_>) -> PyResult<Py<Self>> {
-        Self::make(py, OpenRepo::new(Arc::new(MemoryRepo::new())))
+        Self::make(py, OpenRepo::new(Arc::new(MemoryRepo::new()), None))
     }
 
     /// Opens the store in a file, and creates the file if it is missing.
@@ -74,15 +76,22 @@ impl AioRepo {
     /// Opens a store in memory that lives as long as the process.
     #[staticmethod]
     fn memory(py: Python<'_>) -> PyResult<Py<Self>> {
-        Py::new(py, Self::make(OpenRepo::new(Arc::new(MemoryRepo::new()))))
+        Py::new(py, Self::make(OpenRepo::new(Arc::new(MemoryRepo::new()), None)))
     }
 
     /// Opens the store in a file, and creates the file if it is missing.
+    ///
+    /// `await` returns the store; `async with` also closes it.
     #[staticmethod]
-    #[pyo3(signature = (path: "str | PathLike[str]") -> "Coroutine[Any, Any, AioRepo]")]
+    #[pyo3(signature = (path: "str | PathLike[str]") -> "Opening")]
     fn open(py: Python<'_>, path: FilePath) -> Answer {
         let finish = |py: Python<'_>, opened| Ok(Py::new(py, Self::make(opened))?.into_any());
-        Waiter::EventLoop.wait(py, Operation::new(Stop::Never, |_| open(path), finish), None)
+        let opened = Waiter::EventLoop.wait(py, Operation::new(Stop::Never, |_| open(path), finish), None)?;
+        Ok(py
+            .import("decnet._asyncio")?
+            .getattr("Opening")?
+            .call1((opened,))?
+            .unbind())
     }
 
     #[pyo3(signature = () -> "Coroutine[Any, Any, AioRepo]")]

@@ -161,6 +161,11 @@ impl ReapMethods {
         let work = |prepared: decnet_engine::PreparedReap, cancel| async move { prepared.execute(&cancel).await };
         self.0.get()?.execute(py, progress, work, convert::document_of)
     }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let (kind, report) = (slf.get_type().name()?, slf.get().0.get()?.prepared.report());
+        Ok(format!("<{kind}: remains of {} topologies>", report.orphans.len()))
+    }
 }
 
 /// Reads deploy settings.

@@ -2,17 +2,19 @@
 
 use std::{
     fmt::Debug,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use decnet_topology::{
-    Edit, Intent, Mode, NewMutation, NewTopology, Repo, RepoError, Status, StatusChange, TopologyFilter, Version,
+    Edit, Intent, Mode, NewMutation, NewTopology, Repo, Status, StatusChange, TopologyFilter, Version,
 };
 use pyo3::{exceptions::PyTypeError, prelude::*};
 
 use crate::{
     argument::{Text, count},
-    convert, errors,
+    convert,
+    errors::{self, Raise},
     model::Topology,
     mutation::Mutation,
     operation::{Answer, Operation, Stop, Waiter},
@@ -30,14 +32,17 @@ pub(crate) trait CloseWithRepo: Send + Sync + Debug {
 /// A store, until it is closed.
 #[derive(Debug)]
 pub(crate) struct OpenRepo {
+    /// Its file; none if it is in memory.
+    file: Option<PathBuf>,
     repo: Mutex<Option<Arc<dyn Repo>>>,
     dependants: Mutex<Vec<Weak<dyn CloseWithRepo>>>,
 }
 
 impl OpenRepo {
-    /// Wraps a store.
-    pub(crate) fn new(repo: Arc<dyn Repo>) -> Arc<Self> {
+    /// Wraps a store, in a file or in memory.
+    pub(crate) fn new(repo: Arc<dyn Repo>, file: Option<PathBuf>) -> Arc<Self> {
         Arc::new(Self {
+            file,
             repo: Mutex::new(Some(repo)),
             dependants: Mutex::default(),
         })
@@ -81,7 +86,7 @@ impl RepoMethods {
     }
 
     /// Runs an operation on the store.
-    pub(crate) fn answer<T, F>(
+    pub(crate) fn answer<T, E, F>(
         &self,
         py: Python<'_>,
         work: impl FnOnce(Arc<dyn Repo>) -> F + Send + 'static,
@@ -89,7 +94,8 @@ impl RepoMethods {
     ) -> Answer
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, RepoError>> + Send + 'static,
+        E: Raise + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
     {
         let repo = self.repo()?;
         self.waiter
@@ -151,6 +157,19 @@ impl RepoMethods {
         Ok(repo.is_none())
     }
 
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let kind = slf.get_type().name()?;
+        let Ok(open) = slf.get().open.get() else {
+            return Ok(format!("<{kind} of another process>"));
+        };
+        let place = open.file.as_ref().map_or_else(
+            || "in memory".into(),
+            |file| format!("{:?}", file.display().to_string()),
+        );
+        let closed = if slf.get().is_closed()? { ", closed" } else { "" };
+        Ok(format!("<{kind} {place}{closed}>"))
+    }
+
     /// Returns the id of the store, which labels all its resources on Docker.
     #[pyo3(signature = () -> "Answer[str]")]
     fn instance(&self, py: Python<'_>) -> Answer {
@@ -190,6 +209,16 @@ impl RepoMethods {
     fn get(&self, id: &Bound<'_, PyAny>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
         self.answer(py, move |repo| async move { repo.get(id).await }, rows::row)
+    }
+
+    /// Returns the row of a topology by its name, its id, or the start of its id.
+    ///
+    /// A torn-down topology is found by name only if no other has the name; the newest wins. An unknown text raises `NotFound`, and the
+    /// start of several ids raises `Ambiguous`.
+    #[pyo3(signature = (name: "str") -> "Answer[TopologyRow]")]
+    fn find(&self, name: &Bound<'_, PyAny>) -> Answer {
+        let (py, text) = (name.py(), convert::text(name, "the name of a topology")?);
+        self.answer(py, move |repo| async move { repo.find(&text).await }, rows::row)
     }
 
     /// Returns a topology and its row as a consistent snapshot.

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use decnet_topology::TopologyId;
+use decnet_topology::{FindError, TopologyId};
 use jiff::Timestamp;
-use pyo3::prelude::*;
+use pyo3::{IntoPyObjectExt as _, prelude::*};
 use serde_json::{Value, json};
 
 use crate::{
     config::TopologyConfig,
     convert::{self, Typed},
+    errors::{self, Raise},
     finding::{self, Finding},
     model::Topology,
+    tree,
 };
 
 /// The data that the store keeps for a topology in addition to the maze.
@@ -190,5 +192,23 @@ pub(crate) fn topology_id(object: &Bound<'_, PyAny>) -> PyResult<TopologyId> {
     match object.cast::<TopologyRow>() {
         Ok(row) => Ok(row.get().0.id),
         Err(_) => convert::parsed(object, "the id of a topology"),
+    }
+}
+
+impl Raise for FindError {
+    fn raise(&self, py: Python<'_>) -> PyErr {
+        let (message, code) = (errors::with_causes(self), self.code());
+        match self {
+            Self::Repo(error) => error.raise(py),
+            Self::NotFound { suggestion, .. } => {
+                let attributes = [("suggestion", suggestion.into_py_any(py))];
+                errors::with(py, tree::NotFound::new_err(message), code, attributes)
+            }
+            Self::Ambiguous { candidates, .. } => {
+                let rows = rows(py, candidates.clone());
+                errors::with(py, tree::Ambiguous::new_err(message), code, [("candidates", rows)])
+            }
+            _ => errors::with(py, tree::RepoError::new_err(message), code, []),
+        }
     }
 }

@@ -24,6 +24,8 @@ use crate::{
 pub(crate) struct Workbench {
     pub(crate) repo: Arc<dyn Repo>,
     pub(crate) runtime: Arc<dyn Runtime>,
+    /// The address of the daemon, for people.
+    pub(crate) place: String,
     pub(crate) connected: Arc<OnceCell<RuntimeInfo>>,
     pub(crate) options: EngineOptions,
     pub(crate) bus: LocalBus,
@@ -68,15 +70,15 @@ impl CloseWithRepo for Slot {
     }
 }
 
-/// Reads the arguments `docker` and `timeout`: where the containers run.
+/// Reads the arguments `docker` and `timeout`: where the containers run, and the name of that place.
 pub(crate) fn runtime(
     repo: &Arc<dyn Repo>,
     options: &EngineOptions,
     docker: Option<&Bound<'_, PyAny>>,
     timeout: Option<&Bound<'_, PyAny>>,
-) -> PyResult<Arc<dyn Runtime>> {
+) -> PyResult<(Arc<dyn Runtime>, String)> {
     if let Some(simulated) = docker.and_then(|docker| docker.cast::<Simulated>().ok()) {
-        return Ok(simulated.get().runtime());
+        return Ok((simulated.get().runtime(), "a simulated daemon".into()));
     }
     let host = match docker {
         // Other clients of Docker behave the same.
@@ -96,13 +98,14 @@ pub(crate) fn runtime(
         }
     };
     let timeout = argument::timeout(timeout)?;
+    let place = host.as_ref().map_or_else(|_| "Docker".into(), ToString::to_string);
     let docker = host.map(|host| {
         let mut docker = DockerOptions::default().host(host);
         docker.timeout = timeout.unwrap_or(docker.timeout);
         docker
     });
     let engine = decnet_engine::Engine::on_docker_when_needed(Arc::clone(repo), docker, options.clone());
-    Ok(Arc::clone(engine.runtime()))
+    Ok((Arc::clone(engine.runtime()), place))
 }
 
 /// Reads the argument `decoy`.

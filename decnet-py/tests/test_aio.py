@@ -15,7 +15,7 @@ from decnet.types import Event, Holder
 
 def test_a_maze_is_deployed_and_torn_down(maze: decnet.Topology, tmp_path: Path) -> None:
     async def main() -> None:
-        async with await aio.Repo.open(tmp_path / "decnet.db") as repo:
+        async with aio.Repo.open(tmp_path / "decnet.db") as repo:
             stored = await repo.create(maze)
             async with aio.Engine(repo, decnet.Simulated()) as engine:
                 events = await engine.events(topology=stored)
@@ -26,7 +26,7 @@ def test_a_maze_is_deployed_and_torn_down(maze: decnet.Topology, tmp_path: Path)
                 outcome = await prepared.execute(progress=seen.append)
                 assert outcome.status == "active" and (await engine.prepare(stored)).plan.is_empty
                 assert [(await anext(events))["id"] for _ in seen] == [event["id"] for event in seen]
-                assert (await engine.verify(stored))["deviations"] == []
+                assert (await engine.verify(stored)).deviations == []
                 assert (await engine.teardown(stored)).status == "torn_down"
             assert [event async for event in events] == []
         with pytest.raises(decnet.RepoError, match="closed"):
@@ -243,5 +243,32 @@ def test_a_coroutine_that_is_never_awaited_starts_nothing(maze: decnet.Topology)
         with pytest.raises(asyncio.CancelledError):
             await task
         assert (await repo.get(stored)).status == "pending" and docker.networks == {}
+
+    asyncio.run(main())
+
+
+def test_a_store_is_opened_by_await_and_by_async_with(tmp_path: Path, maze: decnet.Topology) -> None:
+    path = tmp_path / "decnet.db"
+
+    async def main() -> None:
+        repo = await aio.Repo.open(path)
+        stored = await repo.create(maze)
+        async with aio.Repo.open(path) as again:
+            assert (await again.find("CORP")).id == stored.id and not again.is_closed
+        assert again.is_closed and not repo.is_closed
+        # It is a coroutine: a task can open it, and several can be opened at once.
+        task = asyncio.create_task(aio.Repo.open(path))
+        others = await asyncio.gather(aio.Repo.open(path), asyncio.wait_for(aio.Repo.open(path), 60))
+        for opened in (repo, await task, *others):
+            assert (await opened.get(stored)).name == "corp"
+            opened.close()
+        with pytest.raises(FileNotFoundError):
+            async with aio.Repo.open(tmp_path / "nowhere" / "decnet.db"):
+                raise AssertionError
+        with pytest.raises(decnet.NotFound) as unknown:
+            async with aio.Repo.memory() as empty, aio.Engine(empty, decnet.Simulated()) as engine:
+                await engine.find("corp")
+        assert unknown.value.suggestion is None
+        aio.Repo.open(path).close()
 
     asyncio.run(main())

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import enum
+import errno
 import math
+import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,7 +79,8 @@ def test_invalid_values_are_refused(value: Any, tmp_path: Path) -> None:
         lambda: decnet.TopologyConfig.from_dict(value),
         lambda: decnet.TopologyConfig(name=value, depth=1, branching_factor=1),
         lambda: decnet.TopologyConfig(name="x", depth=value, branching_factor=value),
-        lambda: decnet.TopologyConfig(name="x", depth=1, branching_factor=1, colour=value),
+        lambda: decnet.TopologyConfig.from_dict({"name": "x", "depth": 1, "branching_factor": 1, "colour": value}),
+        lambda: decnet.generate(name="x", depth=1, branching_factor=1, lan_prefix=value),
         lambda: decnet.generate(value),
         lambda: decnet.Mutation.from_dict(value),
         lambda: decnet.Mutation.from_json(value),
@@ -176,6 +180,44 @@ def test_missing_paths_are_reported(tmp_path: Path) -> None:
     with pytest.raises(decnet.DockerUnavailable) as gone:
         decnet.Engine(decnet.Repo.memory(), f"unix://{tmp_path}/nowhere.sock").info()
     assert gone.value.endpoint == f"unix://{tmp_path}/nowhere.sock"
+
+
+def test_a_missing_file_is_also_the_error_of_python(tmp_path: Path, engine: decnet.Engine) -> None:
+    file = tmp_path / "nowhere" / "decnet.yaml"
+    calls: list[Callable[[], object]] = [
+        lambda: decnet.Topology.from_file(file),
+        lambda: decnet.Catalog.from_file(file),
+        lambda: decnet.validate(file),
+        lambda: engine.apply(file),
+        lambda: decnet.Engine(decnet.Repo.memory(), decoy=file),
+        lambda: engine.forward_logs(str(file)),
+    ]
+    for call in calls:
+        with pytest.raises(FileNotFoundError, match="nowhere") as missing:
+            call()
+        assert isinstance(missing.value, decnet.FileNotFound) and missing.value.code == "io"
+        assert (missing.value.errno, missing.value.filename) == (errno.ENOENT, str(file))
+    again = pickle.loads(pickle.dumps(missing.value))
+    assert (str(again), again.errno, again.filename) == (str(missing.value), errno.ENOENT, str(file))
+    with pytest.raises(FileNotFoundError, match="folder .*nowhere of the store does not exist") as unopened:
+        decnet.Repo.open(file)
+    assert isinstance(unopened.value, decnet.RepoError) and unopened.value.filename == str(file.parent)
+    with pytest.raises(decnet.FileError) as folder:
+        decnet.Topology.from_file(tmp_path)
+    assert folder.value.errno == errno.EISDIR and isinstance(folder.value, OSError)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_forbidden_file_is_also_the_error_of_python(tmp_path: Path) -> None:
+    file = tmp_path / "maze.yaml"
+    file.touch(mode=0)
+    with pytest.raises(PermissionError) as refused:
+        decnet.Topology.from_file(file)
+    assert isinstance(refused.value, decnet.PermissionDenied) and refused.value.errno == errno.EACCES
+    tmp_path.chmod(0o500)
+    with pytest.raises(PermissionError) as readonly:
+        decnet.Repo.open(tmp_path / "decnet.db")
+    assert isinstance(readonly.value, decnet.RepoError)
 
 
 def test_closed_objects_refuse_calls(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_a_maze_is_deployed_verified_changed_and_torn_down(repo: decnet.Repo, en
     assert outcome.status == "active" and outcome.reason is None
     assert engine.prepare(stored).plan.is_empty
     report = engine.verify(stored)
-    assert report["probes"] > 0 and report["deviations"] == []
+    assert report.probes > 0 and report.deviations == []
     done = engine.submit(stored, decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"]), wait=True, timeout=300)
     assert isinstance(done, dict) and done["state"] == "applied"
     assert {state["decky"]: state["base"] for state in engine.inspect(stored)}["extra"] == "running"

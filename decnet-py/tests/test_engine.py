@@ -33,7 +33,10 @@ def test_a_maze_is_deployed_checked_and_torn_down(
     assert outcome.id == stored.id and outcome.row.settings["publish"] == ["*=127.0.0.1"]
     assert set(docker.containers.values()) == {"running"} and len(docker.networks) == len(maze.lans)
     assert engine.prepare(stored).plan.is_empty
-    assert engine.verify(stored)["deviations"] == []
+    report = engine.verify(stored)
+    assert report.is_clean and report.deviations == report.drift == report.causes == [] and report.deckies == len(maze.deckies)
+    assert repr(report) == f"<VerifyReport: {report.deckies} deckies, {report.probes} probes, 0 deviation(s), 0 drift step(s)>"
+    assert report.to_dict()["probes"] == report.probes > 0 and report == engine.verify(stored)
     states = engine.inspect(stored)
     assert {state["decky"] for state in states} == {decky.name for decky in maze.deckies}
     assert all(state["base"] == "running" for state in states)

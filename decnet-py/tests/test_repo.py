@@ -160,6 +160,46 @@ def test_a_file_is_shared_and_persists(tmp_path: Path) -> None:
         assert again.load(stored.id).topology == stored.topology
 
 
+def test_a_topology_is_found_by_name_id_and_start_of_id(any_repo: decnet.Repo) -> None:
+    stored = any_repo.create(small())
+    engine = decnet.Engine(any_repo, decnet.Simulated())
+    for text in ("corp", "CORP", stored.id, stored.id[:6]):
+        assert any_repo.find(text).id == engine.find(text).id == stored.id
+    with pytest.raises(decnet.NotFound, match="did you mean `corp`") as unknown:
+        any_repo.find("korp")
+    assert isinstance(unknown.value, decnet.RepoError) and isinstance(unknown.value, LookupError)
+    assert (unknown.value.code, unknown.value.suggestion) == ("not_found", "corp")
+    with pytest.raises(decnet.NotFound) as gone:
+        any_repo.get("00000000-0000-4000-8000-000000000000")
+    assert gone.value.suggestion is None
+    with pytest.raises(TypeError):
+        engine.find(7)  # type: ignore[arg-type]
+    # Of seventeen ids, two start with the same digit.
+    for at in range(16):
+        any_repo.create(decnet.generate(name=f"m{at}", depth=1, branching_factor=1, subnet_base_prefix=f"10.{at}.0.0/16"))
+    starts = [row.id[0] for row in any_repo.list()]
+    start = next(start for start in starts if starts.count(start) > 1)
+    with pytest.raises(decnet.Ambiguous) as several:
+        engine.find(start)
+    assert {row.id[0] for row in several.value.candidates} == {start} and several.value.code == "ambiguous"
+
+
+def test_handles_say_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "decnet.db"
+    with decnet.Repo.open(path) as repo, decnet.Repo.memory() as memory:
+        assert repr(repo) == f'<Repo "{path}">' and repr(memory) == "<Repo in memory>"
+        assert repr(decnet.aio.Repo(repo)) == f'<AioRepo "{path}">'
+        docker = decnet.Simulated()
+        engine = decnet.Engine(repo, docker)
+        assert repr(engine) == "<Engine on a simulated daemon>"
+        assert repr(decnet.Engine(repo, "unix:///run/docker.sock")) == "<Engine on unix:///run/docker.sock>"
+        assert repr(engine.events()) == "<Events after a snapshot of 0 topologies>"
+        engine.deploy(repo.create(small()))
+        assert repr(docker) == "<Simulated: 1 networks, 2 containers>"
+        assert repr(engine.prepare_reap()) == "<PreparedReap: remains of 0 topologies>"
+    assert repr(repo) == f'<Repo "{path}", closed>' and repr(engine) == "<Engine, closed>"
+
+
 def test_a_file_that_is_not_a_store_is_left_alone(tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("no store")

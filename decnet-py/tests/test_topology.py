@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import ipaddress
 import json
 import pickle
+import pydoc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -173,14 +176,49 @@ def test_plausible_hosts_can_be_asked_for() -> None:
     assert all(decky.archetype in decnet.Catalog.builtin().archetypes for decky in maze.deckies)
     assert not any(decky.name.startswith("decky-") for decky in maze.deckies)
     with pytest.raises(decnet.InvalidConfig, match="not one of numbered, realistic"):
-        decnet.generate(name="corp", depth=2, branching_factor=2, naming="realistik")
+        decnet.generate(name="corp", depth=2, branching_factor=2, naming="realistik")  # type: ignore[arg-type]
 
 
 def test_all_faults_of_a_config_are_reported_together() -> None:
     with pytest.raises(decnet.InvalidConfig) as refused:
-        decnet.generate(name="", depth=99, branching_factor="2", colour="red", services_explicit=["nope"])
+        decnet.generate(
+            {"name": "", "depth": 99, "branching_factor": "2", "colour": "red", "services_explicit": ["nope"]}
+        )
     fields = [fault["field"] for fault in refused.value.faults]
     assert fields == ["branching_factor", "colour", "depth", "name", "services_explicit"]
+
+
+def test_the_fields_of_a_config_are_keywords_with_the_defaults_of_the_core(engine: decnet.Engine) -> None:
+    required = {"name", "depth", "branching_factor"}
+    config = decnet.TopologyConfig(name="corp", depth=1, branching_factor=1)
+    # The usual choices are not stored.
+    fields: dict[str, object] = {"services_explicit": None, "services": "random", "naming": "numbered", **config.to_dict()}
+    calls: list[Callable[..., object]] = [decnet.TopologyConfig, decnet.generate, engine.generate]
+    for call in (*calls, decnet.aio.Engine.generate):
+        parameters = inspect.signature(call).parameters
+        assert set(parameters) - {"self", "config", "reserved", "catalog"} == set(fields), call
+        for name, value in fields.items():
+            if name not in required and name != "seed":
+                assert parameters[name].default == value, (call, name)
+        assert "deckies_per_lan_max=3" in pydoc.render_doc(call), call
+    for field in ("services", "naming", "randomize_services", "services_explicit"):
+        assert getattr(config, field) == fields[field]
+
+
+def test_a_wrong_keyword_is_an_error_for_mypy_too(engine: decnet.Engine) -> None:
+    # Strict mypy checks that each `ignore` is needed.
+    with pytest.raises(TypeError, match="dpeth"):
+        decnet.generate(name="corp", dpeth=1, branching_factor=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="dpeth"):
+        engine.generate(name="corp", dpeth=1, branching_factor=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="depth"):
+        decnet.TopologyConfig(name="corp", branching_factor=1)  # type: ignore[call-arg]
+    with pytest.raises(decnet.InvalidConfig, match="naming"):
+        decnet.generate(name="corp", depth=1, branching_factor=1, naming="real")  # type: ignore[arg-type]
+    with pytest.raises(decnet.InvalidConfig, match="branching_factor: is required"):
+        decnet.generate(name="corp", depth=1)
+    with pytest.raises(decnet.InvalidConfig, match="lan_prefix"):
+        decnet.generate(name="corp", depth=1, branching_factor=1, lan_prefix=None)  # type: ignore[arg-type]
 
 
 def test_a_catalogue_adds_services() -> None:
@@ -216,7 +254,7 @@ def test_objects_are_copied_pickled_and_compared(maze: decnet.Topology) -> None:
 
 def test_exceptions_are_pickled_with_their_attributes() -> None:
     with pytest.raises(decnet.InvalidConfig) as refused:
-        decnet.TopologyConfig()
+        decnet.TopologyConfig(name="", depth=0, branching_factor=0)
     again = pickle.loads(pickle.dumps(refused.value))
     assert type(again) is decnet.InvalidConfig and again.faults == refused.value.faults
 

@@ -115,8 +115,7 @@
 //! suite in `testing::contract` (feature `testing`).
 //!
 //! ```
-//! use decnet_topology::{MemoryRepo, NewTopology, RepoError, Status, Topology, TopologyStore};
-//! use jiff::Timestamp;
+//! use decnet_topology::{MemoryRepo, NewTopology, RepoError, Status, Timestamp, Topology, TopologyStore};
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! let repo = MemoryRepo::new();
@@ -130,6 +129,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Types of other crates
+//!
+//! Signatures use types of jiff, ipnet, uuid and `serde_json`. The ones that a program names are exported here: [`Timestamp`],
+//! [`SignedDuration`], [`Ipv4Net`], [`Uuid`] (with [`GenericUuid`] to convert ids) and [`serde_json`]; [`async_trait`] is for
+//! custom stores and runtimes. So a program needs no matching versions in its `Cargo.toml`.
 //!
 //! # Features
 //!
@@ -164,13 +169,14 @@ mod validate;
 mod version;
 
 pub use alloc::{AllocError, IpAllocator, ResolveError, SubnetAllocator, SubnetPool};
+pub use async_trait::async_trait;
 pub use catalog::{
     Archetype, Catalog, CatalogEntries, CatalogError, FieldFault, FieldType, ImageSource, PacketStyle, Port, PortError,
     Protocol, SeccompMode, Service, ServiceField, ServiceLimits, ServiceNotFound, is_root,
 };
 pub use config::{
-    ConfigBuilder, ConfigFault, ConfigSyntax, ConfigTextError, DEFAULT_BASE, DEFAULT_LAN_PREFIX, InvalidConfig, Naming,
-    ServiceChoice, TopologyConfig,
+    ConfigBuilder, ConfigFault, ConfigSyntax, ConfigTextError, DEFAULT_LAN_PREFIX, DEFAULT_SUBNET_BASE_PREFIX,
+    InvalidConfig, Naming, ServiceChoice, TopologyConfig,
 };
 pub use document::{error::DocumentError, syntax::Syntax};
 pub use finding::{Code, Finding, LineColumn, MAX_LISTED, Severity, Target};
@@ -182,6 +188,8 @@ pub use id::{
     ClaimKind, ClaimToken, DeckyId, EventId, EventKind, InstanceId, InstanceKind, LanId, LeaseKind, LeaseToken,
     MutationId, TopologyId, TopologyKind, short_id,
 };
+pub use ipnet::Ipv4Net;
+pub use jiff::{SignedDuration, Timestamp};
 pub use model::{
     Attachment, BuildError, Coordinate, Decky, DeckyBuilder, DeploySettings, DmzEgress, Draft, DraftAttachment,
     DraftDecky, DraftLan, Header, Lan, LogDriver, LogOption, LogSettingError, LogSettings, NotFinite, Persona,
@@ -194,19 +202,22 @@ pub use mutation::{
 };
 pub use name::{Name, NameError, ServiceName, TopologyName};
 pub use net::{error::SubnetError, special::SpecialRange};
+pub use newtype_uuid::GenericUuid;
 pub use publish::{HostPort, Publish, PublishError, PublishRule};
 pub use repo::{
     Edit, FindError, Holder, Lease, LeaseStore, MemoryRepo, MutationClaim, MutationFilter, MutationOutcome,
     MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, RecordedChange, Repo, RepoError, StatusChange,
     SubnetClaim, TopologyFilter, TopologyPage, TopologyStore, Visit, VisitFilter, VisitStore, claims_except,
-    find_live_topology, find_topology, last_mutations, name_of,
+    find_live_topology, last_mutations, name_of,
 };
 #[cfg(feature = "sqlite")]
 pub use repo::{SqliteOptions, SqliteRepo};
 pub use rng::stream::RandomStream;
 pub use secret::{InstallationSecret, InvalidSecret};
 pub use spelling::{hint as did_you_mean, nearest};
+pub use serde_json;
 pub use status::{Intent, Mode, MutationState, Status, StatusEvent, UnknownWord};
+pub use uuid::Uuid;
 pub use validate::{
     DaemonNetwork, HostFacts, HostRoute, InvalidTopology, Listener, PublishedPort, Report, RuleSet, Surroundings,
     TopologyView, ValidTopology, published_ports, validate, validate_against, validate_in,

@@ -5,10 +5,8 @@
 
 use std::{env, error::Error, sync::Arc};
 
-use decnet_engine::{DeployOptions, DockerHost, DockerOptions, Engine, EngineOptions, Received};
-use decnet_topology::{Catalog, MemoryRepo, NewTopology, TopologyConfig, TopologyStore, generate};
-use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
+use decnet_engine::{CancellationToken, DeployOptions, DockerHost, DockerOptions, Engine, EngineOptions, Received};
+use decnet_topology::{Catalog, MemoryRepo, NewTopology, Timestamp, TopologyConfig, TopologyStore, generate};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

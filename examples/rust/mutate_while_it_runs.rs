@@ -6,14 +6,12 @@
 use std::{error::Error, sync::Arc};
 
 use decnet_engine::{
-    DeployOptions, Engine, EngineOptions, Event, MutationStage, Operation, Received, WatchOptions,
+    CancellationToken, DeployOptions, Engine, EngineOptions, Event, MutationStage, Operation, Received, WatchOptions,
     simulated::Simulated, watch,
 };
 use decnet_topology::{
-    AddDecky, Catalog, MemoryRepo, Mutation, NewMutation, NewTopology, RemoveLan, Topology, TopologyStore,
+    AddDecky, Catalog, MemoryRepo, Mutation, NewMutation, NewTopology, RemoveLan, Timestamp, Topology, TopologyStore,
 };
-use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -5,8 +5,7 @@
 use std::error::Error;
 
 use decnet_examples::audited::Audited;
-use decnet_topology::{Edit, MemoryRepo, NewTopology, Topology, TopologyStore};
-use jiff::Timestamp;
+use decnet_topology::{Edit, MemoryRepo, NewTopology, Timestamp, Topology, TopologyStore};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

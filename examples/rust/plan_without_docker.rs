@@ -5,8 +5,7 @@
 use std::{env, error::Error, fs, path::Path, sync::Arc};
 
 use decnet_engine::{DeployOptions, Engine, EngineOptions, Operation, simulated::Simulated};
-use decnet_topology::{Catalog, MemoryRepo, NewTopology, SubnetPool, Syntax, TopologyStore, document};
-use jiff::Timestamp;
+use decnet_topology::{Catalog, MemoryRepo, NewTopology, SubnetPool, Syntax, Timestamp, TopologyStore, document};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -2,14 +2,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use async_trait::async_trait;
 use decnet_topology::{
     ClaimToken, DeploySettings, Edit, Holder, InstallationSecret, InstanceId, Lease, LeaseStore, LeaseToken,
     MutationClaim, MutationFilter, MutationId, MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation,
-    NewTopology, RecordedChange, RepoError, StatusChange, StatusEvent, StoredTopology, SubnetClaim, Topology,
-    TopologyFilter, TopologyId, TopologyPage, TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore,
+    NewTopology, RecordedChange, RepoError, SignedDuration, StatusChange, StatusEvent, StoredTopology, SubnetClaim,
+    Timestamp, Topology, TopologyFilter, TopologyId, TopologyPage, TopologyRow, TopologyStore, Version, Visit,
+    VisitFilter, VisitStore, async_trait,
 };
-use jiff::{SignedDuration, Timestamp};
 
 /// A store that writes a line for each change.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ const ROUNDS: usize = 41;
 fn config(seed: u64) -> TopologyConfig {
     TopologyConfig::builder("large", 9, 3)
         .deckies_per_lan(2, 4)
-        .base("10.0.0.0/8")
+        .subnet_base_prefix("10.0.0.0/8")
         .cross_edge_probability(0.2)
         .seed(seed)
         .build()

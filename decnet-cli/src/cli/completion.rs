@@ -16,7 +16,7 @@ use clap_complete::{
     engine::ValueCompleter as _, env::Shells,
 };
 use decnet_topology::{
-    Catalog, Lan, SqliteOptions, SqliteRepo, Status, Topology, TopologyFilter, TopologyStore as _, find_topology,
+    Catalog, Lan, SqliteOptions, SqliteRepo, Status, Topology, TopologyFilter, TopologyStore as _,
 };
 
 use super::grammar;
@@ -134,7 +134,7 @@ fn mazes() -> Vec<CompletionCandidate> {
 /// Lists parts of the maze that the command line names.
 fn in_maze(of: fn(&Topology) -> Vec<String>) -> Vec<CompletionCandidate> {
     let topology = read(|repo, maze| async move {
-        let row = find_topology(&repo, &maze?).await.ok()?;
+        let row = repo.find(&maze?).await.ok()?;
         Some(repo.load(row.id).await.ok()?.topology)
     });
     let names = topology.map(|topology| of(&topology)).unwrap_or_default();

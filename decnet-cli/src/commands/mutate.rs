@@ -93,7 +93,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let submitted = if wait {
         let cancel = interrupt::catch_with_message("interrupted: finishing started work; the rest stays queued")?;
         let reporter = ProgressReporter::start(&engine, context.output);
-        let submitted = engine.submit_and_wait(row.id, new, expected, &cancel).await;
+        let submitted = engine.submit_and_wait(row.id, new, expected, None, &cancel).await;
         reporter.end().await;
         submitted?
     } else {

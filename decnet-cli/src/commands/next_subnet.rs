@@ -1,4 +1,4 @@
-use decnet_topology::{DEFAULT_BASE, DEFAULT_LAN_PREFIX, SubnetAllocator, net};
+use decnet_topology::{DEFAULT_LAN_PREFIX, DEFAULT_SUBNET_BASE_PREFIX, SubnetAllocator, net};
 use ipnet::Ipv4Net;
 use serde_json::json;
 
@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
 
 /// Prints the next free subnet.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let base = arguments.subnet_base_prefix.unwrap_or(DEFAULT_BASE);
+    let base = arguments.subnet_base_prefix.unwrap_or(DEFAULT_SUBNET_BASE_PREFIX);
     let mut pool = SubnetAllocator::new(base, arguments.lan_prefix)?;
     for subnet in context.engine_on_demand()?.taken_subnets(None).await? {
         pool.reserve(subnet);

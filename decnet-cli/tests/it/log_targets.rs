@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use decnet_topology::{SqliteRepo, TopologyStore as _, Visit, VisitStore as _, find_topology};
+use decnet_topology::{SqliteRepo, TopologyStore as _, Visit, VisitStore as _};
 use serde_json::{Value, json};
 
 use crate::command::{Ran, Sandbox};
@@ -38,7 +38,7 @@ fn put_lines(sandbox: &Sandbox, lines: Vec<(String, Value)>) {
         .expect("a runtime");
     runtime.block_on(async {
         let repo = SqliteRepo::open(sandbox.database()).expect("a store");
-        let id = find_topology(&repo, "lab").await.expect("it is there").id;
+        let id = repo.find("lab").await.expect("it is there").id;
         assert_eq!(repo.get(id).await.expect("it is there").name.as_str(), "lab");
         let visits = lines.into_iter().zip(0..).map(|((line_id, content), second)| {
             let at = jiff::Timestamp::from_second(1_900_000_000 + second).expect("a time");

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use decnet_topology::{
     GenerateError, Intent, InvalidConfig, InvalidTopology, Lease, MutationError, MutationId, MutationRow,
     MutationState, NameError, RepoError, ResolveError, Status, StoredTopology, Topology, TopologyId, TopologyName,
@@ -140,7 +142,8 @@ pub enum EngineError {
         mutation: MutationId,
         /// Its state.
         state: MutationState,
-        /// The reason: [`Interrupted`](Self::Interrupted) if the caller cancelled.
+        /// The reason: [`Interrupted`](Self::Interrupted) if the caller cancelled, [`TimedOut`](Self::TimedOut) after the
+        /// timeout.
         source: Box<EngineError>,
     },
     /// The desired resources could not be computed. Nothing was changed.
@@ -169,6 +172,12 @@ pub enum EngineError {
         undo_failures: Vec<StepFailure>,
         /// What is left on the runtime that this run should have removed.
         leftovers: Vec<String>,
+    },
+    /// The timeout of the caller passed. Nothing was changed.
+    #[error("it was not finished within {limit:?}")]
+    TimedOut {
+        /// The timeout.
+        limit: Duration,
     },
     /// The teardown left resources.
     #[error("maze `{name}` is not completely torn down: {} resource(s) left{}", .leftovers.len(), failures.first().map(|failure| format!("; {}", describe(failure))).unwrap_or_default())]
@@ -200,6 +209,23 @@ impl EngineError {
             mutation: row.id,
             state: row.state,
             source: Box::new(source),
+        }
+    }
+
+    /// Names the timeout as the reason of an interruption.
+    pub(crate) fn timed_out(self, limit: Duration) -> Self {
+        match self {
+            Self::Interrupted { .. } => Self::TimedOut { limit },
+            Self::MutationQueued {
+                mutation,
+                state,
+                source,
+            } => Self::MutationQueued {
+                mutation,
+                state,
+                source: Box::new(source.timed_out(limit)),
+            },
+            error => error,
         }
     }
 

@@ -11,7 +11,7 @@ mod verify;
 
 use std::sync::Arc;
 
-use decnet_topology::{Catalog, Repo};
+use decnet_topology::{Catalog, FindError, Repo, TopologyRow};
 use jiff::Timestamp;
 
 pub use crate::lease::{BrokenLease, HolderState, break_lease, holder_state};
@@ -95,6 +95,12 @@ impl Engine {
     /// Returns the repo.
     pub fn repo(&self) -> &Arc<dyn Repo> {
         &self.repo
+    }
+
+    /// Finds a stored topology by its id, its name, or the start of its id, as
+    /// [`TopologyStore::find`](decnet_topology::TopologyStore::find) does.
+    pub async fn find(&self, text: &str) -> Result<TopologyRow, FindError> {
+        self.repo.find(text).await
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {

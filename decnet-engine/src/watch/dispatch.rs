@@ -149,10 +149,9 @@ impl Default for WatchOptions {
 /// use decnet_engine::{CancellationToken, DeployOptions, Engine, EngineOptions, Operation, WatchOptions};
 /// use decnet_engine::{simulated::Simulated, watch};
 /// use decnet_topology::{
-///     Catalog, MemoryRepo, Mutation, MutationFilter, MutationQueue, MutationState, NewMutation, NewTopology, Topology,
-///     TopologyStore,
+///     Catalog, MemoryRepo, Mutation, MutationFilter, MutationQueue, MutationState, NewMutation, NewTopology, Timestamp,
+///     Topology, TopologyStore,
 /// };
-/// use jiff::Timestamp;
 ///
 /// # tokio::runtime::Runtime::new()?.block_on(async {
 /// let repo = Arc::new(MemoryRepo::new());

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any
 
 from ._decnet import Operation
 from .types import Event
+
+if TYPE_CHECKING:
+    from ._decnet import AioRepo
 
 
 async def wait(operation: Operation, progress: Callable[[Event], object] | None) -> Any:
@@ -37,3 +40,34 @@ async def wait(operation: Operation, progress: Callable[[Event], object] | None)
     except Exception as error:
         raise interruption from error
     raise interruption
+
+
+class Opening(Coroutine[Any, Any, "AioRepo"]):
+    """A store that is being opened. `await` returns it; `async with` also closes it."""
+
+    def __init__(self, opened: Coroutine[Any, Any, AioRepo]) -> None:
+        self._opened = opened
+        self._repo: AioRepo | None = None
+
+    def send(self, value: Any, /) -> Any:
+        """Continues the coroutine."""
+        return self._opened.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Raises an exception in the coroutine."""
+        return self._opened.throw(*error)
+
+    def close(self) -> None:
+        """Ends the coroutine."""
+        self._opened.close()
+
+    def __await__(self) -> Generator[Any, Any, AioRepo]:
+        return self._opened.__await__()
+
+    async def __aenter__(self) -> AioRepo:
+        self._repo = await self._opened
+        return self._repo
+
+    async def __aexit__(self, *_error: object) -> None:
+        if self._repo is not None:
+            self._repo.close()

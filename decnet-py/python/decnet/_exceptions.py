@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ._decnet import Finding
+    from ._decnet import Finding, TopologyRow
     from .types import ConfigFault, Intent, Lease, Status
 
 
@@ -13,6 +13,29 @@ class DecnetError(Exception):
     """The root of all exceptions of DECNET. `code` is stable, for programs; it is `usage` for an invalid argument."""
 
     code: str = "usage"
+
+
+class FileError(DecnetError, OSError):
+    """A file cannot be read or written. `errno` and `filename` are those of any `OSError`."""
+
+    code = "io"
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+class FileNotFound(FileError, FileNotFoundError):
+    """A file or a folder does not exist."""
+
+
+class PermissionDenied(FileError, PermissionError):
+    """The system does not permit the access to a file."""
+
+
+class TimedOut(DecnetError, TimeoutError):
+    """The timeout passed before a mutation was queued. Nothing was changed."""
+
+    code = "timed_out"
 
 
 class InvalidName(DecnetError):
@@ -177,6 +200,32 @@ class RepoError(DecnetError):
     """The store refused an operation, or cannot be used."""
 
     code = "unusable"
+
+
+class NotFound(RepoError, LookupError):
+    """The store has no such topology or mutation. `suggestion` is the most similar name, if a name was looked up."""
+
+    code = "not_found"
+    suggestion: str | None = None
+
+
+class Ambiguous(RepoError, LookupError):
+    """The ids of several topologies start with the text. `candidates` has their rows."""
+
+    code = "ambiguous"
+    candidates: list[TopologyRow]
+
+
+class RepoFileNotFound(RepoError, FileNotFound):
+    """The folder of a store does not exist."""
+
+    code = "database"
+
+
+class RepoPermissionDenied(RepoError, PermissionDenied):
+    """A store cannot be written to."""
+
+    code = "database_read_only"
 
 
 for _class in list(vars().values()):

@@ -31,6 +31,10 @@ MutationState: TypeAlias = Literal["pending", "applying", "applied", "rejected",
 MutationOutcome: TypeAlias = Literal["applied", "rejected", "failed"]
 #: A format of a line of a log: for people, as the command's --json, or for a SIEM.
 LogFormat: TypeAlias = Literal["text", "json", "ecs", "rfc5424", "cef", "ocsf"]
+#: How the services of deckies are chosen if none are named.
+ServiceChoice: TypeAlias = Literal["random", "archetypes"]
+#: How deckies are named: `decky-000`, or `fin-desk-07`.
+Naming: TypeAlias = Literal["numbered", "realistic"]
 StoreResult: TypeAlias = Literal["created", "replaced", "unchanged"]
 #: An operation that `Engine.prepare` can plan. A str that is not a mutation is "deploy", "teardown" or "reconcile".
 PreparedOperation: TypeAlias = 'Literal["deploy", "teardown", "reconcile"] | Mutation | Document'
@@ -181,16 +185,66 @@ class DeckyState(TypedDict):
     services: list[ServiceState]
 
 
-class VerifyReport(TypedDict):
-    """The result of a verification; if `deviations` and `drift` are empty, everything matches the maze."""
+class PathPlace(TypedDict, total=False):
+    """An end of a path, with one key: a decky, a service (decky and service), a LAN, or a network of another owner."""
 
+    decky: str
+    service: list[str]
+    lan: str
+    network: str
+
+
+#: An end of a path that `Engine.verify` probes.
+PathEnd: TypeAlias = Literal["host", "outside", "resolver"] | PathPlace
+Reach: TypeAlias = Literal["reachable", "unreachable", "anonymous", "unknown"]
+#: A path that differs from the maze; `how` is the probe and its result, for people.
+ReachDeviation = TypedDict(
+    "ReachDeviation",
+    {"from": PathEnd, "to": PathEnd, "address": str, "expected": Reach, "found": Reach, "how": str},
+)
+#: A path that was not probed, and why.
+SkippedPath = TypedDict("SkippedPath", {"from": PathEnd, "to": PathEnd, "why": str})
+
+
+class Cause(TypedDict):
+    """A reason why this machine loses packets, and its fix."""
+
+    code: str
+    message: str
+    fix: str
+
+
+class InsideOnly(TypedDict):
+    """How many deckies were only checked from inside, and why."""
+
+    why: str
     deckies: int
-    probes: int
-    deviations: list[Document]
-    skipped: list[Document]
-    drift: list[str]
-    causes: list[Document]
-    inside_only: list[Document]
+
+
+class ApiVersion(TypedDict):
+    """A version of Docker's API."""
+
+    major: int
+    minor: int
+
+
+class RuntimeInfo(TypedDict):
+    """The daemon: its version, its properties, and the machine."""
+
+    version: str
+    podman: bool
+    api: ApiVersion
+    endpoint: str
+    local: bool
+    cpus: int
+    live_restore: bool
+    rootless: bool
+    architecture: str
+    seccomp: bool
+    storage: str
+    limits_roots: bool
+    unlimited: list[Literal["memory", "processes", "cpu"]]
+    addresses: list[str]
 
 
 class Reaped(TypedDict):

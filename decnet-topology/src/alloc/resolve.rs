@@ -33,7 +33,7 @@ impl SubnetPool {
 impl Default for SubnetPool {
     fn default() -> Self {
         Self {
-            pool: crate::config::DEFAULT_BASE,
+            pool: crate::config::DEFAULT_SUBNET_BASE_PREFIX,
             prefix: crate::config::DEFAULT_LAN_PREFIX,
             taken: Vec::new(),
         }

@@ -4,8 +4,8 @@ use ipnet::Ipv4Net;
 
 use crate::{
     config::{
-        BRANCHING, ConfigFault, DECKIES_MAX, DECKIES_MIN, DEFAULT_BASE, DEFAULT_LAN_PREFIX, DEPTH, InvalidConfig,
-        LAN_PREFIX, Naming, ServiceChoice, TopologyConfig,
+        BRANCHING, ConfigFault, DECKIES_MAX, DECKIES_MIN, DEFAULT_LAN_PREFIX, DEFAULT_SUBNET_BASE_PREFIX, DEPTH,
+        InvalidConfig, LAN_PREFIX, Naming, ServiceChoice, TopologyConfig,
     },
     name::{ServiceName, TopologyName},
     net, rng,
@@ -24,7 +24,7 @@ impl TopologyConfig {
 /// ```
 /// use decnet_topology::TopologyConfig;
 ///
-/// let config = TopologyConfig::builder("corp", 2, 3).deckies_per_lan(2, 5).base("10.0.0.0/8").seed(7).build()?;
+/// let config = TopologyConfig::builder("corp", 2, 3).deckies_per_lan(2, 5).subnet_base_prefix("10.0.0.0/8").seed(7).build()?;
 /// assert_eq!(config.lan_prefix(), 24);
 /// # Ok::<(), decnet_topology::InvalidConfig>(())
 /// ```
@@ -61,7 +61,7 @@ impl ConfigBuilder {
             deckies_per_lan_max: 3,
             bridge_forward_probability: 1.0,
             cross_edge_probability: 0.0,
-            subnet_base_prefix: DEFAULT_BASE,
+            subnet_base_prefix: DEFAULT_SUBNET_BASE_PREFIX,
             lan_prefix: DEFAULT_LAN_PREFIX,
             randomize_services: true,
             services_explicit: None,
@@ -99,7 +99,7 @@ impl ConfigBuilder {
     }
 
     /// Sets the pool for subnets: a CIDR, or the short form `172.20`. The default is 172.16.0.0/12.
-    pub fn base(mut self, base: &str) -> Self {
+    pub fn subnet_base_prefix(mut self, base: &str) -> Self {
         match net::parse_base(base) {
             Ok(base) => self.subnet_base_prefix = base,
             Err(error) => self.fault("subnet_base_prefix", error),
@@ -108,13 +108,13 @@ impl ConfigBuilder {
     }
 
     /// Refuses a range that overlaps one that no LAN can use.
-    pub(super) fn check_base(&mut self) {
+    pub(super) fn check_subnet_base_prefix(&mut self) {
         let base = self.subnet_base_prefix;
         if let Some(special) = net::unusable(base) {
             self.fault(
                 "subnet_base_prefix",
                 format_args!(
-                    "{base} overlaps {special}, which no LAN can use; use a private range, like {DEFAULT_BASE}"
+                    "{base} overlaps {special}, which no LAN can use; use a private range, like {DEFAULT_SUBNET_BASE_PREFIX}"
                 ),
             );
         }
@@ -127,7 +127,7 @@ impl ConfigBuilder {
     }
 
     /// Sets the services that every decky runs, instead of random ones.
-    pub fn services<'s>(mut self, services: impl IntoIterator<Item = &'s str>) -> Self {
+    pub fn services_explicit<'s>(mut self, services: impl IntoIterator<Item = &'s str>) -> Self {
         self.services_explicit = Some(services.into_iter().map(ServiceName::new).collect());
         self.randomize_services = false;
         self
@@ -140,7 +140,7 @@ impl ConfigBuilder {
     }
 
     /// Sets how the services are chosen if none are named. The default is at random.
-    pub fn service_choice(mut self, choice: ServiceChoice) -> Self {
+    pub fn services(mut self, choice: ServiceChoice) -> Self {
         self.service_choice = choice;
         self
     }
@@ -159,7 +159,7 @@ impl ConfigBuilder {
 
     /// Checks all bounds and builds the config. [`TopologyConfig::check_services`] checks whether the services exist.
     pub fn build(mut self) -> Result<TopologyConfig, InvalidConfig> {
-        self.check_base();
+        self.check_subnet_base_prefix();
         self.build_or_seed(rng::os_seed)
     }
 

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The default pool for subnets: 172.16.0.0/12 (RFC 1918, section 3).
-pub const DEFAULT_BASE: Ipv4Net = Ipv4Net::new_assert(std::net::Ipv4Addr::new(172, 16, 0, 0), 12);
+pub const DEFAULT_SUBNET_BASE_PREFIX: Ipv4Net = Ipv4Net::new_assert(std::net::Ipv4Addr::new(172, 16, 0, 0), 12);
 /// The default length of a subnet.
 pub const DEFAULT_LAN_PREFIX: u8 = 24;
 
@@ -117,6 +117,11 @@ impl TopologyConfig {
         self.lan_prefix
     }
 
+    /// Returns whether services are chosen at random if none are named.
+    pub fn randomize_services(&self) -> bool {
+        self.randomize_services
+    }
+
     /// Returns the services that every decky runs; none if they are chosen at random.
     pub fn services_explicit(&self) -> Option<&[ServiceName]> {
         self.services_explicit.as_deref()
@@ -127,8 +132,8 @@ impl TopologyConfig {
         self.dmz_gateway
     }
 
-    /// Returns how the services of deckies are chosen if none are named: `services` in a file.
-    pub fn service_choice(&self) -> ServiceChoice {
+    /// Returns how the services of deckies are chosen if none are named.
+    pub fn services(&self) -> ServiceChoice {
         self.service_choice
     }
 

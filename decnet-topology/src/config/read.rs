@@ -95,7 +95,7 @@ fn read(
     // A stored config may come from an earlier release that accepted any base. It is read, but nothing is allocated from that
     // base.
     if catalog.is_some() {
-        config.check_base();
+        config.check_subnet_base_prefix();
     }
     config.build_or_seed(seed_if_absent)
 }

@@ -37,7 +37,7 @@ struct ConfigKeys {
     #[schemars(range(min = 0, max = 1), default)]
     cross_edge_probability: f64,
     /// The pool for subnets: a CIDR, or the short form `172.20`.
-    #[schemars(default = "base")]
+    #[schemars(default = "subnet_base_prefix")]
     subnet_base_prefix: String,
     /// The length of a subnet.
     #[schemars(range(min = 16, max = 29), default = "lan_prefix")]
@@ -76,8 +76,8 @@ fn certain() -> f64 {
     1.0
 }
 
-fn base() -> String {
-    crate::config::DEFAULT_BASE.to_string()
+fn subnet_base_prefix() -> String {
+    crate::config::DEFAULT_SUBNET_BASE_PREFIX.to_string()
 }
 
 fn lan_prefix() -> u8 {

@@ -126,7 +126,7 @@ impl<'c> Hosts<'c> {
         lan_count: usize,
         places: impl Iterator<Item = Place>,
     ) -> Option<Self> {
-        let has_archetypes = config.service_choice() == ServiceChoice::Archetypes;
+        let has_archetypes = config.services() == ServiceChoice::Archetypes;
         let has_names = config.naming() == Naming::Realistic;
         if !has_archetypes && !has_names {
             return None;

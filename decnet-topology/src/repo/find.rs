@@ -1,11 +1,5 @@
-use super::{MutationFilter, MutationQueue, MutationRow, RepoError, SubnetClaim, TopologyFilter, TopologyStore};
-use crate::{
-    id::{TopologyId, short_id},
-    model::TopologyRow,
-    name::TopologyName,
-    spelling,
-    status::Status,
-};
+use super::RepoError;
+use crate::{model::TopologyRow, name::TopologyName, spelling, status::Status};
 
 /// The reason why a text does not identify one topology.
 #[derive(Debug, thiserror::Error)]
@@ -50,78 +44,8 @@ fn listed(rows: &[TopologyRow]) -> String {
     rows.collect::<Vec<_>>().join(", ")
 }
 
-/// Finds a topology by its id, its name, or the start of its id.
-///
-/// A complete id wins over a name, so that nobody can hide a topology by naming another one like its id. A name wins over the
-/// start of an id. A torn-down topology is found by name only if no other topology has the name; if there are several, the newest
-/// wins.
-///
-/// ```
-/// use decnet_topology::{MemoryRepo, NewTopology, Topology, TopologyStore, find_topology};
-/// use jiff::Timestamp;
-///
-/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-/// let repo = MemoryRepo::new();
-/// let topology = Topology::builder().dmz("dmz", "172.20.0.0/24").build()?;
-/// let row = repo.create(NewTopology::new("corp".parse()?, topology), Timestamp::now()).await?.row;
-/// assert_eq!(find_topology(&repo, "CORP").await?.id, row.id);
-/// assert_eq!(find_topology(&repo, &row.id.to_string()[..8]).await?.id, row.id);
-/// let message = find_topology(&repo, "korp").await.unwrap_err().to_string();
-/// assert_eq!(message, "no maze named `korp`, and no id starts with `korp` (did you mean `corp`?)");
-/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub async fn find_topology(store: &dyn TopologyStore, text: &str) -> Result<TopologyRow, FindError> {
-    if let Ok(id) = text.parse::<TopologyId>() {
-        match store.get(id).await {
-            Err(RepoError::NotFound { .. }) => {}
-            found => return Ok(found?),
-        }
-    }
-    choose(store.list(&TopologyFilter::default()).await?.rows, text)
-}
-
-/// Returns the name of a topology for people; of one that cannot be read, the start of its id.
-pub async fn name_of(store: &dyn TopologyStore, id: TopologyId) -> String {
-    store
-        .get(id)
-        .await
-        .map_or_else(|_| short_id(id), |row| row.name.to_string())
-}
-
-/// Finds the topology with a name that is not torn down, if there is one.
-pub async fn find_live_topology(
-    store: &dyn TopologyStore,
-    name: &TopologyName,
-) -> Result<Option<TopologyRow>, RepoError> {
-    let rows = store.list(&TopologyFilter::default()).await?.rows;
-    let mut rows = rows.into_iter();
-    Ok(rows.find(|row| row.status != Status::TornDown && row.name == *name))
-}
-
-/// Returns the subnets that are claimed, except those of the topology with a name: it may keep its own.
-pub async fn claims_except(store: &dyn TopologyStore, name: &str) -> Result<Vec<SubnetClaim>, RepoError> {
-    let own = match TopologyName::new(name) {
-        Ok(name) => find_live_topology(store, &name).await?,
-        Err(_) => None,
-    };
-    store.claims(own.map(|row| row.id)).await
-}
-
-/// Returns the last mutations of a topology, oldest first.
-pub async fn last_mutations(
-    queue: &dyn MutationQueue,
-    topology: TopologyId,
-    most: usize,
-) -> Result<Vec<MutationRow>, RepoError> {
-    let filter = MutationFilter::default().topology(topology).limit(0);
-    let total = queue.mutations(&filter).await?.total;
-    let last = filter.limit(most).offset(total.saturating_sub(most));
-    Ok(queue.mutations(&last).await?.rows)
-}
-
 /// Chooses one of the rows, which are in order of creation.
-fn choose(rows: Vec<TopologyRow>, text: &str) -> Result<TopologyRow, FindError> {
+pub(super) fn choose(rows: Vec<TopologyRow>, text: &str) -> Result<TopologyRow, FindError> {
     let name = TopologyName::new(text).ok();
     let named = |row: &&TopologyRow| name.as_ref() == Some(&row.name);
     let is_live = |row: &&TopologyRow| row.status != Status::TornDown;
@@ -153,13 +77,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::{
-        Topology,
-        model::DeploySettings,
-        repo::{MemoryRepo, NewTopology},
-        status::Mode,
-        version::Version,
-    };
+    use crate::{model::DeploySettings, status::Mode, version::Version};
 
     fn row(name: &str, id: &str, status: Status) -> TopologyRow {
         TopologyRow {
@@ -236,29 +154,5 @@ mod tests {
                 "{text}"
             );
         }
-    }
-
-    #[tokio::test]
-    async fn a_complete_id_wins_over_a_name() {
-        let repo = MemoryRepo::new();
-        let store = async |name: &str, subnet: &str| {
-            let topology = Topology::builder().dmz("dmz", subnet).build().expect("a topology");
-            let new = NewTopology::new(name.parse().expect("a name"), topology);
-            repo.create(new, Timestamp::UNIX_EPOCH).await.expect("stored").row
-        };
-        let first = store("corp", "10.0.0.0/24").await;
-        store(&first.id.to_string(), "10.0.1.0/24").await;
-        let found = find_topology(&repo, &first.id.to_string()).await.expect("found");
-        assert_eq!(found.id, first.id);
-        let live = find_live_topology(&repo, &"CORP".parse().expect("a name"))
-            .await
-            .expect("asked");
-        assert_eq!(live.map(|row| row.id), Some(first.id));
-        let others = claims_except(&repo, "corp").await.expect("asked");
-        assert!(
-            others.len() == 1 && others[0].subnet.to_string() == "10.0.1.0/24",
-            "{others:?}"
-        );
-        assert_eq!(claims_except(&repo, "not a name").await.expect("asked").len(), 2);
     }
 }

@@ -6,6 +6,7 @@ mod error;
 mod find;
 mod lease;
 mod lease_store;
+mod lookup;
 mod memory;
 mod mutation_queue;
 mod mutations;
@@ -18,9 +19,10 @@ mod visit_store;
 mod visits;
 
 pub use error::RepoError;
-pub use find::{FindError, claims_except, find_live_topology, find_topology, last_mutations, name_of};
+pub use find::FindError;
 pub use lease::{Holder, Lease, MutationClaim};
 pub use lease_store::LeaseStore;
+pub use lookup::{claims_except, find_live_topology, last_mutations, name_of};
 pub use memory::MemoryRepo;
 pub use mutation_queue::MutationQueue;
 pub use mutations::{MutationFilter, MutationOutcome, MutationPage, MutationRow, NewMutation, RecordedChange};
@@ -61,9 +63,8 @@ pub use visits::{Visit, VisitFilter};
 ///
 /// ```
 /// use decnet_topology::{
-///     Edit, Intent, MemoryRepo, NewTopology, RepoError, Status, StatusChange, Topology, TopologyStore,
+///     Edit, Intent, MemoryRepo, NewTopology, RepoError, Status, StatusChange, Timestamp, Topology, TopologyStore,
 /// };
-/// use jiff::Timestamp;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let repo = MemoryRepo::new();

@@ -3,7 +3,10 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Edit, NewTopology, RecordedChange, RepoError, StatusChange, SubnetClaim, TopologyFilter, TopologyPage};
+use super::{
+    Edit, FindError, NewTopology, RecordedChange, RepoError, StatusChange, SubnetClaim, TopologyFilter, TopologyPage,
+    find::choose,
+};
 use crate::{
     id::{InstanceId, LeaseToken, TopologyId},
     model::{DeploySettings, StoredTopology, TopologyRow},
@@ -29,6 +32,36 @@ pub trait TopologyStore: Send + Sync + Debug {
 
     /// Returns the row of a topology.
     async fn get(&self, id: TopologyId) -> Result<TopologyRow, RepoError>;
+
+    /// Finds a topology by its id, its name, or the start of its id.
+    ///
+    /// A complete id wins over a name, so that nobody can hide a topology by naming another one like its id. A name wins over the
+    /// start of an id. A torn-down topology is found by name only if no other topology has the name; if there are several, the newest
+    /// wins.
+    ///
+    /// ```
+    /// use decnet_topology::{MemoryRepo, NewTopology, Timestamp, Topology, TopologyStore};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let repo = MemoryRepo::new();
+    /// let topology = Topology::builder().dmz("dmz", "172.20.0.0/24").build()?;
+    /// let row = repo.create(NewTopology::new("corp".parse()?, topology), Timestamp::now()).await?.row;
+    /// assert_eq!(repo.find("CORP").await?.id, row.id);
+    /// assert_eq!(repo.find(&row.id.to_string()[..8]).await?.id, row.id);
+    /// let message = repo.find("korp").await.unwrap_err().to_string();
+    /// assert_eq!(message, "no maze named `korp`, and no id starts with `korp` (did you mean `corp`?)");
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    async fn find(&self, text: &str) -> Result<TopologyRow, FindError> {
+        if let Ok(id) = text.parse::<TopologyId>() {
+            match self.get(id).await {
+                Err(RepoError::NotFound { .. }) => {}
+                found => return Ok(found?),
+            }
+        }
+        choose(self.list(&TopologyFilter::default()).await?.rows, text)
+    }
 
     /// Returns the rows that match, in order of creation and id, and how many there are in all.
     async fn list(&self, filter: &TopologyFilter) -> Result<TopologyPage, RepoError>;

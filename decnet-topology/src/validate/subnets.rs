@@ -3,7 +3,7 @@
 use ipnet::Ipv4Net;
 
 use crate::{
-    config::DEFAULT_BASE,
+    config::DEFAULT_SUBNET_BASE_PREFIX,
     finding::{Code, Finding, Findings, Target},
     net,
     repo::SubnetClaim,
@@ -61,7 +61,8 @@ fn doubtful(lan: &str, subnet: Ipv4Net) -> Option<Finding> {
 }
 
 fn of_range(lan: &str, subnet: Ipv4Net, fault: &str) -> Finding {
-    let message = format!("{subnet} of LAN `{lan}` {fault}; use a private subnet, for example from {DEFAULT_BASE}");
+    let message =
+        format!("{subnet} of LAN `{lan}` {fault}; use a private subnet, for example from {DEFAULT_SUBNET_BASE_PREFIX}");
     Finding::new(Code::SubnetSpecial, Target::Lan { lan: lan.into() }, message)
 }
 

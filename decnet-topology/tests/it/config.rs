@@ -27,7 +27,7 @@ fn services_that_no_decky_can_run_are_faults() {
         faults(json!(["http", "ssh", "conpot"])),
         ["`http` and `conpot` use the same port"]
     );
-    let typed = seeded(1, 1).services(["gopher"]).build().expect("config");
+    let typed = seeded(1, 1).services_explicit(["gopher"]).build().expect("config");
     assert!(matches!(
         generate(&typed, &Catalog::builtin(), &[]),
         Err(GenerateError::Config(_))
@@ -96,7 +96,7 @@ fn a_built_config_has_the_same_bounds_as_a_parsed_one() {
         .deckies_per_lan(33, 0)
         .bridge_forward_probability(f64::NAN)
         .cross_edge_probability(-0.1)
-        .base("300.1")
+        .subnet_base_prefix("300.1")
         .lan_prefix(30)
         .seed(1);
     let fields: Vec<String> = wild
@@ -118,11 +118,14 @@ fn a_built_config_has_the_same_bounds_as_a_parsed_one() {
         "subnet_base_prefix",
     ];
     assert_eq!(fields, all);
-    let narrow = seeded(1, 1).base("10.0.0.0/25").build().expect_err("faults");
+    let narrow = seeded(1, 1)
+        .subnet_base_prefix("10.0.0.0/25")
+        .build()
+        .expect_err("faults");
     assert_eq!(narrow.faults[0].field, "subnet_base_prefix");
     let none: [&str; 0] = [];
     assert_eq!(
-        seeded(1, 1).services(none).build().expect_err("faults").faults[0].field,
+        seeded(1, 1).services_explicit(none).build().expect_err("faults").faults[0].field,
         "*"
     );
 }
@@ -160,8 +163,8 @@ fn the_schema_names_every_field_and_its_bounds() {
     let schema = serde_json::to_value(schemars::schema_for!(TopologyConfig)).expect("json");
     // No config has both `services` and `services_explicit`.
     let stored = |config: ConfigBuilder| serde_json::to_value(config.build().expect("config")).expect("json");
-    let explicit = stored(seeded(1, 1).services(["ssh"]).naming(Naming::Realistic));
-    let drawn = stored(seeded(1, 1).service_choice(ServiceChoice::Archetypes));
+    let explicit = stored(seeded(1, 1).services_explicit(["ssh"]).naming(Naming::Realistic));
+    let drawn = stored(seeded(1, 1).services(ServiceChoice::Archetypes));
     let fields = |value: &Value| {
         value
             .as_object()

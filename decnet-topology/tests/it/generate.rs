@@ -175,7 +175,7 @@ fn check_services(config: &TopologyConfig, catalog: &Catalog, decky: &decnet_top
         );
         return;
     }
-    if config.service_choice() == ServiceChoice::Archetypes {
+    if config.services() == ServiceChoice::Archetypes {
         let archetype = decky.archetype().and_then(|slug| catalog.archetype(slug));
         assert_eq!(archetype.map(|archetype| &archetype.services), Some(decky.services()));
         return;
@@ -255,7 +255,7 @@ fn a_maze_of_plausible_hosts_has_one_domain_controller_unique_names_and_services
         let plain = TopologyConfig::builder("corp", 2, 3).deckies_per_lan(1, 8).seed(seed);
         let config = plain
             .clone()
-            .service_choice(ServiceChoice::Archetypes)
+            .services(ServiceChoice::Archetypes)
             .naming(Naming::Realistic);
         let maze = drawn(config.clone());
         assert_eq!(
@@ -301,7 +301,7 @@ fn a_maze_of_plausible_hosts_has_one_domain_controller_unique_names_and_services
 
 #[test]
 fn names_and_archetypes_are_chosen_separately() {
-    let named = drawn(seeded(2, 2).naming(Naming::Realistic).services(["ssh"]));
+    let named = drawn(seeded(2, 2).naming(Naming::Realistic).services_explicit(["ssh"]));
     assert!(
         named
             .deckies()
@@ -309,12 +309,12 @@ fn names_and_archetypes_are_chosen_separately() {
             .all(|decky| decky.services().len() == 1 && decky.archetype().is_none())
     );
     assert!(named.deckies()[0].name().as_str().starts_with("edge-"));
-    let typed = drawn(seeded(2, 2).service_choice(ServiceChoice::Archetypes));
+    let typed = drawn(seeded(2, 2).services(ServiceChoice::Archetypes));
     assert!(typed.deckies().iter().all(|decky| decky.archetype().is_some()));
     assert_eq!(typed.deckies()[0].name().as_str(), "decky-000");
     let both = drawn(
         seeded(2, 2)
-            .service_choice(ServiceChoice::Archetypes)
+            .services(ServiceChoice::Archetypes)
             .naming(Naming::Realistic),
     );
     let text = both
@@ -332,7 +332,7 @@ fn a_stored_config_has_the_new_fields_only_if_they_are_set() {
     let value = json!({"name": "corp", "depth": 2, "branching_factor": 2, "services": "archetypes", "naming": "realistic", "seed": 7});
     let config = read(&value).expect("config");
     assert_eq!(
-        (config.service_choice(), config.naming()),
+        (config.services(), config.naming()),
         (ServiceChoice::Archetypes, Naming::Realistic)
     );
     let stored = serde_json::to_value(&config).expect("JSON");
@@ -366,8 +366,13 @@ fn the_mazes_are_pinned() {
         digest(&drawn(
             seeded(3, 3).cross_edge_probability(0.5).bridge_forward_probability(0.5),
         )),
-        digest(&drawn(seeded(2, 2).base("10.0.0.0/8").lan_prefix(20).dmz_gateway(true))),
-        digest(&drawn(seeded(4, 4).services(["ssh", "http"]).seed(u64::MAX))),
+        digest(&drawn(
+            seeded(2, 2)
+                .subnet_base_prefix("10.0.0.0/8")
+                .lan_prefix(20)
+                .dmz_gateway(true),
+        )),
+        digest(&drawn(seeded(4, 4).services_explicit(["ssh", "http"]).seed(u64::MAX))),
     ];
     assert_eq!(
         digests,
@@ -415,7 +420,7 @@ fn the_same_config_gives_the_same_bytes_in_100_processes() {
 #[test]
 fn more_deckies_per_lan_keep_the_tree_and_earlier_draws() {
     let tree = |min, max| {
-        let topology = drawn(seeded(4, 3).deckies_per_lan(min, max).base("10.0.0.0/8"));
+        let topology = drawn(seeded(4, 3).deckies_per_lan(min, max).subnet_base_prefix("10.0.0.0/8"));
         let parents = topology.deckies().iter().filter(|decky| decky.is_bridge());
         let parents: Vec<(LanId, LanId)> = parents
             .map(|decky| (decky.attachments()[0].lan, decky.attachments()[1].lan))
@@ -454,7 +459,7 @@ fn too_small_pools_are_refused_with_the_numbers() {
     };
     let base = net::parse_subnet("10.0.0.0/22").expect("subnet");
     let taken = net::parse_subnet("10.0.1.128/25").expect("subnet");
-    let error = refused(seeded(3, 1).base("10.0.0.0/22"), &[taken]);
+    let error = refused(seeded(3, 1).subnet_base_prefix("10.0.0.0/22"), &[taken]);
     let source = AllocError::SubnetsExhausted {
         base,
         prefix: 24,

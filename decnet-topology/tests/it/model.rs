@@ -18,7 +18,7 @@ fn sets(topology: &Topology) -> usize {
 /// Generates a maze whose deckies have the same services.
 fn uniform() -> Topology {
     let config = TopologyConfig::builder("uniform", 3, 3)
-        .services(["ssh", "http"])
+        .services_explicit(["ssh", "http"])
         .seed(1)
         .build()
         .expect("a config");

@@ -140,14 +140,23 @@ fn a_config_with_an_unusable_base_is_refused_when_parsed_or_built() {
         let value =
             json!({"name": "x", "depth": 1, "branching_factor": 1, "subnet_base_prefix": base, "lan_prefix": 29});
         let read = TopologyConfig::from_value(&value, &Catalog::builtin(), || 7).expect_err(base);
-        let built = TopologyConfig::builder("x", 1, 1).base(base).lan_prefix(29).build();
+        let built = TopologyConfig::builder("x", 1, 1)
+            .subnet_base_prefix(base)
+            .lan_prefix(29)
+            .build();
         for invalid in [read, built.expect_err(base)] {
             let fields: Vec<_> = invalid.faults.iter().map(|fault| fault.field.as_str()).collect();
             assert_eq!(fields, ["subnet_base_prefix"], "{base}");
         }
     }
     for base in ["169.254", "8.0.0.0/8", "241.0.0.0/8"] {
-        assert!(TopologyConfig::builder("x", 1, 1).base(base).build().is_ok(), "{base}");
+        assert!(
+            TopologyConfig::builder("x", 1, 1)
+                .subnet_base_prefix(base)
+                .build()
+                .is_ok(),
+            "{base}"
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step must end the test, in helpers too")]
 
 mod contract;
+mod embedding;
 mod mazes;
 mod programs;
 mod public_images;

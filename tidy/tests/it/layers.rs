@@ -97,7 +97,7 @@ const PYTHON: Layers = Layers {
             "mutation",
             "alloc",
         ],
-        &["operation", "config", "report"],
+        &["operation", "config", "report", "verification"],
         &["follower", "model"],
         &["generate", "validate", "rows"],
         &["plan", "repo"],

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use decnet_topology::{Mutation, MutationId, MutationRow, NewMutation, RepoError, Topology, TopologyId, Version};
 use tokio_util::sync::CancellationToken;
@@ -32,13 +32,63 @@ impl Engine {
 
     /// Submits a mutation as [`submit`](Self::submit) does, and waits until a queued one is finished.
     ///
-    /// The [`state`](MutationRow::state) of the row is the outcome. If the runtime does not answer, the mutation is not queued:
-    /// otherwise it would be applied later, when nobody expects it.
+    /// The [`state`](MutationRow::state) of the row is the outcome. The queue is drained here unless another process does. If the
+    /// runtime does not answer, the mutation is not queued: otherwise it would be applied later, when nobody expects it.
+    ///
+    /// ```
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// use decnet_engine::{CancellationToken, DeployOptions, Engine, EngineOptions, Submitted, simulated::Simulated};
+    /// use decnet_topology::{AddDecky, Catalog, MemoryRepo, MutationState, NewMutation, TopologyConfig};
+    ///
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// let options = EngineOptions::new(Catalog::builtin());
+    /// let engine = Engine::new(Arc::new(MemoryRepo::new()), Arc::new(Simulated::new()), options);
+    /// let cancel = CancellationToken::new();
+    /// let id = engine.generate(&TopologyConfig::builder("corp", 1, 1).build()?).await?.stored.row.id;
+    /// engine.deploy(id, DeployOptions::default(), &cancel).await?;
+    ///
+    /// let add = NewMutation::new(AddDecky::new("db".parse()?, "LAN-01".parse()?).services(["mysql"]).into());
+    /// let minute = Some(Duration::from_secs(60));
+    /// let Submitted::Enqueued(row) = engine.submit_and_wait(id, add, None, minute, &cancel).await? else { unreachable!("it runs") };
+    /// assert_eq!(row.state, MutationState::Applied);
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Those of [`submit`](Self::submit) and [`wait_for`](Self::wait_for).
+    /// Those of [`submit`](Self::submit) and [`wait_for`](Self::wait_for). [`EngineError::Interrupted`] or
+    /// [`EngineError::TimedOut`]: `cancel` fired or the timeout passed before the mutation was queued.
     pub async fn submit_and_wait(
+        &self,
+        id: TopologyId,
+        new: NewMutation,
+        expected: Option<Version>,
+        timeout: Option<Duration>,
+        cancel: &CancellationToken,
+    ) -> Result<Submitted, EngineError> {
+        let stop = cancel.child_token();
+        limited(timeout, &stop, self.submit_then_wait(id, new, expected, &stop)).await
+    }
+
+    /// Waits until a queued mutation is finished, and drains the queue unless another process does.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::MutationQueued`] if `cancel` fires or the timeout passes first (started work is finished then), or if the
+    /// queue cannot be drained: the runtime does not answer, for instance. The mutation stays in the queue.
+    pub async fn wait_for(
+        &self,
+        mutation: MutationId,
+        timeout: Option<Duration>,
+        cancel: &CancellationToken,
+    ) -> Result<MutationRow, EngineError> {
+        let stop = cancel.child_token();
+        limited(timeout, &stop, self.wait_until_finished(mutation, &stop)).await
+    }
+
+    async fn submit_then_wait(
         &self,
         id: TopologyId,
         new: NewMutation,
@@ -53,20 +103,18 @@ impl Engine {
         }
         match self.submit(id, new, expected).await? {
             Submitted::Enqueued(row) => {
-                let row = self.wait_for(row.id, cancel).await?;
+                let row = self.wait_until_finished(row.id, cancel).await?;
                 Ok(Submitted::Enqueued(Box::new(row)))
             }
             edited @ Submitted::Edited(_) => Ok(edited),
         }
     }
 
-    /// Waits until a queued mutation is finished, and drains the queue unless another process does.
-    ///
-    /// # Errors
-    ///
-    /// [`EngineError::MutationQueued`] if `cancel` fires first (started work is finished then), or if the queue cannot be drained:
-    /// the runtime does not answer, for instance. The mutation stays in the queue.
-    pub async fn wait_for(&self, mutation: MutationId, cancel: &CancellationToken) -> Result<MutationRow, EngineError> {
+    async fn wait_until_finished(
+        &self,
+        mutation: MutationId,
+        cancel: &CancellationToken,
+    ) -> Result<MutationRow, EngineError> {
         loop {
             let row = self.repo.mutation(mutation).await?;
             if row.finished_at.is_some() {
@@ -90,6 +138,25 @@ impl Engine {
                     };
                 }
             }
+        }
+    }
+}
+
+/// Runs work, and cancels it after the timeout. The work then finishes what it has started.
+async fn limited<T>(
+    timeout: Option<Duration>,
+    stop: &CancellationToken,
+    work: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
+    let Some(limit) = timeout else { return work.await };
+    let mut work = pin!(work);
+    match tokio::time::timeout(limit, &mut work).await {
+        Ok(done) => done,
+        // It was cancelled before, and finishes its work.
+        Err(_) if stop.is_cancelled() => work.await,
+        Err(_) => {
+            stop.cancel();
+            work.await.map_err(|error| error.timed_out(limit))
         }
     }
 }

@@ -282,12 +282,15 @@ async fn a_wait_ends_when_the_mutation_is_applied() {
         .expect("stored");
     let edited = lab
         .engine
-        .submit_and_wait(pending.stored.row.id, add_lan("cellar"), None, &never)
+        .submit_and_wait(pending.stored.row.id, add_lan("cellar"), None, None, &never)
         .await;
     assert!(matches!(edited, Ok(Submitted::Edited(_))), "{edited:?}");
 
     lab.deploy(id).await.expect("deployed");
-    let waited = lab.engine.submit_and_wait(id, add_lan("attic"), None, &never).await;
+    let waited = lab
+        .engine
+        .submit_and_wait(id, add_lan("attic"), None, None, &never)
+        .await;
     let Ok(Submitted::Enqueued(row)) = waited else {
         panic!("{waited:?}");
     };
@@ -300,7 +303,11 @@ async fn a_wait_ends_when_the_mutation_is_applied() {
     };
     let cancelled = CancellationToken::new();
     cancelled.cancel();
-    let error = lab.engine.wait_for(row.id, &cancelled).await.expect_err("cancelled");
+    let error = lab
+        .engine
+        .wait_for(row.id, None, &cancelled)
+        .await
+        .expect_err("cancelled");
     assert_eq!(error.code(), "mutation_queued");
     let EngineError::MutationQueued {
         mutation,
@@ -313,14 +320,18 @@ async fn a_wait_ends_when_the_mutation_is_applied() {
     assert_eq!((mutation, state), (row.id, MutationState::Pending));
     assert_eq!(source.code(), "interrupted");
     lab.docker.go_away();
-    let error = lab.engine.wait_for(row.id, &never).await.expect_err("unreachable");
+    let error = lab
+        .engine
+        .wait_for(row.id, None, &never)
+        .await
+        .expect_err("unreachable");
     let EngineError::MutationQueued { mutation, source, .. } = &error else {
         panic!("{error:?}");
     };
     assert_eq!(*mutation, row.id);
     assert!(matches!(**source, EngineError::Runtime(_)), "{source:?}");
     lab.docker.reconnect();
-    let row = lab.engine.wait_for(row.id, &never).await.expect("finished");
+    let row = lab.engine.wait_for(row.id, None, &never).await.expect("finished");
     assert_eq!(row.state, MutationState::Applied);
 }
 
@@ -331,7 +342,10 @@ async fn a_mutation_that_is_cancelled_before_it_is_queued_is_not_queued() {
     lab.deploy(id).await.expect("deployed");
     let cancelled = CancellationToken::new();
     cancelled.cancel();
-    let submitted = lab.engine.submit_and_wait(id, add_lan("attic"), None, &cancelled).await;
+    let submitted = lab
+        .engine
+        .submit_and_wait(id, add_lan("attic"), None, None, &cancelled)
+        .await;
     assert!(
         matches!(submitted, Err(EngineError::Interrupted { .. })),
         "{submitted:?}"
@@ -347,7 +361,10 @@ async fn with_wait_nothing_is_queued_if_the_runtime_does_not_answer() {
     lab.deploy(id).await.expect("deployed");
     lab.docker.go_away();
     let never = CancellationToken::new();
-    let error = lab.engine.submit_and_wait(id, add_lan("attic"), None, &never).await;
+    let error = lab
+        .engine
+        .submit_and_wait(id, add_lan("attic"), None, None, &never)
+        .await;
     assert_eq!(error.expect_err("no runtime").code(), "docker_unreachable");
     let unfinished = decnet_topology::MutationQueue::has_unfinished(lab.repo.as_ref(), id).await;
     assert!(!unfinished.expect("asked"));

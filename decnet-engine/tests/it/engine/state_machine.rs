@@ -81,7 +81,7 @@ impl ReferenceStateMachine for Model {
                 .cross_edge_probability(0.3)
                 .bridge_forward_probability(0.7)
                 .dmz_gateway(gateway)
-                .service_choice(hosts.0)
+                .services(hosts.0)
                 .naming(hosts.1)
                 .seed(seed)
                 .build()

@@ -8,8 +8,10 @@ use std::{
     time::Duration,
 };
 
-use decnet_engine::{DecoyImage, Engine, EngineOptions};
-use decnet_topology::{Holder, LeaseStore, MemoryRepo, Mutation, MutationQueue, NewMutation, RemoveDecky, RepoError};
+use decnet_engine::{DecoyImage, Engine, EngineError, EngineOptions};
+use decnet_topology::{
+    Holder, LeaseStore, MemoryRepo, Mutation, MutationQueue, MutationState, NewMutation, RemoveDecky, RepoError,
+};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -62,7 +64,56 @@ async fn a_wait_reads_the_mutation_ten_times_in_a_second_while_another_process_w
     let engine = Engine::new(store.clone(), Arc::new(lab.docker.clone()), options);
     let cancel = CancellationToken::new();
     // The clock of the test is paused: it jumps to the next timer when all tasks wait.
-    let waited = tokio::time::timeout(Duration::from_millis(950), engine.wait_for(mutation, &cancel)).await;
+    let waited = tokio::time::timeout(Duration::from_millis(950), engine.wait_for(mutation, None, &cancel)).await;
     assert!(waited.is_err(), "{waited:?}");
     assert_eq!(store.reads.load(Ordering::Relaxed), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_timeout_a_mutation_stays_queued_and_the_reason_is_the_timeout() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    lab.deploy(id).await.expect("deployed");
+    let holder = Holder {
+        boot_id: "another boot".into(),
+        pid: 1,
+        started: 1,
+        label: "another".into(),
+    };
+    let hour = SignedDuration::from_hours(1);
+    let held = lab.repo.acquire_lease(id, &holder, hour, None, Timestamp::now()).await;
+    let token = held.expect("taken").token;
+
+    let new = NewMutation::new(Mutation::from(RemoveDecky::new("files".parse().expect("a name"))));
+    let (limit, cancel) = (Duration::from_secs(3), CancellationToken::new());
+    let waited = lab.engine.submit_and_wait(id, new, None, Some(limit), &cancel).await;
+    let Err(EngineError::MutationQueued {
+        mutation,
+        state,
+        source,
+    }) = waited
+    else {
+        panic!("{waited:?}");
+    };
+    assert_eq!(state, MutationState::Pending);
+    assert!(
+        matches!(*source, EngineError::TimedOut { limit: passed } if passed == limit),
+        "{source:?}"
+    );
+    assert!(!cancel.is_cancelled(), "the token of the caller is not used");
+
+    // A cancellation before the timeout is not called a timeout.
+    cancel.cancel();
+    let waited = lab.engine.wait_for(mutation, Some(limit), &cancel).await;
+    let Err(EngineError::MutationQueued { source, .. }) = waited else {
+        panic!("{waited:?}");
+    };
+    assert_eq!(source.code(), "interrupted");
+
+    lab.repo.release_lease(id, token).await.expect("released");
+    let row = lab
+        .engine
+        .wait_for(mutation, Some(limit), &CancellationToken::new())
+        .await;
+    assert_eq!(row.expect("finished").state, MutationState::Applied);
 }

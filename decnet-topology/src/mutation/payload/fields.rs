@@ -41,7 +41,7 @@ impl Mutation {
     ///
     /// ```
     /// use decnet_topology::Mutation;
-    /// use serde_json::{Map, json};
+    /// use decnet_topology::serde_json::{Map, json};
     ///
     /// let fields = [("forwards_l3".into(), json!(true)), ("force".into(), json!(true))];
     /// let mut payload = Map::from_iter([("decky".into(), json!("jump-01"))]);

@@ -73,14 +73,14 @@ pub fn configs() -> impl Strategy<Value = TopologyConfig> {
                     .deckies_per_lan(one.min(other), one.max(other))
                     .bridge_forward_probability(forward)
                     .cross_edge_probability(cross)
-                    .base(pool)
+                    .subnet_base_prefix(pool)
                     .lan_prefix(prefix)
                     .dmz_gateway(gateway)
                     .naming(hosts.1)
                     .seed(seed);
                 let config = match services {
-                    Some(services) => config.services(services),
-                    None => config.service_choice(hosts.0),
+                    Some(services) => config.services_explicit(services),
+                    None => config.services(hosts.0),
                 };
                 config.build().expect("every value is within its bounds")
             },

@@ -73,7 +73,7 @@ async fn write_a_store(repo: &dyn Repo) {
 
     // Generated, edited by mutations, pending.
     let config = TopologyConfig::builder("corp", 2, 2)
-        .base("10.64.0.0/16")
+        .subnet_base_prefix("10.64.0.0/16")
         .seed(7)
         .build()
         .expect("a config");

@@ -14,7 +14,7 @@ pub(super) const SEED: u64 = 19;
 async fn packets_take_the_declared_paths_and_no_others() {
     on_docker(async |lab| {
         let config = TopologyConfig::builder("reach", 3, 2)
-            .base("10.205.0.0/16")
+            .subnet_base_prefix("10.205.0.0/16")
             .deckies_per_lan(1, 4)
             .bridge_forward_probability(0.7)
             .cross_edge_probability(0.3)

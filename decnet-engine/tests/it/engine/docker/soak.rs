@@ -156,7 +156,7 @@ impl Soak<'_> {
 
 async fn store(lab: &Lab, topology: Topology) -> TopologyId {
     let config = TopologyConfig::builder("soak", 1, 1)
-        .base("10.206.64.0/18")
+        .subnet_base_prefix("10.206.64.0/18")
         .build()
         .expect("a config");
     let new = NewTopology::new("soak".parse().expect("a name"), topology).config(config);

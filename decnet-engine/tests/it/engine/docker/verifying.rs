@@ -62,12 +62,12 @@ pub(super) async fn deploy(lab: &Lab, topology: &Topology, publish: &str) -> Top
 async fn a_generated_maze_with_a_gateway_matches_also_after_a_base_was_restarted() {
     on_docker(async |lab| {
         let config = TopologyConfig::builder("verified", 3, 2)
-            .base("10.203.64.0/18")
+            .subnet_base_prefix("10.203.64.0/18")
             .deckies_per_lan(1, 4)
             .bridge_forward_probability(0.7)
             .cross_edge_probability(0.3)
             .dmz_gateway(true)
-            .services(["http"])
+            .services_explicit(["http"])
             .seed(SEED)
             .build()
             .expect("a config");
