@@ -237,6 +237,9 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "invalid_ca" => "give a PEM file with the certificate of the authority: --ca FILE",
         "invalid_config" => "fix the config or the flags; `decnet generate --help` lists the allowed values",
         "left_on_docker" => "`decnet teardown` removes it",
+        "not_well" => {
+            "`decnet logs` prints what its services say; `decnet reconcile` repairs what drifted, and --wait waits longer"
+        }
         "name_taken" => "choose another name, or tear the other maze down first",
         "no_decoy" => "give a decoy program with --decoy FILE",
         "port_taken" => "stop the process that listens there, or publish another port: --publish ssh=2222",
