@@ -268,6 +268,9 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "name_taken" => {
             "choose another name, or remove the other maze first: `decnet teardown` if it runs, `decnet delete` if it does not"
         }
+        "not_well" => {
+            "`decnet logs` prints what its services say; `decnet reconcile` repairs what drifted, and --wait waits longer"
+        }
         "no_decoy" => "give a decoy program with --decoy FILE",
         "port_taken" => "stop the process that listens there, or publish another port: --publish ssh=2222",
         "publish_maps_nothing" => "`decnet show` lists the gateways and their services",

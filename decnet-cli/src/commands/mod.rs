@@ -23,6 +23,7 @@ mod next_subnet;
 mod plan;
 mod reap;
 mod reconcile;
+mod restart;
 mod schema;
 mod services;
 mod show;
@@ -54,6 +55,7 @@ pub(crate) enum Command {
     #[command(visible_alias = "destroy")]
     Teardown(teardown::Arguments),
     Reconcile(reconcile::Arguments),
+    Restart(restart::Arguments),
     Verify(verify::Arguments),
     Delete(delete::Arguments),
     Reap(reap::Arguments),
@@ -90,6 +92,7 @@ impl Command {
             Self::Deploy(arguments) => Box::pin(deploy::run(arguments, context)).await,
             Self::Teardown(arguments) => teardown::run(arguments, context).await,
             Self::Reconcile(arguments) => reconcile::run(arguments, context).await,
+            Self::Restart(arguments) => Box::pin(restart::run(arguments, context)).await,
             Self::Verify(arguments) => verify::run(arguments, context).await,
             Self::Delete(arguments) => delete::run(arguments, context).await,
             Self::Reap(arguments) => reap::run(arguments, context).await,

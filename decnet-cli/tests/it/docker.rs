@@ -3,6 +3,7 @@
 mod accidents;
 mod clients;
 mod daemon;
+mod daily;
 mod everyday;
 mod following;
 mod lab;

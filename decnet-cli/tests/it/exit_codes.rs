@@ -63,6 +63,7 @@ fn without_docker_every_command_that_needs_it_exits_with_5() {
         &["deploy", "corp", "--dry-run"],
         &["teardown", "corp"],
         &["reconcile", "corp"],
+        &["restart", "corp", "web-01"],
         &["reap"],
         &["reap", "--dry-run"],
     ] {

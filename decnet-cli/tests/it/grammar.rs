@@ -16,6 +16,7 @@ const COMMANDS: &[&str] = &[
     "deploy",
     "teardown",
     "reconcile",
+    "restart",
     "delete",
     "reap",
     "compose",

@@ -3,7 +3,7 @@ use std::time::Duration;
 use decnet_topology::{
     GenerateError, Intent, InvalidConfig, InvalidTopology, Lease, MutationError, MutationId, MutationRow,
     MutationState, NameError, RepoError, ResolveError, Status, StoredTopology, Topology, TopologyId, TopologyName,
-    shown::count,
+    UnknownPart, shown::count,
 };
 
 use crate::{
@@ -47,6 +47,17 @@ pub enum EngineError {
     /// The topology breaks rules. Nothing was changed.
     #[error(transparent)]
     Invalid(#[from] InvalidTopology),
+    /// The topology does not have the part that the operation is about. Nothing was changed.
+    #[error(transparent)]
+    Part(#[from] UnknownPart),
+    /// A decky or a service is not well after its restart.
+    #[error("{part} is not well after its restart: {reason}")]
+    NotWell {
+        /// The decky or the service.
+        part: String,
+        /// What is wrong: a step that failed, or what was seen last.
+        reason: String,
+    },
     /// The topology's status does not allow it. Nothing was changed.
     #[error("a maze that is {status}{} cannot be {verb}", match .intent { Some(Intent::Down) => " with intent down", _ => "" })]
     WrongStatus {
@@ -235,6 +246,7 @@ impl EngineError {
             Self::Repo(error) => error.code(),
             Self::Runtime(error) => error.code(),
             Self::Invalid(error) => error.code(),
+            Self::Part(error) => error.code(),
             Self::Config(error) => error.code(),
             Self::Generate(error) => error.code(),
             Self::Resolve(error) => error.code(),

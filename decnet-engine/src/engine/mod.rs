@@ -20,7 +20,7 @@ pub use error::EngineError;
 pub use operations::{
     ApplyOptions, CreateOptions, SettingsChange, StoreOutcome, StoreResult, describe_difference, own_images,
 };
-pub use options::{DeployOptions, EngineOptions, Operation};
+pub use options::{DeployOptions, EngineOptions, Operation, RestartOptions};
 pub use outcome::Outcome;
 pub use verify::{
     DeckyState, InsideOnly, Inspection, InterfaceState, PathEnd, Reach, ReachDeviation, ServiceState, SkippedPath,

@@ -1,6 +1,6 @@
-use std::{fs, io, path::Path, sync::Arc};
+use std::{fs, io, path::Path, sync::Arc, time::Duration};
 
-use decnet_topology::{Catalog, DeploySettings, NewMutation};
+use decnet_topology::{Catalog, DeckyPart, DeploySettings, NewMutation};
 
 use crate::{bus::Bus, decoy::DecoyImage};
 
@@ -108,6 +108,42 @@ impl DeployOptions {
     }
 }
 
+/// The options of a restart.
+#[derive(Debug, Clone)]
+#[must_use]
+#[non_exhaustive]
+pub struct RestartOptions {
+    /// The decky with all its services, or one of its services.
+    pub part: DeckyPart,
+    /// How long to wait until it is well. The default is one minute.
+    pub wait: Duration,
+    /// Whether a running container of it may be recreated, if that is needed.
+    pub force: bool,
+}
+
+impl RestartOptions {
+    /// Returns the default options for a decky or a service.
+    pub fn new(part: DeckyPart) -> Self {
+        Self {
+            part,
+            wait: Duration::from_mins(1),
+            force: false,
+        }
+    }
+
+    /// Sets how long to wait until it is well.
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// Sets whether a running container of it may be recreated.
+    pub fn force(mut self, force: bool) -> Self {
+        self.force = force;
+        self
+    }
+}
+
 /// An operation on one topology.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -121,6 +157,8 @@ pub enum Operation {
         /// Whether running containers may be recreated.
         force: bool,
     },
+    /// Restarts a decky or a service of it, as [`Engine::restart`](super::Engine::restart) does.
+    Restart(RestartOptions),
     /// Changes it by a mutation: directly if it is pending, live if it is running.
     Mutate(NewMutation),
 }

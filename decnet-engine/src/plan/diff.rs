@@ -24,7 +24,18 @@ pub(crate) fn diff(desired: &Desired, observed: &Observed) -> Plan {
 
 /// Does the same with the desired resources `before` a change: the reasons then name the changed fields of specs.
 pub(crate) fn diff_since(before: Option<&Desired>, desired: &Desired, observed: &Observed) -> Plan {
-    let pairs = Pairs::new(desired, observed, before);
+    build(before, desired, observed, &BTreeSet::new())
+}
+
+/// Plans the restart of containers of a decky: its services restart after its base. The plan also repairs them and what they
+/// depend on, and leaves all others alone.
+pub(crate) fn restart(desired: &Desired, observed: &Observed, containers: &BTreeSet<ContainerName>) -> Plan {
+    build(None, desired, observed, containers).only(containers)
+}
+
+/// Plans the steps to the desired resources, with a restart of some containers.
+fn build(before: Option<&Desired>, desired: &Desired, observed: &Observed, restarts: &BTreeSet<ContainerName>) -> Plan {
+    let pairs = Pairs::new(desired, observed, before, restarts);
     let mut differ = PlanBuilder::new(before, desired, observed, &pairs);
     differ.remove_services();
     differ.remove_bases();

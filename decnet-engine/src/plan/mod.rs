@@ -6,7 +6,7 @@ mod reason;
 mod settle;
 mod step;
 
-pub(crate) use diff::{diff, diff_since};
+pub(crate) use diff::{diff, diff_since, restart};
 #[cfg(feature = "docker")]
 pub(crate) use pairs::belongs;
 pub use reason::Reason;

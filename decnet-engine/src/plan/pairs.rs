@@ -35,6 +35,8 @@ pub(super) struct BasePair<'a> {
     pub(super) spec: &'a BaseSpec,
     /// Its container, if it stays.
     pub(super) there: Option<&'a ObservedContainer>,
+    /// Whether a restart was requested.
+    pub(super) restarts: bool,
 }
 
 /// A desired service.
@@ -45,11 +47,19 @@ pub(super) struct ServicePair<'a> {
     pub(super) there: Option<&'a ObservedContainer>,
     /// Its base, if that is desired.
     pub(super) base: Option<BasePair<'a>>,
+    /// Whether a restart was requested.
+    pub(super) restarts: bool,
 }
 
 impl<'a> Pairs<'a> {
-    /// Pairs them. With the desired resources `before` a change, the reasons name the changed fields of a spec.
-    pub(super) fn new(desired: &'a Desired, observed: &'a Observed, before: Option<&Desired>) -> Self {
+    /// Pairs them, and marks the containers whose restart was requested. With the desired resources `before` a change, the
+    /// reasons name the changed fields of a spec.
+    pub(super) fn new(
+        desired: &'a Desired,
+        observed: &'a Observed,
+        before: Option<&Desired>,
+        restarts: &BTreeSet<ContainerName>,
+    ) -> Self {
         let mut recreated = HashMap::new();
         let networks = networks(desired, observed, before, &mut recreated);
         let unwanted = if desired.networks.is_empty() && desired.bases.is_empty() {
@@ -77,7 +87,11 @@ impl<'a> Pairs<'a> {
                 }
                 Ok(())
             });
-            BasePair { spec, there }
+            BasePair {
+                spec,
+                there,
+                restarts: restarts.contains(&spec.name),
+            }
         });
         let bases: Vec<_> = bases.collect();
         let by_name: HashMap<_, _> = bases.iter().map(|pair| (&pair.spec.name, *pair)).collect();
@@ -99,7 +113,12 @@ impl<'a> Pairs<'a> {
                     Err(Reason::BaseRecreated)
                 }
             });
-            ServicePair { spec, there, base }
+            ServicePair {
+                spec,
+                there,
+                base,
+                restarts: restarts.contains(&spec.name),
+            }
         });
         let services = services.collect();
         let removed = there.left();

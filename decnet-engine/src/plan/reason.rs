@@ -36,6 +36,8 @@ pub enum Reason {
     },
     /// It is not running.
     NotRunning,
+    /// Its restart was requested.
+    Requested,
     /// It has another address than in the maze.
     AddressChanged,
     /// An interface of the base is added or removed, and its routes change with it.
@@ -68,6 +70,7 @@ impl fmt::Display for Reason {
             Self::BaseRestarted => "base restarted",
             Self::Tampered { what } => return write!(f, "tampered with: {what}"),
             Self::NotRunning => "not running",
+            Self::Requested => "restart requested",
             Self::AddressChanged => "address changed",
             Self::InterfacesChanged => "interfaces changed",
             Self::StateDiffers { what } => what,

@@ -15,11 +15,11 @@ use crate::{
 impl<'a> PlanBuilder<'a> {
     pub(super) fn settle_bases(&mut self) {
         let pairs = self.pairs.bases.iter();
-        let wanting = pairs.filter(|pair| pair.there.is_none_or(|there| !is_whole(pair.spec, there)));
+        let wanting = pairs.filter(|pair| pair.restarts || pair.there.is_none_or(|there| !is_whole(pair.spec, there)));
         for pair in interleave(wanting.map(|pair| (home(pair), pair))) {
             match pair.there {
                 None => self.create_base(pair.spec),
-                Some(there) => self.repair_base(pair.spec, there),
+                Some(there) => self.repair_base(pair.spec, there, pair.restarts),
             }
         }
     }
@@ -45,8 +45,8 @@ impl<'a> PlanBuilder<'a> {
         self.made.get(network).into_iter().chain(leaving).copied().collect()
     }
 
-    /// Connects a base that stays to its missing networks, and starts it if it is stopped.
-    fn repair_base(&mut self, base: &'a BaseSpec, there: &'a ObservedContainer) {
+    /// Connects a base that stays to its missing networks, and starts it if it is stopped or its restart was requested.
+    fn repair_base(&mut self, base: &'a BaseSpec, there: &'a ObservedContainer, restarts: bool) {
         let (plugged, lacking): (Vec<_>, Vec<_>) =
             (base.interfaces.iter()).partition(|interface| is_plugged(interface, there));
         let runs = there.activity == Activity::Running;
@@ -65,13 +65,14 @@ impl<'a> PlanBuilder<'a> {
             self.appearing.entry(interface.ip).or_default().insert(id);
             self.replugged.entry(&base.name).or_default().insert(id);
         }
-        if !runs {
+        if !runs || restarts {
             let needs = self.replugged.get(&base.name).cloned().unwrap_or_default();
             let action = Action::Restart {
                 container: base.name.clone(),
                 role: Role::Base,
             };
-            let id = self.plan.push(action, Reason::NotRunning, needs);
+            let reason = if runs { Reason::Requested } else { Reason::NotRunning };
+            let id = self.plan.push(action, reason, needs);
             self.record_namespace(base, id);
         }
     }
@@ -156,7 +157,8 @@ impl<'a> PlanBuilder<'a> {
         }
         match &there.deviates {
             Some(what) => Reason::StateDiffers { what: what.clone() },
-            None if self.based.contains_key(&base.name) => Reason::NotRunning,
+            None if self.based.contains_key(&base.name) && there.activity != Activity::Running => Reason::NotRunning,
+            None if self.based.contains_key(&base.name) => Reason::BaseRestarted,
             None => Reason::InterfacesChanged,
         }
     }
@@ -168,7 +170,7 @@ impl<'a> PlanBuilder<'a> {
         for pair in interleave(wanting) {
             match pair.there {
                 None => self.create_service(pair.spec),
-                Some(there) => self.restart_service(pair.spec, there),
+                Some(there) => self.restart_service(pair.spec, there, pair.restarts),
             }
         }
     }
@@ -187,7 +189,7 @@ impl<'a> PlanBuilder<'a> {
     /// Returns whether a service that stays needs no step: it runs, and if it shares its base's namespace, it shares the current
     /// one. Other services follow their base without a step.
     fn serves(&self, pair: &ServicePair<'_>, there: &ObservedContainer) -> bool {
-        let runs = is_running(there);
+        let runs = is_running(there) && !pair.restarts;
         if pair.spec.network == ServiceNetwork::HandedSockets {
             return runs;
         }
@@ -196,19 +198,19 @@ impl<'a> PlanBuilder<'a> {
         runs && !is_stale && !self.based.contains_key(&pair.spec.base)
     }
 
-    /// Restarts a service that is stopped, or that shares an old namespace of its base.
-    fn restart_service(&mut self, service: &ServiceSpec, there: &ObservedContainer) {
+    /// Restarts a service that is stopped, that shares an old namespace of its base, or whose restart was requested.
+    fn restart_service(&mut self, service: &ServiceSpec, there: &ObservedContainer, restarts: bool) {
         let shares = service.network == ServiceNetwork::OfBase;
-        let based = self.based.get(&service.base).filter(|_| shares);
+        let based = self.based.get(&service.base).filter(|_| shares || restarts);
         let needs = based.copied().into_iter().collect();
         let action = Action::Restart {
             container: service.name.clone(),
             role: Role::Service,
         };
-        let reason = if is_running(there) {
-            Reason::BaseRestarted
-        } else {
-            Reason::NotRunning
+        let reason = match is_running(there) {
+            true if restarts => Reason::Requested,
+            true => Reason::BaseRestarted,
+            false => Reason::NotRunning,
         };
         self.plan.push(action, reason, needs);
     }

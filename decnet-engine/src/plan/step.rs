@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     net::{IpAddr, Ipv4Addr},
 };
@@ -120,6 +120,24 @@ impl Action {
             Self::EnsureImage { .. } | Self::RemoveImage { .. } => Lane::ImageSpec,
             Self::CreateNetwork { .. } | Self::RemoveNetwork { .. } => Lane::Network,
             _ => Lane::Container,
+        }
+    }
+
+    /// Returns the container that it changes, if it changes one.
+    pub(crate) fn container(&self) -> Option<&ContainerName> {
+        match self {
+            Self::CreateBase { base } => Some(&base.name),
+            Self::CreateService { service } => Some(&service.name),
+            Self::Connect { container, .. }
+            | Self::Disconnect { container, .. }
+            | Self::SetState { container, .. }
+            | Self::Restart { container, .. }
+            | Self::RemoveContainer { container, .. } => Some(container),
+            Self::EnsureImage { .. }
+            | Self::CreateNetwork { .. }
+            | Self::RemoveNetwork { .. }
+            | Self::RemoveVolume { .. }
+            | Self::RemoveImage { .. } => None,
         }
     }
 
@@ -316,6 +334,27 @@ impl Plan {
         plan
     }
 
+    /// Returns the steps that change some containers, and the steps that those depend on.
+    pub(crate) fn only(&self, containers: &BTreeSet<ContainerName>) -> Self {
+        let mut kept = BTreeSet::new();
+        for (id, step) in self.steps.iter().enumerate().rev() {
+            let changes = step.action.container().is_some_and(|name| containers.contains(name));
+            if changes || kept.contains(&id) {
+                kept.insert(id);
+                kept.extend(&step.needs);
+            }
+        }
+        let places: BTreeMap<StepId, StepId> = kept.into_iter().enumerate().map(|(new, old)| (old, new)).collect();
+        let steps = places.keys().map(|old| {
+            let step = &self.steps[*old];
+            Step {
+                needs: step.needs.iter().map(|need| places[need]).collect(),
+                ..step.clone()
+            }
+        });
+        Self { steps: steps.collect() }
+    }
+
     /// Adds a step and returns its position. Its dependencies must be earlier steps.
     pub(crate) fn push(&mut self, action: Action, reason: Reason, needs: BTreeSet<StepId>) -> StepId {
         self.push_step(Step {
@@ -402,7 +441,7 @@ impl Plan {
     #[must_use]
     pub(crate) fn undo(&self, done: &BTreeSet<StepId>) -> Self {
         let mut undo = Self::empty();
-        let mut place = std::collections::BTreeMap::new();
+        let mut place = BTreeMap::new();
         for id in done.iter().rev() {
             let Some(inverse) = self.steps.get(*id).and_then(|step| step.action.inverse()) else {
                 continue;

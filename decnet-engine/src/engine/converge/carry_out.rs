@@ -28,6 +28,8 @@ pub(in crate::engine) struct Converged {
     pub(in crate::engine) changed: usize,
     /// Whether it was cancelled early.
     pub(in crate::engine) cancelled: bool,
+    /// The first step that failed, and why.
+    pub(in crate::engine) failure: Option<String>,
     /// The error of a step that the runtime did not answer in time, or at all.
     pub(in crate::engine) unanswered: Option<RuntimeError>,
     /// How the runtime differs from the maze; none if it matches.
@@ -65,6 +67,7 @@ impl Session<'_> {
             return Ok(Converged {
                 changed: 0,
                 cancelled: false,
+                failure: None,
                 unanswered: None,
                 drift: drift(desired, observed),
             });
@@ -84,8 +87,10 @@ impl Session<'_> {
         let execution = execution?;
         self.engine
             .publish_deckies(self.id, observed, plan, &execution, trigger);
-        let drift = match execution.failures.first() {
-            Some(failure) => Some(format!("{failure}: {}", failure.source)),
+        let failure = execution.failures.first();
+        let failure = failure.map(|failure| format!("{failure}: {}", failure.source));
+        let drift = match &failure {
+            Some(failure) => Some(failure.clone()),
             None => self.check_again(desired, plan, *known, &settled?).await?,
         };
         let ExecutionReport {
@@ -98,6 +103,7 @@ impl Session<'_> {
         Ok(Converged {
             changed: changed.len(),
             cancelled,
+            failure,
             unanswered: errors.find(RuntimeError::is_unanswered),
             drift,
         })

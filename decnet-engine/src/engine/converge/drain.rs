@@ -145,6 +145,7 @@ impl Session<'_> {
             cancelled,
             unanswered,
             drift,
+            ..
         } = self.carry_out(&change, Trigger::Operator, &self.cancel).await?;
         drained.changed += changed;
         if cancelled {

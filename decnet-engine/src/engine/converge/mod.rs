@@ -11,6 +11,7 @@ mod prepare;
 mod reap;
 mod reconcile;
 pub(super) mod remains;
+mod restart;
 mod run;
 mod submit;
 mod teardown;

@@ -106,6 +106,8 @@ impl Session<'_> {
             (Work::Teardown { row, remains }, _) => self.take_down(row, remains, cancel).await?,
             (Work::Reconcile(task), Operation::Reconcile { .. }) => self.converge(*task, Trigger::Healer).await?,
             (Work::Reconcile(task), _) => self.converge(*task, Trigger::Operator).await?,
+            (Work::Restart(task), Operation::Restart(options)) => self.restart(*task, options).await?,
+            (Work::Restart(task), _) => self.converge(*task, Trigger::Operator).await?,
             (Work::Edit { row, new, topology, .. }, _) => self.engine.edit(&row, new, topology).await?,
             (Work::Mutate { task, new }, _) => self.mutate(*task, new).await?,
         };

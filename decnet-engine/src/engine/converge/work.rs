@@ -46,6 +46,8 @@ pub(in crate::engine) enum Work {
     },
     /// A running topology is reconciled with the stored maze.
     Reconcile(Box<Task>),
+    /// A decky or a service of a running topology is restarted.
+    Restart(Box<Task>),
     /// A running topology is changed by a mutation.
     Mutate { task: Box<Task>, new: NewMutation },
     /// A topology is torn down.
@@ -65,7 +67,7 @@ pub(in crate::engine) struct Task {
 
 impl Task {
     /// Wraps a change, and records why it must not be executed.
-    fn new(stored: StoredTopology, settings: DeploySettings, change: Change, force: &Force) -> Self {
+    pub(super) fn new(stored: StoredTopology, settings: DeploySettings, change: Change, force: &Force) -> Self {
         let refusal = force.permit(&stored, &change.plan).err();
         Self {
             stored,
@@ -79,9 +81,11 @@ impl Task {
 impl Work {
     fn task(&self) -> Option<&Task> {
         match self {
-            Self::Deploy(task) | Self::DeployCopy { task, .. } | Self::Reconcile(task) | Self::Mutate { task, .. } => {
-                Some(task)
-            }
+            Self::Deploy(task)
+            | Self::DeployCopy { task, .. }
+            | Self::Reconcile(task)
+            | Self::Restart(task)
+            | Self::Mutate { task, .. } => Some(task),
             Self::Edit { .. } | Self::Teardown { .. } => None,
         }
     }
@@ -89,7 +93,9 @@ impl Work {
     pub(in crate::engine) fn plan(&self) -> &Plan {
         match self {
             Self::Edit { nothing, .. } => nothing,
-            Self::Deploy(task) | Self::Reconcile(task) | Self::Mutate { task, .. } => &task.change.plan,
+            Self::Deploy(task) | Self::Reconcile(task) | Self::Restart(task) | Self::Mutate { task, .. } => {
+                &task.change.plan
+            }
             Self::DeployCopy { plan, .. } => plan,
             Self::Teardown { remains, .. } => &remains.plan,
         }
@@ -159,6 +165,7 @@ impl Engine {
                     }),
                 }
             }
+            Operation::Restart(options) => self.plan_restart(facts, stored, options).await,
             Operation::Teardown => self.plan_teardown(facts, stored.row).await,
             Operation::Mutate(new) => match self.plan_edit(id, operation).await? {
                 Some(edit) => Ok(edit),

@@ -71,7 +71,7 @@ pub(super) fn running<'a>(
 }
 
 /// Returns why a container does not serve. Returns none if it serves.
-fn why_not_serving(
+pub(in crate::engine) fn why_not_serving(
     before: Option<&ObservedContainer>,
     after: Option<&ObservedContainer>,
     now: Timestamp,

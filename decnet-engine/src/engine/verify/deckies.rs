@@ -331,7 +331,7 @@ impl Engine {
     }
 
     /// Probes the expected targets from a base: returns one result per expectation, or why it cannot be probed.
-    async fn probe(
+    pub(super) async fn probe(
         &self,
         instance: InstanceId,
         base: &ContainerName,
@@ -351,7 +351,7 @@ impl Engine {
     }
 }
 
-fn how(to: &PathEnd, result: &TargetResult) -> String {
+pub(super) fn how(to: &PathEnd, result: &TargetResult) -> String {
     let tried = match result.target {
         Target::Icmp { .. } => "ping".to_owned(),
         Target::Tcp { port, .. } => format!("tcp/{port}"),

@@ -1,6 +1,6 @@
 //! The state of a topology on the runtime: inspected from outside, verified from inside its deckies.
 
-mod containers;
+pub(super) mod containers;
 mod deckies;
 mod describe;
 mod expectation;
@@ -9,6 +9,7 @@ mod inspect;
 mod interfaces;
 mod published;
 mod report;
+mod services;
 mod sources;
 
 pub use inspect::{DeckyState, Inspection, InterfaceState, ServiceState};

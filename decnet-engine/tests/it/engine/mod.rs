@@ -19,6 +19,7 @@ mod preparing;
 mod publishing_events;
 mod reaping;
 mod repairing;
+mod restarting;
 mod state_machine;
 mod statuses;
 mod unwritten;

@@ -1,0 +1,3 @@
+//! The daily verbs.
+
+mod restart;

@@ -1,0 +1,243 @@
+//! Restarts of a decky or a service.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use decnet_topology::{DeckyPart, StoredTopology, TopologyId, UnknownPart};
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    carry_out::Converged,
+    change::{Target, drift},
+    drift::Asked,
+    force::Force,
+    work::{Task, Work},
+};
+use crate::{
+    desired::{Desired, ServiceSpec},
+    engine::{
+        Engine, EngineError, Operation, Outcome, RestartOptions,
+        session::{
+            facts::{Facts, refuse_agent},
+            lease::Session,
+        },
+        verify::containers::why_not_serving,
+    },
+    event::Trigger,
+    naming::{self, ContainerName, Role},
+    observe::{Observed, ObservedContainer},
+    plan,
+};
+
+/// The pause between two looks at restarted containers.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How long containers must run without another restart: a program that fails at its start ends within this time.
+const STEADY: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Restarts a decky with all its services, or one of its services, and waits until it is well: its containers keep running,
+    /// its network matches the maze, and its services answer on their ports.
+    ///
+    /// A base restarts before its services, which then get its new namespace. What is missing of the decky is created, and other
+    /// deckies are left alone. Containers keep their ids, addresses and logs.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::NotWell`] if it is not well in time: the restart is done, and the next reconcile repairs what drifted.
+    /// [`EngineError::Part`] and [`EngineError::WrongStatus`] before anything changes. After [`EngineError::Interrupted`], some
+    /// containers may not be restarted.
+    pub async fn restart(
+        &self,
+        id: TopologyId,
+        options: RestartOptions,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, EngineError> {
+        self.run_now(id, Operation::Restart(options), cancel).await
+    }
+
+    pub(super) async fn plan_restart(
+        &self,
+        facts: &Facts,
+        stored: StoredTopology,
+        options: &RestartOptions,
+    ) -> Result<Work, EngineError> {
+        let row = &stored.row;
+        refuse_agent(row)?;
+        if !row.takes_mutations() {
+            return Err(EngineError::WrongStatus {
+                status: row.status,
+                intent: row.intent,
+                verb: "restarted",
+            });
+        }
+        let containers = containers_of(&stored, &options.part)?;
+        let settings = row.settings.clone();
+        let observed = self.observe(facts, row.id).await?;
+        let mut change = self
+            .change(facts, Target::live(&stored, &settings), observed, None)
+            .await?;
+        change.plan = plan::restart(&change.desired, &change.observed, &containers);
+        let force = self.outstanding(row).await?.or(Force::all_if(options.force));
+        Ok(Work::Restart(Box::new(Task::new(stored, settings, change, &force))))
+    }
+}
+
+/// Returns the names of the containers of a decky, or that of a service.
+fn containers_of(stored: &StoredTopology, part: &DeckyPart) -> Result<BTreeSet<ContainerName>, UnknownPart> {
+    let (id, decky) = (stored.row.id, stored.topology.find_part(part)?);
+    Ok(match &part.service {
+        Some(service) => BTreeSet::from([naming::service(id, decky, service)]),
+        None => {
+            let services = decky.services().iter();
+            let services = services.map(|service| naming::service(id, decky, service));
+            services.chain([naming::base(id, decky)]).collect()
+        }
+    })
+}
+
+/// The containers as they were seen: their ids and start times.
+type Seen = Vec<(String, Option<Timestamp>)>;
+
+impl Session<'_> {
+    /// Restarts containers, and waits until they are well.
+    pub(super) async fn restart(&self, task: Task, options: &RestartOptions) -> Result<Outcome, EngineError> {
+        let Task { stored, change, .. } = task;
+        let containers = containers_of(&stored, &options.part)?;
+        let Converged {
+            changed,
+            cancelled,
+            failure,
+            ..
+        } = self.carry_out(&change, Trigger::Operator, &self.cancel).await?;
+        if cancelled {
+            return Err(EngineError::interrupted(self.id));
+        }
+        let ill = match failure {
+            None => self.await_health(&change.desired, &containers, options.wait).await?,
+            failure => failure,
+        };
+        let mut observed = self.observe().await?;
+        self.engine
+            .check_inside(&change.desired, &mut observed, Asked::All)
+            .await?;
+        let drift = drift(&change.desired, &observed);
+        let row = self.record_drift(stored.row, drift.as_deref()).await?;
+        match ill {
+            Some(reason) => Err(EngineError::NotWell {
+                part: options.part.to_string(),
+                reason,
+            }),
+            None => Ok(Outcome {
+                row,
+                changed,
+                reason: drift,
+                warnings: change.warnings,
+            }),
+        }
+    }
+
+    /// Waits until containers are well, and returns what is wrong if they are not in time.
+    async fn await_health(
+        &self,
+        desired: &Desired,
+        containers: &BTreeSet<ContainerName>,
+        wait: Duration,
+    ) -> Result<Option<String>, EngineError> {
+        let end = Instant::now() + wait;
+        let mut steady: Option<(Seen, Instant)> = None;
+        loop {
+            let (seen, ill) = self.look(desired, containers).await?;
+            let ill = match ill {
+                Some(ill) => {
+                    steady = None;
+                    ill
+                }
+                None => {
+                    let since = match steady.take() {
+                        Some((before, since)) if before == seen => since,
+                        _ => Instant::now(),
+                    };
+                    if since.elapsed() >= STEADY {
+                        return Ok(None);
+                    }
+                    steady = Some((seen, since));
+                    "its containers were just restarted".into()
+                }
+            };
+            if Instant::now() >= end {
+                return Ok(Some(format!("{ill} ({} s later)", wait.as_secs())));
+            }
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => return Err(EngineError::interrupted(self.id)),
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+    }
+
+    /// Looks at containers once, and returns what is wrong with one of them, if anything is.
+    async fn look(
+        &self,
+        desired: &Desired,
+        containers: &BTreeSet<ContainerName>,
+    ) -> Result<(Seen, Option<String>), EngineError> {
+        let mut observed = self.observe().await?;
+        let bases: BTreeSet<&ContainerName> = containers.iter().collect();
+        let asked = Asked::Settling(&bases);
+        self.engine.check_inside(desired, &mut observed, asked).await?;
+        let ours = || {
+            observed
+                .containers
+                .iter()
+                .filter(|found| containers.contains(&found.name))
+        };
+        let seen = ours().map(|found| (found.id.clone(), found.started_at)).collect();
+        let ill = match why_ill(desired, &observed, containers, ours()) {
+            None => self.why_silent(desired, containers).await?,
+            ill => ill,
+        };
+        Ok((seen, ill))
+    }
+
+    /// Returns which service does not answer, if one does not.
+    async fn why_silent(
+        &self,
+        desired: &Desired,
+        containers: &BTreeSet<ContainerName>,
+    ) -> Result<Option<String>, EngineError> {
+        let services: Vec<&ServiceSpec> = containers
+            .iter()
+            .filter_map(|name| desired.services.get(name))
+            .collect();
+        let Some(base) = services.first().and_then(|first| desired.bases.get(&first.base)) else {
+            return Ok(None);
+        };
+        self.engine.why_silent(self.facts.instance, base, &services).await
+    }
+}
+
+/// Returns what is wrong with containers, as far as the runtime shows it.
+fn why_ill<'a>(
+    desired: &Desired,
+    observed: &Observed,
+    containers: &BTreeSet<ContainerName>,
+    ours: impl Iterator<Item = &'a ObservedContainer>,
+) -> Option<String> {
+    let now = Timestamp::now();
+    for found in ours {
+        if let Some(why) = why_not_serving(None, Some(found), now) {
+            let part = match found.role() {
+                Some(Role::Service) => found
+                    .labels
+                    .get(naming::SERVICE_NAME)
+                    .map_or("a service", String::as_str),
+                _ => "the base",
+            };
+            return Some(format!("{part}: {why}"));
+        }
+    }
+    let drift = plan::diff(desired, observed).only(containers);
+    drift.steps().first().map(|step| format!("drift: {step}"))
+}
