@@ -8,7 +8,7 @@ use std::{
 
 use decnet_engine::EngineError;
 use decnet_topology::{
-    DocumentError, Draft, ResolveError, SubnetPool, Syntax, Topology, document, document::MAX_BYTES,
+    Catalog, DocumentError, Draft, ResolveError, SubnetPool, Syntax, Topology, document, document::MAX_BYTES,
 };
 
 use crate::command_error::CommandError;
@@ -70,12 +70,14 @@ impl Source {
     }
 
     /// Reads a maze file and completes it as if the store were empty.
-    pub(crate) fn topology(&self) -> Result<(Draft, Topology), CommandError> {
+    pub(crate) fn topology(&self, catalog: &Catalog) -> Result<(Draft, Topology), CommandError> {
         let draft = self.draft()?;
-        let topology = draft.resolve(&SubnetPool::default()).map_err(|error| match error {
-            ResolveError::Unsound { report } => CommandError::document(self.name(), report),
-            error => EngineError::Resolve(error).into(),
-        })?;
+        let topology = draft
+            .resolve(catalog, &SubnetPool::default())
+            .map_err(|error| match error {
+                ResolveError::Unsound { report } => CommandError::document(self.name(), report),
+                error => EngineError::Resolve(error).into(),
+            })?;
         Ok((draft, topology))
     }
 }

@@ -39,7 +39,7 @@ impl Maze {
 pub(crate) async fn maze(context: &Context, text: &str) -> Result<Maze, CommandError> {
     let source = input::Source::new(text.as_ref());
     let from_file = || {
-        let (draft, topology) = source.topology()?;
+        let (draft, topology) = source.topology(&context.catalog()?)?;
         Ok(Maze::File(Box::new(draft.header), topology))
     };
     if input::is_file(text) {

@@ -64,7 +64,7 @@
 //! deckies:
 //!   - {name: web, services: [http, https], attachments: [{lan: dmz}, {lan: office}]}
 //! ";
-//! let maze = document::parse(text, Syntax::Auto)?.resolve(&SubnetPool::default())?;
+//! let maze = document::parse(text, Syntax::Auto)?.resolve(&Catalog::builtin(), &SubnetPool::default())?;
 //!
 //! // A maze that can be deployed has passed every rule, and has its own type.
 //! let refused = maze.validate(&Catalog::builtin(), RuleSet::deploy()).unwrap_err();

@@ -590,17 +590,22 @@ class Topology:
     def edges(self) -> list[Edge]:
         """The attachments: decky, LAN and address."""
     @staticmethod
-    def from_dict(document: Document, *, reserved: Subnets | None = None) -> Topology:
-        """Reads a document from a dict, and completes it without reserved subnets."""
+    def from_dict(document: Document, *, reserved: Subnets | None = None, catalog: Catalog | None = None) -> Topology:
+        """Reads a document from a dict, and completes it without reserved subnets, and with a catalogue."""
     @staticmethod
-    def from_file(path: str | PathLike[str], *, reserved: Subnets | None = None) -> Topology:
-        """Reads a maze file, and completes it without reserved subnets."""
+    def from_file(
+        path: str | PathLike[str],
+        *,
+        reserved: Subnets | None = None,
+        catalog: Catalog | None = None,
+    ) -> Topology:
+        """Reads a maze file, and completes it without reserved subnets, and with a catalogue."""
     @staticmethod
-    def from_json(text: str, *, reserved: Subnets | None = None) -> Topology:
-        """Reads a document in JSON, and completes it without reserved subnets."""
+    def from_json(text: str, *, reserved: Subnets | None = None, catalog: Catalog | None = None) -> Topology:
+        """Reads a document in JSON, and completes it without reserved subnets, and with a catalogue."""
     @staticmethod
-    def from_yaml(text: str, *, reserved: Subnets | None = None) -> Topology:
-        """Reads a document in YAML, and completes it without reserved subnets."""
+    def from_yaml(text: str, *, reserved: Subnets | None = None, catalog: Catalog | None = None) -> Topology:
+        """Reads a document in YAML, and completes it without reserved subnets, and with a catalogue."""
     def lan(self, name: str) -> Lan:
         """Returns the LAN with that name, ignoring case."""
     @property

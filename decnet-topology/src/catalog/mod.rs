@@ -143,6 +143,12 @@ impl Catalog {
         self.archetypes.get(slug)
     }
 
+    /// Returns the services of a decky that names this archetype and no services; none if the archetype is unknown.
+    pub(crate) fn usual_services(&self, archetype: Option<&str>) -> Option<&BTreeSet<ServiceName>> {
+        let archetype = archetype.and_then(|slug| self.archetype(slug))?;
+        Some(&archetype.services)
+    }
+
     /// Returns the operating system of a decky with this archetype: `debian-12` if the archetype has none, or there is none.
     pub(crate) fn system_of(&self, archetype: Option<&str>) -> &str {
         let archetype = archetype.and_then(|slug| self.archetype(slug));

@@ -50,7 +50,7 @@ pub use published::{changes_packets, changes_published};
 /// |---|---|
 /// | `add_lan` | `name`, `subnet`?, `is_dmz` = false, `x`?, `y`? |
 /// | `remove_lan` | `name` |
-/// | `add_decky` | `name`, `lan`, `services` = [], `service_config`?, `archetype`?, `forwards_l3` = false, `ip`?, `x`?, `y`? |
+/// | `add_decky` | `name`, `lan`, `services`?, `service_config`?, `archetype`?, `forwards_l3` = false, `ip`?, `x`?, `y`? |
 /// | `attach_decky` | `decky`, `lan`, `ip`?, `forwards_l3` = false, `force` = false |
 /// | `detach_decky` | `decky`, `lan` |
 /// | `remove_decky` | `decky` |

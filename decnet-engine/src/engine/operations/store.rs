@@ -52,7 +52,7 @@ impl Engine {
         } else {
             Vec::new()
         };
-        let resolved = draft.resolve(&decnet_topology::SubnetPool::without(taken));
+        let resolved = draft.resolve(&self.options.catalog, &decnet_topology::SubnetPool::without(taken));
         resolved.map_err(|error| match error {
             ResolveError::Unsound { report } => decnet_topology::InvalidTopology { report }.into(),
             error => EngineError::Resolve(error),
