@@ -165,8 +165,8 @@ mod version;
 
 pub use alloc::{AllocError, IpAllocator, ResolveError, SubnetAllocator, SubnetPool};
 pub use catalog::{
-    Archetype, Catalog, CatalogError, FieldFault, FieldType, ImageSource, PacketStyle, Port, PortError, Protocol,
-    SeccompMode, Service, ServiceField, ServiceLimits, ServiceNotFound, is_root,
+    Archetype, Catalog, CatalogError, CatalogExcerpt, FieldFault, FieldType, ImageSource, PacketStyle, Port, PortError,
+    Protocol, SeccompMode, Service, ServiceField, ServiceLimits, ServiceNotFound, is_root,
 };
 pub use config::{
     ConfigBuilder, ConfigFault, ConfigSyntax, ConfigTextError, DEFAULT_BASE, DEFAULT_LAN_PREFIX, InvalidConfig, Naming,

@@ -4,10 +4,11 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use decnet_topology::{
-    ClaimToken, DeploySettings, Edit, Holder, InstallationSecret, InstanceId, Lease, LeaseStore, LeaseToken,
-    MutationClaim, MutationFilter, MutationId, MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation,
-    NewTopology, RecordedChange, RepoError, StatusChange, StatusEvent, StoredTopology, SubnetClaim, Topology,
-    TopologyFilter, TopologyId, TopologyPage, TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore,
+    CatalogExcerpt, ClaimToken, DeploySettings, Edit, Holder, InstallationSecret, InstanceId, Lease, LeaseStore,
+    LeaseToken, MutationClaim, MutationFilter, MutationId, MutationOutcome, MutationPage, MutationQueue, MutationRow,
+    NewMutation, NewTopology, RecordedChange, RepoError, StatusChange, StatusEvent, StoredTopology, SubnetClaim,
+    Topology, TopologyFilter, TopologyId, TopologyPage, TopologyRow, TopologyStore, Version, Visit, VisitFilter,
+    VisitStore,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -93,6 +94,16 @@ impl<R: TopologyStore> TopologyStore for Audited<R> {
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError> {
         self.inner.set_settings(id, settings, held, at).await
+    }
+
+    async fn extend_catalog(
+        &self,
+        id: TopologyId,
+        catalog: CatalogExcerpt,
+        held: Option<LeaseToken>,
+        at: Timestamp,
+    ) -> Result<TopologyRow, RepoError> {
+        self.inner.extend_catalog(id, catalog, held, at).await
     }
 
     async fn set_needs_resync(

@@ -1,5 +1,6 @@
 //! Deploy, teardown, plan, reconcile, reap, inspect, verify: the public face.
 
+mod catalog;
 mod converge;
 mod describe;
 mod error;
@@ -97,7 +98,8 @@ impl Engine {
         &self.repo
     }
 
-    pub(crate) fn catalog(&self) -> &Catalog {
+    /// Returns the catalogue of the options. A stored topology may have entries of its own: [`Catalog::with_stored`].
+    pub fn catalog(&self) -> &Catalog {
         &self.options.catalog
     }
 

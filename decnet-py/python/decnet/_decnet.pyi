@@ -707,6 +707,9 @@ class TopologyConfig:
 class TopologyRow:
     """The data that the store keeps for a topology in addition to the maze."""
     @property
+    def catalog(self) -> Document:
+        """What it uses of a user's catalogue: `services` and `archetypes`, by name; a missing key means none."""
+    @property
     def changed_at(self) -> datetime.datetime:
         """When it was last changed."""
     @property
@@ -1082,8 +1085,9 @@ class AioRepo:
         mode: Mode = ...,
         host: str | None = None,
         at: Moment | None = None,
+        catalog: Catalog | None = None,
     ) -> Coroutine[Any, Any, StoredTopology]:
-        """Stores a topology as pending, under its own name or another one."""
+        """Stores a topology as pending, under its own name or another one, with what it uses of a catalogue."""
     def decky_changes(
         self,
         id: TopologyId,
@@ -1100,8 +1104,9 @@ class AioRepo:
         mutation: Mutation | Document | None = None,
         actor: str | None = None,
         at: Moment | None = None,
+        catalog: Catalog | None = None,
     ) -> Coroutine[Any, Any, StoredTopology]:
-        """Replaces the maze of a pending topology, if it still has the expected version."""
+        """Replaces the maze of a pending topology, if it still has the expected version. Stores what it uses of a catalogue."""
     def enqueue(
         self,
         id: TopologyId,
@@ -1540,8 +1545,9 @@ class Repo:
         mode: Mode = ...,
         host: str | None = None,
         at: Moment | None = None,
+        catalog: Catalog | None = None,
     ) -> StoredTopology:
-        """Stores a topology as pending, under its own name or another one."""
+        """Stores a topology as pending, under its own name or another one, with what it uses of a catalogue."""
     def decky_changes(self, id: TopologyId, *, since: Moment | None = None) -> builtins.list[RecordedChange]:
         """Returns the changes of the deckies of a topology by edits and mutations, oldest first."""
     def edit(
@@ -1553,8 +1559,9 @@ class Repo:
         mutation: Mutation | Document | None = None,
         actor: str | None = None,
         at: Moment | None = None,
+        catalog: Catalog | None = None,
     ) -> StoredTopology:
-        """Replaces the maze of a pending topology, if it still has the expected version."""
+        """Replaces the maze of a pending topology, if it still has the expected version. Stores what it uses of a catalogue."""
     def enqueue(
         self,
         id: TopologyId,

@@ -141,6 +141,7 @@ mod tests {
     use super::*;
     use crate::{
         Topology,
+        catalog::CatalogExcerpt,
         model::DeploySettings,
         repo::{MemoryRepo, NewTopology},
         status::Mode,
@@ -161,6 +162,7 @@ mod tests {
             needs_resync: false,
             config: None,
             settings: DeploySettings::default(),
+            catalog: CatalogExcerpt::default(),
         }
     }
 

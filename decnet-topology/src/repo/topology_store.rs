@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::{Edit, NewTopology, RecordedChange, RepoError, StatusChange, SubnetClaim, TopologyFilter, TopologyPage};
 use crate::{
+    catalog::CatalogExcerpt,
     id::{InstanceId, LeaseToken, TopologyId},
     model::{DeploySettings, StoredTopology, TopologyRow},
     secret::InstallationSecret,
@@ -65,6 +66,16 @@ pub trait TopologyStore: Send + Sync + Debug {
         &self,
         id: TopologyId,
         settings: DeploySettings,
+        held: Option<LeaseToken>,
+        at: Timestamp,
+    ) -> Result<TopologyRow, RepoError>;
+
+    /// Adds entries to those that the topology stored of a user's catalogue. A running topology needs a resync if they change
+    /// something. Refused: a lease that was lost ([`RepoError::LeaseLost`]).
+    async fn extend_catalog(
+        &self,
+        id: TopologyId,
+        catalog: CatalogExcerpt,
         held: Option<LeaseToken>,
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError>;

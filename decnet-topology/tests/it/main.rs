@@ -9,6 +9,7 @@ mod catalog;
 mod config;
 mod document;
 mod document_value;
+mod excerpt;
 mod folders_in_memory;
 mod generate;
 mod graph;

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    change::{Change, Inside, drift},
+    change::{Change, Inside},
     drift::Asked,
 };
 use crate::{
@@ -66,7 +66,7 @@ impl Session<'_> {
                 changed: 0,
                 cancelled: false,
                 unanswered: None,
-                drift: drift(desired, observed),
+                drift: change.drift(observed),
             });
         }
         let (done, begun) = mpsc::unbounded_channel();
@@ -86,7 +86,7 @@ impl Session<'_> {
             .publish_deckies(self.id, observed, plan, &execution, trigger);
         let drift = match execution.failures.first() {
             Some(failure) => Some(format!("{failure}: {}", failure.source)),
-            None => self.check_again(desired, plan, *known, &settled?).await?,
+            None => self.check_again(change, *known, &settled?).await?,
         };
         let ExecutionReport {
             changed,
@@ -146,11 +146,11 @@ impl Session<'_> {
 
     async fn check_again(
         &self,
-        desired: &Desired,
-        plan: &Plan,
+        change: &Change,
         known: bool,
         settled: &BTreeSet<ContainerName>,
     ) -> Result<Option<String>, EngineError> {
+        let Change { desired, plan, .. } = change;
         let mut observed = if known {
             self.list().await?
         } else {
@@ -164,7 +164,8 @@ impl Session<'_> {
         self.engine
             .check_inside(desired, &mut observed, Asked::Settling(&began))
             .await?;
-        Ok(drift(desired, &observed))
+        change.unknown.hide(desired, &mut observed);
+        Ok(change.drift(&observed))
     }
 }
 
