@@ -30,10 +30,11 @@ fn resident(maze: &Topology) -> Result<f64, &'static str> {
     draft.header.name = "bench".into();
     let text = document::print(&draft, Syntax::Json);
     let draft = document::parse(text, Syntax::Json).expect("it was printed");
+    let catalog = Catalog::builtin();
     // Its clone does not share pages with short-lived allocations, and keeps the workloads.
     let create = |_| {
         draft
-            .resolve(&SubnetPool::default())
+            .resolve(&catalog, &SubnetPool::default())
             .expect("the document is complete")
             .clone()
     };

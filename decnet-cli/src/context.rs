@@ -32,23 +32,24 @@ impl Context {
         Self { globals, output, bus }
     }
 
-    /// Reads the catalogue.
+    /// Reads the catalogue: the built-in one, and the files in their order.
     pub(crate) fn catalog(&self) -> Result<Catalog, CommandError> {
-        let Some(path) = &self.globals.catalog else {
-            return Ok(Catalog::builtin());
-        };
-        let text = Source::File(path.clone()).read()?;
-        let catalog = Catalog::builtin().extend_from_toml(text);
-        let catalog = catalog.map_err(|error| CommandError::Catalog {
-            path: path.clone(),
-            error,
-        })?;
-        // A build folder is relative to the file.
-        let folder = path.parent().unwrap_or(Path::new(""));
-        Ok(catalog.with_build_folders(|context| {
-            let context = folder.join(context);
-            std::path::absolute(&context).unwrap_or(context)
-        }))
+        let mut catalog = Catalog::builtin();
+        for path in &self.globals.catalog {
+            let text = Source::File(path.clone()).read()?;
+            let extended = catalog.extend_from_toml(text);
+            let extended = extended.map_err(|error| CommandError::Catalog {
+                path: path.clone(),
+                error,
+            })?;
+            // A build folder is relative to the file. Those of earlier files are absolute by now.
+            let folder = path.parent().unwrap_or(Path::new(""));
+            catalog = extended.with_build_folders(|context| {
+                let context = folder.join(context);
+                std::path::absolute(&context).unwrap_or(context)
+            });
+        }
+        Ok(catalog)
     }
 
     /// Opens the store.

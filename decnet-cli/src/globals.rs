@@ -18,9 +18,10 @@ pub(crate) struct Globals {
     )]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) host: Option<String>,
-    /// A TOML file of services and archetypes. Its entries are added to the built-in ones, or override them.
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(crate) catalog: Option<PathBuf>,
+    /// TOML files of services and archetypes, separated by commas. Their entries are added to the built-in ones, or override them; those
+    /// of later files override those of earlier ones. A maze keeps the entries that it uses.
+    #[arg(long, global = true, value_name = "FILES", value_delimiter = ',')]
+    pub(crate) catalog: Vec<PathBuf>,
     /// The socket of the bus that carries events between commands [default: decnet/bus.sock in the user's runtime folder].
     #[arg(long, global = true, value_name = "SOCKET", alias = "socket")]
     pub(crate) bus: Option<PathBuf>,

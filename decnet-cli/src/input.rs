@@ -8,7 +8,8 @@ use std::{
 
 use decnet_engine::EngineError;
 use decnet_topology::{
-    DocumentError, Draft, Finding, Report, ResolveError, SubnetPool, Syntax, Topology, document, document::MAX_BYTES,
+    Catalog, DocumentError, Draft, Finding, Report, ResolveError, SubnetPool, Syntax, Topology, document,
+    document::MAX_BYTES,
 };
 
 use crate::command_error::CommandError;
@@ -85,11 +86,11 @@ impl Source {
     }
 
     /// Reads a maze file and completes it as if the store were empty.
-    pub(crate) fn topology(&self) -> Result<(MazeFile, Topology), CommandError> {
+    pub(crate) fn topology(&self, catalog: &Catalog) -> Result<(MazeFile, Topology), CommandError> {
         let file = self.maze_file()?;
         let topology = file
             .draft
-            .resolve(&SubnetPool::default())
+            .resolve(catalog, &SubnetPool::default())
             .map_err(|error| match error {
                 ResolveError::Unsound { report } => file.refused(report),
                 error => EngineError::Resolve(error).into(),

@@ -70,7 +70,7 @@ impl Maze {
 pub(crate) async fn maze(context: &Context, text: &str) -> Result<Maze, CommandError> {
     let source = input::Source::new(text.as_ref());
     let from_file = || {
-        let (file, topology) = source.topology()?;
+        let (file, topology) = source.topology(&context.catalog()?)?;
         Ok(Maze::File(Box::new(file), topology))
     };
     if input::is_file(text) {

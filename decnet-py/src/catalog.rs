@@ -51,7 +51,13 @@ impl Catalog {
         let path = path.take();
         let text = String::from_utf8(argument::read_file(&path)?);
         let text = text.map_err(|error| tree::InvalidCatalog::new_err(format!("{}: {error}", path.display())))?;
-        Self::builtin().extended(py, &text)
+        // A build folder is relative to the file.
+        let file = std::path::absolute(&path)?;
+        let folder = file.parent().unwrap_or(&file);
+        let catalog = Self::builtin().extended(py, &text)?;
+        Ok(Self(Arc::new(
+            (*catalog.0).clone().with_build_folders(|context| folder.join(context)),
+        )))
     }
 
     /// Adds the entries of a catalogue in TOML, or overrides existing ones.

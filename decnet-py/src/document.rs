@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     argument::{self, FilePath},
+    catalog::Catalog,
     convert,
     errors::Raise,
 };
@@ -88,11 +89,17 @@ impl UnparsedDocument {
     }
 
     /// Parses the document and completes it to a maze without reserved subnets.
-    pub(crate) fn resolve(&self, py: Python<'_>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<(Header, Topology)> {
+    pub(crate) fn resolve(
+        &self,
+        py: Python<'_>,
+        catalog: Option<&Bound<'_, Catalog>>,
+        reserved: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<(Header, Topology)> {
+        let catalog = Catalog::or_builtin(catalog.map(Bound::get));
         let claims = SubnetPool::without(convert::subnets(reserved, "reserved")?);
         let read = py.detach(|| {
             let draft = self.parse().map_err(refusal)?;
-            let maze = draft.resolve(&claims).map_err(refusal)?;
+            let maze = draft.resolve(&catalog, &claims).map_err(refusal)?;
             Ok((draft.header, maze))
         });
         read.map_err(|refusal: Refusal| refusal.raise(py))

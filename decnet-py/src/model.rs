@@ -77,39 +77,56 @@ impl Topology {
 
 #[pymethods]
 impl Topology {
-    /// Reads a document from a dict, and completes it without reserved subnets.
+    /// Reads a document from a dict, and completes it without reserved subnets, and with a catalogue.
     #[staticmethod]
-    #[pyo3(signature = (document: "Document", *, reserved: "Subnets | None" = None))]
-    fn from_dict(document: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    #[pyo3(signature = (document: "Document", *, reserved: "Subnets | None" = None, catalog = None))]
+    fn from_dict(
+        document: &Bound<'_, PyAny>,
+        reserved: Option<&Bound<'_, PyAny>>,
+        catalog: Option<&Bound<'_, Catalog>>,
+    ) -> PyResult<Self> {
         UnparsedDocument::from_dict(document)?
-            .resolve(document.py(), reserved)
+            .resolve(document.py(), catalog, reserved)
             .map(Self::read)
     }
 
-    /// Reads a document in JSON, and completes it without reserved subnets.
+    /// Reads a document in JSON, and completes it without reserved subnets, and with a catalogue.
     #[staticmethod]
-    #[pyo3(signature = (text: "str", *, reserved: "Subnets | None" = None))]
-    fn from_json(text: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    #[pyo3(signature = (text: "str", *, reserved: "Subnets | None" = None, catalog = None))]
+    fn from_json(
+        text: &Bound<'_, PyAny>,
+        reserved: Option<&Bound<'_, PyAny>>,
+        catalog: Option<&Bound<'_, Catalog>>,
+    ) -> PyResult<Self> {
         UnparsedDocument::from_text(text, Syntax::Json)?
-            .resolve(text.py(), reserved)
+            .resolve(text.py(), catalog, reserved)
             .map(Self::read)
     }
 
-    /// Reads a document in YAML, and completes it without reserved subnets.
+    /// Reads a document in YAML, and completes it without reserved subnets, and with a catalogue.
     #[staticmethod]
-    #[pyo3(signature = (text: "str", *, reserved: "Subnets | None" = None))]
-    fn from_yaml(text: &Bound<'_, PyAny>, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    #[pyo3(signature = (text: "str", *, reserved: "Subnets | None" = None, catalog = None))]
+    fn from_yaml(
+        text: &Bound<'_, PyAny>,
+        reserved: Option<&Bound<'_, PyAny>>,
+        catalog: Option<&Bound<'_, Catalog>>,
+    ) -> PyResult<Self> {
         UnparsedDocument::from_text(text, Syntax::Yaml)?
-            .resolve(text.py(), reserved)
+            .resolve(text.py(), catalog, reserved)
             .map(Self::read)
     }
 
-    /// Reads a maze file, and completes it without reserved subnets.
+    /// Reads a maze file, and completes it without reserved subnets, and with a catalogue.
     #[staticmethod]
-    #[pyo3(signature = (path: "str | PathLike[str]", *, reserved: "Subnets | None" = None))]
-    fn from_file(py: Python<'_>, path: FilePath, reserved: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    #[pyo3(signature = (path: "str | PathLike[str]", *, reserved: "Subnets | None" = None, catalog = None))]
+    fn from_file(
+        py: Python<'_>,
+        path: FilePath,
+        reserved: Option<&Bound<'_, PyAny>>,
+        catalog: Option<&Bound<'_, Catalog>>,
+    ) -> PyResult<Self> {
         UnparsedDocument::from_file(&path.take())?
-            .resolve(py, reserved)
+            .resolve(py, catalog, reserved)
             .map(Self::read)
     }
 

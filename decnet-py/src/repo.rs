@@ -7,12 +7,13 @@ use std::{
 };
 
 use decnet_topology::{
-    Edit, Intent, Mode, NewMutation, NewTopology, Repo, Status, StatusChange, TopologyFilter, Version,
+    CatalogExcerpt, Edit, Intent, Mode, NewMutation, NewTopology, Repo, Status, StatusChange, TopologyFilter, Version,
 };
 use pyo3::{exceptions::PyTypeError, prelude::*};
 
 use crate::{
     argument::{Text, count},
+    catalog::Catalog,
     convert,
     errors::{self, Raise},
     model::Topology,
@@ -180,9 +181,10 @@ impl RepoMethods {
         )
     }
 
-    /// Stores a topology as pending, under its own name or another one.
-    #[pyo3(signature = (topology, *, name: "str | None" = None, mode: "Mode" = Text::new("unihost"), host: "str | None" = None, at: "Moment | None" = None) -> "Answer[StoredTopology]",
-        text_signature = "($self, topology, *, name=None, mode='unihost', host=None, at=None)")]
+    /// Stores a topology as pending, under its own name or another one, with what it uses of a catalogue.
+    #[pyo3(signature = (topology, *, name: "str | None" = None, mode: "Mode" = Text::new("unihost"), host: "str | None" = None, at: "Moment | None" = None, catalog = None) -> "Answer[StoredTopology]",
+        text_signature = "($self, topology, *, name=None, mode='unihost', host=None, at=None, catalog=None)")]
+    #[expect(clippy::too_many_arguments, reason = "Python passes them by name")]
     fn create(
         &self,
         topology: &Bound<'_, Topology>,
@@ -190,6 +192,7 @@ impl RepoMethods {
         mode: Text,
         host: Option<&Bound<'_, PyAny>>,
         at: Option<&Bound<'_, PyAny>>,
+        catalog: Option<&Bound<'_, Catalog>>,
     ) -> Answer {
         let (py, given, at) = (topology.py(), topology.get(), convert::moment(at)?);
         let own = || {
@@ -200,7 +203,8 @@ impl RepoMethods {
         let new = NewTopology::new(name, (*given.maze()).clone())
             .mode(convert::parse::<Mode>(&mode.take(), "a mode")?)
             .host(host.map(|host| convert::text(host, "a host")).transpose()?)
-            .config(given.header().config.clone());
+            .config(given.header().config.clone())
+            .catalog(excerpt(given, catalog));
         self.answer(py, move |repo| async move { repo.create(new, at).await }, rows::stored)
     }
 
@@ -255,8 +259,9 @@ impl RepoMethods {
         self.answer(py, work, |py, page| convert::to_python(py, &page.total))
     }
 
-    /// Replaces the maze of a pending topology, if it still has the expected version.
-    #[pyo3(signature = (id: "TopologyId", topology, *, expected: "int | None" = None, mutation: "Mutation | Document | None" = None, actor: "str | None" = None, at: "Moment | None" = None) -> "Answer[StoredTopology]")]
+    /// Replaces the maze of a pending topology, if it still has the expected version. Stores what it uses of a catalogue.
+    #[pyo3(signature = (id: "TopologyId", topology, *, expected: "int | None" = None, mutation: "Mutation | Document | None" = None, actor: "str | None" = None, at: "Moment | None" = None, catalog = None) -> "Answer[StoredTopology]")]
+    #[expect(clippy::too_many_arguments, reason = "Python passes them by name")]
     fn edit(
         &self,
         id: &Bound<'_, PyAny>,
@@ -265,11 +270,13 @@ impl RepoMethods {
         mutation: Option<&Bound<'_, PyAny>>,
         actor: Option<&Bound<'_, PyAny>>,
         at: Option<&Bound<'_, PyAny>>,
+        catalog: Option<&Bound<'_, Catalog>>,
     ) -> Answer {
         let actor = actor.map(|actor| convert::text(actor, "an actor")).transpose()?;
         let mutation = mutation.map(Mutation::read).transpose()?;
         let (py, id, at) = (id.py(), rows::topology_id(id)?, convert::moment(at)?);
         let edit = Edit::new((*topology.get().maze()).clone())
+            .catalog(excerpt(topology.get(), catalog))
             .expected(version(expected)?)
             .mutation(mutation.map(|mutation| NewMutation::new(mutation).actor(actor)));
         self.answer(
@@ -354,4 +361,10 @@ impl RepoMethods {
         let work = move |repo: Arc<dyn Repo>| async move { repo.claims(excluding).await };
         self.answer(py, work, |py, claims| convert::to_python(py, &claims))
     }
+}
+
+/// Returns what a maze uses of a catalogue; nothing of the built-in one.
+fn excerpt(topology: &Topology, catalog: Option<&Bound<'_, Catalog>>) -> CatalogExcerpt {
+    let catalog = Catalog::or_builtin(catalog.map(Bound::get));
+    topology.maze().catalog_excerpt(&catalog)
 }

@@ -89,6 +89,12 @@ impl TopologyRow {
         self.0.config.clone().map(TopologyConfig)
     }
 
+    /// What it uses of a user's catalogue: `services` and `archetypes`, by name; a missing key means none.
+    #[getter]
+    fn catalog(&self, py: Python<'_>) -> PyResult<Typed<convert::Document>> {
+        Typed::new(py, &self.0.catalog)
+    }
+
     /// The deploy settings.
     #[getter]
     fn settings(&self, py: Python<'_>) -> PyResult<Typed<convert::DeploySettings>> {

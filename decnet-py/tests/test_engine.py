@@ -329,3 +329,22 @@ def test_a_custom_decoy_must_exist(repo: decnet.Repo) -> None:
     for place in ("ftp://x", "unix://", "nonsense"):
         with pytest.raises(decnet.DockerUnavailable):
             decnet.Engine(repo, place)
+
+
+def test_a_maze_keeps_what_it_uses_of_a_catalogue(repo: decnet.Repo, docker: decnet.Simulated) -> None:
+    own = decnet.Catalog.from_toml("[services.till]\nports = ['9100/tcp']\n[archetypes.kiosk]\nservices = ['till']\n")
+    document = {
+        "format": "decnet.topology/1",
+        "name": "shop",
+        "lans": [{"name": "dmz", "subnet": "172.20.0.0/24", "dmz": True}],
+        "deckies": [{"name": "till", "archetype": "kiosk", "attachments": [{"lan": "dmz"}]}],
+    }
+    stored = decnet.Engine(repo, docker, catalog=own).apply(document)
+    assert set(stored.row.catalog["services"]) == {"till"} and set(stored.row.catalog["archetypes"]) == {"kiosk"}
+    engine = decnet.Engine(repo, docker)
+    outcome = engine.deploy(stored)
+    service = next(name for name in docker.containers if name.endswith(".till"))
+    assert docker.remove(service) and engine.reconcile(outcome.id).status == "active"
+    assert service in docker.containers and engine.prepare(outcome.id).plan.is_empty
+    maze = decnet.Topology.from_dict({**document, "name": "other", "lans": [{"name": "dmz", "dmz": True}]}, catalog=own)
+    assert repo.create(maze, name="bare").row.catalog == {}

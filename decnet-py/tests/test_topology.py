@@ -132,6 +132,26 @@ def test_a_mutation_returns_a_new_maze_and_keeps_the_first() -> None:
     assert maze == decnet.Topology.from_dict(DOCUMENT)
 
 
+def test_a_decky_without_services_gets_those_of_its_archetype() -> None:
+    document = {
+        "format": "decnet.topology/1",
+        "name": "corp",
+        "lans": [{"name": "dmz", "subnet": "172.20.0.0/24", "dmz": True}],
+        "deckies": [
+            {"name": "web", "archetype": "web-server", "attachments": [{"lan": "dmz"}]},
+            {"name": "bare", "archetype": "web-server", "services": [], "attachments": [{"lan": "dmz"}]},
+        ],
+    }
+    usual = sorted(decnet.Catalog.builtin().archetypes["web-server"]["services"])
+    maze = decnet.Topology.from_dict(document)
+    assert (maze.decky("web").services, maze.decky("bare").services) == (usual, [])
+    own = decnet.Catalog.from_toml("[archetypes.web-server]\nservices = ['redis']")
+    assert decnet.Topology.from_dict(document, catalog=own).decky("web").services == ["redis"]
+    maze = maze.apply(decnet.Mutation.add_decky("second", "dmz", archetype="web-server"))
+    maze = maze.apply(decnet.Mutation.add_decky("third", "dmz", archetype="web-server", services=[]))
+    assert (maze.decky("second").services, maze.decky("third").services) == (usual, [])
+
+
 def test_a_refused_mutation_has_a_code() -> None:
     maze = decnet.Topology.from_dict(DOCUMENT)
     with pytest.raises(decnet.MutationRejected) as refused:

@@ -64,7 +64,7 @@
 //! deckies:
 //!   - {name: web, services: [http, https], attachments: [{lan: dmz}, {lan: office}]}
 //! ";
-//! let maze = document::parse(text, Syntax::Auto)?.resolve(&SubnetPool::default())?;
+//! let maze = document::parse(text, Syntax::Auto)?.resolve(&Catalog::builtin(), &SubnetPool::default())?;
 //!
 //! // A maze that can be deployed has passed every rule, and has its own type.
 //! let refused = maze.validate(&Catalog::builtin(), RuleSet::deploy()).unwrap_err();
@@ -171,8 +171,8 @@ mod version;
 pub use alloc::{AllocError, IpAllocator, ResolveError, SubnetAllocator, SubnetPool};
 pub use async_trait::async_trait;
 pub use catalog::{
-    Archetype, Catalog, CatalogEntries, CatalogError, FieldFault, FieldType, ImageSource, PacketStyle, Port, PortError,
-    Protocol, SeccompMode, Service, ServiceField, ServiceLimits, ServiceNotFound, is_root,
+    Archetype, Catalog, CatalogEntries, CatalogError, CatalogExcerpt, FieldFault, FieldType, ImageSource, PacketStyle,
+    Port, PortError, Protocol, SeccompMode, Service, ServiceField, ServiceLimits, ServiceNotFound, is_root,
 };
 pub use config::{
     ConfigBuilder, ConfigFault, ConfigSyntax, ConfigTextError, DEFAULT_LAN_PREFIX, DEFAULT_SUBNET_BASE_PREFIX,
@@ -214,8 +214,8 @@ pub use repo::{
 pub use repo::{SqliteOptions, SqliteRepo};
 pub use rng::stream::RandomStream;
 pub use secret::{InstallationSecret, InvalidSecret};
-pub use spelling::{hint as did_you_mean, nearest};
 pub use serde_json;
+pub use spelling::{hint as did_you_mean, nearest};
 pub use status::{Intent, Mode, MutationState, Status, StatusEvent, UnknownWord};
 pub use uuid::Uuid;
 pub use validate::{

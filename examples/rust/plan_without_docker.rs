@@ -14,12 +14,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // A draft may be incomplete; missing subnets and addresses are allocated around those of others.
     let draft = document::parse(fs::read(path)?, Syntax::Auto)?;
-    let topology = draft.resolve(&SubnetPool::default())?;
+    let catalog = Catalog::builtin();
+    let topology = draft.resolve(&catalog, &SubnetPool::default())?;
     let repo = Arc::new(MemoryRepo::new());
     let new = NewTopology::new("example".parse()?, topology);
     let id = repo.create(new, Timestamp::now()).await?.row.id;
 
-    let engine = Engine::new(repo, Arc::new(Simulated::new()), EngineOptions::new(Catalog::builtin()));
+    let engine = Engine::new(repo, Arc::new(Simulated::new()), EngineOptions::new(catalog));
     let prepared = engine.prepare(id, Operation::Deploy(DeployOptions::default())).await?;
     for warning in prepared.warnings() {
         eprintln!("{warning}");

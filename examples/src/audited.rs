@@ -3,11 +3,11 @@
 use std::sync::{Mutex, PoisonError};
 
 use decnet_topology::{
-    ClaimToken, DeploySettings, Edit, Holder, InstallationSecret, InstanceId, Lease, LeaseStore, LeaseToken,
-    MutationClaim, MutationFilter, MutationId, MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation,
-    NewTopology, RecordedChange, RepoError, SignedDuration, StatusChange, StatusEvent, StoredTopology, SubnetClaim,
-    Timestamp, Topology, TopologyFilter, TopologyId, TopologyPage, TopologyRow, TopologyStore, Version, Visit,
-    VisitFilter, VisitStore, async_trait,
+    CatalogExcerpt, ClaimToken, DeploySettings, Edit, Holder, InstallationSecret, InstanceId, Lease, LeaseStore,
+    LeaseToken, MutationClaim, MutationFilter, MutationId, MutationOutcome, MutationPage, MutationQueue, MutationRow,
+    NewMutation, NewTopology, RecordedChange, RepoError, SignedDuration, StatusChange, StatusEvent, StoredTopology,
+    SubnetClaim, Timestamp, Topology, TopologyFilter, TopologyId, TopologyPage, TopologyRow, TopologyStore, Version,
+    Visit, VisitFilter, VisitStore, async_trait,
 };
 
 /// A store that writes a line for each change.
@@ -92,6 +92,16 @@ impl<R: TopologyStore> TopologyStore for Audited<R> {
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError> {
         self.inner.set_settings(id, settings, held, at).await
+    }
+
+    async fn extend_catalog(
+        &self,
+        id: TopologyId,
+        catalog: CatalogExcerpt,
+        held: Option<LeaseToken>,
+        at: Timestamp,
+    ) -> Result<TopologyRow, RepoError> {
+        self.inner.extend_catalog(id, catalog, held, at).await
     }
 
     async fn set_needs_resync(

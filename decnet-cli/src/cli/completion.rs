@@ -15,9 +15,7 @@ use clap_complete::{
     ArgValueCandidates, ArgValueCompleter, CompleteEnv, CompletionCandidate, PathCompleter, Shell,
     engine::ValueCompleter as _, env::Shells,
 };
-use decnet_topology::{
-    Catalog, Lan, SqliteOptions, SqliteRepo, Status, Topology, TopologyFilter, TopologyStore as _,
-};
+use decnet_topology::{Catalog, Lan, SqliteOptions, SqliteRepo, Status, Topology, TopologyFilter, TopologyStore as _};
 
 use super::grammar;
 use crate::store;

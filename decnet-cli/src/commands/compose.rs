@@ -23,18 +23,19 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let catalog = context.catalog()?;
     let mut from = None;
-    let (topology, (instance, secret), id, settings) = match lookup::maze(context, &arguments.maze).await? {
+    let (topology, catalog, (instance, secret), id, settings) = match lookup::maze(context, &arguments.maze).await? {
         // A file belongs to no store, so no store considers containers started from it as its own.
         lookup::Maze::File(file, topology) => {
             let id = file.draft.header.id.unwrap_or_else(rng::topology_id);
             let owner = (rng::instance_id(), rng::installation_secret());
             from = Some(file);
-            (topology, owner, id, DeploySettings::default())
+            (topology, catalog, owner, id, DeploySettings::default())
         }
         lookup::Maze::Stored(stored) => {
             let repo = context.repo()?;
             let owner = (repo.instance().await?, repo.secret().await?);
-            (stored.topology, owner, stored.row.id, stored.row.settings)
+            let catalog = catalog.with_stored(&stored.row.catalog).into_owned();
+            (stored.topology, catalog, owner, stored.row.id, stored.row.settings)
         }
     };
     let surroundings = Surroundings {

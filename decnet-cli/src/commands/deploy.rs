@@ -113,7 +113,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if work.dry_run {
         return plan::dry_run(context, &engine, id, Operation::Deploy(options)).await;
     }
-    let services = own_images(&repo.load(id).await?.topology, &catalog);
+    let stored = repo.load(id).await?;
+    let services = own_images(&stored.topology, &catalog.with_stored(&stored.row.catalog));
     let exit = execute(context, &engine, async |cancel| {
         engine.deploy(id, options, cancel).await
     })

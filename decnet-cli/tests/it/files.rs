@@ -375,3 +375,56 @@ fn all_faults_of_a_checked_catalogue_are_printed_with_their_places() {
         .says("nowhere.toml cannot be read");
     sandbox.run(&["services", "ssh", "--check", "bad.toml"]).exits(2);
 }
+
+#[test]
+fn a_decky_without_services_runs_those_of_its_archetype_everywhere() {
+    let sandbox = Sandbox::new();
+    let maze = "\
+format: decnet.topology/1
+name: corp
+lans: [{name: dmz, subnet: 10.204.240.0/24, dmz: true}]
+deckies:
+  - {name: web, archetype: kiosk, attachments: [{lan: dmz, ip: 10.204.240.10}]}
+  - {name: bare, archetype: kiosk, services: [], attachments: [{lan: dmz, ip: 10.204.240.11}]}
+";
+    sandbox.write("corp.yaml", maze);
+    sandbox.write(
+        "own.toml",
+        "[services.till]\nports = [\"9100/tcp\"]\n[archetypes.kiosk]\nservices = [\"till\", \"ssh\"]\n",
+    );
+    let own = |arguments: &[&str]| sandbox.run(&[&["--catalog", "own.toml"], arguments].concat()).exits(0);
+    // Without the catalogue, the archetype is unknown and adds no services.
+    let unknown = sandbox.run(&["validate", "corp.yaml"]).exits(0);
+    assert!(unknown.stdout.contains("ARCHETYPE_UNKNOWN"), "{unknown:#?}");
+    assert_eq!(own(&["validate", "corp.yaml"]).stdout, "");
+    let compose = own(&["compose", "corp.yaml"]).stdout;
+    assert!(compose.contains(".till") && !compose.contains("bare."), "{compose}");
+    own(&["apply", "-f", "corp.yaml"]);
+    for (name, flags) in [("second", &[] as &[_]), ("third", &["--services", ""])] {
+        let add = [
+            "mutate",
+            "corp",
+            "add_decky",
+            "--name",
+            name,
+            "--lan",
+            "dmz",
+            "--archetype",
+            "kiosk",
+        ];
+        own(&[&add, flags].concat());
+    }
+    let shown = own(&["show", "corp", "--document"]).stdout;
+    sandbox.write("stored.yaml", &shown);
+    let services = |name: &str| {
+        let at = shown.find(&format!("name: {name}\n")).expect(name);
+        let decky = &shown[at..];
+        decky[..decky.find("attachments").expect("a home")].contains("till")
+    };
+    assert_eq!(
+        ["web", "bare", "second", "third"].map(services),
+        [true, false, true, false],
+        "{shown}"
+    );
+    assert_eq!(own(&["hash", "stored.yaml"]).stdout, own(&["hash", "corp"]).stdout);
+}

@@ -1,6 +1,7 @@
 //! The command as people and scripts use it: the real program, its texts and its exit codes.
 
 mod apply;
+mod catalogs;
 mod command;
 mod completion;
 mod docker;

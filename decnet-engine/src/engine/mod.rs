@@ -1,5 +1,6 @@
 //! Deploy, teardown, plan, reconcile, reap, inspect, verify: the public face.
 
+mod catalog;
 mod converge;
 mod describe;
 mod error;
@@ -103,7 +104,8 @@ impl Engine {
         self.repo.find(text).await
     }
 
-    pub(crate) fn catalog(&self) -> &Catalog {
+    /// Returns the catalogue of the options. A stored topology may have entries of its own: [`Catalog::with_stored`].
+    pub fn catalog(&self) -> &Catalog {
         &self.options.catalog
     }
 

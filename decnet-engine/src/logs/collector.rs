@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     engine::EngineError,
-    observe::{Activity, Scope},
+    observe::{self, Activity, Scope},
     runtime::{LogLine, LogLines, LogRequest, Runtime, RuntimeError},
 };
 
@@ -98,7 +98,6 @@ pub(super) struct Collector {
     repo: Arc<dyn Repo>,
     runtime: Arc<dyn Runtime>,
     instance: InstanceId,
-    catalog: Catalog,
     options: LogOptions,
     sender: mpsc::Sender<Delivery>,
     mazes: Mazes,
@@ -129,10 +128,9 @@ impl Collector {
             repo,
             runtime,
             instance,
-            catalog,
             options,
             sender,
-            mazes: Mazes::default(),
+            mazes: Mazes::new(catalog),
             sources: BTreeMap::new(),
             listed: BTreeMap::new(),
             finished: BTreeSet::new(),
@@ -157,6 +155,14 @@ impl Collector {
             None => Scope::Instance(self.instance),
         };
         let observed = self.runtime.list(scope).await?;
+        // Whether a container has the built-in program depends on the catalogue of its maze.
+        let listed = observed.containers.iter();
+        let listed = listed.filter_map(|container| observe::topology_of(&container.labels));
+        let known = self.sources.values().map(|source| source.topology);
+        let topologies: BTreeSet<_> = listed.chain(known).collect();
+        for id in topologies {
+            self.mazes.refresh(self.repo.as_ref(), id).await?;
+        }
         self.listed.clear();
         for container in &observed.containers {
             // A container that ends soon after each start is hardly ever seen while it runs.
@@ -166,14 +172,10 @@ impl Collector {
             );
             self.listed.insert(container.id.clone(), runs);
             if !self.sources.contains_key(&container.id)
-                && let Some(source) = Source::of(container, &self.options, &self.catalog)
+                && let Some(source) = Source::of(container, &self.options, &self.mazes)
             {
                 self.sources.insert(source.id.clone(), source);
             }
-        }
-        let topologies: BTreeSet<_> = self.sources.values().map(|source| source.topology).collect();
-        for id in topologies {
-            self.mazes.refresh(self.repo.as_ref(), id).await?;
         }
         Ok(())
     }
@@ -375,7 +377,7 @@ impl Collector {
         let Some((number, position)) = self.options.cursor.advance(id, reading, line.at) else {
             return Ok(());
         };
-        let entry = source.entry(line, number, &self.mazes, &self.catalog);
+        let entry = source.entry(line, number, &self.mazes);
         let mut dropped = None;
         if let Some(LogContent::Record(record)) = entry.as_ref().map(|entry| &entry.content) {
             let service = record.service.as_ref().map_or("", |service| &service.name);

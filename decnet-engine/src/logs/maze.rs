@@ -1,9 +1,10 @@
 //! What the store knows of the mazes whose logs are read.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{borrow::Cow, collections::BTreeMap, net::Ipv4Addr};
 
 use decnet_topology::{
-    DeckySnapshot, Lan, Name, RecordedChange, Repo, RepoError, StoredTopology, TopologyId, TopologyName, Version, net,
+    Catalog, CatalogExcerpt, DeckySnapshot, Lan, Name, RecordedChange, Repo, RepoError, StoredTopology, TopologyId,
+    TopologyName, Version, net,
 };
 use ipnet::Ipv4Net;
 use jiff::{SignedDuration, Timestamp};
@@ -12,6 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 #[derive(Debug, Clone)]
 pub(super) struct Maze {
     pub(super) name: TopologyName,
+    /// Its catalogue, if it stored entries of its own.
+    catalog: Option<Catalog>,
+    stored: CatalogExcerpt,
     version: Version,
     /// Who had each address, and when.
     addresses: BTreeMap<Ipv4Addr, Vec<Holder>>,
@@ -38,7 +42,7 @@ pub(super) enum Origin {
 }
 
 impl Maze {
-    fn new(stored: &StoredTopology, changes: &[RecordedChange]) -> Self {
+    fn new(stored: &StoredTopology, changes: &[RecordedChange], catalog: &Catalog) -> Self {
         let mut addresses: BTreeMap<_, Vec<Holder>> = BTreeMap::new();
         for decky in stored.topology.deckies() {
             for attachment in decky.attachments() {
@@ -54,6 +58,11 @@ impl Maze {
         }
         Self {
             name: stored.row.name.clone(),
+            catalog: match catalog.with_stored(&stored.row.catalog) {
+                Cow::Owned(catalog) => Some(catalog),
+                Cow::Borrowed(_) => None,
+            },
+            stored: stored.row.catalog.clone(),
             version: stored.row.version,
             addresses,
             subnets: stored.topology.lans().iter().map(Lan::subnet).collect(),
@@ -116,36 +125,56 @@ fn undo(addresses: &mut BTreeMap<Ipv4Addr, Vec<Holder>>, recorded: &RecordedChan
 }
 
 /// Mazes by their topologies. A topology that was deleted from the store has none.
-#[derive(Debug, Default)]
-pub(super) struct Mazes(BTreeMap<TopologyId, Option<Maze>>);
+#[derive(Debug)]
+pub(super) struct Mazes {
+    mazes: BTreeMap<TopologyId, Option<Maze>>,
+    /// The catalogue of mazes without entries of their own.
+    catalog: Catalog,
+}
 
 impl Mazes {
+    pub(super) fn new(catalog: Catalog) -> Self {
+        Self {
+            mazes: BTreeMap::new(),
+            catalog,
+        }
+    }
+
     pub(super) fn get(&self, id: TopologyId) -> Option<&Maze> {
-        self.0.get(&id)?.as_ref()
+        self.mazes.get(&id)?.as_ref()
+    }
+
+    /// Returns the catalogue of a maze.
+    pub(super) fn catalog(&self, id: TopologyId) -> &Catalog {
+        let own = self.get(id).and_then(|maze| maze.catalog.as_ref());
+        own.unwrap_or(&self.catalog)
     }
 
     /// Reads a maze if it was edited since it was last read.
     pub(super) async fn refresh(&mut self, repo: &dyn Repo, id: TopologyId) -> Result<(), RepoError> {
         if let Some(known) = self.get(id)
-            && repo.get(id).await.is_ok_and(|row| row.version == known.version)
+            && repo
+                .get(id)
+                .await
+                .is_ok_and(|row| row.version == known.version && row.catalog == known.stored)
         {
             return Ok(());
         }
-        let maze = match read(repo, id).await {
+        let maze = match read(repo, id, &self.catalog).await {
             Ok(maze) => Some(maze),
             Err(RepoError::NotFound { .. }) => None,
             Err(error) => return Err(error),
         };
-        self.0.insert(id, maze);
+        self.mazes.insert(id, maze);
         Ok(())
     }
 }
 
-async fn read(repo: &dyn Repo, id: TopologyId) -> Result<Maze, RepoError> {
+async fn read(repo: &dyn Repo, id: TopologyId, catalog: &Catalog) -> Result<Maze, RepoError> {
     // A change between the two reads has a later version, so that the maze is read again.
     let stored = repo.load(id).await?;
     let changes = repo.decky_changes(id, None).await?;
-    Ok(Maze::new(&stored, &changes))
+    Ok(Maze::new(&stored, &changes, catalog))
 }
 
 #[cfg(test)]
@@ -176,7 +205,7 @@ mod tests {
             maze(&[("web", "10.9.1.10"), ("db", "10.9.1.20")]),
         );
         let id = repo.create(new, at(0)).await.unwrap().row.id;
-        let mut mazes = Mazes::default();
+        let mut mazes = Mazes::new(Catalog::builtin());
         let states: [&[(&str, &str)]; 3] = [
             &[("db", "10.9.1.20")],
             &[("db", "10.9.1.20"), ("mail", "10.9.1.10")],

@@ -27,20 +27,21 @@ pub(super) struct Source {
 
 impl Source {
     /// Returns the source of a container of a maze if the options select it.
-    pub(super) fn of(container: &ObservedContainer, options: &LogOptions, catalog: &Catalog) -> Option<Self> {
+    pub(super) fn of(container: &ObservedContainer, options: &LogOptions, mazes: &Mazes) -> Option<Self> {
         let label = |name: &str| container.labels.get(name);
         let service = match container.role()? {
             Role::Service => Some(ServiceName::new(label(naming::SERVICE_NAME)?)),
             Role::Base => None,
         };
+        let topology = observe::topology_of(&container.labels)?;
         let is_builtin = service.as_ref().is_none_or(|service| {
-            let known = catalog.service(service.as_str());
+            let known = mazes.catalog(topology).service(service.as_str());
             known.is_some_and(|service| service.image == ImageSource::Builtin)
         });
         let source = Self {
             id: container.id.clone(),
             container: container.name.clone(),
-            topology: observe::topology_of(&container.labels)?,
+            topology,
             decky: label(naming::DECKY)?.parse().ok()?,
             service,
             is_builtin,
@@ -51,7 +52,7 @@ impl Source {
     }
 
     /// Reads a line with its number among those with its time. Returns none for a line that is not about visitors.
-    pub(super) fn entry(&self, line: LogLine, number: u64, mazes: &Mazes, catalog: &Catalog) -> Option<LogEntry> {
+    pub(super) fn entry(&self, line: LogLine, number: u64, mazes: &Mazes) -> Option<LogEntry> {
         let maze = mazes.get(self.topology);
         let at = line.at;
         let content = if self.is_builtin {
@@ -72,7 +73,7 @@ impl Source {
             topology: self.topology,
             maze: maze.map(|maze| maze.name.clone()),
             decky: self.decky.clone(),
-            service: self.service_of(&content, catalog),
+            service: self.service_of(&content, mazes.catalog(self.topology)),
             container: self.container.clone(),
             from: match origin {
                 Some(Origin::Decky(decky)) => Some(decky),

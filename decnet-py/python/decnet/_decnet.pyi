@@ -596,17 +596,22 @@ class Topology:
     def edges(self) -> list[Edge]:
         """The attachments: decky, LAN and address."""
     @staticmethod
-    def from_dict(document: Document, *, reserved: Subnets | None = None) -> Topology:
-        """Reads a document from a dict, and completes it without reserved subnets."""
+    def from_dict(document: Document, *, reserved: Subnets | None = None, catalog: Catalog | None = None) -> Topology:
+        """Reads a document from a dict, and completes it without reserved subnets, and with a catalogue."""
     @staticmethod
-    def from_file(path: str | PathLike[str], *, reserved: Subnets | None = None) -> Topology:
-        """Reads a maze file, and completes it without reserved subnets."""
+    def from_file(
+        path: str | PathLike[str],
+        *,
+        reserved: Subnets | None = None,
+        catalog: Catalog | None = None,
+    ) -> Topology:
+        """Reads a maze file, and completes it without reserved subnets, and with a catalogue."""
     @staticmethod
-    def from_json(text: str, *, reserved: Subnets | None = None) -> Topology:
-        """Reads a document in JSON, and completes it without reserved subnets."""
+    def from_json(text: str, *, reserved: Subnets | None = None, catalog: Catalog | None = None) -> Topology:
+        """Reads a document in JSON, and completes it without reserved subnets, and with a catalogue."""
     @staticmethod
-    def from_yaml(text: str, *, reserved: Subnets | None = None) -> Topology:
-        """Reads a document in YAML, and completes it without reserved subnets."""
+    def from_yaml(text: str, *, reserved: Subnets | None = None, catalog: Catalog | None = None) -> Topology:
+        """Reads a document in YAML, and completes it without reserved subnets, and with a catalogue."""
     def lan(self, name: str) -> Lan:
         """Returns the LAN with that name, ignoring case."""
     @property
@@ -707,6 +712,9 @@ class TopologyConfig:
 @disjoint_base
 class TopologyRow:
     """The data that the store keeps for a topology in addition to the maze."""
+    @property
+    def catalog(self) -> Document:
+        """What it uses of a user's catalogue: `services` and `archetypes`, by name; a missing key means none."""
     @property
     def changed_at(self) -> datetime.datetime:
         """When it was last changed."""
@@ -1083,8 +1091,9 @@ class AioRepo:
         mode: Mode = ...,
         host: str | None = None,
         at: Moment | None = None,
+        catalog: Catalog | None = None,
     ) -> Coroutine[Any, Any, StoredTopology]:
-        """Stores a topology as pending, under its own name or another one."""
+        """Stores a topology as pending, under its own name or another one, with what it uses of a catalogue."""
     def decky_changes(
         self,
         id: TopologyId,
@@ -1101,8 +1110,9 @@ class AioRepo:
         mutation: Mutation | Document | None = None,
         actor: str | None = None,
         at: Moment | None = None,
+        catalog: Catalog | None = None,
     ) -> Coroutine[Any, Any, StoredTopology]:
-        """Replaces the maze of a pending topology, if it still has the expected version."""
+        """Replaces the maze of a pending topology, if it still has the expected version. Stores what it uses of a catalogue."""
     def enqueue(
         self,
         id: TopologyId,
@@ -1541,8 +1551,9 @@ class Repo:
         mode: Mode = ...,
         host: str | None = None,
         at: Moment | None = None,
+        catalog: Catalog | None = None,
     ) -> StoredTopology:
-        """Stores a topology as pending, under its own name or another one."""
+        """Stores a topology as pending, under its own name or another one, with what it uses of a catalogue."""
     def decky_changes(self, id: TopologyId, *, since: Moment | None = None) -> builtins.list[RecordedChange]:
         """Returns the changes of the deckies of a topology by edits and mutations, oldest first."""
     def edit(
@@ -1554,8 +1565,9 @@ class Repo:
         mutation: Mutation | Document | None = None,
         actor: str | None = None,
         at: Moment | None = None,
+        catalog: Catalog | None = None,
     ) -> StoredTopology:
-        """Replaces the maze of a pending topology, if it still has the expected version."""
+        """Replaces the maze of a pending topology, if it still has the expected version. Stores what it uses of a catalogue."""
     def enqueue(
         self,
         id: TopologyId,

@@ -2,9 +2,10 @@ use ipnet::Ipv4Net;
 
 use crate::{
     alloc::{AllocError, IpAllocator, SubnetAllocator},
+    catalog::Catalog,
     finding::{Findings, Severity},
     id::{DeckyId, LanId},
-    model::{Attachment, Decky, Draft, DraftDecky, Lan, Topology, TopologyError, Workloads},
+    model::{Attachment, Decky, Draft, Lan, Topology, TopologyError, Workloads},
     name::Name,
     validate::{Report, unusable_subnet},
 };
@@ -85,21 +86,23 @@ impl ResolveError {
 
 impl Draft {
     /// Completes the draft: each LAN without a subnet gets the next free subnet of the pool, and each attachment without an
-    /// address gets the lowest free address of its LAN, in the order of the document.
+    /// address gets the lowest free address of its LAN, in the order of the document. A decky without `services` gets those of
+    /// its archetype in the catalogue; none if it has no archetype, or an unknown one.
     ///
     /// Subnets that overlap `claims` or the draft itself are skipped. Given addresses are kept even if they break a rule; the
     /// validator reports them. The ids are the positions in the document.
     ///
     /// ```
-    /// use decnet_topology::{Draft, SubnetPool, DraftLan};
+    /// use decnet_topology::{Catalog, Draft, SubnetPool, DraftLan};
     ///
+    /// let catalog = Catalog::builtin();
     /// let lans = vec![DraftLan { name: "dmz".into(), is_dmz: true, ..DraftLan::default() }];
     /// let draft = Draft { lans, ..Draft::default() };
-    /// let topology = draft.resolve(&SubnetPool::without(["172.16.0.0/24".parse()?]))?;
+    /// let topology = draft.resolve(&catalog, &SubnetPool::without(["172.16.0.0/24".parse()?]))?;
     /// assert_eq!(topology.lans()[0].subnet().to_string(), "172.16.1.0/24");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn resolve(&self, claims: &SubnetPool) -> Result<Topology, ResolveError> {
+    pub fn resolve(&self, catalog: &Catalog, claims: &SubnetPool) -> Result<Topology, ResolveError> {
         let report = self.check();
         if !report.is_clean() {
             return Err(ResolveError::Unsound { report });
@@ -119,7 +122,18 @@ impl Draft {
         let deckies = deckies.map(|(id, (decky, attachments))| {
             let name = decky.name.clone();
             let parsed = Name::new(&name).map_err(|source| TopologyError::DeckyName { name, source })?;
-            Ok(complete(DeckyId::new(id), parsed, decky, attachments, &mut workloads))
+            let services: Vec<_> = decky.services_in(catalog).cloned().collect();
+            let workload = workloads.get(
+                &services,
+                &decky.service_config,
+                decky.archetype.as_deref(),
+                decky.persona.as_ref(),
+            );
+            Ok(Decky::new(DeckyId::new(id), parsed)
+                .with_workload(workload)
+                .forwarding(decky.forwards_l3)
+                .with_attachments(attachments)
+                .at(decky.position))
         });
         let deckies = deckies.collect::<Result<_, TopologyError>>()?;
         Ok(Topology::new(lans, deckies)?)
@@ -206,24 +220,4 @@ impl Draft {
         findings.extend(lans.filter_map(|lan| unusable_subnet(&lan.name, lan.subnet?)));
         Report::new(findings.into_vec())
     }
-}
-
-fn complete(
-    id: DeckyId,
-    name: Name,
-    draft: &DraftDecky,
-    attachments: Vec<Attachment>,
-    workloads: &mut Workloads,
-) -> Decky {
-    let workload = workloads.get(
-        &draft.services,
-        &draft.service_config,
-        draft.archetype.as_deref(),
-        draft.persona.as_ref(),
-    );
-    Decky::new(id, name)
-        .with_workload(workload)
-        .forwarding(draft.forwards_l3)
-        .with_attachments(attachments)
-        .at(draft.position)
 }

@@ -80,7 +80,8 @@ impl SeccompMode {
 }
 
 /// A service that a decky may run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default = "Service::unnamed", deny_unknown_fields)]
 pub struct Service {
     /// The name.
     pub name: ServiceName,
@@ -141,6 +142,11 @@ impl Service {
         }
     }
 
+    /// Returns the defaults of the keys that a stored entry leaves out.
+    fn unnamed() -> Self {
+        Self::new(ServiceName::new(""), [])
+    }
+
     /// Returns whether the entry runs as root: by name, or by the number 0.
     pub fn is_root(&self) -> bool {
         self.user.as_deref().is_some_and(is_root)
@@ -166,7 +172,8 @@ pub fn is_root(user: &str) -> bool {
 }
 
 /// A ready-made kind of host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Archetype {
     /// The name in documents.
     pub slug: String,

@@ -42,7 +42,8 @@ impl FieldType {
 }
 
 /// A field of a service's configuration.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ServiceField {
     /// The key in `service_config`.
     pub key: String,
@@ -50,7 +51,7 @@ pub struct ServiceField {
     #[serde(rename = "type")]
     pub kind: FieldType,
     /// The values that an enum may have.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
     /// The longest text in bytes, if it differs from the default: 4 096, and 16 384 for text of several lines.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,7 @@ mod described;
 mod entry;
 pub(crate) mod environment;
 mod error;
+mod excerpt;
 mod field;
 mod port;
 mod reader;
@@ -17,6 +18,7 @@ use std::{
 
 pub use entry::{Archetype, CatalogEntries, ImageSource, SeccompMode, Service, ServiceLimits, is_root};
 pub use error::{CatalogError, ServiceNotFound};
+pub use excerpt::CatalogExcerpt;
 pub use field::{FieldFault, FieldType, ServiceField};
 pub use port::{Port, PortError, Protocol};
 pub use system::PacketStyle;
@@ -55,6 +57,7 @@ use crate::{name::ServiceName, spelling};
 pub struct Catalog {
     services: BTreeMap<ServiceName, Service>,
     archetypes: BTreeMap<String, Archetype>,
+    replaced: excerpt::Replaced,
 }
 
 impl Catalog {
@@ -69,19 +72,31 @@ impl Catalog {
         reason = "the text is a part of the program, and every test reads it"
     )]
     pub fn builtin() -> Self {
-        Self::empty()
+        let builtin = Self::empty()
             .extend_from_toml(include_str!("builtin.toml"))
-            .expect("the built-in catalogue is read by a test")
+            .expect("the built-in catalogue is read by a test");
+        Self {
+            replaced: excerpt::Replaced::default(),
+            ..builtin
+        }
     }
 
     /// Adds a service, and returns the service of that name that it replaces.
     pub fn insert_service(&mut self, service: Service) -> Option<Service> {
-        self.services.insert(service.name.clone(), service)
+        let name = service.name.clone();
+        let before = self.services.insert(name.clone(), service);
+        let builtin = || before.clone();
+        self.replaced.services.entry(name).or_insert_with(builtin);
+        before
     }
 
     /// Adds an archetype, and returns the archetype of that slug that it replaces.
     pub fn insert_archetype(&mut self, archetype: Archetype) -> Option<Archetype> {
-        self.archetypes.insert(archetype.slug.clone(), archetype)
+        let slug = archetype.slug.clone();
+        let before = self.archetypes.insert(slug.clone(), archetype);
+        let builtin = || before.clone();
+        self.replaced.archetypes.entry(slug).or_insert_with(builtin);
+        before
     }
 
     /// Replaces the build folder of each service that is built. A catalogue file names folders relative to itself.
@@ -141,6 +156,12 @@ impl Catalog {
     /// Returns an archetype.
     pub fn archetype(&self, slug: &str) -> Option<&Archetype> {
         self.archetypes.get(slug)
+    }
+
+    /// Returns the services of a decky that names this archetype and no services; none if the archetype is unknown.
+    pub(crate) fn usual_services(&self, archetype: Option<&str>) -> Option<&BTreeSet<ServiceName>> {
+        let archetype = archetype.and_then(|slug| self.archetype(slug))?;
+        Some(&archetype.services)
     }
 
     /// Returns the operating system of a decky with this archetype: `debian-12` if the archetype has none, or there is none.

@@ -137,7 +137,7 @@ fn read(catalog: &mut Catalog, at: At<'_, '_>) -> Names {
     let mut faulty = BTreeSet::new();
     if let Some(services) = file.get("services") {
         for (name, at) in services.entries("a table of services") {
-            let known = catalog.services.remove(name);
+            let known = catalog.services.get(name).cloned();
             names.services.insert(ServiceName::new(name));
             match service(at, known, name.into()) {
                 Some(service) => drop(catalog.insert_service(service)),
@@ -149,7 +149,7 @@ fn read(catalog: &mut Catalog, at: At<'_, '_>) -> Names {
     let given = archetypes.iter().flat_map(|at| at.entries("a table of archetypes"));
     let mut places = BTreeMap::new();
     for (slug, at) in given {
-        let known = catalog.archetypes.remove(slug);
+        let known = catalog.archetypes.get(slug).cloned();
         catalog.insert_archetype(archetype(at, known, slug));
         places.insert(slug, at);
         names.archetypes.insert(slug.into());

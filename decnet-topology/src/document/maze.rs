@@ -132,11 +132,10 @@ fn lan(at: At<'_, '_>) -> Option<DraftLan> {
 fn decky(at: At<'_, '_>, lans: &mut Lans<'_>) -> Option<DraftDecky> {
     let fields = at.fields("a map that describes a decky", "a decky", DECKY_KEYS)?;
     let name = fields.required("name", "a text").and_then(|at| at.text("a text"));
-    let services = fields.get("services");
-    let services = services.iter().flat_map(|at| at.items("a list"));
-    let services = services
-        .filter_map(|at| at.text("a text").map(ServiceName::new))
-        .collect();
+    let services = fields.get("services").map(|at| {
+        let items = at.items("a list");
+        items.filter_map(|at| at.text("a text").map(ServiceName::new)).collect()
+    });
     let config = fields.get("service_config");
     let attachments = fields.get("attachments");
     let attachments = attachments.iter().flat_map(|at| at.items("a list"));

@@ -105,13 +105,13 @@ struct DeckyOut<'a> {
     /// A DNS label, unique among the deckies, case ignored.
     #[schemars(with = "Name")]
     name: &'a str,
-    /// The archetype, for people; it adds no services.
+    /// The archetype: a kind of host of the catalogue, with its usual services and its operating system.
     #[serde(skip_serializing_if = "Option::is_none")]
     archetype: Option<&'a str>,
-    /// The services of the decky.
+    /// The services of the decky. Without this key, it runs those of its archetype; an empty list means none.
     #[schemars(default, with = "Vec<String>")]
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    services: &'a [ServiceName],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    services: Option<&'a [ServiceName]>,
     /// Configuration: service, field, value.
     #[schemars(default = "no_config", with = "BTreeMap<String, BTreeMap<String, Value>>")]
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -222,7 +222,7 @@ fn decky_out<'a>(lans: &'a [DraftLan], decky: &'a DraftDecky) -> DeckyOut<'a> {
     DeckyOut {
         name: &decky.name,
         archetype: decky.archetype.as_deref(),
-        services: &decky.services,
+        services: decky.services.as_deref(),
         service_config: &decky.service_config,
         persona: decky.persona.as_ref(),
         forwards_l3: decky.forwards_l3,

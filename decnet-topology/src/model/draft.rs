@@ -3,6 +3,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use crate::{
+    catalog::Catalog,
     config::TopologyConfig,
     finding::Finding,
     id::TopologyId,
@@ -60,8 +61,8 @@ pub struct DraftLan {
 pub struct DraftDecky {
     /// The name, as written.
     pub name: String,
-    /// The services, as written.
-    pub services: Vec<ServiceName>,
+    /// The services, as written; none if the key is absent. The decky then gets those of its archetype.
+    pub services: Option<Vec<ServiceName>>,
     /// The configuration of the services.
     pub service_config: ServiceConfig,
     /// The archetype.
@@ -83,6 +84,17 @@ pub struct DraftAttachment {
     pub lan: usize,
     /// The address; none if it is to be allocated or was unreadable.
     pub ip: Option<Ipv4Addr>,
+}
+
+impl DraftDecky {
+    /// Returns its services: those written, or without the key those of its archetype in a catalogue.
+    pub(crate) fn services_in<'a>(&'a self, catalog: &'a Catalog) -> impl Iterator<Item = &'a ServiceName> {
+        let usual = match self.services {
+            Some(_) => None,
+            None => catalog.usual_services(self.archetype.as_deref()),
+        };
+        self.services.iter().flatten().chain(usual.into_iter().flatten())
+    }
 }
 
 impl Draft {
@@ -133,7 +145,9 @@ impl From<&Topology> for Draft {
         });
         let deckies = topology.deckies().iter().map(|decky| DraftDecky {
             name: decky.name().to_string(),
-            services: decky.services().iter().cloned().collect(),
+            // Without the key, a decky with an archetype would get the services of that.
+            services: (decky.archetype().is_some() || !decky.services().is_empty())
+                .then(|| decky.services().iter().cloned().collect()),
             service_config: decky.service_config().clone(),
             archetype: decky.archetype().map(Into::into),
             persona: decky.persona().cloned(),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::{
+    catalog::CatalogExcerpt,
     config::TopologyConfig,
     id::TopologyId,
     model::{LogSettings, Topology},
@@ -160,7 +161,7 @@ impl From<Spelling> for DmzEgress {
 
 /// The data that the store keeps for a topology in addition to the maze.
 ///
-/// It serializes without its host, config and settings.
+/// It serializes without its host, config, settings and catalogue.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TopologyRow {
     /// The id.
@@ -190,6 +191,9 @@ pub struct TopologyRow {
     /// How it is deployed.
     #[serde(skip)]
     pub settings: DeploySettings,
+    /// What it uses of a user's catalogue.
+    #[serde(skip)]
+    pub catalog: CatalogExcerpt,
 }
 
 impl TopologyRow {

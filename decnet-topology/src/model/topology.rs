@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    catalog::{Catalog, CatalogExcerpt},
     id::{DeckyId, LanId},
     model::{Attachment, Decky, Lan, TopologyError, Workloads, well_formed::doubled},
     name::Name,
@@ -19,6 +20,13 @@ pub struct Topology {
 }
 
 impl Topology {
+    /// Returns what the maze uses of a user's catalogue: the entries of its services and archetypes that differ from the built-in
+    /// ones.
+    pub fn catalog_excerpt(&self, catalog: &Catalog) -> CatalogExcerpt {
+        let services = self.deckies.iter().flat_map(Decky::services);
+        catalog.excerpt(services, self.deckies.iter().filter_map(Decky::archetype))
+    }
+
     /// Builds a topology from LANs and deckies, in order of their ids.
     pub fn new(mut lans: Vec<Lan>, mut deckies: Vec<Decky>) -> Result<Self, TopologyError> {
         lans.sort_by_key(Lan::id);

@@ -29,7 +29,7 @@ pub fn apply(
     let after = match mutation {
         Mutation::AddLan(add) => add_lan(before, add, context),
         Mutation::RemoveLan(remove) => remove_lan(before, remove),
-        Mutation::AddDecky(add) => add_decky(before, add),
+        Mutation::AddDecky(add) => add_decky(before, add, context),
         Mutation::AttachDecky(attach) => attach_decky(before, attach),
         Mutation::DetachDecky(detach) => detach_decky(before, detach),
         Mutation::RemoveDecky(remove) => remove_decky(before, remove),
@@ -80,7 +80,7 @@ fn remove_lan(before: &Topology, remove: &RemoveLan) -> Applied {
     }
 }
 
-fn add_decky(before: &Topology, add: &AddDecky) -> Applied {
+fn add_decky(before: &Topology, add: &AddDecky, context: &MutationContext<'_>) -> Applied {
     if let Some(decky) = before.decky_named(&add.name) {
         let decky = decky.name().clone();
         return Err(MutationError::DeckyNameDup { decky });
@@ -90,8 +90,10 @@ fn add_decky(before: &Topology, add: &AddDecky) -> Applied {
     let id = DeckyId::new(next_id(last, &add.name)?);
     let position = Position { x: add.x, y: add.y };
     let home = membership(before, home, &add.name, add.ip)?;
+    let usual = || context.catalog.usual_services(add.archetype.as_deref());
+    let services = add.services.as_ref().or_else(usual);
     let decky = Decky::new(id, add.name.clone())
-        .with_services(add.services.iter().cloned())
+        .with_services(services.into_iter().flatten().cloned())
         .with_service_config(add.service_config.clone().unwrap_or_default())
         .with_archetype(add.archetype.clone())
         .with_persona(add.persona.as_deref().cloned())

@@ -11,7 +11,10 @@ mod read;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::name::Name;
+use crate::{
+    catalog::{Catalog, CatalogExcerpt},
+    name::Name,
+};
 
 pub use apply::apply;
 pub use context::{MutationContext, Stage};
@@ -50,7 +53,7 @@ pub use published::{changes_packets, changes_published};
 /// |---|---|
 /// | `add_lan` | `name`, `subnet`?, `is_dmz` = false, `x`?, `y`? |
 /// | `remove_lan` | `name` |
-/// | `add_decky` | `name`, `lan`, `services` = [], `service_config`?, `archetype`?, `forwards_l3` = false, `ip`?, `x`?, `y`? |
+/// | `add_decky` | `name`, `lan`, `services`?, `service_config`?, `archetype`?, `forwards_l3` = false, `ip`?, `x`?, `y`? |
 /// | `attach_decky` | `decky`, `lan`, `ip`?, `forwards_l3` = false, `force` = false |
 /// | `detach_decky` | `decky`, `lan` |
 /// | `remove_decky` | `decky` |
@@ -120,6 +123,20 @@ impl Mutation {
             Self::UpdateDecky(update) => &update.decky,
             Self::UpdateLan(update) => &update.name,
         }
+    }
+
+    /// Returns what it uses of a user's catalogue: the entries of the services and archetypes that it names and that differ from the
+    /// built-in ones.
+    pub fn catalog_excerpt(&self, catalog: &Catalog) -> CatalogExcerpt {
+        let (services, archetype) = match self {
+            Self::AddDecky(add) => (&add.services, add.archetype.as_deref()),
+            Self::UpdateDecky(update) => {
+                let archetype = update.patch.archetype.as_ref();
+                (&update.services, archetype.and_then(Option::as_deref))
+            }
+            _ => return CatalogExcerpt::default(),
+        };
+        catalog.excerpt(services.iter().flatten(), archetype)
     }
 
     /// Returns whether it may recreate a base.

@@ -170,7 +170,7 @@ fn add_decky(fields: &Fields<'_, '_>) -> Option<AddDecky> {
     Some(AddDecky {
         name: name(fields, "name")?,
         lan: name(fields, "lan")?,
-        services: fields.get("services").map(services).unwrap_or_default(),
+        services: fields.get("services").map(services),
         service_config: fields.get("service_config").and_then(service_config),
         archetype: fields.get("archetype").and_then(archetype),
         persona: fields.get("persona").and_then(Persona::decode).map(Box::new),

@@ -77,7 +77,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::{model::DeploySettings, status::Mode, version::Version};
+    use crate::{catalog::CatalogExcerpt, model::DeploySettings, status::Mode, version::Version};
 
     fn row(name: &str, id: &str, status: Status) -> TopologyRow {
         TopologyRow {
@@ -93,6 +93,7 @@ mod tests {
             needs_resync: false,
             config: None,
             settings: DeploySettings::default(),
+            catalog: CatalogExcerpt::default(),
         }
     }
 

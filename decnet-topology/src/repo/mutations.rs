@@ -2,6 +2,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    catalog::CatalogExcerpt,
     history::DeckyChange,
     id::{MutationId, TopologyId},
     mutation::Mutation,
@@ -20,17 +21,30 @@ pub struct NewMutation {
     /// Who requested it, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
+    /// The entries that are added to the stored ones of a user's catalogue when the mutation is queued.
+    #[serde(default, skip_serializing_if = "CatalogExcerpt::is_empty")]
+    pub catalog: CatalogExcerpt,
 }
 
 impl NewMutation {
     /// Returns a request without an actor.
     pub fn new(mutation: Mutation) -> Self {
-        Self { mutation, actor: None }
+        Self {
+            mutation,
+            actor: None,
+            catalog: CatalogExcerpt::default(),
+        }
     }
 
     /// Sets who requested it, for people.
     pub fn actor(mut self, actor: impl Into<Option<String>>) -> Self {
         self.actor = actor.into();
+        self
+    }
+
+    /// Sets the entries that are added to the stored ones of a user's catalogue when the mutation is queued.
+    pub fn catalog(mut self, catalog: CatalogExcerpt) -> Self {
+        self.catalog = catalog;
         self
     }
 }

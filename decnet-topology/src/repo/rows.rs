@@ -2,6 +2,7 @@ use ipnet::Ipv4Net;
 use serde::Serialize;
 
 use crate::{
+    catalog::CatalogExcerpt,
     config::TopologyConfig,
     id::{LeaseToken, TopologyId},
     model::{DeploySettings, Topology, TopologyRow},
@@ -26,6 +27,8 @@ pub struct NewTopology {
     pub config: Option<TopologyConfig>,
     /// How it is deployed.
     pub settings: DeploySettings,
+    /// What it uses of a user's catalogue.
+    pub catalog: CatalogExcerpt,
     /// The maze.
     pub topology: Topology,
     /// The wanted id. Another is drawn if a topology has the same first eight hex digits.
@@ -41,6 +44,7 @@ impl NewTopology {
             host: None,
             config: None,
             settings: DeploySettings::default(),
+            catalog: CatalogExcerpt::default(),
             topology,
             id: None,
         }
@@ -67,6 +71,12 @@ impl NewTopology {
     /// Sets the settings for deploys.
     pub fn settings(mut self, settings: DeploySettings) -> Self {
         self.settings = settings;
+        self
+    }
+
+    /// Sets what it uses of a user's catalogue.
+    pub fn catalog(mut self, catalog: CatalogExcerpt) -> Self {
+        self.catalog = catalog;
         self
     }
 
@@ -140,6 +150,8 @@ pub struct Edit {
     pub expected: Option<Version>,
     /// The new maze.
     pub topology: Topology,
+    /// The entries that are added to the stored ones of a user's catalogue.
+    pub catalog: CatalogExcerpt,
     /// The mutation that made the edit. It is stored as applied.
     pub mutation: Option<NewMutation>,
 }
@@ -150,6 +162,7 @@ impl Edit {
         Self {
             expected: None,
             topology,
+            catalog: CatalogExcerpt::default(),
             mutation: None,
         }
     }
@@ -157,6 +170,12 @@ impl Edit {
     /// Sets the version that the topology must have.
     pub fn expected(mut self, expected: impl Into<Option<Version>>) -> Self {
         self.expected = expected.into();
+        self
+    }
+
+    /// Sets the entries that are added to the stored ones of a user's catalogue.
+    pub fn catalog(mut self, catalog: CatalogExcerpt) -> Self {
+        self.catalog = catalog;
         self
     }
 

@@ -8,6 +8,7 @@ use super::{
     find::choose,
 };
 use crate::{
+    catalog::CatalogExcerpt,
     id::{InstanceId, LeaseToken, TopologyId},
     model::{DeploySettings, StoredTopology, TopologyRow},
     secret::InstallationSecret,
@@ -98,6 +99,16 @@ pub trait TopologyStore: Send + Sync + Debug {
         &self,
         id: TopologyId,
         settings: DeploySettings,
+        held: Option<LeaseToken>,
+        at: Timestamp,
+    ) -> Result<TopologyRow, RepoError>;
+
+    /// Adds entries to those that the topology stored of a user's catalogue. A running topology needs a resync if they change
+    /// something. Refused: a lease that was lost ([`RepoError::LeaseLost`]).
+    async fn extend_catalog(
+        &self,
+        id: TopologyId,
+        catalog: CatalogExcerpt,
         held: Option<LeaseToken>,
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError>;

@@ -139,7 +139,7 @@ impl<'a> TopologyView<'a> {
             Maze::Draft(draft) => {
                 for decky in &draft.deckies {
                     services.clear();
-                    services.extend(decky.services.iter().map(|name| known.look_up(name)));
+                    services.extend(decky.services_in(catalog).map(|name| known.look_up(name)));
                     services.sort_unstable_by_key(|service: &ServiceView<'_>| service.name);
                     services.dedup_by_key(|service| service.name);
                     attachments.clear();

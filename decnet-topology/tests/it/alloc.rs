@@ -254,7 +254,7 @@ fn draft(lans: &[(&str, Option<&str>)], deckies: &[Attached<'_>]) -> Draft {
 fn a_draft_gets_subnets_that_overlap_neither_its_own_nor_claimed_ones() {
     let open = draft(&[("a", None), ("b", Some("172.16.0.0/23")), ("c", None)], &[]);
     let topology = open
-        .resolve(&SubnetPool::without([subnet("172.16.2.128/25")]))
+        .resolve(&Catalog::builtin(), &SubnetPool::without([subnet("172.16.2.128/25")]))
         .expect("topology");
     let subnets: Vec<String> = topology.lans().iter().map(|lan| lan.subnet().to_string()).collect();
     assert_eq!(subnets, ["172.16.3.0/24", "172.16.0.0/23", "172.16.4.0/24"]);
@@ -270,7 +270,9 @@ fn a_draft_gets_the_lowest_addresses_in_the_order_of_its_deckies() {
             ("z", &[(1, None), (0, None)]),
         ],
     );
-    let topology = open.resolve(&SubnetPool::default()).expect("topology");
+    let topology = open
+        .resolve(&Catalog::builtin(), &SubnetPool::default())
+        .expect("topology");
     let addresses: Vec<String> = topology
         .edges()
         .map(|(decky, edge)| format!("{} {}", decky.name(), edge.ip))
@@ -293,13 +295,18 @@ fn a_complete_draft_is_the_topology_it_came_from() {
         &[("a", None), ("b", None)],
         &[("x", &[(1, None), (0, None)]), ("y", &[])],
     );
-    let topology = open.resolve(&SubnetPool::default()).expect("topology");
+    let topology = open
+        .resolve(&Catalog::builtin(), &SubnetPool::default())
+        .expect("topology");
     let none_left = SubnetPool {
         pool: subnet("10.0.0.0/30"),
         prefix: 30,
         taken: vec![subnet("0.0.0.0/0")],
     };
-    assert_eq!(Draft::from(&topology).resolve(&none_left), Ok(topology));
+    assert_eq!(
+        Draft::from(&topology).resolve(&Catalog::builtin(), &none_left),
+        Ok(topology)
+    );
 }
 
 #[test]
@@ -310,7 +317,7 @@ fn a_draft_that_needs_too_much_is_refused_with_the_numbers() {
         taken: Vec::new(),
     };
     let open = draft(&[("a", None), ("b", None), ("c", None)], &[]);
-    let refused = open.resolve(&claims("10.0.0.0/23", 24));
+    let refused = open.resolve(&Catalog::builtin(), &claims("10.0.0.0/23", 24));
     let expected = AllocError::SubnetsExhausted {
         base: subnet("10.0.0.0/23"),
         prefix: 24,
@@ -322,7 +329,7 @@ fn a_draft_that_needs_too_much_is_refused_with_the_numbers() {
         &[("a", Some("10.0.0.0/30"))],
         &[("x", &[(0, None)]), ("y", &[(0, None)])],
     );
-    let refused = crowded.resolve(&claims("10.0.0.0/23", 24));
+    let refused = crowded.resolve(&Catalog::builtin(), &claims("10.0.0.0/23", 24));
     let expected = AllocError::AddressesExhausted {
         subnet: subnet("10.0.0.0/30"),
         needed: 2,
@@ -338,7 +345,7 @@ fn a_draft_with_errors_is_refused_with_all_of_them() {
         &[("a", None), ("A", None), ("no name", None)],
         &[("x", &[(0, None), (0, None), (7, None)]), ("X", &[])],
     );
-    let codes = |draft: &Draft| match draft.resolve(&SubnetPool::default()) {
+    let codes = |draft: &Draft| match draft.resolve(&Catalog::builtin(), &SubnetPool::default()) {
         Err(ResolveError::Unsound { report }) => report.errors().map(|finding| finding.code).collect::<Vec<_>>(),
         other => panic!("{other:?}"),
     };
@@ -364,5 +371,5 @@ fn a_draft_with_errors_is_refused_with_all_of_them() {
     assert_eq!(codes(&unread), [Code::SubnetMalformed]);
     let warning = Finding::new(Code::ArchetypeUnknown, Target::Topology, "only a warning");
     unread.findings = vec![warning];
-    assert!(unread.resolve(&SubnetPool::default()).is_ok());
+    assert!(unread.resolve(&Catalog::builtin(), &SubnetPool::default()).is_ok());
 }

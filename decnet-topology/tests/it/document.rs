@@ -1,7 +1,7 @@
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use decnet_topology::{
-    Code, DocumentError, Draft, Finding, Syntax, Target, document,
+    Catalog, Code, Decky, DocumentError, Draft, Finding, SubnetPool, Syntax, Target, document,
     document::{MAX_BYTES, MAX_DEPTH, MAX_VALUES},
 };
 use proptest::prelude::*;
@@ -142,7 +142,7 @@ deckies:
     assert_eq!(draft.deckies.len(), 1);
     assert_eq!(draft.deckies[0].name, "web");
     assert_eq!(draft.deckies[0].attachments.len(), 1);
-    assert_eq!(draft.deckies[0].services.len(), 2);
+    assert_eq!(draft.deckies[0].services.as_ref().map(Vec::len), Some(2));
 }
 
 #[test]
@@ -201,6 +201,34 @@ fn null_means_a_missing_value_for_keys_without_a_default() {
         lans: [{name: a, subnet: null, x: null, y: null}],
         deckies: [{name: a, archetype: null, x: ~, attachments: [{lan: a, ip: }]}]}";
     assert_eq!(findings_of(text), [""; 0]);
+}
+
+#[test]
+fn absent_services_are_told_from_an_empty_list_and_printed_as_they_were() {
+    let text = "{format: decnet.topology/1, name: a, lans: [{name: dmz, subnet: 10.0.0.0/24, dmz: true}], deckies: [
+        {name: a, archetype: web-server, attachments: [{lan: dmz}]},
+        {name: b, archetype: web-server, services: [], attachments: [{lan: dmz}]},
+        {name: c, attachments: [{lan: dmz}]},
+        {name: d, archetype: toaster, attachments: [{lan: dmz}]}]}";
+    let draft = parse(text);
+    let given: Vec<_> = draft.deckies.iter().map(|decky| decky.services.clone()).collect();
+    assert_eq!(given, [None, Some(vec![]), None, None]);
+    for syntax in [Syntax::Json, Syntax::Yaml] {
+        assert_eq!(parse(&document::print(&draft, syntax)), draft);
+    }
+    let catalog = Catalog::builtin();
+    let topology = draft.resolve(&catalog, &SubnetPool::default()).expect("a topology");
+    let usual = catalog.archetype("web-server").expect("an archetype");
+    let services: Vec<_> = topology.deckies().iter().map(Decky::services).collect();
+    let none = BTreeSet::new();
+    assert_eq!(services, [&usual.services, &none, &none, &none]);
+    // A decky with an archetype and without services keeps none, whatever reads the document.
+    let printed = Draft {
+        header: draft.header,
+        ..Draft::from(&topology)
+    };
+    let again = parse(&document::print(&printed, Syntax::Yaml));
+    assert_eq!(again.resolve(&catalog, &SubnetPool::default()), Ok(topology));
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn topology(document: &Value) -> Topology {
             ip: attachment.ip.expect("address"),
         });
         Decky::new(DeckyId::new(id), decky.name.parse().expect("name"))
-            .with_services(decky.services)
+            .with_services(decky.services.unwrap_or_default())
             .with_service_config(decky.service_config)
             .with_archetype(decky.archetype)
             .with_persona(decky.persona)

@@ -10,6 +10,7 @@ mod config;
 mod document;
 mod document_place;
 mod document_value;
+mod excerpt;
 mod folders_in_memory;
 mod generate;
 mod graph;

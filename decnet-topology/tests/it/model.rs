@@ -30,7 +30,9 @@ fn parsed(topology: &Topology) -> Topology {
     draft.header.name = "printed".into();
     let text = document::print(&draft, Syntax::Json);
     let draft = document::parse(text, Syntax::Json).expect("a document");
-    draft.resolve(&SubnetPool::default()).expect("a maze")
+    draft
+        .resolve(&Catalog::builtin(), &SubnetPool::default())
+        .expect("a maze")
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn each_version_of_the_catalogue_can_be_pinned_and_no_other() {
     for service in catalog.services().filter(|service| !service.singleton) {
         let pins = |version: &str| {
             let mut draft = clean(&[0]);
-            draft.deckies[3].services = vec![service.name.clone()];
+            draft.deckies[3].services = Some(vec![service.name.clone()]);
             draft.deckies[3].persona = Some(Persona::default().version(service.name.as_str(), version));
             validate(&draft, &catalog, RuleSet::deploy())
         };

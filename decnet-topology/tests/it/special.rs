@@ -60,7 +60,10 @@ fn a_file_with_a_doubtful_subnet_is_valid_with_a_warning() {
         let draft = file(text);
         let report = validate(&draft, &Catalog::builtin(), RuleSet::deploy());
         assert_eq!(found(&report), [(Code::SubnetSpecial, Severity::Warning)], "{text}");
-        assert!(draft.resolve(&SubnetPool::default()).is_ok(), "{text}");
+        assert!(
+            draft.resolve(&Catalog::builtin(), &SubnetPool::default()).is_ok(),
+            "{text}"
+        );
     }
     for text in [
         "10.0.0.0/8",
@@ -99,7 +102,9 @@ fn the_finding_names_the_range_and_an_alternative() {
 
 #[test]
 fn a_draft_in_an_unusable_range_is_refused() {
-    let Err(ResolveError::Unsound { report }) = file("127.0.0.0/24").resolve(&SubnetPool::default()) else {
+    let Err(ResolveError::Unsound { report }) =
+        file("127.0.0.0/24").resolve(&Catalog::builtin(), &SubnetPool::default())
+    else {
         panic!("no LAN can be on loopback");
     };
     assert_eq!(found(&report), [(Code::SubnetSpecial, Severity::Error)]);
@@ -125,7 +130,7 @@ fn nothing_is_allocated_in_an_unusable_range() {
             prefix: 29,
             taken: Vec::new(),
         };
-        assert!(open.resolve(&claims).is_err(), "{base}");
+        assert!(open.resolve(&Catalog::builtin(), &claims).is_err(), "{base}");
     }
     let refused = SubnetAllocator::new(subnet("126.0.0.0/7"), 24).expect_err("loopback lies in it");
     assert_eq!(

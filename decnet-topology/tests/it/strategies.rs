@@ -83,7 +83,7 @@ fn lan() -> impl Strategy<Value = DraftLan> {
 }
 
 fn decky() -> impl Strategy<Value = DraftDecky> {
-    let services = collection::vec(text().prop_map(|name| ServiceName::new(&name)), 0..4);
+    let services = option::of(collection::vec(text().prop_map(|name| ServiceName::new(&name)), 0..4));
     let attachments = collection::vec((any::<prop::sample::Index>(), option::of(any::<u32>())), 0..4);
     (
         text(),

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    Catalog, Code, Draft, DraftAttachment, DraftDecky, DraftLan, Finding, Persona, Report, RuleSet, Severity, Syntax,
-    Topology, document, validate,
+    Catalog, Code, Draft, DraftAttachment, DraftDecky, DraftLan, Finding, Persona, Report, RuleSet, ServiceFields,
+    ServiceName, Severity, Syntax, Topology, document, validate,
 };
 use proptest::prelude::*;
 
@@ -47,7 +47,7 @@ pub(crate) fn clean(parents: &[usize]) -> Draft {
         });
         let mut bridge = DraftDecky {
             name: format!("bridge-{at}"),
-            services: vec!["ssh".into(), "http".into()],
+            services: Some(vec!["ssh".into(), "http".into()]),
             forwards_l3: true,
             attachments: vec![home],
             ..DraftDecky::default()
@@ -62,7 +62,7 @@ pub(crate) fn clean(parents: &[usize]) -> Draft {
         let ip = Some([10, 0, u8::try_from(at).expect("few LANs"), 3].into());
         let other = DraftDecky {
             name: format!("other-{at}"),
-            services: vec!["smb".into()],
+            services: Some(vec!["smb".into()]),
             attachments: vec![DraftAttachment { lan: at, ip }],
             ..DraftDecky::default()
         };
@@ -183,16 +183,25 @@ const FAULTS: &[Fault] = &[
             .for_each(|attachment| attachment.ip = None);
     }),
     (Code::UnknownService, |draft, at| {
-        draft.deckies[2 * at].services.push("htpp".into());
+        draft.deckies[2 * at]
+            .services
+            .get_or_insert_default()
+            .push("htpp".into());
     }),
     (Code::UnknownService, |draft, at| {
-        draft.deckies[2 * at].services.push("sniffer".into());
+        draft.deckies[2 * at]
+            .services
+            .get_or_insert_default()
+            .push("sniffer".into());
     }),
     (Code::ArchetypeUnknown, |draft, at| {
         draft.deckies[2 * at].archetype = Some("toaster".into());
     }),
     (Code::ServicePortClash, |draft, at| {
-        draft.deckies[2 * at].services.push("conpot".into());
+        draft.deckies[2 * at]
+            .services
+            .get_or_insert_default()
+            .push("conpot".into());
     }),
     (Code::ServiceCfgUndeclared, |draft, at| {
         configure(draft, at, "ftp", "user", "x".into());
@@ -221,11 +230,17 @@ const FAULTS: &[Fault] = &[
         pin(draft, at, Persona::default().hostname(&hostname));
     }),
     (Code::PersonaVersionUnshown, |draft, at| {
-        draft.deckies[2 * at].services.push("telnet".into());
+        draft.deckies[2 * at]
+            .services
+            .get_or_insert_default()
+            .push("telnet".into());
         pin(draft, at, Persona::default().version("telnet", "0.17"));
     }),
     (Code::PersonaVersionInvalid, |draft, at| {
-        draft.deckies[2 * at].services.push("mssql".into());
+        draft.deckies[2 * at]
+            .services
+            .get_or_insert_default()
+            .push("mssql".into());
         pin(draft, at, Persona::default().version("mssql", "15.0.2000"));
     }),
     (Code::PersonaVersionInvalid, |draft, at| {
@@ -235,7 +250,7 @@ const FAULTS: &[Fault] = &[
         draft.deckies[2 * at + 1].forwards_l3 = true;
     }),
     (Code::GatewayPortClash, |draft, _| {
-        draft.deckies[1].services = vec!["ssh".into()];
+        draft.deckies[1].services = Some(vec!["ssh".into()]);
         draft.deckies[1].forwards_l3 = true;
     }),
 ];
@@ -399,6 +414,31 @@ fn a_valid_topology_remembers_its_rules() {
 }
 
 #[test]
+fn the_rules_judge_the_services_of_an_archetype_if_a_draft_names_none() {
+    let text = "[services.a]\nports = [\"80/tcp\"]\n[services.b]\nports = [\"80/tcp\"]\n[archetypes.both]\nservices = [\"a\", \"b\"]";
+    let catalog = Catalog::empty().extend_from_toml(text).expect("a catalogue");
+    let codes = |services: Option<Vec<ServiceName>>| {
+        let decky = DraftDecky {
+            name: "decky".into(),
+            archetype: Some("both".into()),
+            services,
+            service_config: [("a".into(), ServiceFields::new())].into(),
+            ..DraftDecky::default()
+        };
+        let draft = Draft {
+            deckies: vec![decky],
+            ..Draft::default()
+        };
+        let report = validate(&draft, &catalog, RuleSet::deploy());
+        let codes = report.findings().iter().map(|finding| finding.code);
+        let services = [Code::ServicePortClash, Code::ServiceCfgUndeclared];
+        codes.filter(|code| services.contains(code)).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(None), [Code::ServicePortClash]);
+    assert_eq!(codes(Some(vec![])), [Code::ServiceCfgUndeclared]);
+}
+
+#[test]
 fn ports_clash_if_they_are_the_same_and_only_then() {
     let service = |name: &str, ports: &str| format!("[services.{name}]\nimage = \"builtin\"\nports = [{ports}]\n");
     let clashes = |one: &str, two: &str| {
@@ -406,7 +446,7 @@ fn ports_clash_if_they_are_the_same_and_only_then() {
         let catalog = Catalog::empty().extend_from_toml(&text).expect("a catalogue");
         let decky = DraftDecky {
             name: "decky".into(),
-            services: vec!["two".into(), "one".into(), "two".into()],
+            services: Some(vec!["two".into(), "one".into(), "two".into()]),
             ..DraftDecky::default()
         };
         let draft = Draft {

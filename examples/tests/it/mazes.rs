@@ -16,7 +16,7 @@ fn catalog() -> Catalog {
 fn resolve(text: &str) -> Topology {
     document::parse(text, Syntax::Auto)
         .unwrap()
-        .resolve(&SubnetPool::default())
+        .resolve(&catalog(), &SubnetPool::default())
         .unwrap()
 }
 

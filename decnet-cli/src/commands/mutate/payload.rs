@@ -29,7 +29,7 @@ pub(super) struct Payload {
     /// Whether the LAN is the DMZ.
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true)]
     is_dmz: Option<bool>,
-    /// The new services of the decky, separated by commas; empty for none.
+    /// The new services of the decky, separated by commas; empty for none. A new decky has those of its archetype by default.
     #[arg(long, value_name = "SERVICES")]
     services: Option<String>,
     /// The configuration of the decky's services, as JSON: `{"ssh": {"password": "hunter2"}}`.

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    change::{Change, Inside, drift},
+    change::{Change, Inside},
     drift::Asked,
 };
 use crate::{
@@ -69,7 +69,7 @@ impl Session<'_> {
                 cancelled: false,
                 failure: None,
                 unanswered: None,
-                drift: drift(desired, observed),
+                drift: change.drift(observed),
             });
         }
         let (done, begun) = mpsc::unbounded_channel();
@@ -91,7 +91,7 @@ impl Session<'_> {
         let failure = failure.map(|failure| format!("{failure}: {}", failure.source));
         let drift = match &failure {
             Some(failure) => Some(failure.clone()),
-            None => self.check_again(desired, plan, *known, &settled?).await?,
+            None => self.check_again(change, *known, &settled?).await?,
         };
         let ExecutionReport {
             changed,
@@ -152,11 +152,11 @@ impl Session<'_> {
 
     async fn check_again(
         &self,
-        desired: &Desired,
-        plan: &Plan,
+        change: &Change,
         known: bool,
         settled: &BTreeSet<ContainerName>,
     ) -> Result<Option<String>, EngineError> {
+        let Change { desired, plan, .. } = change;
         let mut observed = if known {
             self.list().await?
         } else {
@@ -170,7 +170,8 @@ impl Session<'_> {
         self.engine
             .check_inside(desired, &mut observed, Asked::Settling(&began))
             .await?;
-        Ok(drift(desired, &observed))
+        change.unknown.hide(desired, &mut observed);
+        Ok(change.drift(&observed))
     }
 }
 

@@ -1,13 +1,13 @@
 //! The plan from the observed resources to the desired ones.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use decnet_topology::{DeploySettings, Finding, HostFacts, RuleSet, Status, StoredTopology, TopologyId, ValidTopology};
 
 use super::drift::Asked;
 use crate::{
     desired::Desired,
-    engine::{Engine, EngineError, session::facts::Facts},
+    engine::{Engine, EngineError, catalog::Unknown, session::facts::Facts},
     observe::{Activity, Observed},
     plan::{Plan, diff, diff_since},
 };
@@ -83,6 +83,15 @@ pub(in crate::engine) struct Change {
     pub(in crate::engine) warnings: Vec<Finding>,
     /// Whether the network state was known, so that a list is enough to confirm the result.
     pub(in crate::engine) known: bool,
+    /// The services that the catalogue does not have.
+    pub(in crate::engine) unknown: Unknown,
+}
+
+impl Change {
+    /// Returns how the runtime differs from the maze, if it does, or what is not known of the maze.
+    pub(in crate::engine) fn drift(&self, observed: &Observed) -> Option<String> {
+        drift(&self.desired, observed).or_else(|| self.unknown.reason())
+    }
 }
 
 impl Engine {
@@ -95,10 +104,16 @@ impl Engine {
         host: Option<&HostFacts>,
     ) -> Result<Change, EngineError> {
         let Target { stored, settings, .. } = target;
+        // A deploy needs the whole catalogue. What already runs is healed as far as it is known.
+        let (known, unknown) = if target.rules == RuleSet::live() {
+            Unknown::take(stored, &self.catalog_of(&stored.row))
+        } else {
+            (Cow::Borrowed(stored), Unknown::default())
+        };
         let valid = self
-            .validate(stored, settings, target.rules, host, target.claims)
+            .validate(&known, settings, target.rules, host, target.claims)
             .await?;
-        self.change_to(facts, target, &valid, observed).await
+        self.change_from(facts, target, &valid, observed, unknown).await
     }
 
     /// Plans the change to a maze that has passed the rules of the target.
@@ -107,10 +122,23 @@ impl Engine {
         facts: &Facts,
         target: Target<'_>,
         valid: &ValidTopology,
+        observed: Observed,
+    ) -> Result<Change, EngineError> {
+        self.change_from(facts, target, valid, observed, Unknown::default())
+            .await
+    }
+
+    async fn change_from(
+        &self,
+        facts: &Facts,
+        target: Target<'_>,
+        valid: &ValidTopology,
         mut observed: Observed,
+        unknown: Unknown,
     ) -> Result<Change, EngineError> {
         let Target { stored, settings, .. } = target;
-        let context = self.desired_context(facts, stored.row.id, settings)?;
+        let catalog = self.catalog_of(&stored.row);
+        let context = self.desired_context(facts, stored.row.id, &catalog, settings)?;
         let desired = Desired::new(valid, &context)?;
         let before = self.desired_before(facts, target)?;
         let known = before.as_ref().filter(|_| matches!(target.inside, Inside::AsBefore));
@@ -126,12 +154,14 @@ impl Engine {
                 self.check_inside(&desired, &mut observed, Asked::All).await?;
             }
         }
+        unknown.hide(&desired, &mut observed);
         Ok(Change {
             plan: diff_since(before.as_ref(), &desired, &observed),
             known: known.is_some(),
             desired,
             observed,
-            warnings: valid.report().warnings().cloned().collect(),
+            warnings: unknown.findings().chain(valid.report().warnings().cloned()).collect(),
+            unknown,
         })
     }
 
@@ -141,10 +171,11 @@ impl Engine {
             return Ok(None);
         };
         let topology = before.topology.clone();
-        let Ok(valid) = topology.validate(&self.options.catalog, RuleSet::live()) else {
+        let catalog = self.catalog_of(&before.row);
+        let Ok(valid) = topology.validate(&catalog, RuleSet::live()) else {
             return Ok(None);
         };
-        let context = self.desired_context(facts, before.row.id, &before.row.settings)?;
+        let context = self.desired_context(facts, before.row.id, &catalog, &before.row.settings)?;
         Ok(Some(Desired::new(&valid, &context)?))
     }
 }

@@ -25,11 +25,13 @@ impl Engine {
     /// Stores the copy of a topology as pending, after the remains of the original are cleared.
     pub(in crate::engine) async fn store_copy(&self, task: Task) -> Result<TopologyId, EngineError> {
         let StoredTopology { row, topology } = task.stored;
+        let catalog = topology.catalog_excerpt(&self.catalog_of(&row));
         let new = NewTopology::new(row.name, topology)
             .mode(row.mode)
             .host(row.host)
             .config(row.config)
             .settings(task.settings)
+            .catalog(catalog)
             .id(row.id);
         Ok(self.store_new(new).await?.row.id)
     }
@@ -44,7 +46,7 @@ impl Session<'_> {
             change,
             ..
         } = task;
-        let mut row = stored.row;
+        let mut row = self.keep_catalog(stored.row, &stored.topology).await?;
         let resumed = row.status == Status::Deploying;
         if !resumed {
             row = self.begin_deploy(&row, settings).await?;

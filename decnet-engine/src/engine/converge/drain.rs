@@ -140,6 +140,8 @@ impl Session<'_> {
                 }
             }
         };
+        let row = self.keep_catalog(stored.row, &stored.topology).await?;
+        let stored = StoredTopology { row, ..stored };
         let Converged {
             changed,
             cancelled,

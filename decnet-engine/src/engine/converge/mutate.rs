@@ -25,7 +25,8 @@ impl Engine {
             });
         }
         let claims = self.repo.claims(Some(before.row.id)).await?;
-        let context = MutationContext::of(&before.row, &self.options.catalog, &claims);
+        let catalog = self.catalog_of(&before.row);
+        let context = MutationContext::of(&before.row, &catalog, &claims);
         Ok(apply(&before.topology, mutation, &context)?)
     }
 }
@@ -38,7 +39,8 @@ impl Engine {
         new: NewMutation,
         result: Topology,
     ) -> Result<Outcome, EngineError> {
-        let edit = Edit::new(result).expected(shown.version).mutation(new);
+        let catalog = self.excerpt_of(shown, &result);
+        let edit = Edit::new(result).catalog(catalog).expected(shown.version).mutation(new);
         match self.repo.edit(shown.id, edit, Timestamp::now()).await {
             Ok(edited) => {
                 return Ok(Outcome {

@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 use super::{carry_out::Converged, change::drift, drift::Asked, work::Task};
 use crate::{
     desired::Desired,
-    engine::{Engine, EngineError, Operation, Outcome, session::lease::Session},
+    engine::{Engine, EngineError, Operation, Outcome, catalog::Unknown, session::lease::Session},
     event::Trigger,
 };
 
@@ -13,7 +13,8 @@ impl Engine {
     /// Reconciles a running topology with its maze, and changes only what drifted.
     ///
     /// Running containers are recreated only with `force`, or if an unfinished mutation allows it. If the intent of the
-    /// topology is down, its teardown is continued.
+    /// topology is down, its teardown is continued. The container of a service that is not in the catalogue is left alone; the outcome
+    /// names it.
     pub async fn reconcile(
         &self,
         id: TopologyId,
@@ -30,12 +31,15 @@ impl Engine {
         let facts = self.facts().await?;
         let mut observed = self.observe(&facts, id).await?;
         let settings = &stored.row.settings;
-        let valid = self.validate(&stored, settings, RuleSet::live(), None, id).await?;
-        let desired = Desired::new(&valid, &self.desired_context(&facts, id, settings)?)?;
+        let catalog = self.catalog_of(&stored.row);
+        let (known, unknown) = Unknown::take(&stored, &catalog);
+        let valid = self.validate(&known, settings, RuleSet::live(), None, id).await?;
+        let desired = Desired::new(&valid, &self.desired_context(&facts, id, &catalog, settings)?)?;
         if inside {
             self.check_inside(&desired, &mut observed, Asked::All).await?;
         }
-        Ok(drift(&desired, &observed))
+        unknown.hide(&desired, &mut observed);
+        Ok(drift(&desired, &observed).or_else(|| unknown.reason()))
     }
 }
 
@@ -53,6 +57,7 @@ impl Session<'_> {
             // It then needs a resync: if this process dies early, the bases do not match the settings.
             row = self.set_settings(settings).await?;
         }
+        row = self.keep_catalog(row, &stored.topology).await?;
         let Converged {
             changed,
             cancelled,

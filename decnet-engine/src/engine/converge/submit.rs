@@ -53,6 +53,7 @@ impl Engine {
     ) -> Result<MutationRow, RepoError> {
         enqueue(
             self.repo.as_ref(),
+            &self.options.catalog,
             &|event| self.publish(event),
             id,
             new,
@@ -65,7 +66,7 @@ impl Engine {
 /// Submits a mutation. A pending topology is edited directly. For a running one, the mutation is queued and published on the bus.
 ///
 /// It needs no runtime. The next [drain](Engine::drain) of the topology, usually by [`watch`](crate::watch), applies a queued
-/// mutation.
+/// mutation. What the topology or the mutation uses of the catalogue is stored with the topology.
 ///
 /// # Errors
 ///
@@ -94,7 +95,7 @@ async fn submit_to(
     loop {
         let stored = repo.load(id).await?;
         if stored.row.status != Status::Pending {
-            let row = enqueue(repo, publish, id, new, expected).await?;
+            let row = enqueue(repo, catalog, publish, id, new, expected).await?;
             return Ok(Submitted::Enqueued(Box::new(row)));
         }
         let current = stored.row.version;
@@ -112,16 +113,18 @@ async fn submit_to(
     }
 }
 
-/// Queues a mutation and publishes that.
+/// Queues a mutation and publishes that. What it uses of the caller's catalogue is stored with it.
 async fn enqueue(
     repo: &dyn Repo,
+    catalog: &Catalog,
     publish: &(dyn Fn(Envelope) + Sync),
     id: TopologyId,
     new: NewMutation,
     expected: Option<Version>,
 ) -> Result<MutationRow, RepoError> {
     let at = Timestamp::now();
-    let row = repo.enqueue(id, new, expected, at).await?;
+    let excerpt = new.mutation.catalog_excerpt(catalog);
+    let row = repo.enqueue(id, new.catalog(excerpt), expected, at).await?;
     publish(Envelope::new(mutation_event(&row), at));
     Ok(row)
 }
@@ -134,12 +137,16 @@ async fn edit_pending(
     new: &NewMutation,
 ) -> Result<StoredTopology, EngineError> {
     let row = &stored.row;
+    let catalog = catalog.with_stored(&row.catalog);
     let mut tries = 0;
     loop {
         let claims = repo.claims(Some(row.id)).await?;
-        let context = MutationContext::of(row, catalog, &claims);
+        let context = MutationContext::of(row, &catalog, &claims);
         let topology = apply(&stored.topology, &new.mutation, &context)?;
-        let edit = Edit::new(topology.into_topology())
+        let topology = topology.into_topology();
+        let excerpt = catalog.excerpt_since(&row.catalog, topology.catalog_excerpt(&catalog));
+        let edit = Edit::new(topology)
+            .catalog(excerpt)
             .expected(row.version)
             .mutation(new.clone());
         tries += 1;

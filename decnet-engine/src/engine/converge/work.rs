@@ -136,8 +136,8 @@ impl Engine {
         match operation {
             Operation::Deploy(options) => {
                 if let Some(settings) = &options.settings {
-                    let (catalog, known) = (&self.options.catalog, &row.settings.publish);
-                    refuse_idle_rules(catalog, &stored.topology, known, &settings.publish)?;
+                    let (catalog, known) = (self.catalog_of(row), &row.settings.publish);
+                    refuse_idle_rules(&catalog, &stored.topology, known, &settings.publish)?;
                 }
                 match row.status {
                     Status::Pending | Status::Deploying => self.plan_deploy(facts, stored, options).await,

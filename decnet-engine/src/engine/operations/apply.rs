@@ -1,9 +1,12 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use backon::Retryable as _;
 use decnet_topology::{
-    Code, DeploySettings, Draft, Edit, Finding, InvalidTopology, Lan, Name, NewTopology, Position, RuleSet, Status,
-    StoredTopology, Surroundings, Topology, TopologyName, canonical_hash, find_live_topology, validate_in,
+    Catalog, Code, DeploySettings, Draft, Edit, Finding, InvalidTopology, Lan, Name, NewTopology, Position, RuleSet,
+    Status, StoredTopology, Surroundings, Topology, TopologyName, canonical_hash, find_live_topology, validate_in,
 };
 use jiff::Timestamp;
 
@@ -84,30 +87,39 @@ impl Engine {
         if let Some(known) = &known {
             keep_allocations(&mut draft, &known.topology);
         }
-        let topology = self.resolve(&draft, known.as_ref()).await?;
+        let catalog = match &known {
+            Some(known) => self.catalog_of(&known.row),
+            None => Cow::Borrowed(&self.options.catalog),
+        };
+        let topology = self.resolve(&draft, &catalog, known.as_ref()).await?;
         let before = known.as_ref().map(|known| known.row.settings.clone());
         let before = before.unwrap_or_default();
         let settings = change.apply_to(&before);
-        refuse_idle_rules(&self.options.catalog, &topology, &before.publish, &settings.publish)?;
+        refuse_idle_rules(&catalog, &topology, &before.publish, &settings.publish)?;
         if let Some(known) = &known
             && is_same(&known.topology, &topology)
         {
             return Ok(StoreOutcome {
-                stored: known.clone(),
+                stored: self.with_current_catalog(known).await?,
                 result: StoreResult::Unchanged,
                 warnings: Vec::new(),
             });
         }
-        let warnings = self.check_applied(&topology, known.as_ref(), &settings).await?;
+        let warnings = self
+            .check_applied(&topology, &catalog, known.as_ref(), &settings)
+            .await?;
         let (stored, result) = match known {
             None => {
+                let excerpt = topology.catalog_excerpt(&catalog);
                 let new = NewTopology::new(name.clone(), topology)
+                    .catalog(excerpt)
                     .config(draft.header.config)
                     .settings(settings);
                 (self.store_new(new).await?, StoreResult::Created)
             }
             Some(known) if known.row.status == Status::Pending => {
-                let edit = Edit::new(topology).expected(known.row.version);
+                let excerpt = self.excerpt_of(&known.row, &topology);
+                let edit = Edit::new(topology).catalog(excerpt).expected(known.row.version);
                 let stored = self.repo.edit(known.row.id, edit, Timestamp::now()).await?;
                 (stored, StoreResult::Replaced)
             }
@@ -125,6 +137,17 @@ impl Engine {
         })
     }
 
+    /// Stores what a pending topology uses of the catalogue. A running one gets other entries with its next deploy or reconcile.
+    async fn with_current_catalog(&self, known: &StoredTopology) -> Result<StoredTopology, EngineError> {
+        let mut stored = known.clone();
+        let excerpt = self.excerpt_of(&stored.row, &stored.topology);
+        if stored.row.status == Status::Pending && excerpt != stored.row.catalog {
+            let added = self.repo.extend_catalog(stored.row.id, excerpt, None, Timestamp::now());
+            stored.row = added.await?;
+        }
+        Ok(stored)
+    }
+
     /// Validates the maze by the rules of an edit and returns the warnings.
     ///
     /// Two gateways that publish the same host port are only a warning here: a file cannot set where they publish. A deploy can,
@@ -132,6 +155,7 @@ impl Engine {
     async fn check_applied(
         &self,
         topology: &Topology,
+        catalog: &Catalog,
         known: Option<&StoredTopology>,
         settings: &DeploySettings,
     ) -> Result<Vec<Finding>, EngineError> {
@@ -141,7 +165,7 @@ impl Engine {
             publish: Some(&settings.publish),
             host: None,
         };
-        let report = validate_in(topology, &self.options.catalog, RuleSet::live(), surroundings);
+        let report = validate_in(topology, catalog, RuleSet::live(), surroundings);
         let is_clash = |finding: &Finding| finding.code == Code::GatewayPortClash;
         if report.errors().any(|finding| !is_clash(finding)) {
             return Err(InvalidTopology { report }.into());

@@ -52,7 +52,7 @@ impl Engine {
     }
 
     async fn create_once(&self, draft: &Draft, name: &TopologyName) -> Result<StoreOutcome, EngineError> {
-        let topology = self.resolve(draft, None).await?;
+        let topology = self.resolve(draft, &self.options.catalog, None).await?;
         let valid = topology.validate(&self.options.catalog, RuleSet::deploy())?;
         let warnings = valid.report().warnings().cloned().collect();
         let new = NewTopology::new(name.clone(), valid.into_topology());

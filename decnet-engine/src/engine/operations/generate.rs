@@ -24,7 +24,9 @@ impl Engine {
     async fn generate_once(&self, config: &TopologyConfig) -> Result<StoreOutcome, EngineError> {
         let taken = self.taken_subnets(None).await?;
         let topology = generate(config, &self.options.catalog, &taken)?;
+        let catalog = topology.catalog_excerpt(&self.options.catalog);
         let new = NewTopology::new(config.name().clone(), topology)
+            .catalog(catalog)
             .mode(config.mode())
             .config(config.clone());
         Ok(StoreOutcome {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use backon::ConstantBuilder;
-use decnet_topology::{Draft, NewTopology, RepoError, ResolveError, StoredTopology, Topology};
+use decnet_topology::{Catalog, Draft, NewTopology, RepoError, ResolveError, StoredTopology, Topology};
 use jiff::Timestamp;
 
 use crate::{
@@ -46,13 +46,18 @@ impl Engine {
     }
 
     /// Completes a draft with free subnets and addresses. The subnets of the topology `known` count as its own.
-    pub(super) async fn resolve(&self, draft: &Draft, known: Option<&StoredTopology>) -> Result<Topology, EngineError> {
+    pub(super) async fn resolve(
+        &self,
+        draft: &Draft,
+        catalog: &Catalog,
+        known: Option<&StoredTopology>,
+    ) -> Result<Topology, EngineError> {
         let taken = if is_open(draft) {
             self.taken_subnets(known.map(|known| known.row.id)).await?
         } else {
             Vec::new()
         };
-        let resolved = draft.resolve(&decnet_topology::SubnetPool::without(taken));
+        let resolved = draft.resolve(catalog, &decnet_topology::SubnetPool::without(taken));
         resolved.map_err(|error| match error {
             ResolveError::Unsound { report } => decnet_topology::InvalidTopology { report }.into(),
             error => EngineError::Resolve(error),

@@ -58,7 +58,7 @@ impl Engine {
             host,
         };
         let topology = stored.topology.clone();
-        Ok(topology.validate_in(&self.options.catalog, rules, surroundings)?)
+        Ok(topology.validate_in(&self.catalog_of(&stored.row), rules, surroundings)?)
     }
 
     /// Returns the inputs of specs other than the maze.
@@ -66,6 +66,7 @@ impl Engine {
         &'s self,
         facts: &'s Facts,
         topology: TopologyId,
+        catalog: &'s Catalog,
         settings: &'s DeploySettings,
     ) -> Result<DesiredContext<'s>, EngineError> {
         let image = self.image.as_ref().ok_or(EngineError::NoDecoy)?;
@@ -73,7 +74,7 @@ impl Engine {
             instance: facts.instance,
             secret: &facts.secret,
             topology,
-            catalog: &self.options.catalog,
+            catalog,
             decoy: &image.reference,
             api: facts.info.api,
             settings,
@@ -88,7 +89,7 @@ impl Engine {
         before: &StoredTopology,
         after: &StoredTopology,
     ) -> Result<Option<HostFacts>, EngineError> {
-        if uses_more_of_the_host(&self.options.catalog, before, after) {
+        if uses_more_of_the_host(&self.catalog_of(&before.row), before, after) {
             return Ok(Some(self.host_facts(current, before, after).await?));
         }
         Ok(None)
@@ -116,7 +117,7 @@ impl Engine {
             .podman
             .then(|| host::podman_lacks(current.facts.info.local));
         let engine_lacks = lacks.into_iter().flatten().map(|lack| lack.to_string()).collect();
-        let images = images_of(&self.options.catalog, wanted);
+        let images = images_of(&self.catalog_of(&wanted.row), wanted);
         let unavailable_images = self.runtime.unavailable_images(&images).await?;
         let mut facts = HostFacts {
             listeners: Vec::new(),
@@ -162,11 +163,15 @@ impl Engine {
             .filter(|decky| there.contains(&naming::base(stored.row.id, decky)))
             .map(|decky| decky.name().as_str())
             .collect();
-        published_ports(&stored.topology, &self.options.catalog, &stored.row.settings.publish)
-            .into_iter()
-            .filter(|published| standing.contains(published.decky.as_str()))
-            .map(|published| published.host.port)
-            .collect()
+        published_ports(
+            &stored.topology,
+            &self.catalog_of(&stored.row),
+            &stored.row.settings.publish,
+        )
+        .into_iter()
+        .filter(|published| standing.contains(published.decky.as_str()))
+        .map(|published| published.host.port)
+        .collect()
     }
 }
 

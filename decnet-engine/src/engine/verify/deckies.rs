@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 use decnet_decoy::protocol::{Answer, Deviation, Egress, Probe, StateReport, Target, TargetResult};
-use decnet_topology::{Decky, Graph, InstanceId, RuleSet, TopologyId};
+use decnet_topology::{Catalog, Decky, Graph, InstanceId, RuleSet, TopologyId};
 use futures_util::{FutureExt as _, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     desired::{BaseSpec, Desired, ServiceSpec},
-    engine::{Engine, EngineError},
+    engine::{Engine, EngineError, catalog::Unknown},
     naming::{self, ContainerName},
     observe::{Activity, ObservedContainer, Scope},
     plan::diff,
@@ -38,6 +38,7 @@ const WAIT_FOR_ROOM: Duration = Duration::from_secs(6);
 struct Subject<'a> {
     instance: InstanceId,
     decky: &'a Decky,
+    catalog: &'a Catalog,
     base: &'a BaseSpec,
     /// Its base, if it exists.
     there: Option<&'a ObservedContainer>,
@@ -117,8 +118,10 @@ impl Engine {
         }
         let facts = self.facts().await?;
         let (info, instance) = (&facts.info, facts.instance);
-        let valid = self.validate(&stored, &row.settings, RuleSet::live(), None, id).await?;
-        let desired = Desired::new(&valid, &self.desired_context(&facts, id, &row.settings)?)?;
+        let catalog = self.catalog_of(row);
+        let (known, unknown) = Unknown::take(&stored, &catalog);
+        let valid = self.validate(&known, &row.settings, RuleSet::live(), None, id).await?;
+        let desired = Desired::new(&valid, &self.desired_context(&facts, id, &catalog, &row.settings)?)?;
         let graph = Graph::new(&stored.topology);
         let scope = Scope::Topology(instance, id);
         let mut observed = self.runtime.inspect(scope).await?;
@@ -136,6 +139,7 @@ impl Engine {
                 let subject = Subject {
                     instance,
                     decky,
+                    catalog: &catalog,
                     base,
                     there: there.get(&base.name).copied(),
                     services: running.remove(&base.name).unwrap_or_default(),
@@ -159,8 +163,10 @@ impl Engine {
             container.deviates = deviating.remove(&container.name);
             container.tampered = tampered.remove(&container.name);
         }
+        unknown.hide(&desired, &mut observed);
         let plan = diff(&desired, &observed);
         report.drift = plan.steps().iter().map(ToString::to_string).collect();
+        report.drift.extend(unknown.reason());
         let gateways = desired.bases.values().filter(|base| !base.publish.is_empty());
         let published: Vec<_> = gateways
             .map(|base| published::verify(base, info.local).boxed())
@@ -208,6 +214,7 @@ impl Engine {
         let Subject {
             instance,
             decky,
+            catalog,
             base,
             services,
             host,
@@ -238,7 +245,7 @@ impl Engine {
                 return Ok(report);
             }
         };
-        let mut expectations = expectation::of(decky, graph, &self.options.catalog);
+        let mut expectations = expectation::of(decky, graph, catalog);
         if base.state.egress != Egress::Open {
             expectations.extend(expectation::of_host(host));
         }

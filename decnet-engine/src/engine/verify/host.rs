@@ -5,7 +5,7 @@ use decnet_topology::{RuleSet, TopologyId};
 use super::{containers, report::VerifyReport, sources};
 use crate::{
     desired::Desired,
-    engine::{Engine, EngineError},
+    engine::{Engine, EngineError, catalog::Unknown},
     host::{self, Bridge, Cause},
     observe::{Observed, Scope},
     runtime::RuntimeInfo,
@@ -20,8 +20,10 @@ impl Engine {
         let row = &stored.row;
         let facts = self.facts().await?;
         let (info, instance) = (&facts.info, facts.instance);
-        let valid = self.validate(&stored, &row.settings, RuleSet::live(), None, id).await?;
-        let desired = Desired::new(&valid, &self.desired_context(&facts, id, &row.settings)?)?;
+        let catalog = self.catalog_of(row);
+        let (known, _) = Unknown::take(&stored, &catalog);
+        let valid = self.validate(&known, &row.settings, RuleSet::live(), None, id).await?;
+        let desired = Desired::new(&valid, &self.desired_context(&facts, id, &catalog, &row.settings)?)?;
         let observed = self.runtime.inspect(Scope::Topology(instance, id)).await?;
         let mut report = VerifyReport::default();
         sources(&mut report, &desired, &observed, info).await;

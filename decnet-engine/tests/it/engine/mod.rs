@@ -1,5 +1,6 @@
 //! The engine's operations on the simulated runtime.
 
+mod catalogs;
 mod copies;
 mod diagnosing;
 #[cfg(feature = "docker")]

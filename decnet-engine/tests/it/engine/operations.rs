@@ -166,7 +166,7 @@ async fn a_file_is_created_then_unchanged_then_replaced_but_never_replaces_a_run
     );
 
     let mut edited = file();
-    edited.deckies[1].services.clear();
+    edited.deckies[1].services = None;
     let replaced = engine.apply(&edited, ApplyOptions::default()).await.expect("stored");
     assert_eq!((replaced.result, replaced.stored.row.id), (StoreResult::Replaced, id));
 
@@ -187,7 +187,7 @@ async fn a_file_is_created_then_unchanged_then_replaced_but_never_replaces_a_run
 async fn a_file_that_breaks_rules_or_has_no_valid_name_is_not_stored() {
     let lab = Lab::new();
     let mut wrong = file();
-    wrong.deckies[0].services = vec!["shh".into()];
+    wrong.deckies[0].services = Some(vec!["shh".into()]);
     let refused = lab
         .engine
         .apply(&wrong, ApplyOptions::default())
@@ -225,7 +225,7 @@ async fn a_publish_rule_that_matches_nothing_is_refused_before_storing() {
         .await
         .expect("stored");
     let mut edited = file();
-    edited.deckies[1].services.clear();
+    edited.deckies[1].services = None;
     let refused = lab.engine.apply(&edited, publish("smb=1445")).await;
     assert_eq!(refused.expect_err("not on a gateway").code(), "publish_maps_nothing");
     let unchanged = lab

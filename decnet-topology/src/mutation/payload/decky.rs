@@ -20,9 +20,10 @@ pub struct AddDecky {
     pub name: Name,
     /// Its home.
     pub lan: Name,
-    /// Its services.
+    /// Its services. Without this key, it runs those of its archetype; an empty list means none.
     #[schemars(with = "Vec<String>", default)]
-    pub services: BTreeSet<ServiceName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub services: Option<BTreeSet<ServiceName>>,
     /// The configuration of its services.
     #[schemars(with = "BTreeMap<String, BTreeMap<String, Value>>", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,12 +54,12 @@ pub struct AddDecky {
 }
 
 impl AddDecky {
-    /// Adds a decky without services, with an allocated address.
+    /// Adds a decky with an allocated address, and without services until an archetype or services are set.
     pub fn new(name: Name, lan: Name) -> Self {
         Self {
             name,
             lan,
-            services: BTreeSet::new(),
+            services: None,
             service_config: None,
             archetype: None,
             persona: None,
@@ -69,10 +70,10 @@ impl AddDecky {
         }
     }
 
-    /// Sets its services.
+    /// Sets its services; the default are those of its archetype.
     #[must_use]
     pub fn services(mut self, services: impl IntoIterator<Item = impl Into<ServiceName>>) -> Self {
-        self.services = services.into_iter().map(Into::into).collect();
+        self.services = Some(services.into_iter().map(Into::into).collect());
         self
     }
 

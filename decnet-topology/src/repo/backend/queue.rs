@@ -1,5 +1,7 @@
 //! Queues of mutations.
 
+use std::mem;
+
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,7 +15,10 @@ use crate::{
     repo::{
         Holder, MutationClaim, MutationFilter, MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation,
         RepoError,
-        rules::queue::{self, UNNUMBERED},
+        rules::{
+            self,
+            queue::{self, UNNUMBERED},
+        },
     },
     version::Version,
 };
@@ -31,6 +36,8 @@ impl<B: Backend> MutationQueue for B {
             queue::refuse_unreadable(&new)?;
             let mut topology = tables.topology(id)?;
             queue::enqueue(&mut topology, expected, at)?;
+            let mut new = new;
+            rules::extend_catalog(&mut topology, mem::take(&mut new.catalog), at);
             tables.update_topology(&topology)?;
             tables.insert_mutation(queue::enqueued(UNNUMBERED, &topology, new, at))
         })

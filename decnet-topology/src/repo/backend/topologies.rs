@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::{Backend, Tables};
 use crate::{
+    catalog::CatalogExcerpt,
     history,
     id::{InstanceId, LeaseToken, MutationId, TopologyId},
     model::{DeploySettings, Lan, StoredTopology, Topology, TopologyRow},
@@ -60,10 +61,12 @@ impl<B: Backend> TopologyStore for B {
             let Edit {
                 expected,
                 topology,
+                catalog,
                 mutation,
             } = edit;
             let mut row = tables.topology(id)?;
             rules::edit(&mut row, expected, at)?;
+            rules::extend_catalog(&mut row, catalog, at);
             refuse_claimed(tables, Some(id), &topology)?;
             mutation.as_ref().map(rules::queue::refuse_unreadable).transpose()?;
             tables.update_topology(&row)?;
@@ -110,6 +113,23 @@ impl<B: Backend> TopologyStore for B {
             let mut row = tables.topology(id)?;
             require_held(tables, id, held)?;
             rules::set_settings(&mut row, settings, at)?;
+            tables.update_topology(&row)?;
+            Ok(row)
+        })
+        .await
+    }
+
+    async fn extend_catalog(
+        &self,
+        id: TopologyId,
+        catalog: CatalogExcerpt,
+        held: Option<LeaseToken>,
+        at: Timestamp,
+    ) -> Result<TopologyRow, RepoError> {
+        self.write(move |tables| {
+            let mut row = tables.topology(id)?;
+            require_held(tables, id, held)?;
+            rules::extend_catalog(&mut row, catalog, at);
             tables.update_topology(&row)?;
             Ok(row)
         })

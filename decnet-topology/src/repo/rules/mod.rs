@@ -6,6 +6,7 @@ pub(super) mod queue;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    catalog::CatalogExcerpt,
     id::{LeaseToken, TopologyId},
     model::{DeploySettings, TopologyRow},
     repo::{Lease, NewTopology, RepoError, StatusChange},
@@ -28,6 +29,7 @@ pub(super) fn first_row(id: TopologyId, new: &NewTopology, at: Timestamp) -> Top
         needs_resync: false,
         config: new.config.clone(),
         settings: new.settings.clone(),
+        catalog: new.catalog.clone(),
     }
 }
 
@@ -89,6 +91,17 @@ pub(super) fn set_settings(row: &mut TopologyRow, settings: DeploySettings, at: 
     row.settings = settings;
     row.changed_at = at;
     Ok(())
+}
+
+/// Adds entries to the stored ones of a user's catalogue.
+pub(super) fn extend_catalog(row: &mut TopologyRow, catalog: CatalogExcerpt, at: Timestamp) {
+    let before = row.catalog.clone();
+    row.catalog.extend(catalog);
+    if row.catalog != before {
+        // The running containers were deployed with the previous entries.
+        row.needs_resync |= row.takes_mutations();
+        row.changed_at = at;
+    }
 }
 
 /// Refuses a caller whose lease is no longer the stored one. A caller without a lease is not refused.

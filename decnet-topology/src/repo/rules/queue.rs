@@ -39,7 +39,7 @@ pub(in crate::repo) const UNNUMBERED: MutationId = MutationId::new(0);
 
 /// Returns a newly requested mutation.
 pub(in crate::repo) fn enqueued(id: MutationId, row: &TopologyRow, new: NewMutation, at: Timestamp) -> MutationRow {
-    let NewMutation { mutation, actor } = new;
+    let NewMutation { mutation, actor, .. } = new;
     MutationRow {
         id,
         topology: row.id,

@@ -21,6 +21,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("4-secret.sql"),
     include_str!("5-persona.sql"),
     include_str!("6-visits.sql"),
+    include_str!("7-catalog.sql"),
 ];
 
 /// The newest supported layout.

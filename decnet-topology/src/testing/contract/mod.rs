@@ -17,6 +17,7 @@
 //! runtime; some call the store from several threads at the same time.
 
 mod any;
+mod catalog;
 mod claiming;
 mod editing;
 mod enqueueing;
@@ -164,6 +165,11 @@ clauses! { $
         needs_resync_is_stored_and_does_not_count_as_an_edit,
         changed_settings_of_a_running_topology_need_a_resync,
         settings_with_a_lost_lease_are_refused,
+    }
+    catalog {
+        the_catalogue_of_a_topology_is_loaded_as_stored,
+        an_edit_and_a_mutation_add_to_the_catalogue_or_nothing,
+        entries_are_added_under_the_lease_and_replace_those_of_their_names,
     }
     status {
         only_steps_of_the_status_machine_are_allowed,

@@ -67,6 +67,7 @@ fn same(stored: &NewTopology, loaded: &crate::StoredTopology) {
         host,
         config,
         settings,
+        catalog,
         topology,
         id,
     } = stored;
@@ -75,7 +76,7 @@ fn same(stored: &NewTopology, loaded: &crate::StoredTopology) {
         format!("{:#?}", (&row.name, row.mode, &row.host, &row.config, &loaded.topology)),
         format!("{:#?}", (name, *mode, host, config, topology)),
     );
-    assert_eq!(row.settings, *settings);
+    assert_eq!((&row.settings, &row.catalog), (settings, catalog));
     assert!(id.is_none_or(|id| id == row.id), "{id:?}");
     assert_eq!(loaded.topology, *topology);
 }

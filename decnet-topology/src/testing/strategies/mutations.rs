@@ -145,7 +145,13 @@ fn add_decky(
 ) -> impl Strategy<Value = Mutation> + use<> {
     let config = option::weighted(0.2, service_config());
     let persona = option::weighted(0.2, persona());
-    let what = (services(), config, option::of(archetype()), persona, any::<bool>());
+    let what = (
+        option::of(services()),
+        config,
+        option::of(archetype()),
+        persona,
+        any::<bool>(),
+    );
     (deckies.free(), lans.some(), what, ip, position()).prop_map(|(name, lan, what, ip, position)| {
         let (services, service_config, archetype, persona, forwards_l3) = what;
         AddDecky {

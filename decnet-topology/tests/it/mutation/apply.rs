@@ -341,6 +341,30 @@ fn allocated_subnets_avoid_every_claim() {
 }
 
 #[test]
+fn a_decky_that_is_added_without_services_gets_those_of_its_archetype() {
+    let catalog = Catalog::builtin();
+    let usual = &catalog.archetype("web-server").expect("an archetype").services;
+    let services = |add: AddDecky| {
+        let after = live(add).expect("legal");
+        decky(after.topology(), "new").services().clone()
+    };
+    let add = || AddDecky::new(name("new"), name("dmz"));
+    assert_eq!(services(add().archetype("web-server")), *usual);
+    assert_eq!(services(add().archetype("web-server").services(["ssh"])).len(), 1);
+    for none in [
+        add(),
+        add().archetype("web-server").services([""; 0]),
+        add().archetype("toaster"),
+    ] {
+        assert!(services(none.clone()).is_empty(), "{none:?}");
+    }
+    // The services stay when the archetype changes.
+    let desk = UpdateDecky::new(name("desk")).archetype(Some("web-server"));
+    let after = live(desk).expect("legal");
+    assert_eq!(decky(after.topology(), "desk").services().len(), 1);
+}
+
+#[test]
 fn ports_mapped_to_different_host_ports_do_not_clash() {
     let catalog = Catalog::builtin();
     let second: Mutation = AddDecky::new(name("second"), name("dmz"))

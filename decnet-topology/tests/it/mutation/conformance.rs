@@ -14,7 +14,9 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
 
 fn topology(document: &Value) -> Topology {
     let draft = document::parse(document.to_string(), Syntax::Json).expect("a document");
-    draft.resolve(&SubnetPool::default()).expect("a topology")
+    draft
+        .resolve(&Catalog::builtin(), &SubnetPool::default())
+        .expect("a topology")
 }
 
 fn claims(others: &Value) -> Vec<SubnetClaim> {

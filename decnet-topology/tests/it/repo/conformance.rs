@@ -21,7 +21,9 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
 
 fn topology(document: &Value) -> Topology {
     let draft = document::parse(document.to_string(), Syntax::Json).expect("a document");
-    draft.resolve(&SubnetPool::default()).expect("a topology")
+    draft
+        .resolve(&Catalog::builtin(), &SubnetPool::default())
+        .expect("a topology")
 }
 
 /// The compared parts: everything that matters for a deployment, and the positions.

@@ -34,6 +34,7 @@ fn an_invalid_value_is_found_and_reported() {
         ("UPDATE topologies SET created_at = 'yesterday'", "yesterday"),
         ("UPDATE topologies SET config = '{'", "config"),
         ("UPDATE topologies SET version = -1", "version -1"),
+        ("UPDATE topologies SET catalog = '{\"services\": 7}'", "catalog"),
         ("UPDATE lans SET name = 'no name' WHERE id = 1", "no name"),
         (
             "UPDATE lans SET first_address = first_address + 1 WHERE id = 1",

@@ -3,6 +3,7 @@
 use rusqlite::{Transaction, params};
 
 use crate::{
+    catalog::CatalogExcerpt,
     id::{self, TopologyId},
     model::TopologyRow,
     name::TopologyName,
@@ -19,7 +20,7 @@ use crate::{
 
 /// The columns that [`row`] reads.
 const COLUMNS: &str = "id, name, mode, host, status, intent, version, created_at, changed_at, \
-                                  needs_resync, config, settings";
+                                  needs_resync, config, settings, catalog";
 
 /// Reads the row of a topology.
 fn row(columns: &mut Columns<'_>) -> Result<TopologyRow, Fault> {
@@ -36,7 +37,19 @@ fn row(columns: &mut Columns<'_>) -> Result<TopologyRow, Fault> {
         needs_resync: columns.value()?,
         config: columns.maybe_json()?,
         settings: columns.json()?,
+        catalog: catalog(columns)?,
     })
+}
+
+/// Reads the stored entries of a user's catalogue.
+fn catalog(columns: &mut Columns<'_>) -> Result<CatalogExcerpt, Fault> {
+    Ok(columns.maybe_json()?.unwrap_or_default())
+}
+
+/// Returns the entries of a user's catalogue as they are stored; none if there are none.
+fn stored(catalog: &CatalogExcerpt) -> Result<Option<String>, Fault> {
+    let catalog = (!catalog.is_empty()).then_some(catalog);
+    catalog.map(to_json).transpose()
 }
 
 /// Finds the row of a topology.
@@ -91,8 +104,8 @@ pub(in crate::repo::sqlite) fn list(moment: &Transaction<'_>, filter: &TopologyF
 pub(in crate::repo::sqlite) fn insert(tx: &Transaction<'_>, row: &TopologyRow) -> Result<(), Fault> {
     let mut insert = tx.prepare_cached(
         "INSERT INTO topologies (id, name, name_key, mode, host, status, intent, version, created_at, changed_at,
-                                 needs_resync, config, settings)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                                 needs_resync, config, settings, catalog)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
     insert.execute(params![
         row.id.to_string(),
@@ -108,6 +121,7 @@ pub(in crate::repo::sqlite) fn insert(tx: &Transaction<'_>, row: &TopologyRow) -
         row.needs_resync,
         row.config.as_ref().map(to_json).transpose()?,
         to_json(&row.settings)?,
+        stored(&row.catalog)?,
     ])?;
     Ok(())
 }
@@ -115,7 +129,8 @@ pub(in crate::repo::sqlite) fn insert(tx: &Transaction<'_>, row: &TopologyRow) -
 /// Writes the mutable fields of a row except status and intent: the status is in an index that would be written too.
 pub(in crate::repo::sqlite) fn update(tx: &Transaction<'_>, row: &TopologyRow) -> Result<(), Fault> {
     let mut statement = tx.prepare_cached(
-        "UPDATE topologies SET version = ?2, changed_at = ?3, needs_resync = ?4, settings = ?5 WHERE id = ?1",
+        "UPDATE topologies SET version = ?2, changed_at = ?3, needs_resync = ?4, settings = ?5, catalog = ?6
+         WHERE id = ?1",
     )?;
     statement.execute(params![
         row.id.to_string(),
@@ -123,6 +138,7 @@ pub(in crate::repo::sqlite) fn update(tx: &Transaction<'_>, row: &TopologyRow) -
         written(row.changed_at),
         row.needs_resync,
         to_json(&row.settings)?,
+        stored(&row.catalog)?,
     ])?;
     Ok(())
 }

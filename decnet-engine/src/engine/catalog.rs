@@ -1,0 +1,166 @@
+//! The catalogue of a maze: that of the engine, and what the maze stored. Services that it does not have are left alone.
+
+use std::{borrow::Cow, collections::BTreeSet};
+
+use decnet_topology::{
+    Catalog, CatalogExcerpt, Code, Decky, Finding, Name, ServiceName, Severity, StoredTopology, Target, Topology,
+    TopologyRow,
+};
+use jiff::Timestamp;
+
+use crate::{
+    desired::Desired,
+    engine::{Engine, EngineError, session::lease::Session},
+    naming::{self, Role},
+    observe::{Observed, ObservedContainer},
+};
+
+impl Engine {
+    /// Returns the catalogue of a stored topology: that of the engine, and what the topology stored of another one.
+    pub(crate) fn catalog_of(&self, row: &TopologyRow) -> Cow<'_, Catalog> {
+        self.options.catalog.with_stored(&row.catalog)
+    }
+
+    /// Returns what a topology must store of its catalogue to work without the one of this engine.
+    pub(in crate::engine) fn excerpt_of(&self, row: &TopologyRow, topology: &Topology) -> CatalogExcerpt {
+        let catalog = self.catalog_of(row);
+        catalog.excerpt_since(&row.catalog, topology.catalog_excerpt(&catalog))
+    }
+}
+
+impl Session<'_> {
+    /// Stores what a topology uses of the engine's catalogue, unless it is stored already.
+    pub(in crate::engine) async fn keep_catalog(
+        &self,
+        row: TopologyRow,
+        topology: &Topology,
+    ) -> Result<TopologyRow, EngineError> {
+        let excerpt = self.engine.excerpt_of(&row, topology);
+        if excerpt == row.catalog {
+            return Ok(row);
+        }
+        let (repo, held) = (&self.engine.repo, self.lease.token());
+        Ok(repo.extend_catalog(self.id, excerpt, held, Timestamp::now()).await?)
+    }
+}
+
+/// The services of a running maze that its catalogue does not have.
+///
+/// What they need is unknown, so their containers are left alone, and so are the spec and the state of their bases. The rest of the
+/// maze is compared as usual.
+#[derive(Debug, Clone, Default)]
+pub(in crate::engine) struct Unknown(BTreeSet<(Name, ServiceName)>);
+
+impl Unknown {
+    /// Takes the services out of a maze that its catalogue does not have.
+    pub(in crate::engine) fn take<'s>(
+        stored: &'s StoredTopology,
+        catalog: &Catalog,
+    ) -> (Cow<'s, StoredTopology>, Self) {
+        let mut unknown = BTreeSet::new();
+        let is_known = |service: &&ServiceName| catalog.decky_service(service.as_str()).is_some();
+        for decky in stored.topology.deckies() {
+            let missing = decky.services().iter().filter(|service| !is_known(service));
+            unknown.extend(missing.map(|service| (decky.name().clone(), service.clone())));
+        }
+        if unknown.is_empty() {
+            return (Cow::Borrowed(stored), Self::default());
+        }
+        let (lans, mut deckies) = stored.topology.clone().into_parts();
+        for decky in &mut deckies {
+            let kept: Vec<_> = decky.services().iter().filter(is_known).cloned().collect();
+            if kept.len() < decky.services().len() {
+                *decky = running_only(decky, &kept);
+            }
+        }
+        let known = StoredTopology {
+            row: stored.row.clone(),
+            topology: Topology::new(lans, deckies).unwrap_or_else(|_| stored.topology.clone()),
+        };
+        (Cow::Owned(known), Self(unknown))
+    }
+
+    /// Hides the containers of these services, and marks the bases of their deckies as they should be, unless somebody tampered with
+    /// them. Call it after the insides of bases were checked.
+    pub(in crate::engine) fn hide(&self, desired: &Desired, observed: &mut Observed) {
+        if self.0.is_empty() {
+            return;
+        }
+        let is_hidden = |container: &ObservedContainer| {
+            container.role() == Some(Role::Service)
+                && self.0.iter().any(|(decky, service)| {
+                    is_label(container, naming::DECKY, decky.as_str())
+                        && is_label(container, naming::SERVICE_NAME, service.as_str())
+                })
+        };
+        let hidden = observed.containers.iter().filter(|container| is_hidden(container));
+        let volumes: BTreeSet<_> = hidden.flat_map(|container| container.volumes.clone()).collect();
+        observed.volumes.retain(|volume| !volumes.contains(&volume.name));
+        observed.containers.retain(|container| !is_hidden(container));
+        for container in &mut observed.containers {
+            let Some(base) = desired.bases.get(&container.name) else {
+                continue;
+            };
+            if !self.0.iter().any(|(decky, _)| *decky == base.decky) {
+                continue;
+            }
+            container.deviates = None;
+            if let Some(spec) = base.labels.get(naming::SPEC) {
+                container.labels.insert(naming::SPEC.into(), spec.clone());
+            }
+        }
+    }
+
+    /// Describes the services for people; none if the catalogue has all.
+    pub(in crate::engine) fn reason(&self) -> Option<String> {
+        let first = self.messages().next()?;
+        Some(match self.0.len() - 1 {
+            0 => first,
+            more => format!("{first} (and {more} more)"),
+        })
+    }
+
+    /// Returns a finding for each service.
+    pub(in crate::engine) fn findings(&self) -> impl Iterator<Item = Finding> {
+        let targets = self.0.iter().map(|(decky, service)| Target::Service {
+            decky: decky.to_string(),
+            service: service.to_string(),
+        });
+        let findings = targets.zip(self.messages());
+        findings.map(|(target, message)| {
+            let mut finding = Finding::new(Code::UnknownService, target, message);
+            finding.severity = Severity::Warning;
+            finding
+        })
+    }
+
+    fn messages(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|(decky, service)| {
+            format!(
+                "service `{service}` of decky `{decky}` is not in the catalogue, so its container was left alone; reconcile the maze \
+                 once with the catalogue that has it (--catalog)"
+            )
+        })
+    }
+}
+
+fn is_label(container: &ObservedContainer, label: &str, value: &str) -> bool {
+    container.labels.get(label).is_some_and(|found| found == value)
+}
+
+/// Returns a decky that runs only these services.
+fn running_only(decky: &Decky, services: &[ServiceName]) -> Decky {
+    let is_kept = |service: &ServiceName| services.contains(service);
+    let mut config = decky.service_config().clone();
+    config.retain(|service, _| is_kept(service));
+    let persona = decky.persona().cloned().map(|mut persona| {
+        persona.versions.retain(|service, _| is_kept(service));
+        persona
+    });
+    let services = services.iter().cloned();
+    decky
+        .clone()
+        .with_persona(persona)
+        .with_services(services)
+        .with_service_config(config)
+}
