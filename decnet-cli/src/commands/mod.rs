@@ -16,6 +16,7 @@ mod graph;
 mod hash;
 mod list;
 mod logs;
+mod man;
 mod mutate;
 mod mutations;
 mod next_ip;
@@ -70,6 +71,7 @@ pub(crate) enum Command {
     Doctor(doctor::Arguments),
     Db(db::Arguments),
     Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 impl Command {
@@ -106,6 +108,7 @@ impl Command {
             Self::Doctor(arguments) => doctor::run(&arguments, context).await,
             Self::Db(arguments) => db::run(arguments, context).await,
             Self::Completions(arguments) => completions::run(&arguments, grammar(), context),
+            Self::Man(arguments) => man::run(&arguments, grammar(), context),
         }
     }
 }

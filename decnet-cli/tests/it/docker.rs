@@ -12,4 +12,5 @@ mod obstacles;
 mod restarting;
 mod unwritable;
 mod visits;
+mod walking;
 mod watching;

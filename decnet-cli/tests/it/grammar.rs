@@ -33,6 +33,7 @@ const COMMANDS: &[&str] = &[
     "doctor",
     "db",
     "completions",
+    "man",
 ];
 
 #[test]

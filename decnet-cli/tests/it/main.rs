@@ -15,3 +15,4 @@ mod past;
 mod schema;
 mod stored;
 mod streams;
+mod walk;
