@@ -1,7 +1,7 @@
 # The commands of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-python test-engines soak fuzz lint bench bench-check bench-record deny clean-docker
+.PHONY: help demo test test-python test-engines dist test-dist soak fuzz lint bench bench-check bench-record deny clean-docker
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,12 @@ test-python: ## only the tests of the Python binding: wheel, types, stubs, tests
 
 test-engines: ## the tests that need Docker, on an engine of each newer Debian suite, and a maze on daemons with many settings and on Podman (root)
 	@scripts/test-engines
+
+dist: ## what users install, into target/dist: wheel, tarball with the static program, Debian package, checksums
+	@scripts/dist
+
+test-dist: ## install what `make dist` has built, and remove it, in a copy of this system (root)
+	@scripts/test-dist
 
 soak: ## 500 random mutations of a running maze on Docker, and a check of leftovers (DECNET_SOAK=N sets the number)
 	@scripts/docker-up

@@ -21,6 +21,10 @@ const KEPT: [&str; 5] = [
     "CARGO_REGISTR",
 ];
 
+/// Names a decoy program that was built before. Then none is built: `scripts/dist` has one program in all that it packs, and
+/// links the wheel with another linker.
+const BUILT: &str = "DECNET_DECOY";
+
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(required("OUT_DIR")?);
     let package = Path::new(decnet_decoy::MANIFEST_DIR);
@@ -28,13 +32,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={}", package.join("src").display());
     println!("cargo::rerun-if-changed={}", package.join("Cargo.toml").display());
     println!("cargo::rerun-if-env-changed=DOCS_RS");
+    println!("cargo::rerun-if-env-changed={BUILT}");
 
     let embedded = out.join("decnet-decoy");
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("linux") || env::var_os("DOCS_RS").is_some() {
         fs::write(embedded, [])?;
         return Ok(());
     }
-    fs::copy(build(package, &out)?, embedded)?;
+    let program = match env::var_os(BUILT) {
+        Some(built) => {
+            let program = PathBuf::from(built);
+            println!("cargo::rerun-if-changed={}", program.display());
+            program
+        }
+        None => build(package, &out)?,
+    };
+    fs::copy(&program, embedded).map_err(|error| format!("{}: {error}", program.display()))?;
     Ok(())
 }
 

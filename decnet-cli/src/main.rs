@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     };
     let context = Context::new(cli.globals, output);
     let result = runtime.block_on(async {
-        let result = cli.command.run(&context, cli::completion::script).await;
+        let result = cli.command.run(&context, cli::COMMAND_LINE).await;
         context.bus.flush().await;
         result
     });

@@ -16,6 +16,7 @@ mod graph;
 mod hash;
 mod list;
 mod logs;
+mod man;
 mod mutate;
 mod mutations;
 mod next_ip;
@@ -73,11 +74,21 @@ pub(crate) enum Command {
     Doctor(doctor::Arguments),
     Db(db::Arguments),
     Completions(completions::Arguments),
+    Man(man::Arguments),
+}
+
+/// The command line as a whole, for commands that describe it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CommandLine {
+    /// Returns the grammar.
+    pub(crate) grammar: fn() -> clap::Command,
+    /// Returns the completion script of a shell.
+    pub(crate) completion: fn(Shell) -> String,
 }
 
 impl Command {
-    /// Runs the command. `completion` returns the script of a shell for completions.
-    pub(crate) async fn run(self, context: &Context, completion: fn(Shell) -> String) -> Result<Exit, CommandError> {
+    /// Runs the command.
+    pub(crate) async fn run(self, context: &Context, line: CommandLine) -> Result<Exit, CommandError> {
         match self {
             Self::Generate(arguments) => generate::run(*arguments, context).await,
             Self::Validate(arguments) => validate::run(arguments, context).await,
@@ -109,7 +120,8 @@ impl Command {
             Self::NextIp(arguments) => next_ip::run(arguments, context).await,
             Self::Doctor(arguments) => doctor::run(&arguments, context).await,
             Self::Db(arguments) => db::run(arguments, context).await,
-            Self::Completions(arguments) => completions::run(&arguments, completion, context),
+            Self::Completions(arguments) => completions::run(&arguments, line.completion, context),
+            Self::Man(arguments) => man::run(&arguments, (line.grammar)(), context),
         }
     }
 }

@@ -74,7 +74,9 @@ async fn print(context: &Context, engine: &Engine, part: &DeckyPart, outcome: &O
             deckies: &deckies,
         });
     }
-    context.output.data(&table::deckies(&deckies, true))?;
+    context
+        .output
+        .data(&table::deckies(&deckies, true, decnet_engine::DeckyState::address_text))?;
     let changed = text::count(outcome.changed, "change", "changes");
     context
         .output

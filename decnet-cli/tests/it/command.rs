@@ -69,7 +69,23 @@ impl Sandbox {
     /// Prepares a command.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_decnet"));
-        command.args(arguments).current_dir(self.folder.path());
+        command.args(arguments);
+        self.confine(command)
+    }
+
+    /// Prepares a line for a shell, in which `decnet` is the program.
+    pub(crate) fn shell(&self, line: &str) -> Command {
+        let program = Path::new(env!("CARGO_BIN_EXE_decnet"));
+        let mut path = program.parent().expect("a folder").as_os_str().to_owned();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).env("PATH", path);
+        self.confine(command)
+    }
+
+    fn confine(&self, mut command: Command) -> Command {
+        command.current_dir(self.folder.path());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DECNET_") || name.starts_with("DOCKER_"))
         {
             command.env_remove(name);

@@ -15,4 +15,5 @@ mod obstacles;
 mod restarting;
 mod unwritable;
 mod visits;
+mod walking;
 mod watching;

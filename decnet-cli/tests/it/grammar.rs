@@ -34,6 +34,7 @@ const COMMANDS: &[&str] = &[
     "doctor",
     "db",
     "completions",
+    "man",
 ];
 
 #[test]

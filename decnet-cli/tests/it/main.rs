@@ -18,3 +18,4 @@ mod past;
 mod schema;
 mod stored;
 mod streams;
+mod walk;

@@ -44,6 +44,13 @@ impl Lab {
         Self::of(sandbox)
     }
 
+    /// Creates a store without mazes.
+    pub(crate) fn empty() -> Self {
+        let sandbox = Sandbox::with_docker();
+        sandbox.run(&["list"]).exits(0);
+        Self::of(sandbox)
+    }
+
     fn of(sandbox: Sandbox) -> Self {
         let instance = sandbox.run(&["db", "check", "--json"]).exits(0).json()["instance"]
             .as_str()

@@ -60,7 +60,8 @@ async fn stored(lab: &Lab, id: TopologyId) -> Vec<String> {
 }
 
 async fn deploy(engine: &Engine, id: TopologyId) {
-    let deployed = engine.deploy(id, DeployOptions::default(), &CancellationToken::new());
+    let cancel = CancellationToken::new();
+    let deployed = engine.deploy(id, DeployOptions::default(), &cancel);
     assert_eq!(deployed.await.expect("deployed").row.status, Status::Active);
 }
 

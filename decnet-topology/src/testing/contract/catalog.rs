@@ -77,7 +77,8 @@ pub(super) async fn an_edit_and_a_mutation_add_to_the_catalogue_or_nothing(repo:
 pub(super) async fn entries_are_added_under_the_lease_and_replace_those_of_their_names(repo: Arc<dyn Repo>) {
     let id = stage::run(&*repo, "corp", stage::maze(1)).await.row.id;
     let take = async |pid| {
-        let lease = repo.acquire_lease(id, &stage::holder(pid), stage::LEASE, None, stage::second(1));
+        let holder = stage::holder(pid);
+        let lease = repo.acquire_lease(id, &holder, stage::LEASE, None, stage::second(1));
         lease.await.expect("it is free").token
     };
     let lost = take(1).await;

@@ -1,0 +1,184 @@
+//! Walks the README and every page in `docs/`: runs each command in order, in terminals of 80 and of 120 columns, and compares
+//! what is printed with what the page shows.
+
+mod blocks;
+mod compare;
+mod fields;
+pub(crate) mod page;
+mod prose;
+mod terminal;
+
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+
+use page::{Page, Step, pages, root};
+
+use crate::command::Sandbox;
+
+/// The widths of the terminals.
+pub(crate) const WIDTHS: [u16; 2] = [80, 120];
+
+/// The pages whose commands need Docker. `docker::walking` walks them.
+pub(crate) const ON_DOCKER: [&str; 2] = ["README.md", "docs/log-targets.md"];
+
+/// What the walk does with a command that it cannot simply run.
+enum Exception {
+    /// Nothing, for this reason.
+    Left(&'static str),
+    /// It runs another command, for this reason.
+    Instead(&'static str, &'static str),
+    /// It interrupts the command after a while, because it does not end by itself.
+    Interrupted,
+}
+use Exception::{Instead, Interrupted, Left};
+
+/// All exceptions: the page, the start of the command, and what the walk does.
+const EXCEPTIONS: &[(&str, &str, Exception)] = &[
+    (
+        "README.md",
+        "make demo",
+        Left("it builds a release, and does what the next section does"),
+    ),
+    ("README.md", "make test", Left("it runs this test")),
+    (
+        "README.md",
+        "ssh -p 2222 root@127.0.0.1",
+        Instead(
+            "echo \"root@127.0.0.1's password:\"; printf '#!/bin/sh\\necho toor\\n' >answer; chmod +x answer; SSH_ASKPASS_REQUIRE=force SSH_ASKPASS=./answer \
+             ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o NumberOfPasswordPrompts=1 \
+             -p 2222 root@127.0.0.1; test $? = 255",
+            "a person types the password",
+        ),
+    ),
+    ("docs/hardening.md", "echo net.ipv4", Left("it changes the machine")),
+    (
+        "docs/log-targets.md",
+        "decnet logs --follow --to https",
+        Left("it needs a web server with a certificate"),
+    ),
+    ("docs/log-targets.md", "decnet logs --follow", Interrupted),
+    (
+        "docs/maze-file.md",
+        "decnet deploy",
+        Left("it pulls an image from a registry"),
+    ),
+    (
+        "docs/maze-file.md",
+        "decnet logs",
+        Left("it needs the deploy before it"),
+    ),
+    ("docs/podman.md", "systemctl", Left("it starts a daemon")),
+    (
+        "docs/podman.md",
+        "DOCKER_HOST=",
+        Left("`make test-engines` deploys on Podman"),
+    ),
+    (
+        "docs/python.md",
+        "pip install",
+        Left("`scripts/test-python` installs the wheel and the source distribution"),
+    ),
+];
+
+fn exception(page: &Page, step: &Step) -> Option<&'static (&'static str, &'static str, Exception)> {
+    EXCEPTIONS
+        .iter()
+        .find(|(name, start, _)| *name == page.name && step.command.starts_with(start))
+}
+
+/// Returns a folder like a checkout, in which the commands of a page run.
+pub(crate) fn prepare(sandbox: &Sandbox) {
+    copy(&root().join("examples"), &sandbox.path("examples"));
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), &to).expect("copied");
+        }
+    }
+}
+
+/// Runs the commands of a page, and returns what differs.
+pub(crate) fn walk(page: &Page, sandbox: &Sandbox, columns: u16) -> Vec<String> {
+    let mut differences = Vec::new();
+    for step in page.steps() {
+        let place = format!("{}:{} ({columns} columns)", page.name, step.line);
+        let mut command = step.command.clone();
+        let mut interrupt_after = None;
+        match exception(page, &step).map(|(_, _, exception)| exception) {
+            Some(Left(_)) => continue,
+            Some(Instead(other, _)) => command = (*other).to_owned(),
+            Some(Interrupted) => {
+                // The exit status is that of the program, not that of an interrupted shell.
+                command = format!("exec {command}");
+                interrupt_after = Some(Duration::from_secs(5));
+            }
+            None => {}
+        }
+        if step.as_root {
+            differences.push(format!("{place}: a command for root must be an exception: {command}"));
+            continue;
+        }
+        let seen = terminal::run(&mut sandbox.shell(&command), columns, interrupt_after);
+        let mut text = seen.text;
+        if interrupt_after.is_some() {
+            text = text
+                .lines()
+                .filter(|line| !line.starts_with("interrupted: "))
+                .collect::<Vec<_>>()
+                .join("\n");
+        }
+        let ended_well = seen.code == Some(0) || step.shown.iter().any(|line| line.starts_with("error: "));
+        if !ended_well || !compare::matches(&step.shown, &text) {
+            let shown = step.shown.join("\n");
+            differences.push(format!(
+                "{place}: `{command}` exits with {:?} and prints:\n{}\n--- the page shows:\n{shown}\n",
+                seen.code, text
+            ));
+        }
+    }
+    differences
+}
+
+#[track_caller]
+pub(crate) fn assert_none(differences: &[String]) {
+    assert!(differences.is_empty(), "\n{}", differences.join("\n"));
+}
+
+#[test]
+fn every_page_without_docker_shows_what_its_commands_print() {
+    let mut differences = Vec::new();
+    for page in pages().iter().filter(|page| !ON_DOCKER.contains(&page.name.as_str())) {
+        for columns in WIDTHS {
+            let sandbox = Sandbox::new();
+            prepare(&sandbox);
+            differences.extend(walk(page, &sandbox, columns));
+        }
+    }
+    assert_none(&differences);
+}
+
+#[test]
+fn every_exception_is_for_a_command_of_a_page() {
+    let pages = pages();
+    let mut used = BTreeSet::new();
+    for page in &pages {
+        for step in page.steps() {
+            used.extend(exception(page, &step).map(|(name, start, _)| (*name, *start)));
+        }
+    }
+    let listed: BTreeSet<_> = EXCEPTIONS.iter().map(|(name, start, _)| (*name, *start)).collect();
+    assert_eq!(used, listed);
+    for (_, start, exception) in EXCEPTIONS {
+        if let Left(reason) | Instead(_, reason) = exception {
+            assert!(reason.len() > 10, "{start} needs a reason");
+        }
+    }
+    let names: BTreeSet<_> = pages.iter().map(|page| page.name.as_str()).collect();
+    assert!(ON_DOCKER.iter().all(|name| names.contains(name)));
+}

@@ -1,0 +1,52 @@
+//! The files in `docs/maze-file.md` can be used.
+
+use super::page::Page;
+use crate::command::Sandbox;
+
+/// Returns the blocks of one kind.
+fn blocks(kind: &str) -> Vec<String> {
+    let page = Page::read("docs/maze-file.md");
+    let blocks = page.blocks();
+    let chosen = blocks.iter().filter(|block| block.kind == kind);
+    chosen.map(|block| block.text.clone()).collect()
+}
+
+#[test]
+fn the_maze_files_the_config_and_the_catalogue_of_the_page_can_be_used() {
+    let sandbox = Sandbox::new();
+    let [maze, part, config] = &blocks("yaml")[..] else {
+        panic!("name the new block here");
+    };
+    sandbox.write("maze.yaml", maze);
+    sandbox.run(&["validate", "maze.yaml"]).exits(0);
+    let around = "format: decnet.topology/1\nname: part\nlans: [{name: office, dmz: true}]\n";
+    sandbox.write("part.yaml", &format!("{around}{part}"));
+    sandbox.run(&["validate", "part.yaml"]).exits(0);
+
+    sandbox.write("corp-config.yaml", config);
+    sandbox.run(&["generate", "--config", "corp-config.yaml"]).exits(0);
+    let shown = sandbox.run(&["show", "corp"]).exits(0).stdout;
+    let page = Page::read("docs/maze-file.md");
+    for name in [
+        "exec-dc-01",
+        "exec-desk-03",
+        "app-web-01",
+        "edge-mail-01",
+        "exec-switch-01",
+    ] {
+        assert!(
+            shown.contains(name) && page.has(&format!("`{name}`")),
+            "{name}: {shown}"
+        );
+    }
+
+    let [catalogue] = &blocks("toml")[..] else {
+        panic!("name the new block here");
+    };
+    sandbox.write("catalogue.toml", catalogue);
+    let services = ["services", "gitea", "build_agent", "--catalog", "catalogue.toml"];
+    let ran = sandbox.run(&services).exits(0);
+    assert!(ran.stdout.contains("3000/tcp"), "{ran:#?}");
+    let archetypes = sandbox.run(&["archetypes", "--catalog", "catalogue.toml"]).exits(0);
+    assert!(archetypes.stdout.contains("Software forge"), "{archetypes:#?}");
+}
