@@ -275,13 +275,12 @@ impl Watch<'_> {
                 let visit = AssertUnwindSafe(visit::run(engine, target, signal, cancel))
                     .catch_unwind()
                     .await;
-                let visit = match visit {
-                    Ok(visit) => visit,
-                    Err(_) => {
-                        let maze = name_of(repo.as_ref(), id).await;
-                        tracing::error!(maze, "the worker panicked; the maze is retried");
-                        Visit::Again
-                    }
+                let visit = if let Ok(visit) = visit {
+                    visit
+                } else {
+                    let maze = name_of(repo.as_ref(), id).await;
+                    tracing::error!(maze, "the worker panicked; the maze is retried");
+                    Visit::Again
                 };
                 (id, visit)
             });

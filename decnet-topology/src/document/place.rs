@@ -93,9 +93,10 @@ impl<'t> Places<'t> {
                 .of_decky(finding.code, other)
                 .or_else(|| self.of_decky(finding.code, decky)),
             Target::Attachment { decky, lan } => self.of_attachment(finding.code, decky, lan),
-            Target::Service { decky, service } => self.of_service(finding.code, decky, service),
+            Target::Service { decky, service } | Target::HostPort { decky, service, .. } => {
+                self.of_service(finding.code, decky, service)
+            }
             Target::ServiceField { decky, service, field } => self.of_field(finding.code, decky, service, field),
-            Target::HostPort { decky, service, .. } => self.of_service(finding.code, decky, service),
             Target::More { .. } => None,
         };
         own.or_else(|| self.of_value(self.root)).unwrap_or_default()

@@ -87,14 +87,12 @@ impl Engine {
 /// Returns the names of the containers of a decky, or that of a service.
 fn containers_of(stored: &StoredTopology, part: &DeckyPart) -> Result<BTreeSet<ContainerName>, UnknownPart> {
     let (id, decky) = (stored.row.id, stored.topology.find_part(part)?);
-    Ok(match &part.service {
-        Some(service) => BTreeSet::from([naming::service(id, decky, service)]),
-        None => {
-            let services = decky.services().iter();
-            let services = services.map(|service| naming::service(id, decky, service));
-            services.chain([naming::base(id, decky)]).collect()
-        }
-    })
+    if let Some(service) = &part.service {
+        return Ok(BTreeSet::from([naming::service(id, decky, service)]));
+    }
+    let services = decky.services().iter();
+    let services = services.map(|service| naming::service(id, decky, service));
+    Ok(services.chain([naming::base(id, decky)]).collect())
 }
 
 /// The containers as they were seen: their ids and start times.
@@ -149,22 +147,19 @@ impl Session<'_> {
         let mut steady: Option<(Seen, Instant)> = None;
         loop {
             let (seen, ill) = self.look(desired, containers).await?;
-            let ill = match ill {
-                Some(ill) => {
-                    steady = None;
-                    ill
+            let ill = if let Some(ill) = ill {
+                steady = None;
+                ill
+            } else {
+                let since = match steady.take() {
+                    Some((before, since)) if before == seen => since,
+                    _ => Instant::now(),
+                };
+                if since.elapsed() >= STEADY {
+                    return Ok(None);
                 }
-                None => {
-                    let since = match steady.take() {
-                        Some((before, since)) if before == seen => since,
-                        _ => Instant::now(),
-                    };
-                    if since.elapsed() >= STEADY {
-                        return Ok(None);
-                    }
-                    steady = Some((seen, since));
-                    "its containers were just restarted".into()
-                }
+                steady = Some((seen, since));
+                "its containers were just restarted".into()
             };
             if Instant::now() >= end {
                 return Ok(Some(format!("{ill} ({} s later)", wait.as_secs())));

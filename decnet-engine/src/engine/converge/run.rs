@@ -28,7 +28,7 @@ impl Engine {
         operation: Operation,
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError> {
-        self.run(id, &operation, rng::topology_id(), None, cancel).await
+        Box::pin(self.run(id, &operation, rng::topology_id(), None, cancel)).await
     }
 
     /// Takes the lease, makes the plan under it, and executes it.
@@ -105,9 +105,8 @@ impl Session<'_> {
             }
             (Work::Teardown { row, remains }, _) => self.take_down(row, remains, cancel).await?,
             (Work::Reconcile(task), Operation::Reconcile { .. }) => self.converge(*task, Trigger::Healer).await?,
-            (Work::Reconcile(task), _) => self.converge(*task, Trigger::Operator).await?,
-            (Work::Restart(task), Operation::Restart(options)) => self.restart(*task, options).await?,
-            (Work::Restart(task), _) => self.converge(*task, Trigger::Operator).await?,
+            (Work::Restart(task), Operation::Restart(options)) => Box::pin(self.restart(*task, options)).await?,
+            (Work::Reconcile(task) | Work::Restart(task), _) => self.converge(*task, Trigger::Operator).await?,
             (Work::Edit { row, new, topology, .. }, _) => self.engine.edit(&row, new, topology).await?,
             (Work::Mutate { task, new }, _) => self.mutate(*task, new).await?,
         };

@@ -69,7 +69,8 @@ impl Engine {
         cancel: &CancellationToken,
     ) -> Result<Submitted, EngineError> {
         let stop = cancel.child_token();
-        limited(timeout, &stop, self.submit_then_wait(id, new, expected, &stop)).await
+        let waiting = Box::pin(self.submit_then_wait(id, new, expected, &stop));
+        limited(timeout, &stop, waiting).await
     }
 
     /// Waits until a queued mutation is finished, and drains the queue unless another process does.
@@ -85,7 +86,8 @@ impl Engine {
         cancel: &CancellationToken,
     ) -> Result<MutationRow, EngineError> {
         let stop = cancel.child_token();
-        limited(timeout, &stop, self.wait_until_finished(mutation, &stop)).await
+        let waiting = Box::pin(self.wait_until_finished(mutation, &stop));
+        limited(timeout, &stop, waiting).await
     }
 
     async fn submit_then_wait(
