@@ -340,11 +340,11 @@ def test_a_maze_keeps_what_it_uses_of_a_catalogue(repo: decnet.Repo, docker: dec
         "deckies": [{"name": "till", "archetype": "kiosk", "attachments": [{"lan": "dmz"}]}],
     }
     stored = decnet.Engine(repo, docker, catalog=own).apply(document)
-    assert set(stored.row.catalog["services"]) == {"till"} and set(stored.row.catalog["archetypes"]) == {"kiosk"}
+    assert set(stored.catalog["services"]) == {"till"} and set(stored.catalog["archetypes"]) == {"kiosk"}
     engine = decnet.Engine(repo, docker)
     outcome = engine.deploy(stored)
     service = next(name for name in docker.containers if name.endswith(".till"))
     assert docker.remove(service) and engine.reconcile(outcome.id).status == "active"
     assert service in docker.containers and engine.prepare(outcome.id).plan.is_empty
     maze = decnet.Topology.from_dict({**document, "name": "other", "lans": [{"name": "dmz", "dmz": True}]}, catalog=own)
-    assert repo.create(maze, name="bare").row.catalog == {}
+    assert repo.create(maze, name="bare").catalog == {}

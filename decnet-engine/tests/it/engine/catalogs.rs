@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use decnet_engine::{ApplyOptions, DecoyImage, DeployOptions, Engine, EngineOptions, Operation, Submitted};
+use decnet_engine::{
+    ApplyOptions, DecoyImage, DeployOptions, Engine, EngineError, EngineOptions, Operation, Submitted,
+};
 use decnet_topology::{
     AddDecky, Catalog, CatalogExcerpt, Code, Draft, Header, MutationState, NewMutation, Status, Topology, TopologyId,
     TopologyStore, UpdateDecky,
@@ -85,7 +87,7 @@ async fn a_deploy_stores_what_it_uses_and_later_operations_need_no_catalogue() {
     let lab = lab();
     let id = lab.store("shop", shop()).await;
     let refused = lab.deploy(id).await.expect_err("the catalogue is missing");
-    assert!(refused.to_string().contains("till"), "{refused}");
+    assert_eq!(refused.code(), "invalid", "{refused}");
     deploy(&engine(&lab, own("one")), id).await;
     assert_eq!(stored(&lab, id).await, ["ftp", "till"]);
 
@@ -231,7 +233,6 @@ async fn an_unknown_service_is_left_alone_and_the_rest_is_healed() {
         [ids(&lab, "gate.till"), ids(&lab, "files.till"), ids(&lab, "_gate")],
         till
     );
-    assert!(lab.docker.world().volumes.is_empty());
 
     // Nothing more is done until the catalogue is back, not even if the container is gone.
     kill(&lab, "gate.till");
@@ -244,7 +245,8 @@ async fn an_unknown_service_is_left_alone_and_the_rest_is_healed() {
     let rejected = without
         .prepare(id, Operation::Mutate(NewMutation::new(update.into())))
         .await;
-    assert!(rejected.expect_err("unknown").to_string().contains("till"));
+    let rejected = rejected.expect_err("unknown");
+    assert!(matches!(rejected, EngineError::Mutation(_)), "{rejected}");
 
     let healed = with.reconcile(id, false, &cancel).await.expect("reconciled");
     assert_eq!((healed.row.status, healed.reason), (Status::Active, None));
