@@ -66,6 +66,7 @@ fn candidates(argument: Arg) -> Arg {
         "topology" => argument.add(ArgValueCandidates::new(mazes)),
         "maze" => argument.add(ArgValueCompleter::new(files_and_mazes)),
         "decky" => argument.add(from_maze(deckies)),
+        "part" => argument.add(from_maze(parts)),
         "lan" => argument.add(from_maze(lans)),
         "service" | "services" | "services_explicit" => argument.add(ArgValueCandidates::new(services)),
         "names" if argument.is_positional() => argument.add(ArgValueCandidates::new(services)),
@@ -77,6 +78,17 @@ fn candidates(argument: Arg) -> Arg {
 fn deckies(topology: &Topology) -> Vec<String> {
     let deckies = topology.deckies().iter();
     deckies.map(|decky| decky.name().to_string()).collect()
+}
+
+/// Lists the deckies, and each of their services.
+fn parts(topology: &Topology) -> Vec<String> {
+    let deckies = topology.deckies().iter();
+    let parts = deckies.flat_map(|decky| {
+        let services = decky.services().iter();
+        let services = services.map(|service| format!("{}.{service}", decky.name()));
+        [decky.name().to_string()].into_iter().chain(services)
+    });
+    parts.collect()
 }
 
 fn lans(topology: &Topology) -> Vec<String> {
