@@ -89,6 +89,7 @@ impl CommandError {
             Self::DataFolder { .. } => "give a database in a writable folder with --db FILE or DECNET_DB",
             Self::IsFolder { .. } => "give one file; only `decnet validate` takes a folder, and checks all files in it",
             Self::TooEarly { .. } => "give a later time; `decnet show` lists the changes of the maze",
+            Self::Service(_) => "`decnet services` lists the services; --catalog adds others",
             Self::NoFile { .. } => "check the path; a relative path starts in the current folder",
             Self::Unknown { .. } => "`decnet graph MAZE` lists its LANs and deckies",
             Self::Write { .. } => "check that the folder exists and is writable",
@@ -147,6 +148,7 @@ fn hint_of_engine(error: &EngineError) -> Option<&'static str> {
     Some(match error {
         EngineError::Repo(error) => return hint_of_repo(error),
         EngineError::Runtime(error) => return hint_of_runtime(error),
+        EngineError::Part(_) => "`decnet show MAZE` lists its deckies and their services",
         EngineError::Mutation(error) if error.is_bad_input() => {
             "`decnet mutate --help` lists the keys; `decnet schema --mutation` describes them all"
         }
@@ -225,7 +227,6 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "ADDRESS_POOL_EXHAUSTED" => "the LAN is full: add another, or remove deckies from it",
         "FORCE_REQUIRED" => "--force allows the running container to be recreated, and --plan shows the steps first",
         "UNKNOWN_DECKY" | "UNKNOWN_LAN" => "`decnet graph MAZE` lists its LANs and deckies",
-        "unknown_service" => "`decnet services` lists the services; --catalog adds others",
         "SUBNET_POOL_EXHAUSTED" => "choose one in another range with --subnet; `decnet next-subnet` prints a free one",
         "SUBNET_SPECIAL" => "use a private range: 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
         "agent_mode" => "store it in mode `unihost` to deploy it on this daemon",

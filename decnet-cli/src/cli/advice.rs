@@ -81,6 +81,6 @@ fn advice(error: &Error, grammar: &Command, arguments: &[OsString]) -> Option<St
 
 /// Returns the command that the arguments name.
 fn command<'g>(grammar: &'g Command, arguments: &[OsString]) -> Option<&'g Command> {
-    let named = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
-    named.into_iter().find_map(|name| grammar.find_subcommand(name))
+    let mut named = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
+    named.find_map(|name| grammar.find_subcommand(name))
 }

@@ -4,7 +4,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::mpsc,
     thread,
     time::Duration,
@@ -66,6 +66,7 @@ fn candidates(argument: Arg) -> Arg {
         "topology" => argument.add(ArgValueCandidates::new(mazes)),
         "maze" => argument.add(ArgValueCompleter::new(files_and_mazes)),
         "decky" => argument.add(from_maze(deckies)),
+        "part" => argument.add(from_maze(parts)),
         "lan" => argument.add(from_maze(lans)),
         "service" | "services" | "services_explicit" => argument.add(ArgValueCandidates::new(services)),
         "names" if argument.is_positional() => argument.add(ArgValueCandidates::new(services)),
@@ -77,6 +78,17 @@ fn candidates(argument: Arg) -> Arg {
 fn deckies(topology: &Topology) -> Vec<String> {
     let deckies = topology.deckies().iter();
     deckies.map(|decky| decky.name().to_string()).collect()
+}
+
+/// Lists the deckies, and each of their services.
+fn parts(topology: &Topology) -> Vec<String> {
+    let deckies = topology.deckies().iter();
+    let parts = deckies.flat_map(|decky| {
+        let services = decky.services().iter();
+        let services = services.map(|service| format!("{}.{service}", decky.name()));
+        [decky.name().to_string()].into_iter().chain(services)
+    });
+    parts.collect()
 }
 
 fn lans(topology: &Topology) -> Vec<String> {
@@ -174,19 +186,17 @@ impl Words {
         Self(grammar.get_matches_from(words))
     }
 
+    /// Returns the database, if it exists: a completion does not create one.
     fn database(&self) -> Option<PathBuf> {
         let command = self.0.subcommand().map(|(_, matches)| matches);
-        let given = command.into_iter().chain([&self.0]);
-        let given = given.filter_map(|matches| matches.try_get_one::<PathBuf>("db").ok()?.cloned());
-        let path = store::path_or_default(given.into_iter().next()).ok()?;
-        // A missing database is not created.
-        Path::is_file(&path).then_some(path)
+        let mut matches = command.into_iter().chain([&self.0]);
+        let given = matches.find_map(|matches| matches.try_get_one::<PathBuf>("db").ok()?.cloned());
+        store::path_or_default(given).ok().filter(|path| path.is_file())
     }
 
     fn maze(&self) -> Option<String> {
         let (_, matches) = self.0.subcommand()?;
-        let id = ["topology", "maze"].into_iter();
-        id.filter_map(|id| matches.try_get_one::<String>(id).ok()?.cloned())
-            .next()
+        let mut ids = ["topology", "maze"].into_iter();
+        ids.find_map(|id| matches.try_get_one::<String>(id).ok()?.cloned())
     }
 }

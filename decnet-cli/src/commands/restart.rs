@@ -40,8 +40,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         wait,
         work,
     } = arguments;
-    let engine = context.engine(work.engine).await?;
-    let row = lookup::find(engine.repo().as_ref(), &topology).await?;
+    let (engine, row) = lookup::engine(context, &topology, work.engine).await?;
     let options = RestartOptions::new(part.clone()).wait(wait).force(work.force);
     if work.dry_run {
         return plan::dry_run(context, &engine, row.id, Operation::Restart(options)).await;

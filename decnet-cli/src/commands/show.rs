@@ -76,7 +76,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         Ok((observed, bridges)) => (observed, bridges, None),
         Err(error) => (Observed::default(), Vec::new(), Some(error.to_string())),
     };
-    let published = published_ports(&stored.topology, &context.catalog()?, &stored.row.settings.publish);
+    let catalog = context.catalog()?;
+    let catalog = catalog.with_stored(&stored.row.catalog);
+    let published = published_ports(&stored.topology, &catalog, &stored.row.settings.publish);
     let inspection = Inspection::new(stored, &observed, Timestamp::now());
     let host = HostSide { bridges, published };
     print(context, &inspection, &host, trouble.as_deref(), &events, &mutations)?;

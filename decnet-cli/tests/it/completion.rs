@@ -73,6 +73,7 @@ fn bash_completes_commands_mazes_and_their_parts() {
         &["office"],
     );
     check(&["decnet", "next-ip", "corp", "d"], &["dmz"]);
+    check(&["decnet", "restart", "corp", "d"], &["door", "door.ssh"]);
     check(&["decnet", "services", "post"], &["postgres"]);
     check(&["decnet", "deploy", "-f", "cor"], &["corp.yaml"]);
     check(&["decnet", "graph", "cor"], &["corp", "corp.yaml"]);
