@@ -34,7 +34,7 @@ def test_a_maze_is_deployed_checked_and_torn_down(
     assert set(docker.containers.values()) == {"running"} and len(docker.networks) == len(maze.lans)
     assert engine.prepare(stored).plan.is_empty
     report = engine.verify(stored)
-    assert report.is_clean and report.deviations == report.drift == report.causes == [] and report.deckies == len(maze.deckies)
+    assert report.is_clean and not report.deviations and not report.drift and not report.causes and report.deckies == len(maze.deckies)
     assert repr(report) == f"<VerifyReport: {report.deckies} deckies, {report.probes} probes, 0 deviation(s), 0 drift step(s)>"
     assert report.to_dict()["probes"] == report.probes > 0 and report == engine.verify(stored)
     states = engine.inspect(stored)

@@ -17,6 +17,6 @@ with tempfile.TemporaryDirectory() as folder, decnet.Repo.open(Path(folder) / "d
     try:
         engine.deploy(stored, progress=lambda event: print(event["topic"].rpartition(".")[2], event["payload"].get("text", "")))
         report = engine.verify(stored)
-        print(report)
+        print(report.deckies, "deckies,", report.probes, "probes,", len(report.deviations), "deviations")
     finally:
         print(engine.teardown(stored).status)

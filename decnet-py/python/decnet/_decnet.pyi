@@ -2,6 +2,9 @@
 
 import builtins
 import datetime
+from ._asyncio import (
+    Opening,
+)
 from collections.abc import (
     Coroutine,
     Iterable,
@@ -24,6 +27,7 @@ from .types import (
     Address,
     AttackPaths,
     Broken,
+    Cause,
     Check,
     Claim,
     DeckyState,
@@ -31,6 +35,7 @@ from .types import (
     Document,
     Event,
     Holder,
+    InsideOnly,
     Intent,
     Lease,
     LogEntry,
@@ -43,13 +48,18 @@ from .types import (
     MutationOutcome,
     MutationRow,
     MutationState,
+    Naming,
     PreparedOperation,
     Progress,
+    ReachDeviation,
     ReapReport,
     RecordedChange,
     Route,
     Rules,
+    RuntimeInfo,
+    ServiceChoice,
     Severity,
+    SkippedPath,
     Status,
     StatusEvent,
     StoreResult,
@@ -57,7 +67,6 @@ from .types import (
     Subnets,
     TopologyId,
     TopologyNow,
-    VerifyReport,
 )
 
 __all__ = [
@@ -93,6 +102,7 @@ __all__ = [
     "Topology",
     "TopologyConfig",
     "TopologyRow",
+    "VerifyReport",
     "generate",
     "schema",
     "validate",
@@ -104,12 +114,30 @@ __version__: str
 def generate(
     config: TopologyConfig | Document | None = None,
     *,
+    name: str = ...,
+    depth: int = ...,
+    branching_factor: int = ...,
+    mode: Mode = ...,
+    deckies_per_lan_min: int = ...,
+    deckies_per_lan_max: int = ...,
+    bridge_forward_probability: float = ...,
+    cross_edge_probability: float = ...,
+    subnet_base_prefix: str = ...,
+    lan_prefix: int = ...,
+    randomize_services: bool = ...,
+    services_explicit: list[str] | tuple[str, ...] | None = ...,
+    dmz_gateway: bool = ...,
+    services: ServiceChoice = ...,
+    naming: Naming = ...,
     seed: int | None = None,
     reserved: Subnets | None = None,
     catalog: Catalog | None = None,
-    **fields: Any,
 ) -> Topology:
-    """Generates the maze of a config, or of config fields."""
+    """Generates the maze of a config, or of config fields.
+
+    A config is a `TopologyConfig` or a dict. Without one, `name`, `depth` (1 to 16) and `branching_factor` (1 to 8) are
+    required. `deckies_per_lan_min` is 0 to 32, `deckies_per_lan_max` 1 to 32, `lan_prefix` 16 to 29, and a probability 0 to 1.
+    """
 
 def schema() -> Document:
     """Returns the JSON Schema of a maze file."""
@@ -689,8 +717,17 @@ class TopologyConfig:
     def name(self) -> str:
         """The name of the topology."""
     @property
+    def naming(self) -> Naming:
+        """How deckies are named."""
+    @property
+    def randomize_services(self) -> bool:
+        """Whether services are chosen at random if none are named."""
+    @property
     def seed(self) -> int:
         """The seed."""
+    @property
+    def services(self) -> ServiceChoice:
+        """How the services of deckies are chosen if none are named."""
     @property
     def services_explicit(self) -> list[str] | None:
         """The services that every decky runs; none if they are chosen at random."""
@@ -703,7 +740,27 @@ class TopologyConfig:
         """Returns the same config with another seed."""
     def __eq__(self, value: object, /) -> bool: ...
     def __ne__(self, value: object, /) -> bool: ...
-    def __new__(cls, *, catalog: Catalog | None = None, **fields: Any) -> Self:
+    def __new__(
+        cls,
+        *,
+        name: str,
+        depth: int,
+        branching_factor: int,
+        mode: Mode = ...,
+        deckies_per_lan_min: int = ...,
+        deckies_per_lan_max: int = ...,
+        bridge_forward_probability: float = ...,
+        cross_edge_probability: float = ...,
+        subnet_base_prefix: str = ...,
+        lan_prefix: int = ...,
+        randomize_services: bool = ...,
+        services_explicit: list[str] | tuple[str, ...] | None = ...,
+        dmz_gateway: bool = ...,
+        services: ServiceChoice = ...,
+        naming: Naming = ...,
+        seed: int | None = ...,
+        catalog: Catalog | None = None,
+    ) -> Self:
         """Reads a config from its fields; all faults are reported at once."""
     def __reduce__(self) -> tuple[Any, tuple[Any]]: ...
     def __repr__(self) -> str: ...
@@ -753,6 +810,40 @@ class TopologyRow:
     @property
     def version(self) -> int:
         """The count of its edits."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self) -> str: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class VerifyReport:
+    """The result of `Engine.verify`: what probes from inside the deckies found."""
+    @property
+    def causes(self) -> list[Cause]:
+        """The reasons on the host for lost packets. They are determined only if packets are lost."""
+    @property
+    def deckies(self) -> int:
+        """How many deckies were probed."""
+    @property
+    def deviations(self) -> list[ReachDeviation]:
+        """The paths that differ from the maze, by the decky where they start."""
+    @property
+    def drift(self) -> list[str]:
+        """The steps that would reconcile Docker with the maze."""
+    @property
+    def inside_only(self) -> list[InsideOnly]:
+        """How many deckies were only checked from inside, by reason."""
+    @property
+    def is_clean(self) -> bool:
+        """Whether everything matches the maze: there are no deviations and no drift."""
+    @property
+    def probes(self) -> int:
+        """How many paths were probed."""
+    @property
+    def skipped(self) -> list[SkippedPath]:
+        """The paths that were not probed because of the deploy settings."""
+    def to_dict(self) -> Document:
+        """Returns it as a dict, as `decnet verify --json` prints it."""
     def __eq__(self, value: object, /) -> bool: ...
     def __ne__(self, value: object, /) -> bool: ...
     def __repr__(self) -> str: ...
@@ -810,6 +901,8 @@ class AioEngine:
 
         Iterating ends when the engine is closed, which drops unread events, or after `timeout` seconds without an event.
         """
+    def find(self, name: str) -> Coroutine[Any, Any, TopologyRow]:
+        """Returns the row of a stored topology by its name, its id, or the start of its id, as `Repo.find` does."""
     def forward_logs(
         self,
         to: str,
@@ -837,14 +930,28 @@ class AioEngine:
         self,
         config: TopologyConfig | Document | None = None,
         *,
+        name: str = ...,
+        depth: int = ...,
+        branching_factor: int = ...,
+        mode: Mode = ...,
+        deckies_per_lan_min: int = ...,
+        deckies_per_lan_max: int = ...,
+        bridge_forward_probability: float = ...,
+        cross_edge_probability: float = ...,
+        subnet_base_prefix: str = ...,
+        lan_prefix: int = ...,
+        randomize_services: bool = ...,
+        services_explicit: list[str] | tuple[str, ...] | None = ...,
+        dmz_gateway: bool = ...,
+        services: ServiceChoice = ...,
+        naming: Naming = ...,
         seed: int | None = None,
-        **fields: Any,
     ) -> Coroutine[Any, Any, StoreOutcome]:
         """Generates a topology from a config, or from config fields, and stores it.
 
-        It avoids the subnets that `taken_subnets` lists. The function `generate` stores nothing.
+        It avoids the subnets that `taken_subnets` lists. The arguments are those of the function `generate`, which stores nothing.
         """
-    def info(self) -> Coroutine[Any, Any, Document]:
+    def info(self) -> Coroutine[Any, Any, RuntimeInfo]:
         """Asks the daemon for its version and settings."""
     def inspect(self, id: TopologyId) -> Coroutine[Any, Any, list[DeckyState]]:
         """Returns the state of each decky."""
@@ -997,6 +1104,7 @@ class AioEngine:
         decoy: str | PathLike[str] | None = None,
     ) -> Self:
         """Opens an engine on a store."""
+    def __repr__(self) -> str: ...
 
 @final
 class AioEvents:
@@ -1006,6 +1114,7 @@ class AioEvents:
         """The state of each topology when the feed was opened."""
     def __aiter__(self) -> AioEvents: ...
     def __anext__(self) -> Coroutine[Any, Any, Event]: ...
+    def __repr__(self) -> str: ...
 
 @final
 class AioLogs:
@@ -1048,6 +1157,7 @@ class AioPreparedReap:
     @property
     def report(self) -> ReapReport:
         """The remains that were found, and the plans that remove them."""
+    def __repr__(self) -> str: ...
 
 @final
 class AioRepo:
@@ -1123,6 +1233,12 @@ class AioRepo:
         at: Moment | None = None,
     ) -> Coroutine[Any, Any, MutationRow]:
         """Appends a mutation to the queue of a running topology. `Engine.submit` also edits pending topologies, and publishes an event."""
+    def find(self, name: str) -> Coroutine[Any, Any, TopologyRow]:
+        """Returns the row of a topology by its name, its id, or the start of its id.
+
+        A torn-down topology is found by name only if no other has the name; the newest wins. An unknown text raises `NotFound`, and the
+        start of several ids raises `Ambiguous`.
+        """
     def finish_mutation(
         self,
         id: MutationId,
@@ -1169,8 +1285,11 @@ class AioRepo:
     ) -> Coroutine[Any, Any, builtins.list[MutationRow]]:
         """Returns the matching mutations, in the order of the queue."""
     @staticmethod
-    def open(path: str | PathLike[str]) -> Coroutine[Any, Any, AioRepo]:
-        """Opens the store in a file, and creates the file if it is missing."""
+    def open(path: str | PathLike[str]) -> Opening:
+        """Opens the store in a file, and creates the file if it is missing.
+
+        `await` returns the store; `async with` also closes it.
+        """
     def release_claim(self, id: MutationId, token: str, *, at: Moment | None = None) -> Coroutine[Any, Any, None]:
         """Releases a claimed mutation, which stays in its place in the queue."""
     def release_lease(self, id: TopologyId, token: str) -> Coroutine[Any, Any, None]:
@@ -1236,6 +1355,7 @@ class AioRepo:
     def __aexit__(self, *_arguments: object) -> Coroutine[Any, Any, None]: ...
     def __new__(cls, repo: Repo | AioRepo) -> Self:
         """Uses an open store."""
+    def __repr__(self) -> str: ...
 
 @final
 class Engine:
@@ -1283,6 +1403,8 @@ class Engine:
 
         Iterating ends when the engine is closed, which drops unread events, or after `timeout` seconds without an event.
         """
+    def find(self, name: str) -> TopologyRow:
+        """Returns the row of a stored topology by its name, its id, or the start of its id, as `Repo.find` does."""
     def forward_logs(
         self,
         to: str,
@@ -1310,14 +1432,28 @@ class Engine:
         self,
         config: TopologyConfig | Document | None = None,
         *,
+        name: str = ...,
+        depth: int = ...,
+        branching_factor: int = ...,
+        mode: Mode = ...,
+        deckies_per_lan_min: int = ...,
+        deckies_per_lan_max: int = ...,
+        bridge_forward_probability: float = ...,
+        cross_edge_probability: float = ...,
+        subnet_base_prefix: str = ...,
+        lan_prefix: int = ...,
+        randomize_services: bool = ...,
+        services_explicit: list[str] | tuple[str, ...] | None = ...,
+        dmz_gateway: bool = ...,
+        services: ServiceChoice = ...,
+        naming: Naming = ...,
         seed: int | None = None,
-        **fields: Any,
     ) -> StoreOutcome:
         """Generates a topology from a config, or from config fields, and stores it.
 
-        It avoids the subnets that `taken_subnets` lists. The function `generate` stores nothing.
+        It avoids the subnets that `taken_subnets` lists. The arguments are those of the function `generate`, which stores nothing.
         """
-    def info(self) -> Document:
+    def info(self) -> RuntimeInfo:
         """Asks the daemon for its version and settings."""
     def inspect(self, id: TopologyId) -> list[DeckyState]:
         """Returns the state of each decky."""
@@ -1453,6 +1589,7 @@ class Engine:
         decoy: str | PathLike[str] | None = None,
     ) -> Self:
         """Opens an engine on a store."""
+    def __repr__(self) -> str: ...
 
 @final
 class Events:
@@ -1462,6 +1599,7 @@ class Events:
         """The state of each topology when the feed was opened."""
     def __iter__(self) -> Events: ...
     def __next__(self) -> Event: ...
+    def __repr__(self) -> str: ...
 
 @final
 class Logs:
@@ -1504,6 +1642,7 @@ class PreparedReap:
     @property
     def report(self) -> ReapReport:
         """The remains that were found, and the plans that remove them."""
+    def __repr__(self) -> str: ...
 
 @final
 class Repo:
@@ -1578,6 +1717,12 @@ class Repo:
         at: Moment | None = None,
     ) -> MutationRow:
         """Appends a mutation to the queue of a running topology. `Engine.submit` also edits pending topologies, and publishes an event."""
+    def find(self, name: str) -> TopologyRow:
+        """Returns the row of a topology by its name, its id, or the start of its id.
+
+        A torn-down topology is found by name only if no other has the name; the newest wins. An unknown text raises `NotFound`, and the
+        start of several ids raises `Ambiguous`.
+        """
     def finish_mutation(
         self,
         id: MutationId,
@@ -1663,6 +1808,7 @@ class Repo:
         """Stores the maze that results from a claimed mutation."""
     def __enter__(self) -> Repo: ...
     def __exit__(self, *_arguments: object) -> None: ...
+    def __repr__(self) -> str: ...
 
 @disjoint_base
 class StoredTopology(TopologyRow):

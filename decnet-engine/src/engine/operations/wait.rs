@@ -1,4 +1,4 @@
-use std::{pin::pin, time::Duration};
+use std::{pin::Pin, time::Duration};
 
 use decnet_topology::{Mutation, MutationId, MutationRow, NewMutation, RepoError, Topology, TopologyId, Version};
 use tokio_util::sync::CancellationToken;
@@ -69,8 +69,8 @@ impl Engine {
         cancel: &CancellationToken,
     ) -> Result<Submitted, EngineError> {
         let stop = cancel.child_token();
-        let waiting = Box::pin(self.submit_then_wait(id, new, expected, &stop));
-        limited(timeout, &stop, waiting).await
+        let work = Box::pin(self.submit_then_wait(id, new, expected, &stop));
+        limited(timeout, &stop, work).await
     }
 
     /// Waits until a queued mutation is finished, and drains the queue unless another process does.
@@ -86,8 +86,8 @@ impl Engine {
         cancel: &CancellationToken,
     ) -> Result<MutationRow, EngineError> {
         let stop = cancel.child_token();
-        let waiting = Box::pin(self.wait_until_finished(mutation, &stop));
-        limited(timeout, &stop, waiting).await
+        let work = Box::pin(self.wait_until_finished(mutation, &stop));
+        limited(timeout, &stop, work).await
     }
 
     async fn submit_then_wait(
@@ -148,10 +148,9 @@ impl Engine {
 async fn limited<T>(
     timeout: Option<Duration>,
     stop: &CancellationToken,
-    work: impl Future<Output = Result<T, EngineError>>,
+    mut work: Pin<Box<impl Future<Output = Result<T, EngineError>>>>,
 ) -> Result<T, EngineError> {
     let Some(limit) = timeout else { return work.await };
-    let mut work = pin!(work);
     match tokio::time::timeout(limit, &mut work).await {
         Ok(done) => done,
         // It was cancelled before, and finishes its work.
