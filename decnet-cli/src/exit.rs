@@ -11,27 +11,39 @@ use crate::command_error::CommandError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Success.
-    Done = 0,
+    Done,
     /// A failure.
-    Failed = 1,
+    Failed,
     /// The arguments are invalid.
-    Usage = 2,
+    Usage,
     /// A document, a config or a maze breaks rules.
-    Invalid = 3,
+    Invalid,
     /// A conflict: a version, a lease, a status, a name.
-    Conflict = 4,
+    Conflict,
     /// Docker is unreachable.
-    Unreachable = 5,
+    Unreachable,
     /// A failure; all changes were undone.
-    RolledBack = 6,
+    RolledBack,
     /// Interrupted; the changes were undone.
-    Interrupted = 130,
+    Interrupted,
+    /// The exit status of a command in a container.
+    OfCommand(u8),
 }
 
 impl Exit {
     /// Returns the number.
     pub(crate) const fn code(self) -> u8 {
-        self as u8
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Invalid => 3,
+            Self::Conflict => 4,
+            Self::Unreachable => 5,
+            Self::RolledBack => 6,
+            Self::Interrupted => 130,
+            Self::OfCommand(status) => status,
+        }
     }
 }
 
@@ -118,6 +130,8 @@ fn exit_of_engine(error: &EngineError) -> Exit {
 fn exit_of_code(code: &str) -> Exit {
     match code {
         "ambiguous"
+        | "invalid_path"
+        | "invalid_verb"
         | "malformed_header"
         | "malformed_target"
         | "publish_maps_nothing"
@@ -132,9 +146,9 @@ fn exit_of_code(code: &str) -> Exit {
         | "invalid_name"
         | "malformed"
         | "mutation_unreadable" => Exit::Invalid,
-        "bus_in_use" | "busy" | "destructive" | "differs" | "foreign" | "in_use" | "left_on_docker"
-        | "mutation_conflict" | "name_taken" | "plan_changed" | "port_taken" | "status_conflict" | "subnet_claimed"
-        | "subnet_taken" | "version_conflict" | "wrong_status" => Exit::Conflict,
+        "bus_in_use" | "busy" | "destination_exists" | "destructive" | "differs" | "foreign" | "in_use"
+        | "left_on_docker" | "mutation_conflict" | "name_taken" | "not_running" | "plan_changed" | "port_taken"
+        | "status_conflict" | "subnet_claimed" | "subnet_taken" | "version_conflict" | "wrong_status" => Exit::Conflict,
         "deploy_failed" => Exit::RolledBack,
         "interrupted" => Exit::Interrupted,
         _ => Exit::Failed,
@@ -231,6 +245,9 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "SUBNET_SPECIAL" => "use a private range: 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
         "agent_mode" => "store it in mode `unihost` to deploy it on this daemon",
         "ambiguous" => "give more characters of the id",
+        "built_in" | "no_own_image" => {
+            "`decnet exec MAZE DECKY` lists what can be run; `decnet logs` prints what visitors sent"
+        }
         "bus" => "give another socket with --bus, in a writable folder",
         "bus_in_use" => "one bus is enough; `decnet events` follows it",
         "busy" => "wait until it is done; the lease of a dead process expires, and `decnet db unlock MAZE` breaks it",
@@ -245,6 +262,7 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         }
         "database_read_only" => "make the file and its folder writable, or give another database with --db",
         "database_too_new" => "update decnet, or give another database with --db",
+        "destination_exists" => "--force replaces files that exist; or give another destination",
         "destructive" => "`decnet plan` shows the steps; --force allows them",
         "differs" => {
             "tear it down with `decnet teardown` and apply again, or give the file another name; a file does not replace a running maze"
@@ -259,6 +277,7 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         }
         "foreign" => "rename the maze, or remove the other resource by hand; decnet never touches resources of others",
         "image_unavailable" => "check the name in the catalogue, and that the registry can be reached",
+        "in_memory" => "a program of the image can print it: `decnet exec MAZE DECKY.SERVICE -- cat FILE > COPY`",
         "in_use" => {
             "tear them down first; --force removes the database and leaves running mazes to `decnet reap --instance`"
         }
@@ -269,6 +288,10 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "name_taken" => {
             "choose another name, or remove the other maze first: `decnet teardown` if it runs, `decnet delete` if it does not"
         }
+        "not_capturable" => "run decnet as root on the machine of the daemon, or run that command there",
+        "not_running" => "`decnet restart` starts it; `decnet show` shows the state of all deckies",
+        "several_own_images" => "name one of them",
+        "too_large" => "--max-size and --max-files allow more",
         "not_well" => {
             "`decnet logs` prints what its services say; `decnet reconcile` repairs what drifted, and --wait waits longer"
         }

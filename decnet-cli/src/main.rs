@@ -3,6 +3,7 @@
 //! Only this crate touches the environment, the terminal and the user's folders. Data goes to stdout, everything else to
 //! stderr; `exit` decides exit codes and hints.
 
+mod attached;
 mod bus;
 mod cli;
 mod command_error;

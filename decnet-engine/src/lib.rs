@@ -128,11 +128,12 @@ pub use desired::{
 };
 pub use doctor::check::{Check, Verdict};
 pub use engine::{
-    ApplyOptions, BrokenLease, CreateOptions, DeckyState, DeployOptions, Engine, EngineError, EngineOptions,
-    HolderState, InsideOnly, Inspection, InterfaceState, Operation, Outcome, PathEnd, Prepared, PreparedReap, Reach,
-    ReachDeviation, ReapOptions, ReapReport, Reaped, RestartOptions, ServiceState, SettingsChange, SkippedPath,
-    StoreOutcome, StoreResult, Submitted, VerifyReport, break_lease, describe_difference, holder_state, own_images,
-    submit,
+    AccessError, ApplyOptions, BrokenLease, CaptureOptions, CapturePoint, CaptureReport, CopyOptions, CopyReport,
+    CreateOptions, DeckyAnswer, DeckyState, DeckyVerb, DeployOptions, Engine, EngineError, EngineOptions, ExecChoices,
+    ExecOptions, HolderState, InsideOnly, Inspection, InterfaceState, LanAddress, Operation, Outcome, PacketFilter,
+    PacketProtocol, PathEnd, Prepared, PreparedReap, Reach, ReachDeviation, ReapOptions, ReapReport, Reaped,
+    RestartOptions, RunningCapture, ServiceState, SettingsChange, SkippedPath, StoreOutcome, StoreResult, Submitted,
+    VerbTarget, VerifyReport, break_lease, describe_difference, holder_state, own_images, submit,
 };
 pub use event::{
     AttackerAction, AttackerEvent, DeckyEvent, Envelope, EnvelopeError, Event, Health, HistoryEntry, MutationStage,
@@ -160,8 +161,9 @@ pub use plan::{Action, Lane, Plan, PlanError, Reason, Step, StepId};
 #[cfg(feature = "docker")]
 pub use runtime::docker::{Docker, DockerHost, DockerOptions, LazyDocker};
 pub use runtime::{
-    Effect, ForeignNetwork, LogLine, LogLines, LogRequest, LogStream, NetworkCheck, Resource, Runtime, RuntimeError,
-    RuntimeInfo, simulated,
+    ArchivePieces, Capture, CapturePlace, CaptureRequest, CapturedPacket, CommandControl, CommandOutput,
+    CommandOutputs, CommandRequest, CopyRequest, Effect, ForeignNetwork, LogLine, LogLines, LogRequest, LogStream,
+    NetworkCheck, Resource, RunningCommand, Runtime, RuntimeError, RuntimeInfo, TerminalSize, simulated,
 };
 pub use tokio_util::sync::CancellationToken;
 pub use watch::{WatchOptions, watch};

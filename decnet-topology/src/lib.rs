@@ -192,9 +192,9 @@ pub use ipnet::Ipv4Net;
 pub use jiff::{SignedDuration, Timestamp};
 pub use model::{
     Attachment, BuildError, Coordinate, Decky, DeckyBuilder, DeckyPart, DeploySettings, DmzEgress, Draft,
-    DraftAttachment, DraftDecky, DraftLan, Header, Lan, LogDriver, LogOption, LogSettingError, LogSettings, NotFinite,
-    Persona, Position, ServiceConfig, ServiceFields, StoredTopology, Topology, TopologyBuilder, TopologyError,
-    TopologyRow, UnknownEgress, UnknownPart,
+    DraftAttachment, DraftDecky, DraftLan, Header, Lan, LogDriver, LogOption, LogSettingError, LogSettings,
+    NetworkPlace, NotFinite, Persona, Position, ServiceConfig, ServiceFields, StoredTopology, Topology,
+    TopologyBuilder, TopologyError, TopologyRow, UnknownEgress, UnknownPart,
 };
 pub use mutation::{
     AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, DoubledField, LanPatch, Mutation, MutationContext,

@@ -3,14 +3,17 @@
 mod apply;
 mod archetypes;
 mod bus;
+mod capture;
 mod completions;
 mod compose;
+mod cp;
 mod create;
 mod db;
 mod delete;
 mod deploy;
 mod doctor;
 mod events;
+mod exec;
 mod generate;
 mod graph;
 mod hash;
@@ -63,6 +66,9 @@ pub(crate) enum Command {
     Compose(compose::Arguments),
     Events(events::Arguments),
     Logs(logs::Arguments),
+    Exec(exec::Arguments),
+    Cp(cp::Arguments),
+    Capture(capture::Arguments),
     Bus(bus::Arguments),
     Services(services::Arguments),
     Archetypes(archetypes::Arguments),
@@ -110,6 +116,9 @@ impl Command {
             Self::Compose(arguments) => compose::run(arguments, context).await,
             Self::Events(arguments) => events::run(arguments, context).await,
             Self::Logs(arguments) => logs::run(arguments, context).await,
+            Self::Exec(arguments) => Box::pin(exec::run(arguments, context)).await,
+            Self::Cp(arguments) => Box::pin(cp::run(arguments, context)).await,
+            Self::Capture(arguments) => Box::pin(capture::run(arguments, context)).await,
             Self::Bus(arguments) => bus::run(&arguments, context).await,
             Self::Services(arguments) => services::run(&arguments, context),
             Self::Archetypes(arguments) => archetypes::run(&arguments, context),

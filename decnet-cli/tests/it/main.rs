@@ -4,6 +4,7 @@ mod apply;
 mod catalogs;
 mod command;
 mod completion;
+mod daily;
 mod docker;
 mod events;
 mod exit_codes;

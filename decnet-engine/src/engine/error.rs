@@ -6,6 +6,7 @@ use decnet_topology::{
     UnknownPart, shown::count,
 };
 
+use super::access::AccessError;
 use crate::{
     causes,
     desired::DesiredError,
@@ -50,6 +51,9 @@ pub enum EngineError {
     /// The topology does not have the part that the operation is about. Nothing was changed.
     #[error(transparent)]
     Part(#[from] UnknownPart),
+    /// A command, a copy or a capture is not possible.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// A decky or a service is not well after its restart.
     #[error("{part} is not well after its restart: {reason}")]
     NotWell {
@@ -247,6 +251,7 @@ impl EngineError {
             Self::Runtime(error) => error.code(),
             Self::Invalid(error) => error.code(),
             Self::Part(error) => error.code(),
+            Self::Access(error) => error.code(),
             Self::Config(error) => error.code(),
             Self::Generate(error) => error.code(),
             Self::Resolve(error) => error.code(),

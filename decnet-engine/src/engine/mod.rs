@@ -1,5 +1,6 @@
 //! Deploy, teardown, plan, reconcile, reap, inspect, verify: the public face.
 
+mod access;
 mod catalog;
 mod converge;
 mod describe;
@@ -16,6 +17,10 @@ use decnet_topology::{Catalog, FindError, Repo, TopologyRow};
 use jiff::Timestamp;
 
 pub use crate::lease::{BrokenLease, HolderState, break_lease, holder_state};
+pub use access::{
+    AccessError, CaptureOptions, CapturePoint, CaptureReport, CopyOptions, CopyReport, DeckyAnswer, DeckyVerb,
+    ExecChoices, ExecOptions, LanAddress, PacketFilter, PacketProtocol, RunningCapture, VerbTarget,
+};
 pub use converge::{Prepared, PreparedReap, ReapOptions, ReapReport, Reaped, Submitted, submit};
 pub use error::EngineError;
 pub use operations::{

@@ -113,6 +113,32 @@ pub enum RuntimeError {
         /// The message of the program.
         reason: String,
     },
+    /// A container does not have a file or folder.
+    #[error("{container} has no file or folder {path}")]
+    NoSuchPath {
+        /// The container.
+        container: String,
+        /// The path.
+        path: String,
+    },
+    /// A file is in memory, where the runtime cannot copy it.
+    #[error("{path} of {container} is in memory ({folder}), and Docker copies only what is on disk")]
+    InMemory {
+        /// The container.
+        container: String,
+        /// The path.
+        path: String,
+        /// The folder that is in memory.
+        folder: String,
+    },
+    /// This process cannot capture packets.
+    #[error("packets cannot be captured: {reason}{}", if .instead.is_empty() { String::new() } else { format!("; as root on the machine of the daemon, this command can: {}", .instead) })]
+    NotCapturable {
+        /// The reason.
+        reason: String,
+        /// A command that captures the packets; may be empty.
+        instead: String,
+    },
     /// The name is taken or the resource is in use. Nothing was changed.
     #[error("conflict: {reason}")]
     Conflict {

@@ -1,9 +1,12 @@
 //! Container runtimes: the trait [`Runtime`], Docker, and a simulation.
 
+mod command;
+mod copying;
 pub(crate) mod deviation;
 mod error;
 mod log;
 mod ownership;
+mod packets;
 pub mod simulated;
 
 #[cfg(feature = "docker")]
@@ -21,8 +24,11 @@ use decnet_topology::{ImageSource, InstanceId};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+pub use command::{CommandControl, CommandOutput, CommandOutputs, CommandRequest, RunningCommand, TerminalSize};
+pub use copying::{ArchivePieces, CopyRequest};
 pub use error::RuntimeError;
 pub use log::{LogLine, LogLines, LogRequest, LogStream};
+pub use packets::{Capture, CapturePlace, CaptureRequest, CapturedPacket};
 
 use crate::{
     api::ApiVersion,
@@ -158,7 +164,7 @@ impl NetworkCheck {
 
 /// Runs containers.
 ///
-/// Only `perform` changes anything. Every resource that it creates carries the labels of its spec. It never touches a resource
+/// Only `perform` changes anything, apart from commands that a person runs in a container. Every resource that it creates carries the labels of its spec. It never touches a resource
 /// without the label of the store that it acts for, [`naming::INSTANCE`](crate::naming::INSTANCE). If such a resource is in the
 /// way, the error is [`RuntimeError::Foreign`].
 #[async_trait]
@@ -208,6 +214,20 @@ pub trait Runtime: Send + Sync + Debug {
     ///
     /// The stream ends with the log, or if it follows, when the container ends or is removed.
     fn container_log(&self, request: LogRequest) -> LogLines<'_>;
+
+    /// Runs a command in a running container of a store, with the container's own user and limits. A container of another store is
+    /// refused ([`RuntimeError::Foreign`]).
+    ///
+    /// A program that does not exist is not an error: the exit code is 127.
+    async fn run_command(&self, request: CommandRequest) -> Result<RunningCommand, RuntimeError>;
+
+    /// Reads a file or a folder of a container of a store as a tar archive. All its entries are below the last name of the path.
+    /// A path that does not exist is [`RuntimeError::NoSuchPath`].
+    fn copy_out(&self, request: CopyRequest) -> ArchivePieces<'_>;
+
+    /// Captures packets of a network or a base of a store. If this process may not, the error is
+    /// [`RuntimeError::NotCapturable`].
+    async fn capture(&self, request: CaptureRequest) -> Result<Capture, RuntimeError>;
 }
 
 #[cfg(test)]

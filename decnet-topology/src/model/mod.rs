@@ -20,7 +20,7 @@ pub use decky::{Attachment, Decky};
 pub use draft::{Draft, DraftAttachment, DraftDecky, DraftLan, Header};
 pub use lan::Lan;
 pub use log::{LogDriver, LogOption, LogSettingError, LogSettings};
-pub use part::{DeckyPart, UnknownPart};
+pub use part::{DeckyPart, NetworkPlace, UnknownPart};
 pub use persona::Persona;
 pub use position::{Coordinate, NotFinite, Position};
 pub use service_config::{ServiceConfig, ServiceFields};

@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use super::{Decky, Topology};
+use super::{Attachment, Decky, Lan, Topology};
 use crate::{
     name::{Name, NameError, ServiceName},
     spelling,
@@ -88,6 +88,26 @@ pub enum UnknownPart {
         /// A suggestion, or the services of the decky, for people.
         hint: String,
     },
+    /// Neither a LAN nor a decky has that name.
+    #[error("the maze has neither a LAN nor a decky named `{name}`{hint}")]
+    #[strum(serialize = "unknown_place")]
+    Place {
+        /// The name.
+        name: Name,
+        /// A suggestion for people; may be empty.
+        hint: String,
+    },
+    /// The decky is not on that LAN.
+    #[error("decky `{decky}` is not on a LAN named `{lan}`{hint}")]
+    #[strum(serialize = "unknown_interface")]
+    Lan {
+        /// The decky.
+        decky: Name,
+        /// The name.
+        lan: Name,
+        /// The LANs of the decky, for people.
+        hint: String,
+    },
 }
 
 impl UnknownPart {
@@ -123,6 +143,58 @@ impl Topology {
             hint: hint_of_services(decky, service),
         })
     }
+
+    /// Finds a LAN or a decky by its name, or the interface of a decky in a LAN. If a LAN and a decky have the name, it is the LAN.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownPart`] if the topology has neither, or the decky is not on the LAN.
+    pub fn find_network_place(&self, name: &Name, lan: Option<&Name>) -> Result<NetworkPlace<'_>, UnknownPart> {
+        let Some(lan) = lan else {
+            if let Some(lan) = self.lan_named(name) {
+                return Ok(NetworkPlace::Lan(lan));
+            }
+            let decky = self.decky_named(name).ok_or_else(|| {
+                let lans = self.lans().iter().map(Lan::name);
+                let known = lans.chain(self.deckies().iter().map(Decky::name)).map(Name::as_str);
+                UnknownPart::Place {
+                    name: name.clone(),
+                    hint: spelling::hint(name.as_str(), known),
+                }
+            })?;
+            return Ok(NetworkPlace::Decky(decky));
+        };
+        let decky = self.find_part(&DeckyPart::new(name.clone()))?;
+        let own = || {
+            decky
+                .attachments()
+                .iter()
+                .filter_map(|at| Some((self.lan(at.lan)?, *at)))
+        };
+        match own().find(|(own, _)| own.name() == lan) {
+            Some((_, attachment)) => Ok(NetworkPlace::Interface(decky, attachment)),
+            None => {
+                let names: Vec<&str> = own().map(|(own, _)| own.name().as_str()).collect();
+                Err(UnknownPart::Lan {
+                    decky: decky.name().clone(),
+                    lan: lan.clone(),
+                    hint: format!("; it is on {}", names.join(", ")),
+                })
+            }
+        }
+    }
+}
+
+/// A place in the network of a maze.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum NetworkPlace<'a> {
+    /// A LAN.
+    Lan(&'a Lan),
+    /// A decky, with all its interfaces.
+    Decky(&'a Decky),
+    /// One interface of a decky.
+    Interface(&'a Decky, Attachment),
 }
 
 /// Returns a similar service of the decky, or all of them.
@@ -175,6 +247,42 @@ mod tests {
             "plain.ssh",
             Some("decky `plain` has no service named `ssh`; it has no services"),
         );
+    }
+
+    #[test]
+    fn a_place_in_the_network_is_found_and_an_unknown_one_is_named_with_a_suggestion() {
+        let maze = Topology::builder()
+            .dmz("dmz", "10.0.0.0/24")
+            .lan("office", "10.0.1.0/24")
+            .decky("web-01", |decky| decky.on("dmz", "10.0.0.2").on("office", "10.0.1.2"))
+            .decky("office", |decky| decky.on("office", "10.0.1.3"));
+        let maze = maze.build().expect("a maze");
+        let parsed = |text: &str| Name::new(text).expect("a name");
+        let find = |name: &str, lan: Option<&str>| maze.find_network_place(&parsed(name), lan.map(parsed).as_ref());
+        assert!(matches!(find("office", None), Ok(NetworkPlace::Lan(_))));
+        assert!(matches!(find("web-01", None), Ok(NetworkPlace::Decky(_))));
+        let interface = find("web-01", Some("office"));
+        assert!(matches!(interface, Ok(NetworkPlace::Interface(_, at)) if at.ip.octets() == [10, 0, 1, 2]));
+        for (name, lan, expected) in [
+            (
+                "offise",
+                None,
+                "the maze has neither a LAN nor a decky named `offise` (did you mean `office`?)",
+            ),
+            (
+                "wbe-01",
+                Some("dmz"),
+                "the maze has no decky named `wbe-01` (did you mean `web-01`?)",
+            ),
+            (
+                "web-01",
+                Some("vault"),
+                "decky `web-01` is not on a LAN named `vault`; it is on dmz, office",
+            ),
+        ] {
+            let error = find(name, lan).expect_err("unknown");
+            assert_eq!(error.to_string(), expected);
+        }
     }
 
     #[test]

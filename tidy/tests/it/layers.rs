@@ -71,7 +71,7 @@ const COMMAND: Layers = Layers {
         &["command_error", "globals", "table"],
         &["bus", "exit", "output", "store"],
         &["confirm", "input", "interrupt", "lines", "log", "progress", "report"],
-        &["context"],
+        &["attached", "context"],
         &["destination", "lookup", "past"],
         &["commands"],
         &["cli"],

@@ -1,3 +1,7 @@
 //! The daily verbs.
 
+mod capture;
+mod cp;
+mod exec;
 mod restart;
+mod shop;

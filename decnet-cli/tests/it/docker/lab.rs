@@ -51,6 +51,18 @@ impl Lab {
         Self::of(sandbox)
     }
 
+    /// Stores a maze file, with a catalogue in `own.toml`, after the sandbox was prepared.
+    pub(crate) fn apply_with(document: &str, catalog: &str, prepare: impl FnOnce(&Sandbox)) -> Self {
+        let sandbox = Sandbox::with_docker();
+        prepare(&sandbox);
+        sandbox.write("lab.yaml", document);
+        sandbox.write("own.toml", catalog);
+        sandbox
+            .run(&["apply", "-f", "lab.yaml", "--catalog", "own.toml"])
+            .exits(0);
+        Self::of(sandbox)
+    }
+
     fn of(sandbox: Sandbox) -> Self {
         let instance = sandbox.run(&["db", "check", "--json"]).exits(0).json()["instance"]
             .as_str()

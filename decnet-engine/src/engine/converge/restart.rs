@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     carry_out::Converged,
-    change::{Target, drift},
+    change::{Change, Target},
     drift::Asked,
     force::Force,
     work::{Task, Work},
@@ -26,8 +26,8 @@ use crate::{
     },
     event::Trigger,
     naming::{self, ContainerName, Role},
-    observe::{Observed, ObservedContainer},
-    plan,
+    observe::ObservedContainer,
+    plan::{self, Action, Reason},
 };
 
 /// The pause between two looks at restarted containers.
@@ -75,12 +75,32 @@ impl Engine {
         let containers = containers_of(&stored, &options.part)?;
         let settings = row.settings.clone();
         let observed = self.observe(facts, row.id).await?;
+        let there = observed.containers.iter().map(|found| found.name.clone());
+        let there: BTreeSet<ContainerName> = there.filter(|name| containers.contains(name)).collect();
         let mut change = self
             .change(facts, Target::live(&stored, &settings), observed, None)
             .await?;
         change.plan = plan::restart(&change.desired, &change.observed, &containers);
+        restart_unknown(&mut change, &there);
         let force = self.outstanding(row).await?.or(Force::all_if(options.force));
         Ok(Work::Restart(Box::new(Task::new(stored, settings, change, &force))))
+    }
+}
+
+/// Adds the restarts of existing services that the catalogue does not have, after that of their base: they may share its namespace.
+fn restart_unknown(change: &mut Change, there: &BTreeSet<ContainerName>) {
+    let desired = &change.desired;
+    let is_known = |name: &ContainerName| desired.services.contains_key(name) || desired.bases.contains_key(name);
+    let unknown: Vec<ContainerName> = there.iter().filter(|name| !is_known(name)).cloned().collect();
+    let steps = change.plan.steps().iter().enumerate();
+    let bases = steps.filter(|(_, step)| matches!(step.action, Action::Restart { role: Role::Base, .. }));
+    let needs: BTreeSet<_> = bases.map(|(id, _)| id).collect();
+    for container in unknown {
+        let action = Action::Restart {
+            container,
+            role: Role::Service,
+        };
+        change.plan.push(action, Reason::Requested, needs.clone());
     }
 }
 
@@ -113,14 +133,15 @@ impl Session<'_> {
             return Err(EngineError::interrupted(self.id));
         }
         let ill = match failure {
-            None => self.await_health(&change.desired, &containers, options.wait).await?,
+            None => self.await_health(&change, &containers, options.wait).await?,
             failure => failure,
         };
         let mut observed = self.observe().await?;
         self.engine
             .check_inside(&change.desired, &mut observed, Asked::All)
             .await?;
-        let drift = drift(&change.desired, &observed);
+        change.unknown.hide(&change.desired, &mut observed);
+        let drift = change.drift(&observed);
         let row = self.record_drift(stored.row, drift.as_deref()).await?;
         match ill {
             Some(reason) => Err(EngineError::NotWell {
@@ -139,14 +160,14 @@ impl Session<'_> {
     /// Waits until containers are well, and returns what is wrong if they are not in time.
     async fn await_health(
         &self,
-        desired: &Desired,
+        change: &Change,
         containers: &BTreeSet<ContainerName>,
         wait: Duration,
     ) -> Result<Option<String>, EngineError> {
         let end = Instant::now() + wait;
         let mut steady: Option<(Seen, Instant)> = None;
         loop {
-            let (seen, ill) = self.look(desired, containers).await?;
+            let (seen, ill) = self.look(change, containers).await?;
             let ill = if let Some(ill) = ill {
                 steady = None;
                 ill
@@ -175,9 +196,10 @@ impl Session<'_> {
     /// Looks at containers once, and returns what is wrong with one of them, if anything is.
     async fn look(
         &self,
-        desired: &Desired,
+        change: &Change,
         containers: &BTreeSet<ContainerName>,
     ) -> Result<(Seen, Option<String>), EngineError> {
+        let desired = &change.desired;
         let mut observed = self.observe().await?;
         let bases: BTreeSet<&ContainerName> = containers.iter().collect();
         let asked = Asked::Settling(&bases);
@@ -189,10 +211,15 @@ impl Session<'_> {
                 .filter(|found| containers.contains(&found.name))
         };
         let seen = ours().map(|found| (found.id.clone(), found.started_at)).collect();
-        let ill = match why_ill(desired, &observed, containers, ours()) {
-            None => self.why_silent(desired, containers).await?,
-            ill => ill,
-        };
+        let mut ill = ours().find_map(why_down);
+        change.unknown.hide(desired, &mut observed);
+        if ill.is_none() {
+            let drift = plan::diff(desired, &observed).only(containers);
+            ill = drift.steps().first().map(|step| format!("drift: {step}"));
+        }
+        if ill.is_none() {
+            ill = self.why_silent(desired, containers).await?;
+        }
         Ok((seen, ill))
     }
 
@@ -213,26 +240,10 @@ impl Session<'_> {
     }
 }
 
-/// Returns what is wrong with containers, as far as the runtime shows it.
-fn why_ill<'a>(
-    desired: &Desired,
-    observed: &Observed,
-    containers: &BTreeSet<ContainerName>,
-    ours: impl Iterator<Item = &'a ObservedContainer>,
-) -> Option<String> {
-    let now = Timestamp::now();
-    for found in ours {
-        if let Some(why) = why_not_serving(None, Some(found), now) {
-            let part = match found.role() {
-                Some(Role::Service) => found
-                    .labels
-                    .get(naming::SERVICE_NAME)
-                    .map_or("a service", String::as_str),
-                _ => "the base",
-            };
-            return Some(format!("{part}: {why}"));
-        }
-    }
-    let drift = plan::diff(desired, observed).only(containers);
-    drift.steps().first().map(|step| format!("drift: {step}"))
+/// Returns why a container does not serve, if it does not.
+fn why_down(found: &ObservedContainer) -> Option<String> {
+    let why = why_not_serving(None, Some(found), Timestamp::now())?;
+    let service = found.labels.get(naming::SERVICE_NAME);
+    let part = service.filter(|_| found.role() == Some(Role::Service));
+    Some(format!("{}: {why}", part.map_or("the base", String::as_str)))
 }

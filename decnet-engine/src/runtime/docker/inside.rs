@@ -134,15 +134,7 @@ impl Base {
 
     /// `right` has the program files that were read and matched.
     fn check(&self, known: Option<&DecoyImage>, right: &mut Vec<Identity>) -> io::Result<NetworkCheck> {
-        // The folder stays that of the process that has the PID now, even if the PID is reused.
-        let process = open(
-            format!("/proc/{}", self.pid),
-            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?;
-        if !self.is_of_container(&process)? {
-            return Err(io::Error::other("its process is not visible from here"));
-        }
+        let process = open_process(&self.id, self.pid)?;
         let root = openat(
             &process,
             "root",
@@ -175,18 +167,6 @@ impl Base {
         })
     }
 
-    /// Returns whether a process belongs to the base's container. Its cgroup shows it; for a daemon without cgroups, the files
-    /// that the daemon mounts into the container do.
-    fn is_of_container(&self, process: &OwnedFd) -> io::Result<bool> {
-        let contains = |file: &str, words: &str| -> io::Result<bool> {
-            let mut text = String::new();
-            File::from(read(process, file)?).read_to_string(&mut text)?;
-            Ok(text.contains(words))
-        };
-        Ok(!self.id.is_empty()
-            && (contains("cgroup", &self.id)? || contains("mountinfo", &format!("/containers/{}/", self.id))?))
-    }
-
     /// Returns what is wrong with the program on disk or in the process.
     fn tampered(
         &self,
@@ -217,6 +197,32 @@ impl Base {
     }
 }
 
+/// Opens the folder in `/proc` of the first process of a container.
+pub(super) fn open_process(id: &str, pid: i64) -> io::Result<OwnedFd> {
+    // The folder stays that of the process that has the PID now, even if the PID is reused.
+    let process = open(
+        format!("/proc/{pid}"),
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    if is_of_container(id, &process)? {
+        Ok(process)
+    } else {
+        Err(io::Error::other("its process is not visible from here"))
+    }
+}
+
+/// Returns whether a process belongs to a container. Its cgroup shows it; for a daemon without cgroups, the files that the daemon
+/// mounts into the container do.
+fn is_of_container(id: &str, process: &OwnedFd) -> io::Result<bool> {
+    let contains = |file: &str, words: &str| -> io::Result<bool> {
+        let mut text = String::new();
+        File::from(read(process, file)?).read_to_string(&mut text)?;
+        Ok(text.contains(words))
+    };
+    Ok(!id.is_empty() && (contains("cgroup", id)? || contains("mountinfo", &format!("/containers/{id}/"))?))
+}
+
 /// Reads the kept state of a base, if any. Only the engine writes it, so an unreadable one is invalid data.
 fn kept(root: &OwnedFd) -> io::Result<Option<NetState>> {
     let file = match open_within(root, STATE_PATH) {
@@ -237,7 +243,8 @@ fn open_within(root: &OwnedFd, path: &str) -> Result<OwnedFd, Errno> {
     openat2(root, path, flags, Mode::empty(), within)
 }
 
-fn read(process: &OwnedFd, path: &str) -> io::Result<OwnedFd> {
+/// Opens a file of a process to read it.
+pub(super) fn read(process: &OwnedFd, path: &str) -> io::Result<OwnedFd> {
     Ok(openat(process, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
 }
 

@@ -12,7 +12,10 @@ use crate::{
     naming::ContainerName,
     observe::{Observed, Scope},
     plan::Action,
-    runtime::{Effect, ForeignNetwork, LogLines, LogRequest, NetworkCheck, Runtime, RuntimeError, RuntimeInfo},
+    runtime::{
+        ArchivePieces, Capture, CaptureRequest, CommandRequest, CopyRequest, Effect, ForeignNetwork, LogLines,
+        LogRequest, NetworkCheck, RunningCommand, Runtime, RuntimeError, RuntimeInfo,
+    },
 };
 
 /// A Docker daemon that is connected at its first use.
@@ -83,5 +86,18 @@ impl Runtime for LazyDocker {
     fn container_log(&self, request: LogRequest) -> LogLines<'_> {
         let opened = async move { Ok::<_, RuntimeError>(self.docker().await?.container_log(request)) };
         stream::once(opened).try_flatten().boxed()
+    }
+
+    async fn run_command(&self, request: CommandRequest) -> Result<RunningCommand, RuntimeError> {
+        self.docker().await?.run_command(request).await
+    }
+
+    fn copy_out(&self, request: CopyRequest) -> ArchivePieces<'_> {
+        let opened = async move { Ok::<_, RuntimeError>(self.docker().await?.copy_out(request)) };
+        stream::once(opened).try_flatten().boxed()
+    }
+
+    async fn capture(&self, request: CaptureRequest) -> Result<Capture, RuntimeError> {
+        self.docker().await?.capture(request).await
     }
 }

@@ -2,10 +2,12 @@
 
 mod bases;
 mod check;
+mod commands;
 mod confinement;
 mod connect;
 mod containers;
 mod context;
+mod copying;
 mod endpoints;
 mod exec;
 mod failure;
@@ -19,6 +21,8 @@ mod lazy;
 mod logs;
 mod networks;
 mod observe;
+#[cfg(target_os = "linux")]
+mod packets;
 mod probe;
 mod refused;
 mod requests;
@@ -38,7 +42,8 @@ use decnet_decoy::protocol::{Probe, ProbeResult};
 use decnet_topology::{ImageSource, InstanceId};
 
 use super::{
-    ApiVersion, Effect, ForeignNetwork, LogLines, LogRequest, NetworkCheck, Runtime, RuntimeError, RuntimeInfo,
+    ApiVersion, ArchivePieces, Capture, CaptureRequest, CommandRequest, CopyRequest, Effect, ForeignNetwork, LogLines,
+    LogRequest, NetworkCheck, RunningCommand, Runtime, RuntimeError, RuntimeInfo,
 };
 use crate::{
     decoy::DecoyImage,
@@ -150,5 +155,23 @@ impl Runtime for Docker {
 
     fn container_log(&self, request: LogRequest) -> LogLines<'_> {
         self.read_log(request)
+    }
+
+    async fn run_command(&self, request: CommandRequest) -> Result<RunningCommand, RuntimeError> {
+        self.start_command(request).await
+    }
+
+    fn copy_out(&self, request: CopyRequest) -> ArchivePieces<'_> {
+        self.read_archive(request)
+    }
+
+    async fn capture(&self, request: CaptureRequest) -> Result<Capture, RuntimeError> {
+        #[cfg(target_os = "linux")]
+        return self.capture_packets(request).await;
+        #[cfg(not(target_os = "linux"))]
+        Err(RuntimeError::NotCapturable {
+            reason: format!("this system is not Linux: {:?}", request.place),
+            instead: String::new(),
+        })
     }
 }

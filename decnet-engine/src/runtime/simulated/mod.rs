@@ -15,6 +15,7 @@
 //! # Ok::<(), ipnet::AddrParseError>(())
 //! ```
 
+mod commands;
 mod containers;
 mod fault;
 mod injection;
@@ -36,8 +37,8 @@ use decnet_decoy::protocol::{Probe, ProbeResult};
 use decnet_topology::{ImageSource, InstanceId};
 
 use super::{
-    ApiVersion, Effect, ForeignNetwork, LogLines, LogRequest, NetworkCheck, Runtime, RuntimeError, RuntimeInfo,
-    ownership,
+    ApiVersion, ArchivePieces, Capture, CaptureRequest, CommandRequest, CopyRequest, Effect, ForeignNetwork, LogLines,
+    LogRequest, NetworkCheck, RunningCommand, Runtime, RuntimeError, RuntimeInfo, ownership,
 };
 use crate::{
     desired::BaseSpec,
@@ -300,5 +301,18 @@ impl Runtime for Simulated {
 
     fn container_log(&self, request: LogRequest) -> LogLines<'_> {
         self.read_log(request)
+    }
+
+    async fn run_command(&self, request: CommandRequest) -> Result<RunningCommand, RuntimeError> {
+        self.start_command(request).await
+    }
+
+    fn copy_out(&self, request: CopyRequest) -> ArchivePieces<'_> {
+        self.read_archive(request)
+    }
+
+    async fn capture(&self, request: CaptureRequest) -> Result<Capture, RuntimeError> {
+        self.reach().await?;
+        Err(self.lock().world.refuse_capture(&request))
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     desired::BaseSpec,
     naming::{ContainerName, NetworkName},
     observe::{self, Activity},
-    runtime::{NetworkCheck, RuntimeError, ownership},
+    runtime::{CapturePlace, CaptureRequest, NetworkCheck, RuntimeError, ownership},
 };
 
 const RESOLVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
@@ -105,6 +105,25 @@ enum Step<'a> {
 }
 
 impl World {
+    /// Returns why packets are not captured: the simulation has none.
+    pub(super) fn refuse_capture(&self, request: &CaptureRequest) -> RuntimeError {
+        let instance = request.instance;
+        let found = match &request.place {
+            CapturePlace::Network(name) => {
+                let what = format!("network {name}");
+                match self.networks.get(name) {
+                    Some(network) => ownership::require_ours(what, &network.labels, instance),
+                    None => Err(RuntimeError::Gone { what }),
+                }
+            }
+            CapturePlace::Base { base, .. } => self.require_base(instance, base).map(|_| ()),
+        };
+        found.err().unwrap_or_else(|| RuntimeError::NotCapturable {
+            reason: "the simulation has no packets".into(),
+            instead: String::new(),
+        })
+    }
+
     pub(super) fn check_network(&self, spec: &BaseSpec) -> NetworkCheck {
         let found = match observe::instance_of(&spec.labels) {
             Some(instance) => self.require_base(instance, &spec.name),

@@ -126,6 +126,8 @@ pub struct World {
     pub images: BTreeMap<String, bool>,
     /// The images that no registry has.
     pub(super) withheld: BTreeSet<String>,
+    /// The archives that copies of paths return.
+    pub(super) archives: BTreeMap<(ContainerName, String), Vec<u8>>,
     ids: u64,
     clock: i64,
 }

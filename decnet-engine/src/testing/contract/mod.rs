@@ -19,6 +19,7 @@
 //! so they can run at the same time on one engine. One publishes the port 42031 of 127.0.0.1.
 
 mod checking;
+mod entering;
 mod existence;
 mod liveness;
 mod logging;
@@ -121,5 +122,11 @@ clauses! { $
         a_followed_log_ends_when_the_container_is_removed => 172,
         a_log_of_an_unknown_container_or_of_another_repo_is_an_error => 176,
         a_reader_of_a_log_that_stops_waiting_loses_no_line_and_stops_no_other => 180,
+    }
+    entering {
+        a_program_that_does_not_exist_exits_with_127 => 184,
+        a_command_in_an_unknown_stopped_or_foreign_container_is_refused => 188,
+        a_copy_of_nothing_or_from_a_foreign_container_is_refused => 192,
+        a_capture_on_an_unknown_or_foreign_network_or_base_is_refused => 196,
     }
 }

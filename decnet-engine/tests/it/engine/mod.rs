@@ -7,6 +7,7 @@ mod diagnosing;
 mod docker;
 mod draining;
 mod editing;
+mod entering;
 mod failing_store;
 mod faults;
 mod leases;

@@ -9,8 +9,9 @@ use std::{
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult};
 use decnet_engine::{
-    Action, BaseSpec, ContainerName, Effect, ForeignNetwork, LogLines, LogRequest, NetworkCheck, Observed, Runtime,
-    RuntimeError, RuntimeInfo, Scope, simulated::Simulated,
+    Action, ArchivePieces, BaseSpec, Capture, CaptureRequest, CommandRequest, ContainerName, CopyRequest, Effect,
+    ForeignNetwork, LogLines, LogRequest, NetworkCheck, Observed, RunningCommand, Runtime, RuntimeError, RuntimeInfo,
+    Scope, simulated::Simulated,
 };
 use decnet_topology::{ImageSource, InstanceId, TopologyId};
 use tokio::{sync::watch, time::Instant};
@@ -199,5 +200,17 @@ impl Runtime for Stage {
 
     fn container_log(&self, request: LogRequest) -> LogLines<'_> {
         self.docker.container_log(request)
+    }
+
+    async fn run_command(&self, request: CommandRequest) -> Result<RunningCommand, RuntimeError> {
+        self.docker.run_command(request).await
+    }
+
+    fn copy_out(&self, request: CopyRequest) -> ArchivePieces<'_> {
+        self.docker.copy_out(request)
+    }
+
+    async fn capture(&self, request: CaptureRequest) -> Result<Capture, RuntimeError> {
+        self.docker.capture(request).await
     }
 }

@@ -26,7 +26,8 @@ use crate::{
     event::Trigger,
     observe::Scope,
     runtime::{
-        Effect, ForeignNetwork, LogLines, LogRequest, NetworkCheck, Runtime, RuntimeError, RuntimeInfo,
+        ArchivePieces, Capture, CaptureRequest, CommandRequest, CopyRequest, Effect, ForeignNetwork, LogLines,
+        LogRequest, NetworkCheck, RunningCommand, Runtime, RuntimeError, RuntimeInfo,
         simulated::{Moment, Simulated},
     },
 };
@@ -137,6 +138,18 @@ impl Runtime for Counting {
 
     fn container_log(&self, request: LogRequest) -> LogLines<'_> {
         self.inner.container_log(request)
+    }
+
+    async fn run_command(&self, request: CommandRequest) -> Result<RunningCommand, RuntimeError> {
+        self.inner.run_command(request).await
+    }
+
+    fn copy_out(&self, request: CopyRequest) -> ArchivePieces<'_> {
+        self.inner.copy_out(request)
+    }
+
+    async fn capture(&self, request: CaptureRequest) -> Result<Capture, RuntimeError> {
+        self.inner.capture(request).await
     }
 }
 
