@@ -129,10 +129,10 @@ pub use desired::{
 pub use doctor::check::{Check, Verdict};
 pub use engine::{
     ApplyOptions, BrokenLease, CreateOptions, DeckyState, DeployOptions, Engine, EngineError, EngineOptions,
-    HolderState, InsideOnly, Inspection, InterfaceState, Operation, Outcome, PathEnd, Prepared, PreparedReap, Reach,
-    ReachDeviation, ReapOptions, ReapReport, Reaped, RestartOptions, ServiceState, SettingsChange, SkippedPath,
-    StoreOutcome, StoreResult, Submitted, VerifyReport, break_lease, describe_difference, holder_state, own_images,
-    submit,
+    EnqueuedMutation, HolderState, InsideOnly, Inspection, InterfaceState, Operation, Outcome, PathEnd, Prepared,
+    PreparedReap, Reach, ReachDeviation, ReapOptions, ReapReport, Reaped, Replacement, RestartOptions, ServiceState,
+    SettingsChange, SkippedPath, StoreOutcome, StoreResult, Submitted, VerifyReport, break_lease, describe_difference,
+    holder_state, own_images, submit,
 };
 pub use event::{
     AttackerAction, AttackerEvent, DeckyEvent, Envelope, EnvelopeError, Event, Health, HistoryEntry, MutationStage,

@@ -16,12 +16,12 @@ use decnet_topology::{Catalog, FindError, Repo, TopologyRow};
 use jiff::Timestamp;
 
 pub use crate::lease::{BrokenLease, HolderState, break_lease, holder_state};
-pub use converge::{Prepared, PreparedReap, ReapOptions, ReapReport, Reaped, Submitted, submit};
+pub use converge::{EnqueuedMutation, Prepared, PreparedReap, ReapOptions, ReapReport, Reaped, Submitted, submit};
 pub use error::EngineError;
 pub use operations::{
     ApplyOptions, CreateOptions, SettingsChange, StoreOutcome, StoreResult, describe_difference, own_images,
 };
-pub use options::{DeployOptions, EngineOptions, Operation, RestartOptions};
+pub use options::{DeployOptions, EngineOptions, Operation, Replacement, RestartOptions};
 pub use outcome::Outcome;
 pub use verify::{
     DeckyState, InsideOnly, Inspection, InterfaceState, PathEnd, Reach, ReachDeviation, ServiceState, SkippedPath,
