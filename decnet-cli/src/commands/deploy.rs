@@ -11,10 +11,10 @@ use decnet_topology::{DmzEgress, LogDriver, LogOption, PublishRule, Report as Fi
 use serde::Serialize;
 
 use self::changes::ChangeReport;
-use super::plan;
+use super::{apply, plan};
 use crate::{
-    command_error::CommandError, context::Context, exit::Exit, globals::EngineFlags, interrupt, lookup, output::Style,
-    progress::ProgressReporter, table,
+    command_error::CommandError, context::Context, exit::Exit, globals::EngineFlags, input::MazeFile, interrupt,
+    lookup, output::Style, progress::ProgressReporter, table,
 };
 
 /// Deploy a maze on Docker, in any state.

@@ -132,7 +132,7 @@ impl Work {
             Self::Edit { new, .. } | Self::Mutate { new, .. } => vec![&new.mutation],
             Self::Store { mutations, .. } | Self::DeployCopy { mutations, .. } => mutations.iter().collect(),
             Self::Replace { batch, .. } => batch.batch.mutations().collect(),
-            Self::Deploy(_) | Self::Reconcile(_) | Self::Teardown { .. } => Vec::new(),
+            Self::Deploy(_) | Self::Reconcile(_) | Self::Restart(_) | Self::Teardown { .. } => Vec::new(),
         }
     }
 
