@@ -296,6 +296,10 @@ impl CommandError {
                     .map(|finding| format!("{}: {}", finding.place_in(&file), finding.message))
                     .collect()
             }
+            Self::Engine(EngineError::RefusedAfterQueue {
+                source: MutationError::ResultInvalid { report },
+                ..
+            }) => report.errors().map(ToString::to_string).collect(),
             Self::Engine(error) => error.details(),
             _ => Vec::new(),
         }

@@ -114,7 +114,7 @@ fn exit_of_engine(error: &EngineError) -> Exit {
     match error {
         EngineError::Runtime(error) if error.is_unreachable() => Exit::Unreachable,
         EngineError::Mutation(error) if error.is_bad_input() => Exit::Usage,
-        EngineError::Mutation(_) => Exit::Invalid,
+        EngineError::Mutation(_) | EngineError::RefusedAfterQueue { .. } => Exit::Invalid,
         // Nothing could be undone while Docker did not answer.
         EngineError::DeployFailed {
             failures, leftovers, ..
@@ -147,8 +147,9 @@ fn exit_of_code(code: &str) -> Exit {
         | "malformed"
         | "mutation_unreadable" => Exit::Invalid,
         "bus_in_use" | "busy" | "destination_exists" | "destructive" | "differs" | "foreign" | "in_use"
-        | "left_on_docker" | "mutation_conflict" | "name_taken" | "not_running" | "plan_changed" | "port_taken"
-        | "status_conflict" | "subnet_claimed" | "subnet_taken" | "version_conflict" | "wrong_status" => Exit::Conflict,
+        | "left_on_docker" | "mutation_conflict" | "name_taken" | "not_running" | "plan_changed"
+        | "queue_not_empty" | "port_taken" | "status_conflict" | "subnet_claimed" | "subnet_taken"
+        | "version_conflict" | "wrong_status" => Exit::Conflict,
         "deploy_failed" => Exit::RolledBack,
         "interrupted" => Exit::Interrupted,
         _ => Exit::Failed,
@@ -166,9 +167,13 @@ fn hint_of_engine(error: &EngineError) -> Option<&'static str> {
         EngineError::Mutation(error) if error.is_bad_input() => {
             "`decnet mutate --help` lists the keys; `decnet schema --mutation` describes them all"
         }
+        EngineError::RefusedAfterQueue { source, .. } => {
+            return Some(hint_of_code(source.code()).unwrap_or("`decnet mutations` lists the queued mutations"));
+        }
         EngineError::WrongStatus { status, .. } => match status {
             Status::TearingDown | Status::Degraded => "`decnet deploy` finishes the teardown and deploys a fresh copy",
             Status::Pending => "`decnet deploy` deploys it",
+            Status::Deploying => "wait until its deploy is done; `decnet deploy MAZE` finishes an interrupted one",
             _ => "`decnet show` shows its status",
         },
         EngineError::DeployFailed { leftovers, .. } | EngineError::Interrupted { leftovers, .. }
@@ -265,7 +270,7 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "destination_exists" => "--force replaces files that exist; or give another destination",
         "destructive" => "`decnet plan` shows the steps; --force allows them",
         "differs" => {
-            "tear it down with `decnet teardown` and apply again, or give the file another name; a file does not replace a running maze"
+            "`decnet deploy -f FILE` changes the running maze to match the file; or give the file another name with --name"
         }
         "disk_full" => {
             "free some space and try again; nothing was lost, and `list`, `show`, `plan`, `teardown` and `reap` still work"
@@ -298,6 +303,9 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "no_decoy" => "give a decoy program with --decoy FILE",
         "port_taken" => "stop the process that listens there, or publish another port: --publish ssh=2222",
         "publish_maps_nothing" => "`decnet show` lists the gateways and their services",
+        "queue_not_empty" => {
+            "`decnet watch` applies them, and `decnet mutations` lists them; try again when they are finished"
+        }
         "reap_incomplete" => "run it again; `decnet doctor` shows the state of Docker",
         "status_conflict" | "version_conflict" => "another process changed it first; check it and try again",
         "subnet_claimed" => "choose another subnet (`decnet next-subnet` prints one), or tear the other maze down",

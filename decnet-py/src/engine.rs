@@ -106,7 +106,7 @@ impl EngineMethods {
     }
 
     /// Runs the preparation of an operation.
-    fn prepared<P, F>(
+    pub(crate) fn prepared<P, F>(
         &self,
         py: Python<'_>,
         work: impl FnOnce(decnet_engine::Engine) -> F + Send + 'static,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use decnet_engine::{
-    ApplyOptions, CreateOptions, EngineError, Submitted,
+    ApplyOptions, CreateOptions, EngineError, Prepared, SettingsChange, Submitted,
     doctor::{check_hosts, check_runtime, check_statuses},
 };
 use decnet_topology::{Draft, Header, TopologyName};
@@ -21,6 +21,7 @@ use crate::{
     model::Topology,
     mutation::Mutation,
     operation::{Answer, Operation, Stop},
+    prepared::{self, Ready},
     queue::{mutation_id, wanted},
     repo::version,
     rows,
@@ -41,7 +42,7 @@ fn draft(maze: &Bound<'_, PyAny>) -> PyResult<Draft> {
 fn submitted(py: Python<'_>, submitted: Submitted) -> Answer {
     match submitted {
         Submitted::Edited(stored) => rows::stored(py, *stored),
-        Submitted::Enqueued(row) => convert::to_python(py, &row),
+        Submitted::Enqueued(queued) => convert::to_python(py, queued.as_ref()),
         _ => Ok(py.None()),
     }
 }
@@ -120,6 +121,34 @@ impl EngineMethods {
             .wait(py, Operation::new(Stop::Drop, work, rows::row), None)
     }
 
+    /// Plans the deploy of a maze under the name in its document, or under another one. Changes nothing.
+    ///
+    /// The execution stores a new maze or replaces the pending one of that name, and deploys it. A maze that runs is changed in one
+    /// go: `mutations` of the result show how. Without `settings`, the stored ones are kept.
+    #[pyo3(signature = (maze: "Maze", *, name: "str | None" = None, force = false, settings: "DeploySettings | None" = None, actor: "str | None" = None) -> "Answer[Prepared]")]
+    fn prepare_file(
+        &self,
+        maze: &Bound<'_, PyAny>,
+        name: Option<&Bound<'_, PyAny>>,
+        force: bool,
+        settings: Option<&Bound<'_, PyAny>>,
+        actor: Option<&Bound<'_, PyAny>>,
+    ) -> Answer {
+        let py = maze.py();
+        let mut draft = draft(maze)?;
+        if let Some(name) = name {
+            draft.header.name = convert::text(name, "the name of a topology")?;
+        }
+        let settings = prepared::settings(settings)?.map(SettingsChange::exactly);
+        let actor = actor.map(|actor| convert::text(actor, "an actor")).transpose()?;
+        let options = ApplyOptions::default()
+            .settings(settings.unwrap_or_default())
+            .force(force)
+            .actor(actor);
+        let work = move |engine: decnet_engine::Engine| async move { engine.prepare_file(&draft, options).await };
+        self.prepared(py, work, Ready::<Prepared>::plan)
+    }
+
     /// Deletes a topology with all its records, and returns its last row.
     ///
     /// It must be pending, torn down, or failed with nothing left on Docker.
@@ -132,10 +161,13 @@ impl EngineMethods {
 
     /// Submits a mutation: a pending topology is edited directly, for a running one it is queued.
     ///
+    /// A mutation that the maze refuses, also after all queued ones, raises `MutationRejected`. `depends_on` lists queued mutations
+    /// that it needs.
+    ///
     /// With `wait` it returns when the mutation is finished, and applies it unless another process does. After `timeout` seconds, or
     /// after Ctrl-C, `MutationQueued` has the number of the unfinished mutation. The row of a finished one has its state: `applied`,
     /// `rejected` or `failed`, and the reason.
-    #[pyo3(signature = (id: "TopologyId", mutation: "Mutation | Document", *, wait = false, timeout: "float | None" = None, actor: "str | None" = None, expected: "int | None" = None, progress: "Progress | None" = None) -> "Answer[MutationRow | StoredTopology]")]
+    #[pyo3(signature = (id: "TopologyId", mutation: "Mutation | Document", *, wait = false, timeout: "float | None" = None, actor: "str | None" = None, expected: "int | None" = None, progress: "Progress | None" = None) -> "Answer[EnqueuedMutation | StoredTopology]")]
     #[expect(clippy::too_many_arguments, reason = "Python passes them by name")]
     fn submit(
         &self,

@@ -284,6 +284,11 @@ impl Raise for EngineError {
             Self::Repo(error) => error.raise(py),
             Self::Runtime(error) => error.raise(py),
             Self::Mutation(error) => error.raise(py),
+            Self::RefusedAfterQueue {
+                source: MutationError::ResultInvalid { report },
+                ..
+            } => mutation_rejected(py, message, code, report.findings()),
+            Self::RefusedAfterQueue { .. } => mutation_rejected(py, message, code, &[]),
             Self::Config(error) => error.raise(py),
             Self::Generate(error) => error.raise(py),
             Self::Resolve(error) => error.raise(py),

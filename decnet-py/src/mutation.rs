@@ -14,6 +14,11 @@ use crate::{
 pub(crate) struct Mutation(decnet_topology::Mutation);
 
 impl Mutation {
+    /// Wraps a mutation.
+    pub(crate) fn new(mutation: decnet_topology::Mutation) -> Self {
+        Self(mutation)
+    }
+
     /// Accepts a mutation, or a dict with one.
     pub(crate) fn read(object: &Bound<'_, PyAny>) -> PyResult<decnet_topology::Mutation> {
         match object.cast::<Self>() {

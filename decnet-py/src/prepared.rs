@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     convert, errors,
     finding::{Finding, list},
+    mutation::Mutation,
     operation::{Answer, Operation, Stop, Waiter},
     plan::{self, Plan},
     queue,
@@ -93,6 +94,13 @@ impl PreparedMethods {
     #[getter]
     fn plan(&self) -> PyResult<Plan> {
         Ok(Plan::new(self.prepared()?.plan().clone()))
+    }
+
+    /// The mutations that the operation applies. If another maze is deployed, they are the difference from the stored one.
+    #[getter]
+    fn mutations(&self) -> PyResult<Vec<Mutation>> {
+        let mutations = self.prepared()?.mutations().into_iter();
+        Ok(mutations.cloned().map(Mutation::new).collect())
     }
 
     /// The warnings of the validation.

@@ -246,9 +246,48 @@ def test_a_submitted_mutation_is_waited_for(
         engine.wait_for(queued, timeout=-1)
 
 
-def test_a_rejected_mutation_is_a_result(engine: decnet.Engine, running: decnet.TopologyRow) -> None:
-    done = engine.submit(running, decnet.Mutation.remove_lan("LAN-01"), wait=True)
-    assert isinstance(done, dict) and done["state"] == "rejected" and done["reason"]
+def test_a_mutation_is_checked_before_it_is_queued(
+    repo: decnet.Repo, engine: decnet.Engine, running: decnet.TopologyRow
+) -> None:
+    for wait in (False, True):
+        with pytest.raises(decnet.MutationRejected) as refused:
+            engine.submit(running, decnet.Mutation.remove_lan("LAN-01"), wait=wait)
+        assert refused.value.code == "LAN_IS_A_HOME"
+    assert not repo.has_unfinished(running)
+    lan = engine.submit(running, decnet.Mutation.add_lan("vault"))
+    decky = engine.submit(running, decnet.Mutation.add_decky("safe", "vault", services=["smb"]))
+    assert isinstance(lan, dict) and isinstance(decky, dict)
+    assert (lan["depends_on"], decky["depends_on"]) == ([], [lan["id"]])
+    with pytest.raises(decnet.MutationRejected, match="queued") as again:
+        engine.submit(running, decnet.Mutation.add_lan("vault"))
+    assert again.value.code == "LAN_NAME_DUP" and again.value.findings == []
+    with pytest.raises(decnet.MutationRejected) as unknown:
+        engine.submit(running, decnet.Mutation.update_decky("safe", services=["smbb"]))
+    assert unknown.value.code == "RESULT_INVALID" and unknown.value.findings
+    assert [row["state"] for row in engine.drain(running)] == ["applied", "applied"]
+    # The store itself checks no mutation.
+    repo.enqueue(running, decnet.Mutation.remove_lan("LAN-01"))
+    [done] = engine.drain(running)
+    assert done["state"] == "rejected" and done["reason"]
+
+
+def test_a_document_changes_a_running_maze(
+    repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, maze: decnet.Topology
+) -> None:
+    new = engine.prepare_file(maze)
+    assert new.mutations == [] and len(new.plan) > 0 and repo.list() == []
+    running = new.execute().row
+    wider = maze.apply(decnet.Mutation.add_decky("extra", "LAN-01", services=["ssh"]))
+    wider = wider.apply(decnet.Mutation.add_lan("vault"))
+    prepared = engine.prepare_file(wider, actor="me")
+    assert [mutation.op for mutation in prepared.mutations] == ["add_lan", "add_decky"]
+    assert prepared.refusal is None and prepared.restarts == [] and not repo.has_unfinished(running)
+    assert prepared.execute().row.status == "active"
+    assert any("extra" in name for name in docker.containers)
+    rows = repo.mutations(topology=running)
+    assert [(row["state"], row["actor"]) for row in rows] == [("applied", "me")] * 2
+    settings = engine.prepare_file(wider, settings={"hide_passwords": True}, force=True)
+    assert settings.mutations == [] and len(settings.plan) > 0
 
 
 def test_waiting_times_out_and_continues_later(

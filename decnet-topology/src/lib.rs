@@ -197,15 +197,16 @@ pub use model::{
     TopologyBuilder, TopologyError, TopologyRow, UnknownEgress, UnknownPart,
 };
 pub use mutation::{
-    AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, DoubledField, LanPatch, Mutation, MutationContext,
-    MutationError, RemoveDecky, RemoveLan, Stage, UpdateDecky, UpdateLan, apply, changes_packets, changes_published,
+    AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, DoubledField, LanPatch, Mutation, MutationBatch,
+    MutationContext, MutationError, RemoveDecky, RemoveLan, Stage, UpdateDecky, UpdateLan, apply, changes_packets,
+    changes_published, difference,
 };
 pub use name::{Name, NameError, ServiceName, TopologyName};
 pub use net::{error::SubnetError, special::SpecialRange};
 pub use newtype_uuid::GenericUuid;
 pub use publish::{HostPort, Publish, PublishError, PublishRule};
 pub use repo::{
-    Edit, FindError, Holder, Lease, LeaseStore, MemoryRepo, MutationClaim, MutationFilter, MutationOutcome,
+    BatchEdit, Edit, FindError, Holder, Lease, LeaseStore, MemoryRepo, MutationClaim, MutationFilter, MutationOutcome,
     MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, RecordedChange, Repo, RepoError, StatusChange,
     SubnetClaim, TopologyFilter, TopologyPage, TopologyStore, Visit, VisitFilter, VisitStore, claims_except,
     find_live_topology, last_mutations, name_of,

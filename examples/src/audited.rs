@@ -3,11 +3,11 @@
 use std::sync::{Mutex, PoisonError};
 
 use decnet_topology::{
-    CatalogExcerpt, ClaimToken, DeploySettings, Edit, Holder, InstallationSecret, InstanceId, Lease, LeaseStore,
-    LeaseToken, MutationClaim, MutationFilter, MutationId, MutationOutcome, MutationPage, MutationQueue, MutationRow,
-    NewMutation, NewTopology, RecordedChange, RepoError, SignedDuration, StatusChange, StatusEvent, StoredTopology,
-    SubnetClaim, Timestamp, Topology, TopologyFilter, TopologyId, TopologyPage, TopologyRow, TopologyStore, Version,
-    Visit, VisitFilter, VisitStore, async_trait,
+    BatchEdit, CatalogExcerpt, ClaimToken, DeploySettings, Edit, Holder, InstallationSecret, InstanceId, Lease,
+    LeaseStore, LeaseToken, MutationClaim, MutationFilter, MutationId, MutationOutcome, MutationPage, MutationQueue,
+    MutationRow, NewMutation, NewTopology, RecordedChange, RepoError, SignedDuration, StatusChange, StatusEvent,
+    StoredTopology, SubnetClaim, Timestamp, Topology, TopologyFilter, TopologyId, TopologyPage, TopologyRow,
+    TopologyStore, Version, Visit, VisitFilter, VisitStore, async_trait,
 };
 
 /// A store that writes a line for each change.
@@ -185,6 +185,20 @@ impl<R: MutationQueue> MutationQueue for Audited<R> {
         let actor = row.actor.as_deref().unwrap_or("someone");
         self.note(at, &format!("{actor} queued {}: {}", row.id, row.mutation.op()));
         Ok(row)
+    }
+
+    async fn store_batch(
+        &self,
+        id: TopologyId,
+        edit: BatchEdit,
+        at: Timestamp,
+    ) -> Result<(StoredTopology, Vec<MutationRow>), RepoError> {
+        let (stored, rows) = self.inner.store_batch(id, edit, at).await?;
+        for row in &rows {
+            let actor = row.actor.as_deref().unwrap_or("someone");
+            self.note(at, &format!("{actor} stored {}: {}", row.id, row.mutation.op()));
+        }
+        Ok((stored, rows))
     }
 
     async fn claim_mutation(

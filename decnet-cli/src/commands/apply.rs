@@ -1,7 +1,9 @@
 use std::path::{Path, PathBuf};
 
 use decnet_engine::{ApplyOptions, Engine, EngineError, StoreOutcome, describe_difference};
-use decnet_topology::{Code, InvalidTopology, Report, ResolveError, RuleSet, Severity, validate};
+use decnet_topology::{
+    Code, InvalidTopology, Report, ResolveError, RuleSet, Severity, StoredTopology, Topology, validate,
+};
 use serde_json::json;
 
 use super::generate;
@@ -17,7 +19,7 @@ use crate::{
 /// The maze is stored as new, replaces the pending maze of the same name, or is already stored.
 ///
 /// Missing subnets and addresses are taken from the stored maze, or allocated. If the maze runs and differs from the file, it is
-/// not changed: the command prints the difference and exits with status 4.
+/// not changed: the command prints the difference and exits with status 4. `decnet deploy -f` changes a running maze.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze file; - is stdin.
@@ -59,25 +61,45 @@ pub(crate) async fn apply(
     name: Option<String>,
     options: ApplyOptions,
 ) -> Result<StoreOutcome, CommandError> {
-    let mut draft = file.draft.clone();
-    draft.header.name = name.unwrap_or(draft.header.name);
-    let outcome = match engine.apply(&draft, options).await {
-        Err(
-            EngineError::Invalid(InvalidTopology { report }) | EngineError::Resolve(ResolveError::Unsound { report }),
-        ) => {
-            return Err(file.refused(report));
-        }
-        Err(EngineError::Differs { stored, wanted }) => {
+    match store(context, engine, file, name, options).await? {
+        Stored::Stored(outcome) => Ok(*outcome),
+        Stored::Differs { stored, wanted } => {
             let difference = describe_difference(&stored, &wanted, file.origin());
             let value = json!({ "difference": difference });
             context.output.either(&value, || difference)?;
-            return Err(CommandError::Differs {
+            Err(CommandError::Differs {
                 name: stored.row.name.to_string(),
                 status: stored.row.status,
                 origin: file.origin().into(),
-            });
+            })
         }
-        outcome => outcome?,
+    }
+}
+
+/// What became of a maze file.
+pub(crate) enum Stored {
+    /// It is stored.
+    Stored(Box<StoreOutcome>),
+    /// The maze of its name runs and differs, so nothing was changed.
+    Differs {
+        stored: Box<StoredTopology>,
+        wanted: Box<Topology>,
+    },
+}
+
+/// Stores a maze file and prints warnings, unless the maze of its name runs and differs.
+pub(crate) async fn store(
+    context: &Context,
+    engine: &Engine,
+    file: &MazeFile,
+    name: Option<String>,
+    options: ApplyOptions,
+) -> Result<Stored, CommandError> {
+    let mut draft = file.draft.clone();
+    draft.header.name = name.unwrap_or(draft.header.name);
+    let outcome = match engine.apply(&draft, options).await {
+        Err(EngineError::Differs { stored, wanted }) => return Ok(Stored::Differs { stored, wanted }),
+        outcome => outcome.map_err(|error| refused(file, error))?,
     };
     for warning in file.located(Report::new(outcome.warnings.clone())) {
         let place = warning.place_in(file.origin());
@@ -86,5 +108,15 @@ pub(crate) async fn apply(
             _ => format!("{place}: {warning}"),
         });
     }
-    Ok(outcome)
+    Ok(Stored::Stored(Box::new(outcome)))
+}
+
+/// Returns the error of a refused maze file; the findings have their places in the file.
+pub(crate) fn refused(file: &MazeFile, error: EngineError) -> CommandError {
+    match error {
+        EngineError::Invalid(InvalidTopology { report }) | EngineError::Resolve(ResolveError::Unsound { report }) => {
+            file.refused(report)
+        }
+        error => error.into(),
+    }
 }

@@ -1,29 +1,40 @@
+mod changes;
+mod file;
+
 use std::path::PathBuf;
 
 use decnet_engine::{
-    ApplyOptions, CancellationToken, DeckyState, DeployOptions, Engine, EngineError, Inspection, Operation, Outcome,
+    CancellationToken, DeckyState, DeployOptions, Engine, EngineError, Inspection, Operation, Outcome, Prepared,
     SettingsChange, own_images,
 };
-use decnet_topology::{DmzEgress, LogDriver, LogOption, PublishRule, Report as Findings, RuleSet};
+use decnet_topology::{DmzEgress, LogDriver, LogOption, PublishRule, Report as Findings, RuleSet, TopologyId};
 use serde::Serialize;
 
+use self::changes::ChangeReport;
 use super::{apply, plan};
 use crate::{
-    command_error::CommandError, context::Context, exit::Exit, globals::EngineFlags, interrupt, lookup, output::Style,
-    progress::ProgressReporter, table,
+    command_error::CommandError, context::Context, exit::Exit, globals::EngineFlags, input::MazeFile, interrupt,
+    lookup, output::Style, progress::ProgressReporter, table,
 };
 
 /// Deploy a maze on Docker, in any state.
 ///
-/// On Ctrl-C or a failure, the command undoes only the changes of this run.
+/// With -f, the maze of a file is stored and deployed. If the maze runs and differs from the file, the command shows the difference
+/// as mutations and asks before it applies them in one go. Deckies that do not differ are not touched.
+///
+/// On Ctrl-C or a failure, the deploy of a new maze is undone. Changes of a running maze are stored first; an interrupted one is
+/// continued by `decnet watch` or the next command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.
     #[arg(required_unless_present = "file", conflicts_with = "file")]
     topology: Option<String>,
-    /// Apply this maze file first, then deploy it; - is stdin.
-    #[arg(long, short, value_name = "FILE", conflicts_with = "dry_run")]
+    /// Deploy the maze of this file; - is stdin.
+    #[arg(long, short, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Do not ask before a running maze is changed to match the file. Needed without a terminal.
+    #[arg(long, short)]
+    yes: bool,
     /// Where gateways publish a service on the host: ssh=2222, http=127.0.0.1:8080, web-01.ssh=2022. May be repeated; stored
     /// with the maze, in addition to earlier rules.
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
@@ -67,6 +78,8 @@ pub(crate) struct Work {
 struct Report<'a> {
     #[serde(flatten)]
     outcome: &'a Outcome,
+    #[serde(flatten)]
+    change: Option<ChangeReport<'a>>,
     deckies: &'a [DeckyState],
 }
 
@@ -75,6 +88,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let Arguments {
         topology,
         file,
+        yes,
         publish,
         dmz_egress,
         log_driver,
@@ -98,32 +112,49 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         Some(topology) => Some(lookup::find(repo.as_ref(), topology).await?),
         None => None,
     };
-    let engine = context.engine_on(repo.clone(), catalog.clone(), work.engine).await?;
+    let engine = context.engine_on(repo, catalog, work.engine.clone()).await?;
     let row = match (found, &file) {
-        (None, Some(file)) => {
-            let options = ApplyOptions::default().settings(change.clone());
-            apply::apply(context, &engine, file, None, options).await?.stored.row
-        }
+        (None, Some(file)) => return file::run(context, &engine, file, change, &work, yes).await,
         (Some(row), _) => row,
         (None, None) => return Err(CommandError::Usage("give a maze, or a file with -f".into())),
     };
-    let id = row.id;
     let settings = Some(change.apply_to(&row.settings)).filter(|settings| *settings != row.settings);
     let options = DeployOptions::default().force(work.force).settings(settings);
     if work.dry_run {
-        return plan::dry_run(context, &engine, id, Operation::Deploy(options)).await;
+        return plan::dry_run(context, &engine, row.id, Operation::Deploy(options)).await;
     }
-    let stored = repo.load(id).await?;
-    let services = own_images(&stored.topology, &catalog.with_stored(&stored.row.catalog));
-    let exit = execute(context, &engine, async |cancel| {
-        engine.deploy(id, options, cancel).await
-    })
-    .await
-    .map_err(|error| match (file, error) {
-        // The findings have their places in the file.
-        (Some(file), CommandError::Maze { findings }) => file.refused(Findings::new(findings)),
+    deploy(context, &engine, row.id, options, None).await
+}
+
+/// Deploys a stored maze, which may be that of a file.
+async fn deploy(
+    context: &Context,
+    engine: &Engine,
+    id: TopologyId,
+    options: DeployOptions,
+    file: Option<&MazeFile>,
+) -> Result<Exit, CommandError> {
+    let stored = engine.repo().load(id).await?;
+    let services = own_images(&stored.topology, &context.catalog()?.with_stored(&stored.row.catalog));
+    let exit = execute(context, engine, async |cancel| engine.deploy(id, options, cancel).await)
+        .await
+        .map_err(|error| located(file, error))?;
+    hint_at_own_images(context, &services);
+    Ok(exit)
+}
+
+/// Gives the findings their places in the file, if the maze is that of a file.
+fn located(file: Option<&MazeFile>, error: CommandError) -> CommandError {
+    match (file, error) {
+        (Some(file), CommandError::Maze { findings } | CommandError::Mutated { findings }) => {
+            file.refused(Findings::new(findings))
+        }
         (_, error) => error,
-    })?;
+    }
+}
+
+/// Notes that services with their own images need `decnet watch`.
+fn hint_at_own_images(context: &Context, services: &[String]) {
     if let Some(first) = services.first() {
         context.output.note(format!(
             "hint: {} (first: {first}). After a restart of the daemon such a service may stay exited; \
@@ -135,13 +166,22 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             )
         ));
     }
-    Ok(exit)
 }
 
 /// Executes an operation on Docker: prints its progress, interrupts it at a signal, and prints the outcome with the deckies.
 pub(crate) async fn execute(
     context: &Context,
     engine: &Engine,
+    operation: impl AsyncFnOnce(&CancellationToken) -> Result<Outcome, EngineError>,
+) -> Result<Exit, CommandError> {
+    execute_shown(context, engine, None, operation).await
+}
+
+/// Does the same with an operation whose plan was shown: the JSON output contains it.
+async fn execute_shown(
+    context: &Context,
+    engine: &Engine,
+    shown: Option<&Prepared>,
     operation: impl AsyncFnOnce(&CancellationToken) -> Result<Outcome, EngineError>,
 ) -> Result<Exit, CommandError> {
     let cancel = interrupt::catch()?;
@@ -155,6 +195,7 @@ pub(crate) async fn execute(
     if context.output.json {
         context.output.json(&Report {
             outcome: &outcome,
+            change: shown.map(ChangeReport::of),
             deckies: &deckies,
         })?;
     } else {

@@ -1,7 +1,7 @@
 mod payload;
 
 use clap::builder::PossibleValuesParser;
-use decnet_engine::{Engine, EngineError, Operation, Submitted};
+use decnet_engine::{Engine, EngineError, EnqueuedMutation, Operation, Submitted};
 use decnet_topology::{
     Mutation, MutationError, MutationRow, MutationState, NewMutation, RepoError, Status, StoredTopology, TopologyRow,
     Version,
@@ -33,9 +33,9 @@ A flag for a key of the patch sets it there, except --name, which selects the LA
 
 /// Change a maze, running or not.
 ///
-/// A pending maze is edited directly. A change to a running maze is queued and applied by `decnet watch`, or by this command with
-/// --wait. Then the exit status is 0 if the change is applied, 3 if it is rejected (nothing was changed), and 1 if it failed (it
-/// is stored, but Docker does not match yet).
+/// A pending maze is edited directly. A change to a running maze is checked and queued, and applied by `decnet watch`, or by this command
+/// with --wait. The exit status is 3 if the change is refused or rejected (nothing was changed), and with --wait 1 if it failed (it is
+/// stored, but Docker does not match yet).
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = format!("{KEYS}\n\n{EXAMPLES}"))]
 pub(crate) struct Arguments {
@@ -88,7 +88,6 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if plan {
         return show_plan(context, &engine, &row, mutation, expected).await;
     }
-    let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
     let new = NewMutation::new(mutation).actor(actor.or_else(user));
     let submitted = if wait {
         let cancel = interrupt::catch_with_message("interrupted: finishing started work; the rest stays queued")?;
@@ -102,9 +101,14 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     match submitted {
         Submitted::Edited(stored) => say_edited(context, &stored),
         Submitted::Enqueued(mutation) if wait => say_done(context, &engine, &mutation).await,
-        Submitted::Enqueued(mutation) => say_enqueued(context, &row, &mutation),
+        Submitted::Enqueued(queued) => say_enqueued(context, &row, &queued),
         _ => Ok(Exit::Done),
     }
+}
+
+/// Returns the user, as the author of a change.
+pub(crate) fn user() -> Option<String> {
+    std::env::var("USER").ok().filter(|user| !user.is_empty())
 }
 
 /// Shows the plan. A pending maze does not run, so Docker is not needed.
@@ -166,8 +170,14 @@ fn say_edited(context: &Context, stored: &StoredTopology) -> Result<Exit, Comman
     Ok(Exit::Done)
 }
 
-fn say_enqueued(context: &Context, row: &TopologyRow, mutation: &MutationRow) -> Result<Exit, CommandError> {
-    context.output.either(&json!({ "mutation": mutation }), || {
+fn say_enqueued(context: &Context, row: &TopologyRow, queued: &EnqueuedMutation) -> Result<Exit, CommandError> {
+    let EnqueuedMutation {
+        row: mutation,
+        depends_on,
+        ..
+    } = queued;
+    let value = json!({ "mutation": mutation, "depends_on": depends_on });
+    context.output.either(&value, || {
         format!(
             "{} is queued for {} as {}\n",
             mutation.mutation.op(),
@@ -175,6 +185,15 @@ fn say_enqueued(context: &Context, row: &TopologyRow, mutation: &MutationRow) ->
             mutation.id
         )
     })?;
+    if !depends_on.is_empty() {
+        let named: Vec<_> = depends_on.iter().map(ToString::to_string).collect();
+        context.output.note(format!(
+            "it is only valid after {} {}, which {} queued: if one of them is rejected, it is too",
+            if depends_on.len() == 1 { "mutation" } else { "mutations" },
+            named.join(", "),
+            if depends_on.len() == 1 { "is" } else { "are" }
+        ));
+    }
     context
         .output
         .note("`decnet watch` applies it, `decnet mutations` shows its state; with --wait this command applies it");

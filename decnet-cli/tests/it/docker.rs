@@ -3,6 +3,7 @@
 mod accidents;
 mod catalogs;
 mod clients;
+mod converging;
 mod daemon;
 mod daily;
 mod everyday;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use decnet_topology::{
-    GenerateError, Intent, InvalidConfig, InvalidTopology, Lease, MutationError, MutationId, MutationRow,
+    GenerateError, Intent, InvalidConfig, InvalidTopology, Lease, Mutation, MutationError, MutationId, MutationRow,
     MutationState, NameError, RepoError, ResolveError, Status, StoredTopology, Topology, TopologyId, TopologyName,
     UnknownPart, shown::count,
 };
@@ -92,6 +92,15 @@ pub enum EngineError {
     /// The mutation is invalid or refused. Nothing was changed.
     #[error(transparent)]
     Mutation(#[from] MutationError),
+    /// The maze would refuse the mutation after those that are queued, so it was not queued.
+    #[error("the mutation cannot be applied after {}", queue(.queued))]
+    #[strum(serialize = "refused_after_queue")]
+    RefusedAfterQueue {
+        /// The queued mutations that are not in the maze yet.
+        queued: Vec<MutationId>,
+        /// The reason.
+        source: MutationError,
+    },
     /// The plan was refused. Nothing was changed.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -255,7 +264,7 @@ impl EngineError {
             Self::Config(error) => error.code(),
             Self::Generate(error) => error.code(),
             Self::Resolve(error) => error.code(),
-            Self::Mutation(error) => error.code(),
+            Self::Mutation(error) | Self::RefusedAfterQueue { source: error, .. } => error.code(),
             Self::Plan(error) => error.code(),
             Self::Desired(error) => error.code(),
             error => error.into(),
@@ -297,10 +306,10 @@ impl EngineError {
     }
 }
 
-/// Refuses steps that differ from those shown.
-pub(super) fn require_same<'a>(
-    shown: impl IntoIterator<Item = &'a Step>,
-    now: impl IntoIterator<Item = &'a Step>,
+/// Refuses steps or mutations that differ from those shown.
+pub(super) fn require_same<'a, T: PartialEq + Shown + 'a>(
+    shown: impl IntoIterator<Item = &'a T>,
+    now: impl IntoIterator<Item = &'a T>,
 ) -> Result<(), EngineError> {
     let (mut shown, mut now) = (shown.into_iter(), now.into_iter());
     loop {
@@ -309,11 +318,29 @@ pub(super) fn require_same<'a>(
             (Some(shown), Some(now)) if shown == now => {}
             (shown, now) => {
                 return Err(EngineError::PlanChanged {
-                    shown: shown.map(ToString::to_string),
-                    now: now.map(ToString::to_string),
+                    shown: shown.map(Shown::text),
+                    now: now.map(Shown::text),
                 });
             }
         }
+    }
+}
+
+/// A part of a plan that is shown to people.
+pub(super) trait Shown {
+    /// Returns it as a text.
+    fn text(&self) -> String;
+}
+
+impl Shown for Step {
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for Mutation {
+    fn text(&self) -> String {
+        format!("{} {}", self.op(), self.subject())
     }
 }
 
@@ -324,6 +351,20 @@ fn difference(shown: Option<&str>, now: Option<&str>) -> String {
         (Some(shown), None) => format!("`{shown}` is no longer needed"),
         (None, Some(now)) => format!("`{now}` is also needed"),
         (None, None) => "it has the same steps".into(),
+    }
+}
+
+/// The largest number of queued mutations that are named.
+const NAMED: usize = 5;
+
+/// Names queued mutations.
+fn queue(queued: &[MutationId]) -> String {
+    let named: Vec<_> = queued.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = if queued.len() > NAMED { ", …" } else { "" };
+    let named = named.join(", ");
+    match queued.len() {
+        1 => format!("the queued mutation {named}"),
+        count => format!("the {count} queued mutations ({named}{more})"),
     }
 }
 
@@ -344,6 +385,7 @@ impl From<RepoError> for EngineError {
     fn from(error: RepoError) -> Self {
         match error {
             RepoError::LeaseHeld { lease } => Self::Busy { lease },
+            RepoError::QueueNotEmpty { id } => Self::QueueNotEmpty { id },
             error => Self::Repo(error),
         }
     }

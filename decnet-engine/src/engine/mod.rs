@@ -21,12 +21,12 @@ pub use access::{
     AccessError, CaptureOptions, CapturePoint, CaptureReport, CopyOptions, CopyReport, DeckyAnswer, DeckyVerb,
     ExecChoices, ExecOptions, LanAddress, PacketFilter, PacketProtocol, RunningCapture, VerbTarget,
 };
-pub use converge::{Prepared, PreparedReap, ReapOptions, ReapReport, Reaped, Submitted, submit};
+pub use converge::{EnqueuedMutation, Prepared, PreparedReap, ReapOptions, ReapReport, Reaped, Submitted, submit};
 pub use error::EngineError;
 pub use operations::{
     ApplyOptions, CreateOptions, SettingsChange, StoreOutcome, StoreResult, describe_difference, own_images,
 };
-pub use options::{DeployOptions, EngineOptions, Operation, RestartOptions};
+pub use options::{DeployOptions, EngineOptions, Operation, Replacement, RestartOptions};
 pub use outcome::Outcome;
 pub use verify::{
     DeckyState, InsideOnly, Inspection, InterfaceState, PathEnd, Reach, ReachDeviation, ServiceState, SkippedPath,

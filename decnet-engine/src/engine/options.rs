@@ -1,6 +1,6 @@
 use std::{fs, io, path::Path, sync::Arc, time::Duration};
 
-use decnet_topology::{Catalog, DeckyPart, DeploySettings, NewMutation};
+use decnet_topology::{Catalog, DeckyPart, DeploySettings, NewMutation, Topology};
 
 use crate::{bus::Bus, decoy::DecoyImage};
 
@@ -144,12 +144,66 @@ impl RestartOptions {
     }
 }
 
+/// The wanted maze of a topology, and how it is deployed.
+#[derive(Debug, Clone)]
+#[must_use]
+#[non_exhaustive]
+pub struct Replacement {
+    /// The wanted maze.
+    pub topology: Topology,
+    /// Whether running containers may be recreated.
+    pub force: bool,
+    /// The new settings. None keeps the stored settings.
+    pub settings: Option<DeploySettings>,
+    /// Who requested it, for people.
+    pub actor: Option<String>,
+}
+
+impl Replacement {
+    /// Creates a replacement that keeps the settings, and recreates no running container.
+    pub fn new(topology: Topology) -> Self {
+        Self {
+            topology,
+            force: false,
+            settings: None,
+            actor: None,
+        }
+    }
+
+    /// Sets whether running containers may be recreated.
+    pub fn force(mut self, force: bool) -> Self {
+        self.force = force;
+        self
+    }
+
+    /// Sets the new settings.
+    pub fn settings(mut self, settings: impl Into<Option<DeploySettings>>) -> Self {
+        self.settings = settings.into();
+        self
+    }
+
+    /// Sets who requested it, for people.
+    pub fn actor(mut self, actor: impl Into<Option<String>>) -> Self {
+        self.actor = actor.into();
+        self
+    }
+
+    /// Returns the options of a deploy of the wanted maze.
+    pub(super) fn deploy_options(&self) -> DeployOptions {
+        DeployOptions::default()
+            .force(self.force)
+            .settings(self.settings.clone())
+    }
+}
+
 /// An operation on one topology.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Operation {
     /// Deploys it, in any status, as [`Engine::deploy`](super::Engine::deploy) does.
     Deploy(DeployOptions),
+    /// Deploys another maze in its place, as [`Engine::replace`](super::Engine::replace) does.
+    Replace(Box<Replacement>),
     /// Tears it down, as [`Engine::teardown`](super::Engine::teardown) does.
     Teardown,
     /// Reconciles it with the stored maze, as [`Engine::reconcile`](super::Engine::reconcile) does.

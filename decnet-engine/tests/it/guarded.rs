@@ -30,6 +30,7 @@ macro_rules! guarded {
             }
             MutationQueue {
                 enqueue(id: TopologyId, new: NewMutation, expected: Option<Version>, at: Timestamp) -> MutationRow;
+                store_batch(id: TopologyId, edit: BatchEdit, at: Timestamp) -> (StoredTopology, Vec<MutationRow>);
                 claim_mutation(topology: Option<TopologyId>, holder: &Holder, time: SignedDuration, superseding: Option<ClaimToken>, at: Timestamp) -> Option<MutationRow>;
                 renew_claim(id: MutationId, token: ClaimToken, time: SignedDuration, at: Timestamp) -> MutationClaim;
                 release_claim(id: MutationId, token: ClaimToken, at: Timestamp) -> ();
@@ -48,7 +49,7 @@ macro_rules! guarded {
     ($guarded:ident: $($store:ident { $($method:ident($($argument:ident: $kind:ty),*) -> $result:ty;)* })*) => {
         const _: () = {
             use async_trait::async_trait;
-            use decnet_topology::{CatalogExcerpt, ClaimToken, DeploySettings, InstallationSecret, InstanceId, LeaseStore, LeaseToken, MutationId, MutationQueue, StoredTopology, Topology, TopologyId, TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore, SubnetClaim, Edit, Holder, Lease, TopologyFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation, NewTopology, MutationOutcome, TopologyPage, RecordedChange, StatusChange, StatusEvent};
+            use decnet_topology::{BatchEdit, CatalogExcerpt, ClaimToken, DeploySettings, InstallationSecret, InstanceId, LeaseStore, LeaseToken, MutationId, MutationQueue, StoredTopology, Topology, TopologyId, TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore, SubnetClaim, Edit, Holder, Lease, TopologyFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation, NewTopology, MutationOutcome, TopologyPage, RecordedChange, StatusChange, StatusEvent};
             use jiff::{SignedDuration, Timestamp};
 
             $(#[async_trait]

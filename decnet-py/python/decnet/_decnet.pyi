@@ -33,6 +33,7 @@ from .types import (
     DeckyState,
     DeploySettings,
     Document,
+    EnqueuedMutation,
     Event,
     Holder,
     InsideOnly,
@@ -1004,6 +1005,20 @@ class AioEngine:
 
         `force` is for a deploy and a reconcile, `settings` for a deploy, `actor` for a mutation.
         """
+    def prepare_file(
+        self,
+        maze: Maze,
+        *,
+        name: str | None = None,
+        force: bool = False,
+        settings: DeploySettings | None = None,
+        actor: str | None = None,
+    ) -> Coroutine[Any, Any, AioPrepared]:
+        """Plans the deploy of a maze under the name in its document, or under another one. Changes nothing.
+
+        The execution stores a new maze or replaces the pending one of that name, and deploys it. A maze that runs is changed in one
+        go: `mutations` of the result show how. Without `settings`, the stored ones are kept.
+        """
     def prepare_reap(
         self,
         *,
@@ -1057,8 +1072,11 @@ class AioEngine:
         actor: str | None = None,
         expected: int | None = None,
         progress: Progress | None = None,
-    ) -> Coroutine[Any, Any, MutationRow | StoredTopology]:
+    ) -> Coroutine[Any, Any, EnqueuedMutation | StoredTopology]:
         """Submits a mutation: a pending topology is edited directly, for a running one it is queued.
+
+        A mutation that the maze refuses, also after all queued ones, raises `MutationRejected`. `depends_on` lists queued mutations
+        that it needs.
 
         With `wait` it returns when the mutation is finished, and applies it unless another process does. After `timeout` seconds, or
         after Ctrl-C, `MutationQueued` has the number of the unfinished mutation. The row of a finished one has its state: `applied`,
@@ -1133,6 +1151,9 @@ class AioPrepared:
     @property
     def id(self) -> str:
         """The id of the topology after the operation. It differs from the current one if a fresh copy is deployed."""
+    @property
+    def mutations(self) -> list[Mutation]:
+        """The mutations that the operation applies. If another maze is deployed, they are the difference from the stored one."""
     @property
     def plan(self) -> Plan:
         """The steps. There are none if a topology that does not run is edited."""
@@ -1506,6 +1527,20 @@ class Engine:
 
         `force` is for a deploy and a reconcile, `settings` for a deploy, `actor` for a mutation.
         """
+    def prepare_file(
+        self,
+        maze: Maze,
+        *,
+        name: str | None = None,
+        force: bool = False,
+        settings: DeploySettings | None = None,
+        actor: str | None = None,
+    ) -> Prepared:
+        """Plans the deploy of a maze under the name in its document, or under another one. Changes nothing.
+
+        The execution stores a new maze or replaces the pending one of that name, and deploys it. A maze that runs is changed in one
+        go: `mutations` of the result show how. Without `settings`, the stored ones are kept.
+        """
     def prepare_reap(self, *, instance: str | None = None, running: Iterable[str] | None = None) -> PreparedReap:
         """Plans a reap and changes nothing. A reap removes the resources of deleted and torn-down topologies.
 
@@ -1548,8 +1583,11 @@ class Engine:
         actor: str | None = None,
         expected: int | None = None,
         progress: Progress | None = None,
-    ) -> MutationRow | StoredTopology:
+    ) -> EnqueuedMutation | StoredTopology:
         """Submits a mutation: a pending topology is edited directly, for a running one it is queued.
+
+        A mutation that the maze refuses, also after all queued ones, raises `MutationRejected`. `depends_on` lists queued mutations
+        that it needs.
 
         With `wait` it returns when the mutation is finished, and applies it unless another process does. After `timeout` seconds, or
         after Ctrl-C, `MutationQueued` has the number of the unfinished mutation. The row of a finished one has its state: `applied`,
@@ -1618,6 +1656,9 @@ class Prepared:
     @property
     def id(self) -> str:
         """The id of the topology after the operation. It differs from the current one if a fresh copy is deployed."""
+    @property
+    def mutations(self) -> list[Mutation]:
+        """The mutations that the operation applies. If another maze is deployed, they are the difference from the stored one."""
     @property
     def plan(self) -> Plan:
         """The steps. There are none if a topology that does not run is edited."""

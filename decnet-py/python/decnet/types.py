@@ -118,6 +118,13 @@ class MutationRow(TypedDict):
     claim: MutationClaim | None
 
 
+class EnqueuedMutation(MutationRow):
+    """A queued mutation."""
+
+    #: Queued mutations that it needs: if one of them is rejected, it is too.
+    depends_on: list[int]
+
+
 class RecordedChange(TypedDict):
     """A change of a decky, as stored."""
 

@@ -26,17 +26,7 @@ pub fn apply(
     mutation: &Mutation,
     context: &MutationContext<'_>,
 ) -> Result<ValidTopology, MutationError> {
-    let after = match mutation {
-        Mutation::AddLan(add) => add_lan(before, add, context),
-        Mutation::RemoveLan(remove) => remove_lan(before, remove),
-        Mutation::AddDecky(add) => add_decky(before, add, context),
-        Mutation::AttachDecky(attach) => attach_decky(before, attach),
-        Mutation::DetachDecky(detach) => detach_decky(before, detach),
-        Mutation::RemoveDecky(remove) => remove_decky(before, remove),
-        Mutation::UpdateDecky(update) => update_decky(before, update),
-        Mutation::UpdateLan(update) => update_lan(before, update, context),
-    }?;
-    let after = check(after, context)?;
+    let after = check(change(before, mutation, context)?, context)?;
     if context.stage == Stage::Live && !mutation.force() {
         let published = changes_published(before, &after);
         let style = changes_packets(before, &after, context.catalog);
@@ -50,6 +40,20 @@ pub fn apply(
         }
     }
     Ok(after)
+}
+
+/// Returns the maze after a mutation, without checking the rules.
+pub(super) fn change(before: &Topology, mutation: &Mutation, context: &MutationContext<'_>) -> Applied {
+    match mutation {
+        Mutation::AddLan(add) => add_lan(before, add, context),
+        Mutation::RemoveLan(remove) => remove_lan(before, remove),
+        Mutation::AddDecky(add) => add_decky(before, add, context),
+        Mutation::AttachDecky(attach) => attach_decky(before, attach),
+        Mutation::DetachDecky(detach) => detach_decky(before, detach),
+        Mutation::RemoveDecky(remove) => remove_decky(before, remove),
+        Mutation::UpdateDecky(update) => update_decky(before, update),
+        Mutation::UpdateLan(update) => update_lan(before, update, context),
+    }
 }
 
 fn add_lan(before: &Topology, add: &AddLan, context: &MutationContext<'_>) -> Applied {
@@ -146,17 +150,22 @@ fn remove_decky(before: &Topology, remove: &RemoveDecky) -> Applied {
 
 fn update_decky(before: &Topology, update: &UpdateDecky) -> Applied {
     let decky = decky(before, &update.decky)?;
-    let patch = &update.patch;
-    let forwards_l3 = patch.forwards_l3.unwrap_or(decky.forwards_l3());
-    let mut updated = decky
-        .clone()
-        .forwarding(forwards_l3)
-        .at(moved(decky.position(), update.x, update.y));
-    if forwards_l3 && !decky.forwards_l3() && !decky.is_bridge() && !before.is_gateway(&updated) {
+    let updated = updated(decky, update);
+    if updated.forwards_l3() && !decky.forwards_l3() && !decky.is_bridge() && !before.is_gateway(&updated) {
         return Err(MutationError::RouterSingleHomed {
             decky: decky.name().clone(),
         });
     }
+    Ok(before.clone().with_decky(updated))
+}
+
+/// Returns a decky after an update.
+pub(super) fn updated(decky: &Decky, update: &UpdateDecky) -> Decky {
+    let patch = &update.patch;
+    let mut updated = decky
+        .clone()
+        .forwarding(patch.forwards_l3.unwrap_or(decky.forwards_l3()))
+        .at(moved(decky.position(), update.x, update.y));
     if let Some(archetype) = &patch.archetype {
         updated = updated.with_archetype(archetype.clone());
     }
@@ -179,7 +188,7 @@ fn update_decky(before: &Topology, update: &UpdateDecky) -> Applied {
     if let Some(persona) = &patch.persona {
         updated = updated.with_persona(persona.as_deref().cloned());
     }
-    Ok(before.clone().with_decky(updated))
+    updated
 }
 
 fn update_lan(before: &Topology, update: &UpdateLan, context: &MutationContext<'_>) -> Applied {

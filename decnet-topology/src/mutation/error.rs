@@ -190,6 +190,12 @@ pub enum MutationError {
         /// The part that would be added.
         name: Name,
     },
+    /// A decky of the wanted maze has no attachment, so no mutation can add it.
+    #[error("decky `{decky}` has no attachment; attach it to a LAN, which becomes its home")]
+    DeckyWithoutHome {
+        /// The decky.
+        decky: Name,
+    },
     /// The changed maze breaks rules.
     #[error("the maze would break {}", .report.broken())]
     ResultInvalid {
@@ -232,6 +238,7 @@ impl MutationError {
             Self::SubnetPoolExhausted { .. } => "SUBNET_POOL_EXHAUSTED",
             Self::AddressPoolExhausted { .. } => "ADDRESS_POOL_EXHAUSTED",
             Self::IdsExhausted { .. } => "IDS_EXHAUSTED",
+            Self::DeckyWithoutHome { .. } => Code::DeckyOrphan.as_str(),
             Self::ResultInvalid { .. } => "RESULT_INVALID",
         }
     }

@@ -1,8 +1,10 @@
 //! One change to a maze, as data, and the pure function that makes it.
 
 mod apply;
+mod batch;
 mod check;
 mod context;
+mod difference;
 mod error;
 mod payload;
 mod published;
@@ -17,7 +19,9 @@ use crate::{
 };
 
 pub use apply::apply;
+pub use batch::MutationBatch;
 pub use context::{MutationContext, Stage};
+pub use difference::difference;
 pub use error::MutationError;
 pub use payload::{
     AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, DoubledField, LanPatch, RemoveDecky, RemoveLan,

@@ -111,6 +111,12 @@ pub enum RepoError {
         /// The reason.
         source: Box<MutationError>,
     },
+    /// Other mutations of the topology are unfinished.
+    #[error("other mutations of topology {id} are queued")]
+    QueueNotEmpty {
+        /// The topology.
+        id: TopologyId,
+    },
     /// The claim on the mutation expired and another process took it, or it was released, or the mutation is finished.
     #[error("the claim on mutation {id} was lost")]
     #[strum(serialize = "busy")]

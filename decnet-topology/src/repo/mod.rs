@@ -25,7 +25,9 @@ pub use lease_store::LeaseStore;
 pub use lookup::{claims_except, find_live_topology, last_mutations, name_of};
 pub use memory::MemoryRepo;
 pub use mutation_queue::MutationQueue;
-pub use mutations::{MutationFilter, MutationOutcome, MutationPage, MutationRow, NewMutation, RecordedChange};
+pub use mutations::{
+    BatchEdit, MutationFilter, MutationOutcome, MutationPage, MutationRow, NewMutation, RecordedChange,
+};
 pub use rows::{Edit, NewTopology, StatusChange, SubnetClaim, TopologyFilter, TopologyPage};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteRepo};

@@ -2,7 +2,8 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Holder, MutationClaim, MutationFilter, MutationOutcome, MutationPage, MutationRow, NewMutation, RepoError,
+    BatchEdit, Holder, MutationClaim, MutationFilter, MutationOutcome, MutationPage, MutationRow, NewMutation,
+    RepoError,
 };
 use crate::{
     id::{ClaimToken, MutationId, TopologyId},
@@ -25,6 +26,23 @@ pub trait MutationQueue: Send + Sync {
         expected: Option<Version>,
         at: Timestamp,
     ) -> Result<MutationRow, RepoError>;
+
+    /// Stores the result of several mutations of a running topology, and appends them to its queue, which must be empty. Each
+    /// counts as an edit, and has its own changes of the deckies.
+    ///
+    /// The mutations are pending and already in the maze, as if [`store_mutation`](Self::store_mutation) had been called for each.
+    /// The caller, or else a later drain of the queue, changes Docker and finishes them.
+    ///
+    /// Refused: a lease that was lost ([`RepoError::LeaseLost`]), another version than the expected one
+    /// ([`RepoError::VersionConflict`]), a topology that [takes no mutations](crate::TopologyRow::takes_mutations)
+    /// ([`RepoError::NotEditable`]), an unfinished mutation ([`RepoError::QueueNotEmpty`]), a claimed subnet
+    /// ([`RepoError::SubnetClaimed`]), a mutation that could not be read back ([`RepoError::MutationUnreadable`]).
+    async fn store_batch(
+        &self,
+        id: TopologyId,
+        edit: BatchEdit,
+        at: Timestamp,
+    ) -> Result<(StoredTopology, Vec<MutationRow>), RepoError>;
 
     /// Claims the oldest available mutation of one topology or of any. Returns none if there is none.
     ///

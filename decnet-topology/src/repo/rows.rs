@@ -1,13 +1,15 @@
 use ipnet::Ipv4Net;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
     catalog::CatalogExcerpt,
     config::TopologyConfig,
     id::{LeaseToken, TopologyId},
-    model::{DeploySettings, Topology, TopologyRow},
+    model::{DeploySettings, StoredTopology, Topology, TopologyRow},
     name::{Name, TopologyName},
-    repo::NewMutation,
+    repo::{NewMutation, rules},
+    rng,
     status::{Intent, Mode, Status},
     version::Version,
 };
@@ -78,6 +80,14 @@ impl NewTopology {
     pub fn catalog(mut self, catalog: CatalogExcerpt) -> Self {
         self.catalog = catalog;
         self
+    }
+
+    /// Returns it as a store would, under the wanted id or a drawn one. Stores nothing.
+    pub fn as_stored(&self, at: Timestamp) -> StoredTopology {
+        StoredTopology {
+            row: rules::first_row(self.id.unwrap_or_else(rng::topology_id), self, at),
+            topology: self.topology.clone(),
+        }
     }
 
     /// Sets the wanted id. Another is drawn if a topology has the same first eight hex digits.

@@ -2,5 +2,6 @@
 
 mod apply;
 mod conformance;
+mod difference;
 mod properties;
 mod reading;

@@ -149,7 +149,7 @@ fn a_dry_run_changes_nothing() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_file_is_applied_and_deployed_together_and_a_running_maze_is_not_replaced() {
+fn a_file_is_applied_and_deployed_together_and_apply_does_not_replace_a_running_maze() {
     let document = ONE.replace("10.204.11.", "10.204.14.");
     let lab = Lab::apply(&document);
     lab.sandbox.write(

@@ -54,6 +54,8 @@ enum Work {
 /// A mutation that was already planned under the same lease.
 pub(in crate::engine) struct Expected {
     pub(in crate::engine) mutation: MutationId,
+    /// The mutations that were stored together with it, after it. They have the same outcome.
+    pub(in crate::engine) others: Vec<MutationId>,
     pub(in crate::engine) task: Task,
 }
 
@@ -77,20 +79,22 @@ impl Session<'_> {
             let Some(claim) = HeldClaim::take(&self.engine.repo, self.id, &self.engine.options.label).await? else {
                 break;
             };
-            let task = match expected.take() {
+            let (task, others) = match expected.take() {
                 Some(expected) if expected.mutation != claim.row.id => {
                     // Another mutation was queued meanwhile: the plan does not include it.
                     claim.release_claim().await;
                     return Err(EngineError::QueueNotEmpty { id: self.id });
                 }
-                expected => expected.map(|expected| expected.task),
+                Some(Expected { task, others, .. }) => (Some(task), others),
+                None => (None, Vec::new()),
             };
             self.engine.publish_now(mutation_event(&claim.row));
             match self.work_on(&claim, task, &mut drained).await {
                 Ok(Work::Finished(outcome)) => {
-                    let row = self.finish(claim, outcome).await?;
-                    self.engine.publish_now(mutation_event(&row));
-                    drained.finished.push(row);
+                    drained.finished.push(self.finish(claim, outcome.clone()).await?);
+                    for other in others {
+                        drained.finished.extend(self.finish_next(other, outcome.clone()).await?);
+                    }
                     if only_expected {
                         break;
                     }
@@ -112,20 +116,46 @@ impl Session<'_> {
     async fn finish(&self, claim: HeldClaim, outcome: MutationOutcome) -> Result<MutationRow, EngineError> {
         let (mutation, text) = (claim.row.id, format!("{outcome:?}"));
         let finished = claim.finish(outcome).await;
-        finished.map_err(|error| {
+        let row = finished.inspect_err(|error| {
             tracing::error!(%mutation, outcome = text, %error, "the outcome of a mutation could not be recorded");
-            error.into()
-        })
+        })?;
+        self.engine.publish_now(mutation_event(&row));
+        Ok(row)
     }
 
-    async fn work_on(&self, claim: &HeldClaim, task: Option<Task>, drained: &mut Drained) -> Result<Work, EngineError> {
+    /// Records the outcome of a mutation if it is the next one in the queue.
+    async fn finish_next(
+        &self,
+        mutation: MutationId,
+        outcome: MutationOutcome,
+    ) -> Result<Option<MutationRow>, EngineError> {
+        let Some(claim) = HeldClaim::take(&self.engine.repo, self.id, &self.engine.options.label).await? else {
+            return Ok(None);
+        };
+        if claim.row.id != mutation {
+            claim.release_claim().await;
+            return Ok(None);
+        }
+        Ok(Some(self.finish(claim, outcome).await?))
+    }
+
+    async fn work_on(
+        &self,
+        claim: &HeldClaim,
+        mut task: Option<Task>,
+        drained: &mut Drained,
+    ) -> Result<Work, EngineError> {
         let before = self.load().await?;
         if !before.row.takes_mutations() {
             return Ok(Work::Left);
         }
-        let (stored, change) = if claim.row.stored_at.is_some() {
+        let is_stored = claim.row.stored_at.is_some();
+        let (stored, change) = if let Some(task) = task.take_if(|_| is_stored) {
+            // It was planned and stored under this lease.
+            (task.stored, task.change)
+        } else if is_stored {
             // The process that stored it did not finish it, so the state of the runtime is unknown.
-            match self.prepare_stored(claim, &before).await {
+            match self.prepare_stored(&before).await {
                 Ok(change) => (before, change),
                 Err(error) => return self.fail_mutation(before, refusal(error)?, drained).await,
             }
@@ -195,11 +225,15 @@ impl Session<'_> {
             observed: self.observe_for(inside).await?,
         };
         let force = self.allowed(claim, &before.row).await?;
-        self.engine.live_task(current, before, topology, inside, &force).await
+        let settings = &before.row.settings;
+        self.engine
+            .live_task(current, before, topology, settings, inside, &force)
+            .await
     }
 
-    async fn prepare_stored(&self, claim: &HeldClaim, stored: &StoredTopology) -> Result<Change, EngineError> {
-        let force = self.allowed(claim, &stored.row).await?;
+    async fn prepare_stored(&self, stored: &StoredTopology) -> Result<Change, EngineError> {
+        // The maze also has the changes of mutations that were stored together with this one.
+        let force = self.engine.outstanding(&stored.row).await?;
         let target = Target::live(stored, &stored.row.settings);
         let change = self
             .engine

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    AttachDecky, Mutation, MutationFilter, MutationState, Name, RepoError, Status, StoredTopology, TopologyRow,
-    UpdateDecky,
+    AttachDecky, Mutation, MutationFilter, MutationState, Name, RemoveDecky, RepoError, Status, StoredTopology,
+    TopologyRow, UpdateDecky,
 };
 
 use crate::{
@@ -58,11 +58,13 @@ impl Force {
     }
 }
 
-/// Returns the decky whose base a mutation allows to recreate, if any.
+/// Returns the decky whose base a mutation allows to recreate, if any. A removal allows it for a decky that a later mutation adds
+/// again under the same name.
 fn forced(mutation: &Mutation) -> Option<&Name> {
     match mutation {
         Mutation::AttachDecky(AttachDecky { decky, force: true, .. })
-        | Mutation::UpdateDecky(UpdateDecky { decky, force: true, .. }) => Some(decky),
+        | Mutation::UpdateDecky(UpdateDecky { decky, force: true, .. })
+        | Mutation::RemoveDecky(RemoveDecky { decky, .. }) => Some(decky),
         _ => None,
     }
 }

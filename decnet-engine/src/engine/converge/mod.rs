@@ -1,5 +1,6 @@
 //! Convergence of a topology to its desired state: every operation is planned and executed here.
 
+mod admit;
 mod carry_out;
 pub(super) mod change;
 mod deploy;
@@ -11,6 +12,7 @@ mod prepare;
 mod reap;
 mod reconcile;
 pub(super) mod remains;
+mod replace;
 mod restart;
 mod run;
 mod submit;
@@ -20,4 +22,4 @@ mod work;
 
 pub use prepare::Prepared;
 pub use reap::{PreparedReap, ReapOptions, ReapReport, Reaped};
-pub use submit::{Submitted, submit};
+pub use submit::{EnqueuedMutation, Submitted, submit};

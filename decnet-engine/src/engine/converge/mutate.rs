@@ -1,8 +1,8 @@
 //! Mutations that the engine applies directly.
 
 use decnet_topology::{
-    Edit, Mutation, MutationContext, MutationRow, MutationState, NewMutation, RepoError, Status, StoredTopology,
-    Topology, TopologyRow, ValidTopology, apply,
+    Edit, Finding, Mutation, MutationContext, MutationRow, MutationState, NewMutation, RepoError, Status,
+    StoredTopology, Topology, TopologyRow, ValidTopology, apply,
 };
 use jiff::Timestamp;
 
@@ -82,17 +82,29 @@ impl Session<'_> {
         }
         let warnings = task.change.warnings.clone();
         let queued = self.engine.enqueue(self.id, new, task.stored.row.version).await?;
+        self.drain_planned(task, &queued, &[], warnings).await
+    }
+
+    /// Applies a mutation with the plan that was made for it. `others` were stored together with it, after it.
+    pub(super) async fn drain_planned(
+        &self,
+        task: Task,
+        queued: &MutationRow,
+        others: &[MutationRow],
+        warnings: Vec<Finding>,
+    ) -> Result<Outcome, EngineError> {
         let expected = Expected {
             mutation: queued.id,
+            others: others.iter().map(|other| other.id).collect(),
             task,
         };
         let drained = match self.drain(Some(expected)).await {
             Ok(drained) => drained,
-            Err(source) => return Err(self.engine.unfinished(&queued, source).await),
+            Err(source) => return Err(self.engine.unfinished(queued, source).await),
         };
         let Some((mutation, row)) = drained.finished.into_iter().next().zip(drained.row) else {
             let interrupted = EngineError::interrupted(self.id);
-            return Err(self.engine.unfinished(&queued, interrupted).await);
+            return Err(self.engine.unfinished(queued, interrupted).await);
         };
         match mutation.state {
             MutationState::Rejected => Err(EngineError::MutationRejected {

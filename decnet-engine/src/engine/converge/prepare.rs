@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use decnet_topology::{Finding, Topology, TopologyId, rng};
+use decnet_topology::{Finding, Mutation, NewTopology, Topology, TopologyId, rng};
 use tokio_util::sync::CancellationToken;
 
 use super::work::Work;
 use crate::{
-    engine::{Engine, EngineError, Operation, Outcome, error::require_same},
+    engine::{DeployOptions, Engine, EngineError, Operation, Outcome, error::require_same},
     naming::ContainerName,
     plan::{Plan, PlanError},
 };
@@ -60,6 +60,11 @@ impl Prepared {
         self.work.refusal()
     }
 
+    /// Returns the mutations that the operation applies. If another maze is deployed, they are the difference from the stored one.
+    pub fn mutations(&self) -> Vec<&Mutation> {
+        self.work.mutations()
+    }
+
     /// Returns the maze after the operation; none for a teardown.
     pub fn topology(&self) -> Option<&Topology> {
         self.work.topology()
@@ -70,8 +75,8 @@ impl Prepared {
     /// # Errors
     ///
     /// [`EngineError::PlanChanged`] if another plan is needed now, or if a pending topology that should be edited was edited or
-    /// deployed meanwhile. Nothing was changed, except if a fresh copy is deployed: then the remains of the old topology may be
-    /// removed and the copy pending.
+    /// deployed meanwhile. Nothing was changed, except if a fresh copy or a new or pending maze is deployed: then the remains of the
+    /// old topology may be removed, and the wanted maze may be stored as pending.
     ///
     /// For a mutation of a running topology: [`EngineError::QueueNotEmpty`] if other mutations are queued, which `prepare` does
     /// not check; nothing was changed then. [`EngineError::MutationQueued`] if something failed after the mutation was queued:
@@ -90,11 +95,17 @@ impl Prepared {
     /// Refuses work that differs from the plan that was shown.
     pub(in crate::engine) fn require_same(&self, work: &Work) -> Result<(), EngineError> {
         let shown = match (&self.work, work) {
-            // The old topology is cleared by now, and the copy is deployed.
-            (Work::DeployCopy { task, .. }, Work::Deploy(_)) => &task.change.plan,
+            // The copy or the new maze is stored by now, and is deployed.
+            (Work::DeployCopy { task, .. } | Work::Store { task, .. }, Work::Deploy(_)) => &task.change.plan,
             (shown, _) => shown.plan(),
         };
-        require_same(shown.steps(), work.plan().steps())
+        require_same(shown.steps(), work.plan().steps())?;
+        match (&self.work, work) {
+            (Work::Replace { batch: shown, .. }, Work::Replace { batch: now, .. }) => {
+                require_same(shown.batch.mutations(), now.batch.mutations())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -118,6 +129,20 @@ impl Engine {
             engine: self.clone(),
             id,
             operation,
+            copy,
+            work,
+        })
+    }
+
+    /// Plans the deploy of a topology that is not stored yet.
+    pub(in crate::engine) async fn prepare_new(&self, new: NewTopology, force: bool) -> Result<Prepared, EngineError> {
+        let copy = rng::topology_id();
+        let options = DeployOptions::default().force(force);
+        let work = self.plan_new(&self.facts().await?, new.id(copy), &options).await?;
+        Ok(Prepared {
+            engine: self.clone(),
+            id: copy,
+            operation: Operation::Deploy(options),
             copy,
             work,
         })

@@ -1,9 +1,10 @@
 //! Executes an operation: takes the lease, and makes the plan under it.
 
 use decnet_topology::{RepoError, TopologyId, rng};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::work::Work;
+use super::work::{Stores, Work};
 use crate::{
     engine::{Engine, EngineError, Operation, Outcome, Prepared, session::lease::Session},
     event::Trigger,
@@ -16,8 +17,9 @@ const TRIES: usize = 5;
 enum Ended {
     /// The operation is done.
     Outcome(Box<Outcome>),
-    /// The remains are cleared, and a fresh copy is stored. It is deployed under its own lease.
-    Copied(TopologyId),
+    /// The topology is stored, and is deployed under its own lease: a fresh copy after the remains are cleared, or another maze of
+    /// a pending topology.
+    Stored(TopologyId),
 }
 
 impl Engine {
@@ -44,6 +46,11 @@ impl Engine {
             return self.edit(row, new.clone(), topology.clone()).await;
         }
         let mut id = id;
+        if let Some(Work::Store { stores, .. }) = shown.map(Prepared::work)
+            && let Stores::New(new) = stores.as_ref()
+        {
+            id = self.store_new(new.clone()).await?.row.id;
+        }
         loop {
             let session = match Session::begin(self, id, cancel).await {
                 Err(EngineError::Repo(error)) if error.is_unwritable() && matches!(operation, Operation::Teardown) => {
@@ -54,7 +61,7 @@ impl Engine {
             let result = session.run(operation, copy, shown).await;
             match session.end(result).await? {
                 Ended::Outcome(outcome) => return Ok(*outcome),
-                Ended::Copied(copy) => id = copy,
+                Ended::Stored(stored) => id = stored,
             }
         }
     }
@@ -101,7 +108,14 @@ impl Session<'_> {
                 if let Some(remains) = remains {
                     self.take_down(row, remains, cancel).await?;
                 }
-                return Ok(Ended::Copied(self.engine.store_copy(*task).await?));
+                return Ok(Ended::Stored(self.engine.store_copy(*task).await?));
+            }
+            (Work::Store { stores, .. }, _) => {
+                let id = match *stores {
+                    Stores::New(new) => self.engine.store_new(new).await?.row.id,
+                    Stores::Edit(edit) => self.engine.repo.edit(self.id, edit, Timestamp::now()).await?.row.id,
+                };
+                return Ok(Ended::Stored(id));
             }
             (Work::Teardown { row, remains }, _) => self.take_down(row, remains, cancel).await?,
             (Work::Reconcile(task), Operation::Reconcile { .. }) => self.converge(*task, Trigger::Healer).await?,
@@ -109,6 +123,7 @@ impl Session<'_> {
             (Work::Reconcile(task) | Work::Restart(task), _) => self.converge(*task, Trigger::Operator).await?,
             (Work::Edit { row, new, topology, .. }, _) => self.engine.edit(&row, new, topology).await?,
             (Work::Mutate { task, new }, _) => self.mutate(*task, new).await?,
+            (Work::Replace { task, batch }, _) => self.replace(*task, *batch).await?,
         };
         Ok(Ended::Outcome(Box::new(outcome)))
     }

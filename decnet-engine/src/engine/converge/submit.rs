@@ -1,11 +1,15 @@
 //! Submits a mutation: a pending topology is edited directly, and for a running one it is queued.
 
+use std::ops::Deref;
+
 use decnet_topology::{
-    Catalog, Edit, MutationContext, MutationRow, NewMutation, Repo, RepoError, Status, StoredTopology, TopologyId,
-    Version, apply,
+    Catalog, Edit, MutationContext, MutationId, MutationRow, NewMutation, Repo, RepoError, Status, StoredTopology,
+    TopologyId, Version, apply,
 };
 use jiff::Timestamp;
+use serde::Serialize;
 
+use super::admit::admit;
 use crate::{
     bus::Bus,
     engine::{Engine, EngineError, session::status::mutation_event},
@@ -22,7 +26,27 @@ pub enum Submitted {
     /// The topology is pending, and was edited.
     Edited(Box<StoredTopology>),
     /// The topology runs: the mutation is queued.
-    Enqueued(Box<MutationRow>),
+    Enqueued(Box<EnqueuedMutation>),
+}
+
+/// A queued mutation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct EnqueuedMutation {
+    /// Its row.
+    #[serde(flatten)]
+    pub row: MutationRow,
+    /// Mutations before it in the queue that it needs: if one of them is rejected, it is too. Empty if the current maze already
+    /// accepts it.
+    pub depends_on: Vec<MutationId>,
+}
+
+impl Deref for EnqueuedMutation {
+    type Target = MutationRow;
+
+    fn deref(&self) -> &MutationRow {
+        &self.row
+    }
 }
 
 impl Engine {
@@ -65,13 +89,17 @@ impl Engine {
 
 /// Submits a mutation. A pending topology is edited directly. For a running one, the mutation is queued and published on the bus.
 ///
+/// A mutation that the maze would refuse after all mutations in its queue is not queued. This check is advisory, because the queue may
+/// change meanwhile: the drain checks the mutation again, and may reject it.
+///
 /// It needs no runtime. The next [drain](Engine::drain) of the topology, usually by [`watch`](crate::watch), applies a queued
 /// mutation. What the topology or the mutation uses of the catalogue is stored with the topology.
 ///
 /// # Errors
 ///
-/// [`EngineError::Mutation`] if a pending topology cannot be edited this way; [`RepoError::VersionConflict`] if the stored
-/// version is not `expected`; [`RepoError::NotEditable`] in any other status. Nothing was changed then.
+/// [`EngineError::Mutation`] if the maze refuses the mutation; [`EngineError::RefusedAfterQueue`] if it does after the queued ones;
+/// [`RepoError::VersionConflict`] if the stored version is not `expected`; [`RepoError::NotEditable`] in any other status. Nothing was
+/// changed then.
 pub async fn submit(
     repo: &dyn Repo,
     catalog: &Catalog,
@@ -95,8 +123,9 @@ async fn submit_to(
     loop {
         let stored = repo.load(id).await?;
         if stored.row.status != Status::Pending {
+            let depends_on = admit(repo, catalog, id, &new.mutation, expected).await?;
             let row = enqueue(repo, catalog, publish, id, new, expected).await?;
-            return Ok(Submitted::Enqueued(Box::new(row)));
+            return Ok(Submitted::Enqueued(Box::new(EnqueuedMutation { row, depends_on })));
         }
         let current = stored.row.version;
         if let Some(expected) = expected.filter(|expected| *expected != current) {

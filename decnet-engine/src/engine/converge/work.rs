@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    DeploySettings, Finding, NewMutation, RepoError, RuleSet, Status, StoredTopology, Topology, TopologyFilter,
-    TopologyId, TopologyRow, ValidTopology,
+    BatchEdit, DeploySettings, Edit, Finding, Mutation, NewMutation, NewTopology, RepoError, RuleSet, Status,
+    StoredTopology, Topology, TopologyFilter, TopologyId, TopologyRow, ValidTopology,
 };
 use futures_util::try_join;
 
@@ -36,11 +36,20 @@ pub(in crate::engine) enum Work {
     },
     /// A topology is deployed that is pending or whose deploy was interrupted.
     Deploy(Box<Task>),
+    /// A new or pending maze is stored, and deployed.
+    Store {
+        stores: Box<Stores>,
+        /// The difference from the stored maze.
+        mutations: Vec<Mutation>,
+        task: Box<Task>,
+    },
     /// The remains of a topology are cleared, and a fresh copy of it is deployed.
     DeployCopy {
         row: TopologyRow,
         remains: Option<Remains>,
         task: Box<Task>,
+        /// The difference from the stored maze, if another one is wanted.
+        mutations: Vec<Mutation>,
         /// The steps of both, in order.
         plan: Plan,
     },
@@ -50,8 +59,19 @@ pub(in crate::engine) enum Work {
     Restart(Box<Task>),
     /// A running topology is changed by a mutation.
     Mutate { task: Box<Task>, new: NewMutation },
+    /// A running topology is changed by several mutations at once.
+    Replace { task: Box<Task>, batch: Box<BatchEdit> },
     /// A topology is torn down.
     Teardown { row: TopologyRow, remains: Remains },
+}
+
+/// What is stored before a deploy.
+#[derive(Debug, Clone)]
+pub(in crate::engine) enum Stores {
+    /// A new topology.
+    New(NewTopology),
+    /// Another maze of a pending topology.
+    Edit(Edit),
 }
 
 /// A topology, and the change that makes the runtime match it.
@@ -82,10 +102,12 @@ impl Work {
     fn task(&self) -> Option<&Task> {
         match self {
             Self::Deploy(task)
+            | Self::Store { task, .. }
             | Self::DeployCopy { task, .. }
             | Self::Reconcile(task)
             | Self::Restart(task)
-            | Self::Mutate { task, .. } => Some(task),
+            | Self::Mutate { task, .. }
+            | Self::Replace { task, .. } => Some(task),
             Self::Edit { .. } | Self::Teardown { .. } => None,
         }
     }
@@ -93,11 +115,24 @@ impl Work {
     pub(in crate::engine) fn plan(&self) -> &Plan {
         match self {
             Self::Edit { nothing, .. } => nothing,
-            Self::Deploy(task) | Self::Reconcile(task) | Self::Restart(task) | Self::Mutate { task, .. } => {
-                &task.change.plan
-            }
+            Self::Deploy(task)
+            | Self::Store { task, .. }
+            | Self::Reconcile(task)
+            | Self::Restart(task)
+            | Self::Mutate { task, .. }
+            | Self::Replace { task, .. } => &task.change.plan,
             Self::DeployCopy { plan, .. } => plan,
             Self::Teardown { remains, .. } => &remains.plan,
+        }
+    }
+
+    /// Returns the mutations, or the difference from the stored maze.
+    pub(in crate::engine) fn mutations(&self) -> Vec<&Mutation> {
+        match self {
+            Self::Edit { new, .. } | Self::Mutate { new, .. } => vec![&new.mutation],
+            Self::Store { mutations, .. } | Self::DeployCopy { mutations, .. } => mutations.iter().collect(),
+            Self::Replace { batch, .. } => batch.batch.mutations().collect(),
+            Self::Deploy(_) | Self::Reconcile(_) | Self::Restart(_) | Self::Teardown { .. } => Vec::new(),
         }
     }
 
@@ -134,19 +169,8 @@ impl Engine {
         let stored = self.repo.load(id).await?;
         let row = &stored.row;
         match operation {
-            Operation::Deploy(options) => {
-                if let Some(settings) = &options.settings {
-                    let (catalog, known) = (self.catalog_of(row), &row.settings.publish);
-                    refuse_idle_rules(&catalog, &stored.topology, known, &settings.publish)?;
-                }
-                match row.status {
-                    Status::Pending | Status::Deploying => self.plan_deploy(facts, stored, options).await,
-                    Status::Active | Status::Degraded if row.takes_mutations() => {
-                        self.plan_reconcile(facts, stored, options).await
-                    }
-                    _ => self.plan_copy(facts, stored, options, copy).await,
-                }
-            }
+            Operation::Deploy(options) => self.plan_any_deploy(facts, stored, options, copy).await,
+            Operation::Replace(wanted) => self.plan_replace(facts, stored, wanted, copy).await,
             Operation::Reconcile { force } => {
                 if row.takes_mutations() {
                     let options = DeployOptions {
@@ -196,6 +220,28 @@ impl Engine {
         }))
     }
 
+    /// Plans the deploy of a topology in any status.
+    pub(super) async fn plan_any_deploy(
+        &self,
+        facts: &Facts,
+        stored: StoredTopology,
+        options: &DeployOptions,
+        copy: TopologyId,
+    ) -> Result<Work, EngineError> {
+        let row = &stored.row;
+        if let Some(settings) = &options.settings {
+            let (catalog, known) = (self.catalog_of(row), &row.settings.publish);
+            refuse_idle_rules(&catalog, &stored.topology, known, &settings.publish)?;
+        }
+        match row.status {
+            Status::Pending | Status::Deploying => self.plan_deploy(facts, stored, options).await,
+            Status::Active | Status::Degraded if row.takes_mutations() => {
+                self.plan_reconcile(facts, stored, options).await
+            }
+            _ => self.plan_copy(facts, stored, None, options, copy).await,
+        }
+    }
+
     async fn plan_deploy(
         &self,
         facts: &Facts,
@@ -208,10 +254,12 @@ impl Engine {
         Ok(Work::Deploy(Box::new(task)))
     }
 
-    async fn plan_copy(
+    /// Plans the deploy of a fresh copy, of the stored or another maze.
+    pub(super) async fn plan_copy(
         &self,
         facts: &Facts,
         stored: StoredTopology,
+        wanted: Option<&Topology>,
         options: &DeployOptions,
         copy: TopologyId,
     ) -> Result<Work, EngineError> {
@@ -224,7 +272,7 @@ impl Engine {
                 intent: None,
                 ..stored.row.clone()
             },
-            topology: stored.topology.clone(),
+            topology: wanted.unwrap_or(&stored.topology).clone(),
         };
         let current = CurrentState {
             facts,
@@ -241,13 +289,14 @@ impl Engine {
             row: stored.row,
             remains,
             task: Box::new(task),
+            mutations: Vec::new(),
             plan,
         })
     }
 
     /// Plans the deploy of a topology that does not run, with all rules. `current` is the state of `before`: the topology itself,
     /// or the one that it is a copy of and that is cleared first.
-    async fn first_task(
+    pub(super) async fn first_task(
         &self,
         current: CurrentState<'_>,
         before: &StoredTopology,
@@ -309,8 +358,9 @@ impl Engine {
             observed: self.observe(facts, before.row.id).await?,
         };
         let force = self.outstanding(&before.row).await?.or(Force::by(&new.mutation));
+        let settings = &before.row.settings;
         let task = self
-            .live_task(current, &before, topology, Inside::Unknown, &force)
+            .live_task(current, &before, topology, settings, Inside::Unknown, &force)
             .await?;
         Ok(Work::Mutate {
             task: Box::new(task),
@@ -318,29 +368,33 @@ impl Engine {
         })
     }
 
-    /// Plans the change of a running topology by a mutation.
+    /// Plans the change of a running topology by mutations, and to other settings.
     pub(in crate::engine) async fn live_task(
         &self,
         current: CurrentState<'_>,
         before: &StoredTopology,
         valid: ValidTopology,
+        settings: &DeploySettings,
         inside: Inside,
         force: &Force,
     ) -> Result<Task, EngineError> {
         refuse_agent(&before.row)?;
+        let row = TopologyRow {
+            settings: settings.clone(),
+            ..before.row.clone()
+        };
         let stored = StoredTopology {
-            row: before.row.clone(),
+            row,
             topology: valid.topology().clone(),
         };
         let host = self.host_facts_of_change(&current, before, &stored).await?;
-        let settings = stored.row.settings.clone();
-        let target = Target::live(&stored, &settings).since(before, inside);
+        let target = Target::live(&stored, settings).since(before, inside);
         let change = match &host {
             // The changed maze has already passed these rules, except those about the host.
             None => self.change_to(current.facts, target, &valid, current.observed).await?,
             Some(host) => self.change(current.facts, target, current.observed, Some(host)).await?,
         };
-        Ok(Task::new(stored, settings, change, force))
+        Ok(Task::new(stored, settings.clone(), change, force))
     }
 
     async fn plan_teardown(&self, facts: &Facts, row: TopologyRow) -> Result<Work, EngineError> {

@@ -1,12 +1,10 @@
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use backon::Retryable as _;
 use decnet_topology::{
-    Catalog, Code, DeploySettings, Draft, Edit, Finding, InvalidTopology, Lan, Name, NewTopology, Position, RuleSet,
-    Status, StoredTopology, Surroundings, Topology, TopologyName, canonical_hash, find_live_topology, validate_in,
+    Catalog, Code, Decky, DeploySettings, Draft, Edit, Finding, InvalidTopology, Lan, Name, NewTopology, Position,
+    RuleSet, Status, StoredTopology, Surroundings, Topology, TopologyName, canonical_hash, find_live_topology,
+    validate_in,
 };
 use jiff::Timestamp;
 
@@ -15,7 +13,7 @@ use super::{
     settings::refuse_idle_rules,
     store::{attempts, is_claimed, is_open},
 };
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Operation, Prepared, Replacement};
 
 /// The options of applying a maze file.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +21,8 @@ use crate::engine::{Engine, EngineError};
 #[non_exhaustive]
 pub struct ApplyOptions {
     settings: SettingsChange,
+    force: bool,
+    actor: Option<String>,
 }
 
 impl ApplyOptions {
@@ -32,6 +32,28 @@ impl ApplyOptions {
         self.settings = settings;
         self
     }
+
+    /// Sets whether [`Engine::prepare_file`] may recreate running containers.
+    pub fn force(mut self, force: bool) -> Self {
+        self.force = force;
+        self
+    }
+
+    /// Sets who requested the mutations of [`Engine::prepare_file`], for people.
+    pub fn actor(mut self, actor: impl Into<Option<String>>) -> Self {
+        self.actor = actor.into();
+        self
+    }
+}
+
+/// A completed maze file, and what is stored under its name.
+struct FileState {
+    known: Option<StoredTopology>,
+    topology: Topology,
+    /// The settings after the change.
+    settings: DeploySettings,
+    /// The catalogue of the topology.
+    catalog: Catalog,
 }
 
 impl Engine {
@@ -62,11 +84,7 @@ impl Engine {
     /// [`EngineError::Invalid`] if the maze breaks rules, [`EngineError::Differs`] if a different maze with its name is running,
     /// [`EngineError::PublishMapsNothing`] if a publish rule matches no port. Nothing was changed then.
     pub async fn apply(&self, draft: &Draft, options: ApplyOptions) -> Result<StoreOutcome, EngineError> {
-        let text = &draft.header.name;
-        let name = TopologyName::new(text).map_err(|source| EngineError::InvalidName {
-            text: text.clone(),
-            source,
-        })?;
+        let name = name_of(draft)?;
         (|| self.apply_once(draft, &name, &options.settings))
             .retry(attempts())
             .when(|error| is_open(draft) && is_claimed(error))
@@ -79,23 +97,12 @@ impl Engine {
         name: &TopologyName,
         change: &SettingsChange,
     ) -> Result<StoreOutcome, EngineError> {
-        let known = match find_live_topology(self.repo.as_ref(), name).await? {
-            Some(row) => Some(self.repo.load(row.id).await?),
-            None => None,
-        };
-        let mut draft = draft.clone();
-        if let Some(known) = &known {
-            keep_allocations(&mut draft, &known.topology);
-        }
-        let catalog = match &known {
-            Some(known) => self.catalog_of(&known.row),
-            None => Cow::Borrowed(&self.options.catalog),
-        };
-        let topology = self.resolve(&draft, &catalog, known.as_ref()).await?;
-        let before = known.as_ref().map(|known| known.row.settings.clone());
-        let before = before.unwrap_or_default();
-        let settings = change.apply_to(&before);
-        refuse_idle_rules(&catalog, &topology, &before.publish, &settings.publish)?;
+        let FileState {
+            known,
+            topology,
+            settings,
+            catalog,
+        } = self.read_file(draft, name, change).await?;
         if let Some(known) = &known
             && is_same(&known.topology, &topology)
         {
@@ -113,7 +120,7 @@ impl Engine {
                 let excerpt = topology.catalog_excerpt(&catalog);
                 let new = NewTopology::new(name.clone(), topology)
                     .catalog(excerpt)
-                    .config(draft.header.config)
+                    .config(draft.header.config.clone())
                     .settings(settings);
                 (self.store_new(new).await?, StoreResult::Created)
             }
@@ -148,6 +155,104 @@ impl Engine {
         Ok(stored)
     }
 
+    /// Plans the deploy of a maze file, to be shown and then [executed](Prepared::execute). Changes nothing.
+    ///
+    /// The execution stores a new maze, or replaces the pending one with its name, and deploys it. A maze that runs is changed as
+    /// [`replace`](Self::replace) does; the [mutations](Prepared::mutations) show how. Missing subnets and addresses are taken from
+    /// the stored maze, or are free ones. If another topology claims one before the execution, the execution is refused.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use decnet_engine::{ApplyOptions, CancellationToken, Engine, EngineOptions, simulated::Simulated};
+    /// use decnet_topology::{Catalog, MemoryRepo, Mutation, Syntax, document};
+    ///
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// let options = EngineOptions::new(Catalog::builtin());
+    /// let engine = Engine::new(Arc::new(MemoryRepo::new()), Arc::new(Simulated::new()), options);
+    /// let file = |services: &str| document::parse(
+    ///     &format!(
+    ///         "{{format: decnet.topology/1, name: corp, lans: [{{name: dmz, dmz: true}}],
+    ///           deckies: [{{name: web, services: [{services}], attachments: [{{lan: dmz}}]}}]}}"
+    ///     ),
+    ///     Syntax::Yaml,
+    /// );
+    /// let cancel = CancellationToken::new();
+    /// engine.prepare_file(&file("http")?, ApplyOptions::default()).await?.execute(&cancel).await?;
+    ///
+    /// let prepared = engine.prepare_file(&file("http, ssh")?, ApplyOptions::default()).await?;
+    /// assert_eq!(prepared.mutations().iter().map(|mutation| mutation.op()).collect::<Vec<_>>(), ["update_decky"]);
+    /// prepared.execute(&cancel).await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`apply`](Self::apply) except [`EngineError::Differs`], and those of [`replace`](Self::replace) or
+    /// [`deploy`](Self::deploy).
+    pub async fn prepare_file(&self, draft: &Draft, options: ApplyOptions) -> Result<Prepared, EngineError> {
+        let name = name_of(draft)?;
+        let FileState {
+            known,
+            topology,
+            settings,
+            catalog,
+        } = self.read_file(draft, &name, &options.settings).await?;
+        if known.as_ref().is_none_or(|known| !is_same(&known.topology, &topology)) {
+            self.check_applied(&topology, &catalog, known.as_ref(), &settings)
+                .await?;
+        }
+        let Some(known) = known else {
+            let excerpt = topology.catalog_excerpt(&catalog);
+            let new = NewTopology::new(name, topology)
+                .catalog(excerpt)
+                .config(draft.header.config.clone())
+                .settings(settings);
+            return self.prepare_new(new, options.force).await;
+        };
+        let wanted = Replacement::new(topology)
+            .force(options.force)
+            .settings(Some(settings).filter(|settings| *settings != known.row.settings))
+            .actor(options.actor);
+        self.prepare(known.row.id, Operation::Replace(Box::new(wanted))).await
+    }
+
+    /// Completes the maze of a file, and finds the stored maze with its name.
+    async fn read_file(
+        &self,
+        draft: &Draft,
+        name: &TopologyName,
+        change: &SettingsChange,
+    ) -> Result<FileState, EngineError> {
+        let known = match find_live_topology(self.repo.as_ref(), name).await? {
+            Some(row) => Some(self.repo.load(row.id).await?),
+            None => None,
+        };
+        let mut draft = draft.clone();
+        if let Some(known) = &known {
+            keep_allocations(&mut draft, &known.topology);
+            if known.row.status != Status::Pending {
+                keep_positions(&mut draft, &known.topology);
+            }
+        }
+        let catalog = match &known {
+            Some(known) => self.catalog_of(&known.row).into_owned(),
+            None => self.options.catalog.clone(),
+        };
+        let topology = self.resolve(&draft, &catalog, known.as_ref()).await?;
+        let before = known.as_ref().map(|known| known.row.settings.clone());
+        let before = before.unwrap_or_default();
+        let settings = change.apply_to(&before);
+        refuse_idle_rules(&catalog, &topology, &before.publish, &settings.publish)?;
+        Ok(FileState {
+            known,
+            topology,
+            settings,
+            catalog,
+        })
+    }
+
     /// Validates the maze by the rules of an edit and returns the warnings.
     ///
     /// Two gateways that publish the same host port are only a warning here: a file cannot set where they publish. A deploy can,
@@ -172,6 +277,15 @@ impl Engine {
         }
         Ok(report.errors().chain(report.warnings()).cloned().collect())
     }
+}
+
+/// Returns the name in the header of a draft.
+fn name_of(draft: &Draft) -> Result<TopologyName, EngineError> {
+    let text = &draft.header.name;
+    TopologyName::new(text).map_err(|source| EngineError::InvalidName {
+        text: text.clone(),
+        source,
+    })
 }
 
 /// Fills the gaps in a draft from the stored maze.
@@ -202,6 +316,25 @@ fn keep_allocations(draft: &mut Draft, known: &Topology) {
             let ip = stored.ip_on(lan.id());
             edge.ip = ip.filter(|ip| subnet.contains(ip) && !fixed.contains(&(edge.lan, *ip)));
         }
+    }
+}
+
+/// Fills missing positions in a draft from a maze that does not wait to be deployed: a file without them says nothing about the
+/// canvas.
+fn keep_positions(draft: &mut Draft, known: &Topology) {
+    let fill = |position: &mut Position, stored: Position| {
+        position.x = position.x.or(stored.x);
+        position.y = position.y.or(stored.y);
+    };
+    let lans = known.lans_by_name();
+    for lan in &mut draft.lans {
+        let stored = Name::new(&lan.name).ok().and_then(|name| lans.get(&name).copied());
+        fill(&mut lan.position, stored.map(Lan::position).unwrap_or_default());
+    }
+    let deckies: BTreeMap<&Name, &Decky> = known.deckies().iter().map(|decky| (decky.name(), decky)).collect();
+    for decky in &mut draft.deckies {
+        let stored = Name::new(&decky.name).ok().and_then(|name| deckies.get(&name).copied());
+        fill(&mut decky.position, stored.map(Decky::position).unwrap_or_default());
     }
 }
 

@@ -22,6 +22,7 @@ use crate::engine::EngineError;
 #[must_use]
 #[non_exhaustive]
 pub struct SettingsChange {
+    whole: Option<DeploySettings>,
     publish: Vec<PublishRule>,
     dmz_egress: Option<DmzEgress>,
     log_driver: Option<LogDriver>,
@@ -30,6 +31,14 @@ pub struct SettingsChange {
 }
 
 impl SettingsChange {
+    /// Creates a change to exactly these settings.
+    pub fn exactly(settings: DeploySettings) -> Self {
+        Self {
+            whole: Some(settings),
+            ..Self::default()
+        }
+    }
+
     /// Adds publish rules. A rule replaces a stored one for the same ports.
     pub fn publish(mut self, rules: impl IntoIterator<Item = PublishRule>) -> Self {
         self.publish.extend(rules);
@@ -62,6 +71,7 @@ impl SettingsChange {
 
     /// Returns the settings after the change.
     pub fn apply_to(&self, before: &DeploySettings) -> DeploySettings {
+        let before = self.whole.as_ref().unwrap_or(before);
         let log = before.log.clone();
         before
             .clone()

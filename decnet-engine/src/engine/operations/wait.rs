@@ -104,9 +104,9 @@ impl Engine {
             info?;
         }
         match self.submit(id, new, expected).await? {
-            Submitted::Enqueued(row) => {
-                let row = self.wait_until_finished(row.id, cancel).await?;
-                Ok(Submitted::Enqueued(Box::new(row)))
+            Submitted::Enqueued(mut queued) => {
+                queued.row = self.wait_until_finished(queued.row.id, cancel).await?;
+                Ok(Submitted::Enqueued(queued))
             }
             edited @ Submitted::Edited(_) => Ok(edited),
         }

@@ -1,5 +1,6 @@
 //! The engine's operations on the simulated runtime.
 
+mod admitting;
 mod catalogs;
 mod copies;
 mod diagnosing;
@@ -21,6 +22,7 @@ mod preparing;
 mod publishing_events;
 mod reaping;
 mod repairing;
+mod replacing;
 mod restarting;
 mod state_machine;
 mod statuses;

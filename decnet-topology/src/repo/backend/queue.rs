@@ -7,14 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Backend,
-    topologies::{refuse_claimed, replace_maze},
+    topologies::{refuse_claimed, replace_maze, require_held},
 };
 use crate::{
     id::{ClaimToken, MutationId, TopologyId},
     model::{StoredTopology, Topology},
     repo::{
-        Holder, MutationClaim, MutationFilter, MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation,
-        RepoError,
+        BatchEdit, Holder, MutationClaim, MutationFilter, MutationOutcome, MutationPage, MutationQueue, MutationRow,
+        NewMutation, RecordedChange, RepoError,
         rules::{
             self,
             queue::{self, UNNUMBERED},
@@ -40,6 +40,61 @@ impl<B: Backend> MutationQueue for B {
             rules::extend_catalog(&mut topology, mem::take(&mut new.catalog), at);
             tables.update_topology(&topology)?;
             tables.insert_mutation(queue::enqueued(UNNUMBERED, &topology, new, at))
+        })
+        .await
+    }
+
+    async fn store_batch(
+        &self,
+        id: TopologyId,
+        edit: BatchEdit,
+        at: Timestamp,
+    ) -> Result<(StoredTopology, Vec<MutationRow>), RepoError> {
+        self.write(move |tables| {
+            let BatchEdit {
+                expected,
+                batch,
+                actor,
+                settings,
+                catalog,
+                held,
+            } = edit;
+            let mut row = tables.topology(id)?;
+            require_held(tables, id, held)?;
+            rules::require_version(&row, Some(expected))?;
+            let (steps, topology) = batch.into_parts();
+            let mut mutations = Vec::with_capacity(steps.len());
+            let mut changes = Vec::new();
+            for step in steps {
+                let new = NewMutation::new(step.mutation).actor(actor.clone());
+                queue::refuse_unreadable(&new)?;
+                queue::enqueue(&mut row, None, at)?;
+                let stored = queue::stored(UNNUMBERED, &row, new, at);
+                mutations.push(stored);
+                changes.push(step.changes);
+            }
+            if tables.first_unfinished(id)?.is_some() {
+                return Err(RepoError::QueueNotEmpty { id });
+            }
+            refuse_claimed(tables, Some(id), &topology)?;
+            if let Some(settings) = settings {
+                rules::set_settings(&mut row, settings, at)?;
+            }
+            rules::extend_catalog(&mut row, catalog, at);
+            tables.update_topology(&row)?;
+            let mut stored = Vec::with_capacity(mutations.len());
+            for (mutation, changes) in mutations.into_iter().zip(changes) {
+                let mutation = tables.insert_mutation(mutation)?;
+                let recorded = changes.into_iter().map(|change| RecordedChange {
+                    at,
+                    mutation: Some(mutation.id),
+                    change,
+                });
+                tables.append_changes(id, &recorded.collect::<Vec<_>>())?;
+                stored.push(mutation);
+            }
+            tables.set_maze(id, &topology)?;
+            Ok((StoredTopology { row, topology }, stored))
         })
         .await
     }

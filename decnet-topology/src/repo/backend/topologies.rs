@@ -227,7 +227,7 @@ pub(super) fn replace_maze(
 }
 
 /// Refuses a caller that lost its lease.
-fn require_held(tables: &mut dyn Tables, id: TopologyId, held: Option<LeaseToken>) -> Result<(), RepoError> {
+pub(super) fn require_held(tables: &mut dyn Tables, id: TopologyId, held: Option<LeaseToken>) -> Result<(), RepoError> {
     let lease = match held {
         Some(_) => tables.lease(id)?,
         None => None,

@@ -73,7 +73,7 @@ fn count_edit(
 }
 
 /// Refuses another version than the expected one, if one is expected.
-fn require_version(row: &TopologyRow, expected: Option<Version>) -> Result<(), RepoError> {
+pub(super) fn require_version(row: &TopologyRow, expected: Option<Version>) -> Result<(), RepoError> {
     let current = row.version;
     match expected {
         Some(expected) if expected != current => Err(RepoError::VersionConflict { expected, current }),

@@ -68,6 +68,14 @@ pub(in crate::repo) fn applied(id: MutationId, row: &TopologyRow, new: NewMutati
     }
 }
 
+/// Returns a pending mutation that is already in the maze.
+pub(in crate::repo) fn stored(id: MutationId, row: &TopologyRow, new: NewMutation, at: Timestamp) -> MutationRow {
+    MutationRow {
+        stored_at: Some(at),
+        ..enqueued(id, row, new, at)
+    }
+}
+
 /// Lets a holder claim the first unfinished mutation of a topology. Returns whether it could be claimed.
 pub(in crate::repo) fn claim(
     first: &mut MutationRow,

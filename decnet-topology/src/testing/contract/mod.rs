@@ -17,6 +17,7 @@
 //! runtime; some call the store from several threads at the same time.
 
 mod any;
+mod batching;
 mod catalog;
 mod claiming;
 mod editing;
@@ -226,6 +227,12 @@ clauses! { $
         no_mutation_is_stored_for_a_topology_that_does_not_run,
         a_stored_mutation_cannot_be_rejected_and_an_unstored_one_cannot_be_applied,
         each_mutation_is_claimed_once_and_in_order_by_many_concurrent_workers,
+    }
+    batching {
+        a_batch_is_stored_with_its_result_and_waits_in_the_queue,
+        the_mutations_of_a_batch_are_finished_in_order,
+        a_batch_fails_at_a_teardown,
+        a_batch_is_refused_as_a_whole,
     }
     recording {
         an_edit_stores_the_mutation_that_made_it,

@@ -6,7 +6,7 @@ use decnet_topology::{
 };
 use proptest::{prelude::*, sample::Index, strategy::ValueTree, test_runner::TestRunner};
 
-fn maze(seed: u64) -> Topology {
+pub(super) fn maze(seed: u64) -> Topology {
     let config = TopologyConfig::builder("random", 3, 2)
         .deckies_per_lan(1, 3)
         .cross_edge_probability(0.3)

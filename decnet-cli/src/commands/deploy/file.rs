@@ -1,0 +1,99 @@
+//! The deploy of a maze file.
+
+use decnet_engine::{
+    ApplyOptions, DeployOptions, Engine, EngineError, Operation, Prepared, Replacement, SettingsChange, own_images,
+};
+use decnet_topology::{StoredTopology, Topology, TopologyName, find_live_topology};
+
+use super::{Work, changes, deploy, execute_shown, hint_at_own_images, located};
+use crate::{
+    command_error::CommandError,
+    commands::{
+        apply::{self, Stored},
+        mutate::user,
+    },
+    confirm::confirm_or_refuse,
+    context::Context,
+    exit::Exit,
+    input::MazeFile,
+};
+
+/// Deploys a maze file: stores a new or pending maze, and changes a running one.
+pub(super) async fn run(
+    context: &Context,
+    engine: &Engine,
+    file: &MazeFile,
+    change: SettingsChange,
+    work: &Work,
+    yes: bool,
+) -> Result<Exit, CommandError> {
+    let options = ApplyOptions::default().settings(change.clone());
+    if work.dry_run {
+        return dry_run(context, engine, file, options.force(work.force)).await;
+    }
+    let (stored, wanted) = match apply::store(context, engine, file, None, options).await? {
+        Stored::Stored(outcome) => {
+            let row = outcome.stored.row;
+            let settings = Some(change.apply_to(&row.settings)).filter(|settings| *settings != row.settings);
+            let options = DeployOptions::default().force(work.force).settings(settings);
+            return deploy(context, engine, row.id, options, Some(file)).await;
+        }
+        Stored::Differs { stored, wanted } => (*stored, *wanted),
+    };
+    let StoredTopology { row, topology } = stored;
+    let services = own_images(&wanted, &context.catalog()?.with_stored(&row.catalog));
+    let settings = Some(change.apply_to(&row.settings)).filter(|settings| *settings != row.settings);
+    let replacement = Replacement::new(wanted)
+        .force(work.force)
+        .settings(settings)
+        .actor(user());
+    let prepared = engine
+        .prepare(row.id, Operation::Replace(Box::new(replacement)))
+        .await
+        .map_err(|error| located(Some(file), error.into()))?;
+    // With JSON, the plan is a part of the outcome; there is none if nothing is done.
+    if !context.output.json || !yes || prepared.refusal().is_some() {
+        changes::print(context, &topology, &prepared, false)?;
+    }
+    require_permitted(&prepared)?;
+    if !yes {
+        confirm_or_refuse(context.output, &changes::question(row.name.as_str(), &prepared))?;
+    }
+    let exit = execute_shown(context, engine, Some(&prepared), async |cancel| {
+        prepared.execute(cancel).await
+    })
+    .await?;
+    hint_at_own_images(context, &services);
+    Ok(exit)
+}
+
+/// Shows the plan, and fails like the deploy itself.
+async fn dry_run(
+    context: &Context,
+    engine: &Engine,
+    file: &MazeFile,
+    options: ApplyOptions,
+) -> Result<Exit, CommandError> {
+    let prepared = engine.prepare_file(&file.draft, options).await;
+    let prepared = prepared.map_err(|error| located(Some(file), apply::refused(file, error)))?;
+    let known = match TopologyName::new(&file.draft.header.name) {
+        Ok(name) => find_live_topology(engine.repo().as_ref(), &name).await?,
+        Err(_) => None,
+    };
+    let before = match known {
+        Some(row) => engine.repo().load(row.id).await?.topology,
+        None => Topology::default(),
+    };
+    changes::print(context, &before, &prepared, true)?;
+    context.output.note(prepared.plan().summary());
+    require_permitted(&prepared)?;
+    Ok(Exit::Done)
+}
+
+/// Refuses a plan that recreates running containers without `--force`.
+fn require_permitted(prepared: &Prepared) -> Result<(), CommandError> {
+    match prepared.refusal() {
+        Some(refusal) => Err(EngineError::from(refusal.clone()).into()),
+        None => Ok(()),
+    }
+}
