@@ -1,6 +1,6 @@
 //! The only place that maps errors to exceptions.
 
-use std::{error::Error, fmt::Display, iter::successors};
+use std::{error::Error, fmt::Display, io, iter::successors};
 
 use decnet_engine::{
     EngineError, LogCursorError, LogTargetError, MutedError, RuntimeError, StepFailure, describe_difference,
@@ -197,6 +197,10 @@ impl Raise for RepoError {
                 let raised = tree::RepoFileNotFound::new_err((NO_SUCH_FILE, message, folder.as_os_str().to_owned()));
                 with(py, raised, code, [])
             }
+            Self::Open { path, source } if is_not_permitted(source.as_ref()) => {
+                let raised = tree::RepoPermissionDenied::new_err((NOT_PERMITTED, message, path.as_os_str().to_owned()));
+                with(py, raised, code, [])
+            }
             Self::ReadOnly => {
                 let raised = tree::RepoPermissionDenied::new_err((NOT_PERMITTED, message));
                 with(py, raised, code, [])
@@ -204,6 +208,12 @@ impl Raise for RepoError {
             _ => with(py, tree::RepoError::new_err(message), code, []),
         }
     }
+}
+
+/// Returns whether the system does not permit the access.
+fn is_not_permitted(error: &(dyn Error + 'static)) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// `ENOENT` of Linux.

@@ -7,7 +7,7 @@ import errno
 import math
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -207,17 +207,27 @@ def test_a_missing_file_is_also_the_error_of_python(tmp_path: Path, engine: decn
     assert folder.value.errno == errno.EISDIR and isinstance(folder.value, OSError)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_a_forbidden_file_is_also_the_error_of_python(tmp_path: Path) -> None:
-    file = tmp_path / "maze.yaml"
-    file.touch(mode=0)
-    with pytest.raises(PermissionError) as refused:
-        decnet.Topology.from_file(file)
+@pytest.fixture
+def closed_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder that cannot be searched, even if root runs the tests."""
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    yield folder
+    if is_root:
+        os.seteuid(0)
+    folder.chmod(0o700)
+
+
+def test_a_forbidden_file_is_also_the_error_of_python(closed_folder: Path) -> None:
+    with pytest.raises(PermissionError, match="maze.yaml") as refused:
+        decnet.Topology.from_file(closed_folder / "maze.yaml")
     assert isinstance(refused.value, decnet.PermissionDenied) and refused.value.errno == errno.EACCES
-    tmp_path.chmod(0o500)
-    with pytest.raises(PermissionError) as readonly:
-        decnet.Repo.open(tmp_path / "decnet.db")
-    assert isinstance(readonly.value, decnet.RepoError)
+    with pytest.raises(PermissionError) as unopened:
+        decnet.Repo.open(closed_folder / "decnet.db")
+    assert isinstance(unopened.value, decnet.RepoError) and unopened.value.errno == errno.EACCES
 
 
 def test_closed_objects_refuse_calls(tmp_path: Path) -> None:

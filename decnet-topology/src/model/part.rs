@@ -171,17 +171,15 @@ impl Topology {
                 .iter()
                 .filter_map(|at| Some((self.lan(at.lan)?, *at)))
         };
-        match own().find(|(own, _)| own.name() == lan) {
-            Some((_, attachment)) => Ok(NetworkPlace::Interface(decky, attachment)),
-            None => {
-                let names: Vec<&str> = own().map(|(own, _)| own.name().as_str()).collect();
-                Err(UnknownPart::Lan {
-                    decky: decky.name().clone(),
-                    lan: lan.clone(),
-                    hint: format!("; it is on {}", names.join(", ")),
-                })
-            }
+        if let Some((_, attachment)) = own().find(|(own, _)| own.name() == lan) {
+            return Ok(NetworkPlace::Interface(decky, attachment));
         }
+        let names: Vec<&str> = own().map(|(own, _)| own.name().as_str()).collect();
+        Err(UnknownPart::Lan {
+            decky: decky.name().clone(),
+            lan: lan.clone(),
+            hint: format!("; it is on {}", names.join(", ")),
+        })
     }
 }
 

@@ -58,7 +58,7 @@ fn commands_and_flags_in_sentences_exist() {
                 unknown.push(format!("{}:{line}: `{span}`: no command `{command}`", page.name));
                 continue;
             };
-            for flag in words.iter().filter(|word| word.starts_with("--")) {
+            for flag in words.iter().filter(|word| word.starts_with("--") && word.len() > 2) {
                 let flag = flag.split(['=', '[']).next().expect("a word");
                 if !describes(&text, flag) {
                     unknown.push(format!("{}:{line}: `{span}`: `{command}` has no {flag}", page.name));

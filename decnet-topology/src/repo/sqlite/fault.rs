@@ -1,6 +1,6 @@
 //! Converts SQLite's errors to errors of the repo.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use rusqlite::ffi::{self, ErrorCode};
 
@@ -74,8 +74,18 @@ fn is_conversion(error: &rusqlite::Error) -> bool {
 /// Finds the reason why a file cannot be opened before SQLite tries: SQLite has one error for many causes.
 pub(super) fn refuse_path(path: &Path) -> Result<(), RepoError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-        return Err(RepoError::FolderMissing { folder: folder.into() });
+    if let Some(folder) = folder {
+        match folder.metadata() {
+            Ok(found) if found.is_dir() => {}
+            // It may exist: a folder above it cannot be searched.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(RepoError::Open {
+                    path: path.into(),
+                    source: error.into(),
+                });
+            }
+            _ => return Err(RepoError::FolderMissing { folder: folder.into() }),
+        }
     }
     let Ok(file) = path.metadata() else { return Ok(()) };
     if file.is_dir() {

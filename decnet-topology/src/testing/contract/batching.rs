@@ -152,12 +152,12 @@ pub(super) async fn a_batch_is_refused_as_a_whole(repo: Arc<dyn Repo>) {
     let token = lease.expect("it is free").token;
     let held = edit(&before).held(token);
 
-    let taken = stage::create(&*repo, "other", stage::lan("172.16.0.0/24")).await;
+    let other = stage::create(&*repo, "other", stage::lan("172.16.0.0/24")).await;
     assert!(matches!(
         refused(id, held.clone()).await,
         RepoError::SubnetClaimed { .. }
     ));
-    repo.delete(taken.row.id, second(4)).await.expect("it is pending");
+    repo.delete(other.row.id, second(4)).await.expect("it is pending");
 
     let pending = stage::create(&*repo, "pending", stage::maze(2)).await;
     assert!(matches!(
