@@ -163,7 +163,9 @@ pub(crate) fn walk(page: &Page, sandbox: &Sandbox, columns: u16) -> Vec<String> 
                 .collect::<Vec<_>>()
                 .join("\n");
         }
-        let ended_well = seen.code == Some(0) || step.shown.iter().any(|line| line.starts_with("error: "));
+        let was_interrupted = interrupt_after.is_some() && seen.code == Some(130);
+        let ended_well =
+            seen.code == Some(0) || was_interrupted || step.shown.iter().any(|line| line.starts_with("error: "));
         if !ended_well || !compare::matches(&step.shown, &text) {
             let shown = step.shown.join("\n");
             differences.push(format!(
