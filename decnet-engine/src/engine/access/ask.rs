@@ -53,7 +53,8 @@ impl Engine {
                 }
             }
             DeckyVerb::Connect { to, port } => {
-                let ((decky, address), port) = (locate(topology, from, to)?, *port);
+                let (decky, address) = locate(topology, from, to)?;
+                let port = *port;
                 let TargetResult {
                     reached,
                     detail,

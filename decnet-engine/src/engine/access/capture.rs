@@ -24,7 +24,7 @@ const SNAP_LENGTH: u32 = 262_144;
 /// How often packets that wait are written.
 const FLUSH: Duration = Duration::from_millis(200);
 /// A wait without an end.
-const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
+const FOREVER: Duration = Duration::from_hours(365 * 24);
 
 /// Where to capture: `office` is a LAN, `web-01` all interfaces of a decky, and `web-01.office` its interface in a LAN.
 #[derive(Debug, Clone, PartialEq, Eq)]

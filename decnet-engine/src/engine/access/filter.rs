@@ -92,7 +92,8 @@ impl Seen {
                     _ => None,
                 };
                 let has_ports = matches!(protocol, Some(PacketProtocol::Tcp | PacketProtocol::Udp));
-                let is_first = number(packet, 6)? & 0x1fff == 0;
+                let offset = number(packet, 6)? & 0x1fff;
+                let is_first = offset == 0;
                 let start = usize::from(packet.first()? & 0x0f) * 4;
                 let ports = || Some([number(packet, start)?, number(packet, start + 2)?]);
                 Some(Self {

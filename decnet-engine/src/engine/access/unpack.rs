@@ -43,8 +43,8 @@ pub(super) fn unpack(archive: impl Read, target: &Path, limits: CopyLimits) -> R
         entries: 0,
         report: CopyReport::new(target.into()),
     };
-    let unpacked = unpacker.run(archive);
-    if unpacked.is_err() && !exists {
+    let result = unpacker.run(archive);
+    if result.is_err() && !exists {
         // A part of a copy is not kept. If it cannot be removed, the first error counts.
         let _ = match target.symlink_metadata() {
             Ok(found) if found.is_dir() => fs::remove_dir_all(target),
@@ -52,7 +52,7 @@ pub(super) fn unpack(archive: impl Read, target: &Path, limits: CopyLimits) -> R
             Err(_) => Ok(()),
         };
     }
-    unpacked.map(|()| unpacker.report)
+    result.map(|()| unpacker.report)
 }
 
 /// The names of an entry below the root of the archive.

@@ -83,9 +83,7 @@ impl Prepared {
     /// the next drain applies it. The others are those of the one-call form, such as [`Engine::deploy`].
     pub async fn execute(&self, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
         let engine = &self.engine;
-        engine
-            .run(self.id, &self.operation, self.copy, Some(self), cancel)
-            .await
+        Box::pin(engine.run(self.id, &self.operation, self.copy, Some(self), cancel)).await
     }
 
     pub(in crate::engine) fn work(&self) -> &Work {

@@ -182,14 +182,14 @@ struct Sockets {
     snap_length: u32,
     /// The bridge, if it is one.
     bridge: Option<String>,
-    sockets: BTreeMap<usize, Socket>,
+    open: BTreeMap<usize, Socket>,
     /// What the kernel dropped at sockets that are closed.
     dropped_before: u64,
 }
 
 /// A socket on one interface.
 struct Socket {
-    socket: OwnedFd,
+    descriptor: OwnedFd,
     index: usize,
     /// Whether to keep packets that were sent there, and those that arrived there.
     sent: bool,
@@ -203,7 +203,7 @@ impl Sockets {
             interface: String::new(),
             snap_length,
             bridge: None,
-            sockets: BTreeMap::new(),
+            open: BTreeMap::new(),
             dropped_before: 0,
         };
         match source {
@@ -211,7 +211,7 @@ impl Sockets {
                 sockets.interface.clone_from(bridge);
                 sockets.bridge = Some(bridge.clone());
                 sockets.list_ports()?;
-                if sockets.sockets.is_empty() {
+                if sockets.open.is_empty() {
                     return Err(io::Error::other(format!("there is no interface {bridge}")));
                 }
             }
@@ -251,10 +251,10 @@ impl Sockets {
             .filter(|index| !wanted.contains_key(index))
             .collect();
         for index in gone {
-            self.dropped_before += self.sockets.remove(&index).map_or(0, |socket| socket.dropped);
+            self.dropped_before += self.open.remove(&index).map_or(0, |socket| socket.dropped);
         }
         for (index, (is_bridge, link)) in wanted {
-            if !self.sockets.contains_key(&index) {
+            if !self.open.contains_key(&index) {
                 match self.add(link, is_bridge, !is_bridge) {
                     // The port may be gone again.
                     Err(error) if error.raw_os_error() == Some(Errno::ENODEV as i32) => {}
@@ -275,13 +275,13 @@ impl Sockets {
         bind(socket.as_raw_fd(), &link)?;
         let index = link.ifindex();
         let socket = Socket {
-            socket,
+            descriptor: socket,
             index,
             sent,
             arrived,
             dropped: 0,
         };
-        self.sockets.insert(index, socket);
+        self.open.insert(index, socket);
         Ok(())
     }
 
@@ -302,7 +302,7 @@ impl Sockets {
             let mut ready: Vec<_> = self
                 .sockets
                 .values()
-                .map(|socket| PollFd::new(&socket.socket, PollFlags::IN))
+                .map(|socket| PollFd::new(&socket.descriptor, PollFlags::IN))
                 .collect();
             match poll(&mut ready, Some(&POLL)) {
                 Err(rustix::io::Errno::INTR) => continue,
@@ -318,7 +318,7 @@ impl Sockets {
                 .collect();
             for index in indices {
                 for _ in 0..TURN {
-                    let read = self.sockets.get_mut(&index).map(|socket| socket.read(&mut buffer));
+                    let read = self.open.get_mut(&index).map(|socket| socket.read(&mut buffer));
                     let Some(mut packet) = read.transpose()?.flatten() else {
                         break;
                     };
@@ -334,7 +334,7 @@ impl Sockets {
 
     /// Returns how many packets the kernel has dropped at all sockets.
     fn dropped(&self) -> u64 {
-        self.dropped_before + self.sockets.values().map(|socket| socket.dropped).sum::<u64>()
+        self.dropped_before + self.open.values().map(|socket| socket.dropped).sum::<u64>()
     }
 }
 
@@ -346,7 +346,8 @@ impl Socket {
             let room = buffer.len();
             let mut parts = [IoSliceMut::new(buffer)];
             let flags = MsgFlags::MSG_TRUNC | MsgFlags::MSG_DONTWAIT;
-            let message = match recvmsg::<LinkAddr>(self.socket.as_raw_fd(), &mut parts, Some(&mut control), flags) {
+            let message = match recvmsg::<LinkAddr>(self.descriptor.as_raw_fd(), &mut parts, Some(&mut control), flags)
+            {
                 // The interface is down or gone; its socket is closed with the next list.
                 Err(Errno::EAGAIN | Errno::ENETDOWN | Errno::ENXIO) => return Ok(None),
                 Err(Errno::EINTR) => continue,
