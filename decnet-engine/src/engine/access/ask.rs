@@ -54,20 +54,19 @@ impl Engine {
             }
             DeckyVerb::Connect { to, port } => {
                 let (decky, address) = locate(topology, from, to)?;
-                let port = *port;
                 let TargetResult {
                     reached,
                     detail,
                     rtt_us,
                     ..
                 } = self
-                    .probe_one(&maze, from, Target::Tcp { address, port }, CONNECT)
+                    .probe_one(&maze, from, Target::Tcp { address, port: *port }, CONNECT)
                     .await?;
                 let result = result(&detail);
                 DeckyAnswer::Connect {
                     decky,
                     address,
-                    port,
+                    port: *port,
                     reached,
                     result,
                     rtt_us,

@@ -245,7 +245,7 @@ impl Sockets {
             .map(|(name, link)| (link.ifindex(), (name == bridge, *link)))
             .collect();
         let gone: Vec<usize> = self
-            .sockets
+            .open
             .keys()
             .copied()
             .filter(|index| !wanted.contains_key(index))
@@ -300,7 +300,7 @@ impl Sockets {
                 listed = Instant::now();
             }
             let mut ready: Vec<_> = self
-                .sockets
+                .open
                 .values()
                 .map(|socket| PollFd::new(&socket.descriptor, PollFlags::IN))
                 .collect();
@@ -310,7 +310,7 @@ impl Sockets {
             };
             let ready: Vec<bool> = ready.iter().map(|fd| !fd.revents().is_empty()).collect();
             let indices: Vec<usize> = self
-                .sockets
+                .open
                 .keys()
                 .copied()
                 .zip(ready)
