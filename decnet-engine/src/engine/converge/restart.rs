@@ -130,6 +130,7 @@ impl Session<'_> {
                 reason,
             }),
             None => Ok(Outcome {
+                kept_volumes: Vec::new(),
                 row,
                 changed,
                 reason: drift,
