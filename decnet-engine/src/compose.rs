@@ -15,8 +15,8 @@ use crate::{
     api::ApiVersion,
     desired::{
         BASE_CAPABILITIES, BaseSpec, Desired, ImageSpec, InterfaceSpec, Limits, LogSpec, NO_CORE, NOBODY, NetworkSpec,
-        OOM_SCORE, PER_USER, PortMapping, RESOLVER, RunAs, SCRATCH, ServiceNetwork, ServiceSpec, bridge_options,
-        in_memory,
+        OOM_SCORE, PER_USER, PortMapping, RESOLVER, RunAs, SCRATCH, ServiceNetwork, ServiceSpec, VolumeSpec,
+        bridge_options, folder_options,
     },
     naming::{self, ContainerName, Labels, NetworkName},
 };
@@ -49,6 +49,9 @@ fn heading(desired: &Desired) -> String {
          # Its containers have the engine's seccomp profile, which allows more than that of `decnet`.\n",
         desired.topology, desired.instance
     );
+    if desired.volumes().next().is_some() {
+        heading += "#\n# `docker compose down` keeps the volumes of its services; `docker compose down --volumes` removes them.\n";
+    }
     for image in &desired.images {
         if let ImageSpec::Decoy { reference } = image {
             heading += "#\n# The image ";
@@ -121,10 +124,16 @@ impl File {
             .bases
             .iter()
             .map(|(name, base)| (bases[name].clone(), Volume::new(base)));
+        let of_service = |service: &ServiceSpec| {
+            let own = service.volumes.iter();
+            let named = own.map(|volume| (key_of(service, volume), Volume::of_service(volume)));
+            named.collect::<Vec<_>>()
+        };
+        let named = desired.services.values().flat_map(of_service);
         Self {
             services,
             networks: networks.collect(),
-            volumes: volumes.collect(),
+            volumes: volumes.chain(named).collect(),
         }
     }
 }
@@ -139,18 +148,35 @@ struct Network {
     labels: Literals,
 }
 
-/// The volume of a base for its state and its socket to the services. In a Compose file, only named volumes have labels.
+/// The volume of a base for its state and its socket to the services, which a Compose file must name to give it labels, or the volume of a
+/// service.
 #[derive(Serialize)]
 struct Volume {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<Literal>,
     labels: Literals,
 }
 
 impl Volume {
     fn new(base: &BaseSpec) -> Self {
         Self {
+            name: None,
             labels: literals(&naming::volume_labels(&base.labels)),
         }
     }
+
+    fn of_service(spec: &VolumeSpec) -> Self {
+        Self {
+            name: Some(spec.name.as_str().into()),
+            labels: literals(&spec.labels),
+        }
+    }
+}
+
+/// Returns the key of a service's volume in the file: `<decky>.<service>.<volume>`.
+fn key_of(service: &ServiceSpec, volume: &VolumeSpec) -> String {
+    let own = volume.name.as_str().rsplit('.').next().unwrap_or_default();
+    format!("{}.{}.{own}", service.decky, service.service)
 }
 
 #[derive(Serialize)]
@@ -295,13 +321,18 @@ impl Container {
             container.ulimits.insert("fsize", bytes);
         } else {
             let (folder, options) = SCRATCH;
-            if !spec.tmpfs.contains(folder) {
+            let is_free = spec.tmpfs.iter().all(|own| own.path != folder);
+            if is_free && spec.volumes.iter().all(|volume| volume.path != folder) {
                 container.tmpfs.push(format!("{folder}:{options}"));
             }
         }
         let own = spec.tmpfs.iter();
-        let own = own.map(|folder| format!("{folder}:{}", in_memory(spec.limits.memory)));
+        let own = own.map(|folder| format!("{}:{}", folder.path, folder_options(folder, spec.limits.memory)));
         container.tmpfs.extend(own);
+        let named = spec.volumes.iter();
+        container
+            .volumes
+            .extend(named.map(|volume| format!("{}:{}", key_of(spec, volume), volume.path)));
         container
     }
 

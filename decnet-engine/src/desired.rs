@@ -8,11 +8,12 @@ mod changed;
 mod digest;
 mod mac;
 mod persona;
+mod redirects;
 mod seccomp;
 mod spec;
 mod sysctls;
 
-pub(crate) use bounds::{NO_CORE, OOM_SCORE, PER_USER, SCRATCH, in_memory};
+pub(crate) use bounds::{NO_CORE, OOM_SCORE, PER_USER, SCRATCH, folder_options, in_memory};
 pub(crate) use bridge::bridge_options;
 pub use build::{Desired, DesiredContext, DesiredError};
 pub(crate) use changed::{changed_fields, changed_spec_fields};
@@ -20,5 +21,5 @@ pub use seccomp::{Seccomp, seccomp_profile};
 pub(crate) use spec::{BASE_CAPABILITIES, NOBODY, RESOLVER};
 pub use spec::{
     BaseSpec, ImageSpec, InterfaceSpec, Limits, LogSpec, NetworkReach, NetworkSpec, PortMapping, RunAs, ServiceNetwork,
-    ServiceSpec, Sysctls,
+    ServiceSpec, Sysctls, VolumeSpec,
 };

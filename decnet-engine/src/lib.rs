@@ -124,7 +124,7 @@ pub use bus::{
 pub use decoy::DecoyImage;
 pub use desired::{
     BaseSpec, Desired, DesiredContext, DesiredError, ImageSpec, InterfaceSpec, Limits, LogSpec, NetworkReach,
-    NetworkSpec, PortMapping, RunAs, Seccomp, ServiceNetwork, ServiceSpec, Sysctls, seccomp_profile,
+    NetworkSpec, PortMapping, RunAs, Seccomp, ServiceNetwork, ServiceSpec, Sysctls, VolumeSpec, seccomp_profile,
 };
 pub use doctor::check::{Check, Verdict};
 pub use engine::{

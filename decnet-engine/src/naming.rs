@@ -25,6 +25,10 @@ pub const SERVICE: &str = "decnet.topology.service";
 pub const SPEC: &str = "decnet.spec";
 /// The label with the digest of the network state of a base at its start.
 pub const STATE: &str = "decnet.state";
+/// The label with the name of a service's volume in the catalogue.
+pub const VOLUME: &str = "decnet.topology.volume";
+/// The label of a volume that is not removed with its maze: `true`.
+pub const KEEP: &str = "decnet.keep";
 /// The label with the log driver of a container, if it is not the default.
 pub const LOG: &str = "decnet.log";
 
@@ -71,6 +75,27 @@ pub fn volume_labels(base: &Labels) -> Labels {
     let kept = [INSTANCE, TOPOLOGY, DECKY].into_iter();
     kept.filter_map(|key| Some((key.into(), base.get(key)?.clone())))
         .collect()
+}
+
+/// Returns the name of a service's volume, given the name of the service's container: `<container>.<volume>`. The name of a volume has no
+/// dot.
+pub fn service_volume(service: &ContainerName, volume: &str) -> VolumeName {
+    VolumeName([service.as_str(), ".", volume].concat())
+}
+
+/// Returns the labels of a service's volume, given the labels of its container.
+pub fn service_volume_labels(service: &Labels, volume: &str, keep: bool) -> Labels {
+    let mut labels = volume_labels(service);
+    labels.extend(
+        service
+            .get(SERVICE_NAME)
+            .map(|name| (SERVICE_NAME.into(), name.clone())),
+    );
+    labels.insert(VOLUME.into(), volume.into());
+    if keep {
+        labels.insert(KEEP.into(), "true".into());
+    }
+    labels
 }
 
 /// Returns the labels of all resources of a topology.

@@ -52,9 +52,15 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// Returns whether no network, no container and no volume was found.
+    /// Returns whether no network, no container and no volume was found, except volumes that are [kept](ObservedVolume::is_kept).
     pub fn is_empty(&self) -> bool {
-        self.networks.is_empty() && self.containers.is_empty() && self.volumes.is_empty()
+        self.networks.is_empty() && self.containers.is_empty() && self.volumes.iter().all(ObservedVolume::is_kept)
+    }
+
+    /// Returns the volumes that stay when their maze is removed.
+    pub fn kept_volumes(&self) -> impl Iterator<Item = &VolumeName> {
+        let kept = self.volumes.iter().filter(|volume| volume.is_kept());
+        kept.map(|volume| &volume.name)
     }
 }
 
@@ -82,6 +88,13 @@ pub struct ObservedVolume {
     pub anonymous: bool,
     /// Whether a container outside of the scope uses it.
     pub used_elsewhere: bool,
+}
+
+impl ObservedVolume {
+    /// Returns whether it stays when its maze, decky or service is removed, because the catalogue said so when it was created.
+    pub fn is_kept(&self) -> bool {
+        self.labels.get(naming::KEEP).is_some_and(|keep| keep == "true")
+    }
 }
 
 /// The activity of a container.

@@ -110,6 +110,8 @@ pub(crate) struct Outcome {
     reason: Option<String>,
     /// The warnings of the validation: valid, but probably not intended.
     warnings: Vec<Finding>,
+    /// The volumes that a teardown kept, because the catalogue says so.
+    kept_volumes: Vec<String>,
 }
 
 #[pymethods]
@@ -138,12 +140,14 @@ pub(crate) fn outcome(py: Python<'_>, outcome: decnet_engine::Outcome) -> PyResu
         changed,
         reason,
         warnings,
+        kept_volumes,
     } = outcome;
     let made = Outcome {
         row: Py::new(py, TopologyRow(row))?,
         changed,
         reason,
         warnings: warnings.iter().map(Finding::from).collect(),
+        kept_volumes: kept_volumes.iter().map(ToString::to_string).collect(),
     };
     Ok(Py::new(py, made)?.into_any())
 }

@@ -172,7 +172,8 @@ pub use alloc::{AllocError, IpAllocator, ResolveError, SubnetAllocator, SubnetPo
 pub use async_trait::async_trait;
 pub use catalog::{
     Archetype, Catalog, CatalogEntries, CatalogError, CatalogExcerpt, FieldFault, FieldType, ImageSource, PacketStyle,
-    Port, PortError, Protocol, SeccompMode, Service, ServiceField, ServiceLimits, ServiceNotFound, is_root,
+    Port, PortError, Protocol, SeccompMode, Service, ServiceField, ServiceLimits, ServiceNotFound, ServicePort,
+    ServiceVolume, Tmpfs, TmpfsError, VolumeError, is_root,
 };
 pub use config::{
     ConfigBuilder, ConfigFault, ConfigSyntax, ConfigTextError, DEFAULT_LAN_PREFIX, DEFAULT_SUBNET_BASE_PREFIX,

@@ -218,6 +218,11 @@ async fn execute_shown(
         for warning in &outcome.warnings {
             context.output.note(warning.to_string());
         }
+        for volume in &outcome.kept_volumes {
+            context.output.note(format!(
+                "kept volume {volume}; `docker volume rm {volume}` removes it with its data"
+            ));
+        }
         if let Some(reason) = reason {
             context.output.note(format!("  {reason}"));
         }

@@ -123,7 +123,7 @@ fn conclude(context: &Context, source: &Source, verdict: &str) {
 }
 
 fn ports(service: &Service) -> String {
-    table::or_dash(table::words(&service.ports))
+    table::or_dash(table::words(service.listens()))
 }
 
 fn show(context: &Context, service: &Service) -> Result<(), CommandError> {
@@ -136,6 +136,16 @@ fn show(context: &Context, service: &Service) -> Result<(), CommandError> {
     output.line(format!("  image         {}", service.image))?;
     if service.singleton {
         output.line("  one per installation, not on deckies")?;
+    }
+    if !service.tmpfs.is_empty() {
+        output.line(format!("  in memory     {}", table::words(&service.tmpfs)))?;
+    }
+    if !service.volumes.is_empty() {
+        let volumes = service.volumes.iter().map(|volume| {
+            let kept = if volume.keep { " (kept)" } else { "" };
+            format!("{volume}{kept}")
+        });
+        output.line(format!("  volumes       {}", volumes.collect::<Vec<_>>().join(", ")))?;
     }
     let login = table::words(service.login_fields().map(|field| &field.key));
     output.line(format!("  login         {}", table::or_dash(login)))?;

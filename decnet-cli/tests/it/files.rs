@@ -428,3 +428,28 @@ deckies:
     );
     assert_eq!(own(&["hash", "stored.yaml"]).stdout, own(&["hash", "corp"]).stdout);
 }
+
+#[test]
+fn a_service_shows_its_inside_port_folders_and_volumes() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "pot.toml",
+        "[services.pot]\nimage = \"pot:1\"\nports = [\"22:2222/tcp\", \"80/tcp\"]\ntmpfs = [\"/run:size=16m\"]\n\
+         volumes = [\"data:/data\", { name = \"loot\", path = \"/loot\", keep = true }]\n",
+    );
+    let ran = sandbox.run(&["services", "pot", "--catalog", "pot.toml"]).exits(0);
+    for line in [
+        "  ports         22:2222/tcp 80/tcp",
+        "  in memory     /run:size=16m",
+        "  volumes       data:/data, loot:/loot (kept)",
+    ] {
+        assert!(ran.stdout.lines().any(|shown| shown == line), "{line}: {ran:#?}");
+    }
+    sandbox.write(
+        "host.toml",
+        "[services.pot]\nimage = \"pot:1\"\nports = []\nvolumes = [\"/srv:/data\"]\n",
+    );
+    let ran = sandbox.run(&["services", "--check", "host.toml"]).exits(3);
+    assert!(ran.stdout.starts_with("host.toml:4:12: error DOC_TYPE"), "{ran:#?}");
+    assert!(ran.stdout.contains("cannot mount a folder of the host"), "{ran:#?}");
+}

@@ -102,7 +102,7 @@ fn detect_scans(state: &NetState) -> io::Result<Detector> {
             "this kernel cannot copy packets: it needs NFT_LOG and NETFILTER_NETLINK_LOG",
         ));
     }
-    Detector::open()
+    Detector::open(state)
 }
 
 /// Drops every capability permanently.

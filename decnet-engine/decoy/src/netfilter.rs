@@ -19,11 +19,11 @@ pub(crate) use set::{Set, SetName};
 
 use crate::{
     kernel::{
-        NF_DROP, NF_INET_FORWARD, NF_INET_LOCAL_IN, NF_INET_LOCAL_OUT, NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END,
-        NFNL_SUBSYS_NFTABLES, NFPROTO_INET, NFPROTO_UNSPEC, NFT_MSG_DELTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETGEN,
-        NFT_MSG_GETRULE, NFT_MSG_GETSET, NFT_MSG_GETSETELEM, NFT_MSG_GETTABLE, NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE,
-        NFT_MSG_NEWSET, NFT_MSG_NEWSETELEM, NFT_MSG_NEWTABLE, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP,
-        NLM_F_REQUEST,
+        NF_ACCEPT, NF_DROP, NF_INET_FORWARD, NF_INET_LOCAL_IN, NF_INET_LOCAL_OUT, NF_INET_PRE_ROUTING,
+        NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END, NFNL_SUBSYS_NFTABLES, NFPROTO_INET, NFPROTO_UNSPEC, NFT_MSG_DELTABLE,
+        NFT_MSG_GETCHAIN, NFT_MSG_GETGEN, NFT_MSG_GETRULE, NFT_MSG_GETSET, NFT_MSG_GETSETELEM, NFT_MSG_GETTABLE,
+        NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE, NFT_MSG_NEWSET, NFT_MSG_NEWSETELEM, NFT_MSG_NEWTABLE, NLM_F_ACK,
+        NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REQUEST,
     },
     netlink::{MESSAGE_HEADER, Message, u16_at},
 };
@@ -34,7 +34,7 @@ const HEADER: usize = MESSAGE_HEADER + 4;
 /// The name of the table.
 pub(crate) const TABLE: &str = "decnet";
 
-/// A table of the family `inet`: sets of addresses, base chains that drop packets by default, and chains that rules jump to.
+/// A table of the family `inet`: sets of addresses, base chains, and chains that rules jump to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Table {
     pub(crate) sets: Vec<Set>,
@@ -48,7 +48,7 @@ pub(crate) struct Chain {
     pub(crate) rules: Vec<Rule>,
 }
 
-/// The chains. Base chains have the type `filter` and the priority of filters.
+/// The chains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChainName {
     /// Packets to this namespace.
@@ -59,7 +59,26 @@ pub(crate) enum ChainName {
     Output,
     /// Answers that leave the maze. Only rules jump here.
     Answers,
+    /// Packets that arrive, before their ports are redirected.
+    Arrivals,
+    /// Connections that arrive, whose ports are redirected.
+    Redirect,
+    /// Connections of this namespace to itself, whose ports are redirected.
+    RedirectOwn,
 }
+
+/// The place of a base chain in the kernel.
+struct Hook {
+    number: u32,
+    priority: i32,
+    kind: &'static str,
+    policy: u32,
+}
+
+/// The priorities are those of `nft`: `mangle`, `dstnat` and `filter`. The kernel knows the connection of a packet before all of them.
+const MANGLE: i32 = -150;
+const DSTNAT: i32 = -100;
+const FILTER: i32 = 0;
 
 impl ChainName {
     fn as_str(self) -> &'static str {
@@ -68,17 +87,29 @@ impl ChainName {
             Self::Forward => "forward",
             Self::Output => "output",
             Self::Answers => "answers",
+            Self::Arrivals => "arrivals",
+            Self::Redirect => "ports",
+            Self::RedirectOwn => "own-ports",
         }
     }
 
-    /// Returns the hook of a base chain.
-    fn hook(self) -> Option<u32> {
-        match self {
-            Self::Input => Some(NF_INET_LOCAL_IN),
-            Self::Forward => Some(NF_INET_FORWARD),
-            Self::Output => Some(NF_INET_LOCAL_OUT),
-            Self::Answers => None,
-        }
+    /// Returns the hook of a base chain. Filters drop packets by default.
+    fn hook(self) -> Option<Hook> {
+        let (number, priority, kind, policy) = match self {
+            Self::Input => (NF_INET_LOCAL_IN, FILTER, "filter", NF_DROP),
+            Self::Forward => (NF_INET_FORWARD, FILTER, "filter", NF_DROP),
+            Self::Output => (NF_INET_LOCAL_OUT, FILTER, "filter", NF_DROP),
+            Self::Arrivals => (NF_INET_PRE_ROUTING, MANGLE, "filter", NF_ACCEPT),
+            Self::Redirect => (NF_INET_PRE_ROUTING, DSTNAT, "nat", NF_ACCEPT),
+            Self::RedirectOwn => (NF_INET_LOCAL_OUT, DSTNAT, "nat", NF_ACCEPT),
+            Self::Answers => return None,
+        };
+        Some(Hook {
+            number,
+            priority,
+            kind,
+            policy,
+        })
     }
 }
 
@@ -179,10 +210,14 @@ impl Table {
         };
         match question {
             Question::Table => bodies(NFT_MSG_NEWTABLE).any(|received| holds(received, &table())),
-            Question::Chains => self
-                .chains
-                .iter()
-                .all(|chain| bodies(NFT_MSG_NEWCHAIN).any(|received| holds(received, &chain.attributes()))),
+            Question::Chains => {
+                let own = [text(NFTA_CHAIN_TABLE, TABLE)];
+                let received = bodies(NFT_MSG_NEWCHAIN).filter(|received| holds(received, &own));
+                let received: Vec<&[u8]> = received.collect();
+                let has = |chain: &Chain| received.iter().any(|received| holds(received, &chain.attributes()));
+                // One more would redirect ports, for instance.
+                received.len() == self.chains.len() && self.chains.iter().all(has)
+            }
             Question::Sets => self
                 .sets
                 .iter()
@@ -222,10 +257,13 @@ impl Chain {
             attributes.extend([
                 Attribute::Nest(
                     NFTA_CHAIN_HOOK,
-                    vec![number(NFTA_HOOK_HOOKNUM, hook), number(NFTA_HOOK_PRIORITY, 0)],
+                    vec![
+                        number(NFTA_HOOK_HOOKNUM, hook.number),
+                        number(NFTA_HOOK_PRIORITY, hook.priority.cast_unsigned()),
+                    ],
                 ),
-                number(NFTA_CHAIN_POLICY, NF_DROP),
-                text(NFTA_CHAIN_TYPE, "filter"),
+                number(NFTA_CHAIN_POLICY, hook.policy),
+                text(NFTA_CHAIN_TYPE, hook.kind),
             ]);
         }
         attributes

@@ -88,6 +88,9 @@ pub struct NetState {
     /// The UDP ports to which broadcasts and multicasts may be sent, sorted.
     #[serde(default)]
     pub broadcast: Vec<u16>,
+    /// The ports that visitors see under other numbers than the programs listen on, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redirects: Vec<Redirect>,
     /// Other packets that may leave.
     pub egress: Egress,
 }
@@ -143,6 +146,8 @@ impl NetState {
         self.closed.dedup();
         self.published.sort_unstable();
         self.published.dedup();
+        self.redirects.sort_unstable();
+        self.redirects.dedup();
         self.broadcast.sort_unstable();
         self.broadcast.dedup();
     }
@@ -170,6 +175,18 @@ pub struct Published {
     pub protocol: Protocol,
     /// Whether only the host may connect, because it publishes the port on a loopback address.
     pub host_only: bool,
+}
+
+/// A port of a decky, and the one on which its program listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redirect {
+    /// The port that visitors see.
+    pub port: u16,
+    /// The port on which the program listens. Visitors cannot connect to it, unless another redirect has it as `port`.
+    pub to: u16,
+    /// The transport.
+    pub protocol: Protocol,
 }
 
 /// Reports an invalid [`NetState`].
@@ -257,6 +274,8 @@ pub enum Deviation {
     DefaultRouteMissing,
     /// Outgoing packets are not limited: the packet filter's table is missing or differs.
     Uncontained,
+    /// The kernel cannot redirect ports: visitors see those on which the programs listen.
+    NotRedirected,
 }
 
 /// A setting of an interface that prevents neighbours from redirecting packets, named as in `net.ipv4.conf.<interface>`.

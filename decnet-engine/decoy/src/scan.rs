@@ -7,6 +7,7 @@
 mod dropped;
 mod nflog;
 mod pending;
+mod redirects;
 mod sockets;
 
 use std::{
@@ -23,12 +24,13 @@ use self::{
     dropped::Drops,
     nflog::{Copied, Kind, Packet},
     pending::Pending,
+    redirects::Redirects,
     sockets::Sockets,
 };
 use crate::{
     journal::{Bucket, Journal},
     lines::log,
-    protocol::Protocol,
+    protocol::{NetState, Protocol},
     socket::Socket,
 };
 
@@ -41,28 +43,34 @@ const IDLE: Duration = Duration::from_secs(5);
 /// Receives the packets that the filter copies.
 pub(crate) struct Detector {
     socket: Socket,
+    redirects: Redirects,
 }
 
 impl Detector {
     /// Joins the groups.
-    pub(crate) fn open() -> io::Result<Self> {
+    pub(crate) fn open(state: &NetState) -> io::Result<Self> {
         let mut socket = Socket::open(Some(nflog::SUBSYSTEM))?;
         for message in [GROUP, DROPS].into_iter().flat_map(nflog::join) {
             socket.send(&message)?;
             nflog::acknowledge(socket.receive()?)?;
         }
         socket.set_timeout(TICK)?;
-        Ok(Self { socket })
+        Ok(Self {
+            socket,
+            redirects: Redirects::new(state),
+        })
     }
 
     /// Starts a thread that writes the contacts to stdout.
-    pub(crate) fn run_in_background(self) -> io::Result<Scans> {
+    pub(crate) fn run_in_background(mut self) -> io::Result<Scans> {
         // The hostname of a base is the name of its decky.
         let decky = uname().nodename().to_string_lossy().into_owned();
+        let mut redirects = std::mem::take(&mut self.redirects);
         let scans = Scans(Arc::new(Mutex::new(Contacts {
             pending: Pending::default(),
             drops: Drops::new(Instant::now()),
-            sockets: Sockets::read(),
+            sockets: Sockets::read(redirects.current()),
+            redirects,
             journal: Journal::new(decky, Box::new(io::stdout())),
         })));
         let shared = Scans(Arc::clone(&scans.0));
@@ -117,6 +125,7 @@ struct Contacts {
     drops: Drops,
     /// The recently open sockets.
     sockets: Sockets,
+    redirects: Redirects,
     journal: Journal,
 }
 
@@ -162,7 +171,7 @@ impl Contacts {
     /// Reports the contacts whose outcome is known. Returns whether any are pending.
     fn settle(&mut self, now: Instant) -> bool {
         if !self.pending.is_empty() {
-            self.sockets = Sockets::read();
+            self.sockets = Sockets::read(self.redirects.current());
             for (scan, times) in self.pending.settle(&self.sockets, now) {
                 self.journal.scan(&scan, times, now);
             }

@@ -6,13 +6,16 @@ use rustix::{io::Errno, process::getpid};
 
 use crate::{
     change::{changes, deviations},
-    containment,
+    containment::{self, Variant},
     failure::Failure,
     lines::print_line,
     namespace::{Namespace, has_table, replace_table},
     protocol::{Deviation, EXIT_DEVIATES, EXIT_DONE, EXIT_UNCONTAINED, NetState, StateReport},
     state_file::StateFile,
 };
+
+/// Why visitors see the ports on which programs listen.
+const NOT_REDIRECTED: &str = "redirect ports: this kernel cannot (it needs nft_nat, nft_reject_inet and Linux 5.2), so visitors see the ports inside the containers";
 
 /// Usually one round is enough; a second one removes routes that a replaced route had hidden.
 const ROUNDS: usize = 3;
@@ -75,8 +78,8 @@ fn is_forbidden(error: &io::Error) -> bool {
 /// because its network is missing. It is an error if nothing can be read or changed, or if a namespace with a default route
 /// cannot be contained.
 pub(crate) fn apply(state: &NetState) -> Result<StateReport, NotApplied> {
-    let uncontained = match contain(state) {
-        Ok(()) => None,
+    let lacking = match contain(state) {
+        Ok(redirects) => (!redirects).then(|| NOT_REDIRECTED.into()),
         Err(error) if state.has_way_out() && !is_forbidden(&error) => return Err(NotApplied::Uncontained(error)),
         Err(error) if is_forbidden(&error) => return Err(error.into()),
         Err(error) => Some(format!("contain: {error}")),
@@ -97,7 +100,7 @@ pub(crate) fn apply(state: &NetState) -> Result<StateReport, NotApplied> {
             break;
         }
     }
-    refused.extend(uncontained);
+    refused.extend(lacking);
     Ok(StateReport {
         deviations: all_deviations(state, &mut namespace)?,
         refused,
@@ -105,16 +108,24 @@ pub(crate) fn apply(state: &NetState) -> Result<StateReport, NotApplied> {
 }
 
 /// Applies the containment unless it is in place.
-fn contain(state: &NetState) -> io::Result<()> {
-    if is_contained(state)? {
-        return Ok(());
+///
+/// Returns whether it redirects the ports of the state.
+fn contain(state: &NetState) -> io::Result<bool> {
+    let variants = containment::variants(state);
+    // A table that does not redirect is replaced if the kernel can do more now, for instance because a module was loaded.
+    if current(&variants)?.is_some_and(|variant| variant.redirects) {
+        return Ok(true);
     }
-    let [watching, blind] = containment::tables(state);
-    match replace_table(&watching) {
-        // Some kernels cannot copy packets or mark connections.
-        Err(error) if is_unsupported(&error) => replace_table(&blind),
-        done => done,
+    let mut refused = io::Error::from(io::ErrorKind::Unsupported);
+    for variant in &variants {
+        match replace_table(&variant.table) {
+            Ok(()) => return Ok(variant.redirects),
+            // Some kernels cannot copy packets, mark connections or redirect ports.
+            Err(error) if is_unsupported(&error) => refused = error,
+            Err(error) => return Err(error),
+        }
     }
+    Err(refused)
 }
 
 /// Returns whether the kernel lacks a feature of the table, for instance because of a missing module.
@@ -123,15 +134,20 @@ fn is_unsupported(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|errno| unsupported.contains(&errno))
 }
 
-fn is_contained(state: &NetState) -> io::Result<bool> {
-    let [watching, blind] = containment::tables(state);
-    Ok(has_table(&watching)? || has_table(&blind)?)
+/// Finds the table that the kernel has.
+fn current(variants: &[Variant]) -> io::Result<Option<&Variant>> {
+    for variant in variants {
+        if has_table(&variant.table)? {
+            return Ok(Some(variant));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns whether the kernel copies scan packets to the base.
 pub(crate) fn sees_scans(state: &NetState) -> io::Result<bool> {
-    let [watching, _] = containment::tables(state);
-    has_table(&watching)
+    let variants = containment::variants(state);
+    Ok(current(&variants)?.is_some_and(|variant| variant.watches))
 }
 
 /// Returns the differences between the namespace of this thread and a state. Changes nothing. Requires `NET_ADMIN` in that
@@ -144,10 +160,11 @@ pub fn deviations_here(state: &NetState) -> io::Result<Vec<Deviation>> {
 
 fn all_deviations(state: &NetState, namespace: &mut Namespace) -> io::Result<Vec<Deviation>> {
     let mut deviations = deviations(state, &namespace.observe()?);
-    match is_contained(state) {
-        Ok(true) => {}
+    match current(&containment::variants(state)) {
+        Ok(Some(variant)) if variant.redirects => {}
+        Ok(Some(_)) => deviations.push(Deviation::NotRedirected),
         Err(error) if is_forbidden(&error) => return Err(error),
-        Ok(false) | Err(_) => deviations.push(Deviation::Uncontained),
+        Ok(None) | Err(_) => deviations.push(Deviation::Uncontained),
     }
     Ok(deviations)
 }

@@ -14,7 +14,7 @@ use super::{API, print};
 use crate::{
     desired::{
         BaseSpec, Desired, ImageSpec, InterfaceSpec, Limits, LogSpec, NOBODY, NetworkReach, NetworkSpec, PortMapping,
-        RunAs, Seccomp, ServiceNetwork, ServiceSpec, bridge_options,
+        RunAs, Seccomp, ServiceNetwork, ServiceSpec, VolumeSpec, bridge_options,
     },
     naming::{self, ContainerName, Labels},
 };
@@ -123,6 +123,7 @@ fn maze(lans: u8) -> Desired {
             answers_datagrams: false,
             writable_root: None,
             tmpfs: BTreeSet::new(),
+            volumes: Vec::new(),
             user: RunAs::User(NOBODY.into()),
             limits: LIMITS,
             seccomp: Seccomp::profile(),
@@ -191,6 +192,36 @@ fn only_gateways_publish_ports_and_only_bases_have_a_capability() {
 }
 
 #[test]
+fn volumes_of_services_have_their_names_labels_and_paths() {
+    let mut desired = maze(1);
+    let name = ContainerName::from_docker("decnet_t_01234567_host-10.http");
+    let service = desired.services.values_mut().next().expect("a service");
+    let labels = naming::service_volume_labels(&service.labels, "data", true);
+    service.volumes = vec![VolumeSpec {
+        name: naming::service_volume(&name, "data"),
+        path: "/data".into(),
+        labels,
+    }];
+    let text = print(&desired);
+    assert!(text.contains("`docker compose down --volumes` removes them"), "{text}");
+    let file = read(&text);
+    let volume = &file["volumes"]["host-10.http.data"];
+    assert_eq!(volume["name"], "decnet_t_01234567_host-10.http.data");
+    assert_eq!(
+        (
+            &volume["labels"]["decnet.keep"],
+            &volume["labels"]["decnet.topology.volume"]
+        ),
+        (&"true".into(), &"data".into())
+    );
+    let mounted = file["services"]["host-10.http"]["volumes"]
+        .as_array()
+        .expect("volumes")
+        .clone();
+    assert!(mounted.contains(&"host-10.http.data:/data".into()), "{mounted:?}");
+}
+
+#[test]
 fn a_read_only_root_has_a_writable_tmp_and_a_writable_root_has_a_limit() {
     let mut desired = maze(1);
     let written = |desired: &Desired| read(&print(desired))["services"]["host-10.http"].clone();
@@ -202,7 +233,7 @@ fn a_read_only_root_has_a_writable_tmp_and_a_writable_root_has_a_limit() {
     assert_eq!(read_only["ulimits"]["core"], 1);
     let add = |desired: &mut Desired, folder: &str| {
         let services = desired.services.values_mut();
-        services.for_each(|service| service.tmpfs.extend([folder.to_owned()]));
+        services.for_each(|service| service.tmpfs.extend([folder.parse().expect("a folder")]));
     };
     add(&mut desired, "/var/log/http");
     let own = |folder: &str| format!("{folder}:rw,noexec,nosuid,nodev,mode=1777,size={}", LIMITS.memory / 2);

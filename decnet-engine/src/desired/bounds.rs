@@ -1,5 +1,7 @@
 //! Settings that are the same for every container or network in Docker and in Compose files.
 
+use decnet_topology::Tmpfs;
+
 /// When memory runs out, the kernel kills a decky before other processes of the host (proc(5), `oom_score_adj`).
 pub(crate) const OOM_SCORE: i64 = 500;
 
@@ -20,4 +22,15 @@ pub(crate) const SCRATCH: (&str, &str) = ("/tmp", "rw,noexec,nosuid,nodev,size=1
 /// applies to all such folders together.
 pub(crate) fn in_memory(memory: i64) -> String {
     format!("rw,noexec,nosuid,nodev,mode=1777,size={}", memory / 2)
+}
+
+/// Returns the options of a folder of the catalogue in memory. What it does not say is as in [`in_memory`].
+pub(crate) fn folder_options(folder: &Tmpfs, memory: i64) -> String {
+    let usual = u64::try_from(memory / 2).unwrap_or_default();
+    let (mode, size) = (folder.mode.unwrap_or(0o1777), folder.size.unwrap_or(usual));
+    let mut options = format!("rw,noexec,nosuid,nodev,mode={mode:04o},size={size}");
+    for (key, id) in [("uid", folder.uid), ("gid", folder.gid)] {
+        options.extend(id.map(|id| format!(",{key}={id}")));
+    }
+    options
 }

@@ -14,10 +14,11 @@ use super::builtin::{self, transport};
 use super::digest::digest;
 use super::mac::Macs;
 use super::persona;
+use super::redirects::redirects;
 use super::seccomp::Seccomp;
 use super::spec::{
     BaseSpec, ImageSpec, InterfaceSpec, Limits, LogSpec, NOBODY, NetworkReach, NetworkSpec, PortMapping, RunAs,
-    ServiceNetwork, ServiceSpec,
+    ServiceNetwork, ServiceSpec, VolumeSpec,
 };
 use super::sysctls;
 use crate::{
@@ -165,6 +166,11 @@ impl Desired {
         Ok(desired)
     }
 
+    /// Walks the named volumes of the services.
+    pub fn volumes(&self) -> impl Iterator<Item = &VolumeSpec> {
+        self.services.values().flat_map(|service| &service.volumes)
+    }
+
     /// Returns the bases whose routes or forwarding differ from those in `before`. Their network state must be set again.
     pub fn states_changed_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a ContainerName> {
         let changed = |base: &&BaseSpec| before.bases.get(&base.name).is_some_and(|old| old.state != base.state);
@@ -249,6 +255,7 @@ impl<'a> Maker<'_, 'a> {
             closed: lans.iter().map(|lan| lan.gateway()).collect(),
             published: Vec::new(),
             broadcast: Vec::new(),
+            redirects: Vec::new(),
             egress,
         };
         let mut publish = BTreeSet::new();
@@ -282,6 +289,9 @@ impl<'a> Maker<'_, 'a> {
                 let entry = self.entry(decky, name)?;
                 state.broadcast.extend(entry.broadcast.iter().map(|port| port.number));
             }
+        }
+        for name in decky.services() {
+            state.redirects.extend(redirects(self.entry(decky, name)?));
         }
         state.sort();
         let mut spec = BaseSpec {
@@ -369,8 +379,15 @@ impl<'a> Maker<'_, 'a> {
                 environment.insert(CONFIG_VARIABLE.into(), json(&config));
             }
         }
+        let name = naming::service_of_base(base, &entry.name);
+        let volumes = entry.volumes.iter().map(|volume| VolumeSpec {
+            name: naming::service_volume(&name, &volume.name),
+            path: volume.path.clone(),
+            labels: Labels::new(),
+        });
         let mut spec = ServiceSpec {
-            name: naming::service_of_base(base, &entry.name),
+            volumes: volumes.collect(),
+            name,
             decky: decky.name().clone(),
             service: entry.name.clone(),
             base: base.clone(),
@@ -398,6 +415,9 @@ impl<'a> Maker<'_, 'a> {
         spec.labels.insert(naming::SERVICE.into(), "true".into());
         spec.labels.insert(naming::SERVICE_NAME.into(), entry.name.to_string());
         spec.labels.insert(naming::SPEC.into(), digest(&spec));
+        for (spec_volume, volume) in spec.volumes.iter_mut().zip(&entry.volumes) {
+            spec_volume.labels = naming::service_volume_labels(&spec.labels, &volume.name, volume.keep);
+        }
         spec.ports.clone_from(&entry.ports);
         spec.answers_datagrams = answers_datagrams;
         if let ImageSpec::Built { context, .. } = image {

@@ -6,12 +6,12 @@ use std::{
 };
 
 use decnet_decoy::protocol::{Mac, NetState};
-use decnet_topology::{LogSettings, Name, Port, Protocol, ServiceName};
+use decnet_topology::{LogSettings, Name, Port, Protocol, ServiceName, Tmpfs};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::Seccomp;
-use crate::naming::{ContainerName, Labels, NetworkName};
+use crate::naming::{ContainerName, Labels, NetworkName, VolumeName};
 
 /// The capabilities of a base: it sets the routes and interfaces of its own namespace, and then drops even these.
 pub(crate) const BASE_CAPABILITIES: [&str; 1] = ["NET_ADMIN"];
@@ -214,6 +214,18 @@ pub struct BaseSpec {
     pub labels: Labels,
 }
 
+/// A named volume of a service.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct VolumeSpec {
+    /// Its name on Docker.
+    pub name: VolumeName,
+    /// Where it is in the container.
+    pub path: String,
+    /// The labels. [`KEEP`](crate::naming::KEEP) is one of them if the volume stays when its service is removed.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+}
+
 /// The container of a decky's service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceSpec {
@@ -249,7 +261,10 @@ pub struct ServiceSpec {
     pub writable_root: Option<i64>,
     /// The folders that are writable and in memory.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub tmpfs: BTreeSet<String>,
+    pub tmpfs: BTreeSet<Tmpfs>,
+    /// The named volumes, by name. Only their names and paths are part of the digest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<VolumeSpec>,
     /// The user.
     pub user: RunAs,
     /// Its limits.

@@ -17,12 +17,22 @@ struct Remains {
     containers: usize,
     /// How many of the containers are running.
     running: usize,
+    /// The volumes, without those that are kept.
+    volumes: usize,
 }
 
 impl fmt::Display for Remains {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let containers = count(self.containers, "container", "containers");
-        write!(f, "{containers} and {}", count(self.networks, "network", "networks"))
+        let networks = count(self.networks, "network", "networks");
+        match self.volumes {
+            0 => write!(f, "{containers} and {networks}"),
+            volumes => write!(
+                f,
+                "{containers}, {networks} and {}",
+                count(volumes, "volume", "volumes")
+            ),
+        }
     }
 }
 
@@ -35,7 +45,7 @@ pub(super) async fn checks(observed: &Observed, repo: Option<&dyn Repo>) -> Resu
     };
     let mut others: BTreeMap<InstanceId, Remains> = BTreeMap::new();
     let mut ours: BTreeMap<TopologyId, Remains> = BTreeMap::new();
-    let mut add = |labels: &Labels, containers, running, networks| {
+    let mut add = |labels: &Labels, more: &Remains| {
         let Some(instance) = observe::instance_of(labels) else {
             return;
         };
@@ -43,18 +53,34 @@ pub(super) async fn checks(observed: &Observed, repo: Option<&dyn Repo>) -> Resu
             Some(topology) if Some(instance) == own => ours.entry(topology).or_default(),
             _ => others.entry(instance).or_default(),
         };
-        remains.containers += containers;
-        remains.running += running;
-        remains.networks += networks;
+        remains.containers += more.containers;
+        remains.running += more.running;
+        remains.networks += more.networks;
+        remains.volumes += more.volumes;
     };
     for container in &observed.containers {
         let running = usize::from(container.activity == Activity::Running);
-        add(&container.labels, 1, running, 0);
+        let containers = Remains {
+            containers: 1,
+            running,
+            ..Remains::default()
+        };
+        add(&container.labels, &containers);
     }
-    observed
-        .networks
-        .iter()
-        .for_each(|network| add(&network.labels, 0, 0, 1));
+    for network in &observed.networks {
+        let networks = Remains {
+            networks: 1,
+            ..Remains::default()
+        };
+        add(&network.labels, &networks);
+    }
+    for volume in observed.volumes.iter().filter(|volume| !volume.is_kept()) {
+        let volumes = Remains {
+            volumes: 1,
+            ..Remains::default()
+        };
+        add(&volume.labels, &volumes);
+    }
     let mut checks = Vec::new();
     for (topology, remains) in ours {
         let row = match repo {
@@ -89,7 +115,19 @@ pub(super) async fn checks(observed: &Observed, repo: Option<&dyn Repo>) -> Resu
         let message = format!("{remains} run for another database ({}={instance})", naming::INSTANCE);
         Check::ok("other databases", message)
     }));
+    checks.extend(kept(observed));
     Ok(checks)
+}
+
+/// Lists the volumes that stay when their maze is removed: they are not left behind.
+fn kept(observed: &Observed) -> Option<Check> {
+    let volumes: Vec<_> = observed.kept_volumes().map(ToString::to_string).collect();
+    let number = count(volumes.len(), "volume", "volumes");
+    let message = format!(
+        "{number} with `keep`: {}; `docker volume rm NAME` removes one",
+        volumes.join(", ")
+    );
+    (!volumes.is_empty()).then(|| Check::ok("kept volumes", message))
 }
 
 #[cfg(test)]

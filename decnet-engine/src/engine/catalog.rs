@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use crate::{
     desired::Desired,
     engine::{Engine, EngineError, session::lease::Session},
-    naming::{self, Role},
-    observe::{Observed, ObservedContainer},
+    naming::{self, Labels, Role},
+    observe::{Observed, ObservedContainer, ObservedVolume},
 };
 
 impl Engine {
@@ -86,16 +86,20 @@ impl Unknown {
         if self.0.is_empty() {
             return;
         }
-        let is_hidden = |container: &ObservedContainer| {
-            container.role() == Some(Role::Service)
-                && self.0.iter().any(|(decky, service)| {
-                    is_label(container, naming::DECKY, decky.as_str())
-                        && is_label(container, naming::SERVICE_NAME, service.as_str())
-                })
+        let is_of_unknown = |labels: &Labels| {
+            let mut unknown = self.0.iter();
+            unknown.any(|(decky, service)| {
+                is_label(labels, naming::DECKY, decky.as_str())
+                    && is_label(labels, naming::SERVICE_NAME, service.as_str())
+            })
         };
+        let is_hidden =
+            |container: &ObservedContainer| container.role() == Some(Role::Service) && is_of_unknown(&container.labels);
         let hidden = observed.containers.iter().filter(|container| is_hidden(container));
         let volumes: BTreeSet<_> = hidden.flat_map(|container| container.volumes.clone()).collect();
-        observed.volumes.retain(|volume| !volumes.contains(&volume.name));
+        // Their named volumes too, also if a container is missing.
+        let is_left_alone = |volume: &ObservedVolume| volumes.contains(&volume.name) || is_of_unknown(&volume.labels);
+        observed.volumes.retain(|volume| !is_left_alone(volume));
         observed.containers.retain(|container| !is_hidden(container));
         for container in &mut observed.containers {
             let Some(base) = desired.bases.get(&container.name) else {
@@ -144,8 +148,8 @@ impl Unknown {
     }
 }
 
-fn is_label(container: &ObservedContainer, label: &str, value: &str) -> bool {
-    container.labels.get(label).is_some_and(|found| found == value)
+fn is_label(labels: &Labels, label: &str, value: &str) -> bool {
+    labels.get(label).is_some_and(|found| found == value)
 }
 
 /// Returns a decky that runs only these services.

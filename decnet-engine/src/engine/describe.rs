@@ -113,7 +113,9 @@ impl ReapReport {
             let errors = orphan.errors.iter().map(|error| format!("  error   {error}"));
             [format!("orphan   {prefix}")].into_iter().chain(found).chain(errors)
         });
-        live.chain(orphans).collect()
+        let kept = self.kept_volumes.iter();
+        let kept = kept.map(|volume| format!("kept     volume {volume}; `docker volume rm {volume}` removes it"));
+        live.chain(orphans).chain(kept).collect()
     }
 }
 
@@ -136,7 +138,7 @@ fn condition(activity: Option<Activity>, crash_loop: bool, exit_code: Option<i64
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Reaped;
+    use crate::{engine::Reaped, naming::VolumeName};
 
     fn decky(interfaces: &[(&str, Option<u8>, Option<u8>)], services: Vec<ServiceState>) -> DeckyState {
         let ip = |last| [10, 0, 0, last].into();
@@ -233,6 +235,7 @@ mod tests {
         let report = ReapReport {
             live: vec!["11111111".into()],
             orphans: vec![orphan],
+            kept_volumes: vec![VolumeName::from_docker("d")],
         };
         assert_eq!(
             report.lines(true),
@@ -242,6 +245,7 @@ mod tests {
                 "  removed container a",
                 "  left    network b",
                 "  error   network b: in use",
+                "kept     volume d; `docker volume rm d` removes it",
             ]
         );
         assert_eq!(report.lines(false)[2], "  found   container a");

@@ -1,6 +1,8 @@
 use decnet_topology::{Finding, TopologyRow};
 use serde::Serialize;
 
+use crate::naming::VolumeName;
+
 /// The result of an operation.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
@@ -11,6 +13,9 @@ pub struct Outcome {
     pub changed: usize,
     /// How the runtime differs from the maze, if the topology is degraded.
     pub reason: Option<String>,
+    /// The volumes that a teardown kept, because the catalogue says so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept_volumes: Vec<VolumeName>,
     /// The warnings of the validation: valid, but probably not intended.
     pub warnings: Vec<Finding>,
 }

@@ -7,7 +7,7 @@ use decnet_topology::LogDriver;
 
 use crate::{
     desired::{Desired, ImageSpec},
-    naming::{self, ContainerName, NetworkName, Role},
+    naming::{self, ContainerName, NetworkName, Role, VolumeName},
     observe::{Activity, Observed, ObservedContainer},
     plan::{Action, Plan, Reason, Step, StepId, pairs::Pairs},
 };
@@ -44,6 +44,7 @@ fn build(before: Option<&Desired>, desired: &Desired, observed: &Observed, resta
     differ.remove_volumes();
     differ.ensure_images();
     differ.create_networks();
+    differ.create_volumes();
     differ.settle_bases();
     differ.set_states();
     differ.settle_services();
@@ -68,6 +69,8 @@ pub(super) struct PlanBuilder<'a> {
     pub(super) removals: BTreeSet<StepId>,
     /// The step that creates a network.
     pub(super) made: BTreeMap<&'a NetworkName, StepId>,
+    /// The step that creates a volume.
+    pub(super) volumes: BTreeMap<&'a VolumeName, StepId>,
     /// The step that ensures an image.
     pub(super) images: BTreeMap<&'a str, StepId>,
     /// The step that gives a base a new namespace.
@@ -91,6 +94,7 @@ impl<'a> PlanBuilder<'a> {
             service_removals: BTreeMap::new(),
             removals: BTreeSet::new(),
             made: BTreeMap::new(),
+            volumes: BTreeMap::new(),
             images: BTreeMap::new(),
             based: BTreeMap::new(),
             appearing: BTreeMap::new(),
@@ -218,7 +222,8 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// Removes volumes that no remaining container uses. Those that are removed with their container need no step.
+    /// Removes volumes that no remaining container uses. Those that are removed with their container need no step, and those of desired
+    /// services and those that are kept stay.
     fn remove_volumes(&mut self) {
         let containers = &self.observed.containers;
         // A service with its own namespace uses the volume of its base.
@@ -226,7 +231,9 @@ impl<'a> PlanBuilder<'a> {
             |container: &&ObservedContainer| container.role() != Some(Role::Service) || container.shares.is_some();
         let used = containers.iter().filter(owns).flat_map(|container| &container.volumes);
         let used: HashSet<_> = used.collect();
-        for volume in &self.observed.volumes {
+        let wanted: HashSet<_> = self.desired.volumes().map(|volume| &volume.name).collect();
+        let leftovers = self.observed.volumes.iter();
+        for volume in leftovers.filter(|volume| !volume.is_kept() && !wanted.contains(&volume.name)) {
             let is_removed_with_container = volume.anonymous && used.contains(&volume.name);
             if is_removed_with_container || volume.used_elsewhere {
                 continue;
@@ -272,6 +279,19 @@ impl<'a> PlanBuilder<'a> {
             };
             let id = self.plan.push(action, self.pairs.why_created(name.as_str()), needs);
             self.made.insert(name, id);
+        }
+    }
+
+    /// Creates the volumes of services.
+    fn create_volumes(&mut self) {
+        let there: HashSet<_> = self.observed.volumes.iter().map(|volume| &volume.name).collect();
+        let desired = self.desired;
+        for volume in desired.volumes().filter(|volume| !there.contains(&volume.name)) {
+            let action = Action::CreateVolume {
+                volume: Box::new(volume.clone()),
+            };
+            let id = self.plan.push(action, Reason::Missing, BTreeSet::new());
+            self.volumes.insert(&volume.name, id);
         }
     }
 

@@ -178,6 +178,12 @@ impl<'a> PlanBuilder<'a> {
     fn create_service(&mut self, service: &ServiceSpec) {
         let mut needs: BTreeSet<_> = self.images.get(service.image.as_str()).copied().into_iter().collect();
         needs.extend(self.based.get(&service.base));
+        needs.extend(
+            service
+                .volumes
+                .iter()
+                .filter_map(|volume| self.volumes.get(&volume.name)),
+        );
         needs.extend(self.name_removals.get(&service.name).into_iter().flatten());
         let action = Action::CreateService {
             service: Box::new(service.clone()),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Reason;
 use crate::{
-    desired::{BaseSpec, ImageSpec, InterfaceSpec, NetworkSpec, ServiceSpec},
+    desired::{BaseSpec, ImageSpec, InterfaceSpec, NetworkSpec, ServiceSpec, VolumeSpec},
     naming::{ContainerName, NetworkName, Role, VolumeName},
     observe::{Activity, Observed},
 };
@@ -28,6 +28,11 @@ pub enum Action {
     CreateNetwork {
         /// The network.
         network: Box<NetworkSpec>,
+    },
+    /// Creates a named volume of a service.
+    CreateVolume {
+        /// The volume.
+        volume: Box<VolumeSpec>,
     },
     /// Creates a base with all its interfaces and starts it.
     CreateBase {
@@ -89,7 +94,7 @@ pub enum Action {
         /// Its id on Docker, if it was observed; otherwise the name identifies our network.
         id: Option<String>,
     },
-    /// Removes a volume of a removed container, unless it is in use.
+    /// Removes a volume of a removed container, with all data in it, unless it is in use.
     RemoveVolume {
         /// Its name.
         volume: VolumeName,
@@ -163,6 +168,9 @@ impl Action {
                 network: network.name.clone(),
                 id: None,
             }),
+            Self::CreateVolume { volume } => Some(Self::RemoveVolume {
+                volume: volume.name.clone(),
+            }),
             Self::CreateBase { base } => Some(Self::RemoveContainer {
                 container: base.name.clone(),
                 id: None,
@@ -208,6 +216,7 @@ impl fmt::Display for Action {
         match self {
             Self::EnsureImage { image } => write!(f, "ensure image {}", image.reference()),
             Self::CreateNetwork { network } => write!(f, "create network {} {}", network.name, network.subnet),
+            Self::CreateVolume { volume } => write!(f, "create volume {}", volume.name),
             Self::CreateBase { base } => {
                 write!(f, "create base {}", base.name)?;
                 for interface in &base.interfaces {

@@ -24,6 +24,7 @@ fn describe_one(deviation: &Deviation) -> String {
         Deviation::RouteUndeclared(to) => format!("undeclared route: {to}"),
         Deviation::DefaultRouteMissing => "default route missing".into(),
         Deviation::Uncontained => "containment missing".into(),
+        Deviation::NotRedirected => "ports not redirected: visitors see the ports inside the containers".into(),
         // A decoy program of another version may report more.
         other => format!("{other:?}"),
     }

@@ -16,7 +16,7 @@ use crate::{
 
 /// A gateway with a published service, and a decky with a service from a registry and one built from a folder.
 fn desired() -> Desired {
-    let own = "[services.shop]\nports = [\"8080/tcp\", \"53/udp\"]\nimage = \"shop:1\"\nwritable_root = true\n\
+    let own = "[services.shop]\nports = [\"8080/tcp\", \"53/udp\"]\nimage = \"shop:1\"\nwritable_root = true\nvolumes = [\"data:/data\"]\n\
                [services.forge]\nports = [\"3000/tcp\"]\nimage = { build = \"/srv/forge\" }\nuser = \"7:7\"\nseccomp = \"engine\"\n";
     let catalog = Catalog::builtin().extend_from_toml(own).expect("a catalogue");
     let topology = Topology::builder()
@@ -91,6 +91,7 @@ fn kind(action: &Action) -> u8 {
         Action::RemoveNetwork { .. } => 9,
         Action::RemoveVolume { .. } => 10,
         Action::RemoveImage { .. } => 11,
+        Action::CreateVolume { .. } => 12,
     }
 }
 
@@ -124,7 +125,7 @@ async fn actions_and_observations_survive_json() {
     let actions = actions(&desired, &observed);
     actions.iter().for_each(check);
     let kinds: BTreeSet<_> = actions.iter().map(kind).collect();
-    assert_eq!(kinds, (0..12).collect());
+    assert_eq!(kinds, (0..13).collect());
 }
 
 /// The steps of two mazes: the other maze is torn down after the image is ensured and before it is used.

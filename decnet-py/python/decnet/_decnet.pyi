@@ -461,6 +461,9 @@ class Outcome:
     def id(self) -> str:
         """The id of the topology afterwards."""
     @property
+    def kept_volumes(self) -> list[str]:
+        """The volumes that a teardown kept, because the catalogue says so."""
+    @property
     def reason(self) -> str | None:
         """How Docker differs from the maze, if the topology is degraded."""
     @property

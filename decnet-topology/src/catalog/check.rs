@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::catalog::{FieldType, ImageSource, Protocol, Service, ServiceField, ServiceLimits, environment};
 
-/// The longest path of a folder in memory. Linux allows 4096 bytes, and Docker puts its own folders before it.
-const LONGEST_PATH: usize = 1024;
-
-/// The most folders in memory of a service: each is a mount.
+/// The most folders in memory, and the most volumes of a service: each is a mount.
 const FOLDERS: usize = 32;
 
 /// Returns the faults of a service: the key of each, and a description.
@@ -26,18 +23,8 @@ pub(super) fn faults(service: &Service) -> Vec<(&'static str, String)> {
         );
         faults.push(("broadcast", message));
     }
-    for folder in service.tmpfs.iter().filter(|folder| !is_folder(folder)) {
-        let message = format!(
-            "services.{name}.tmpfs: {folder:?} is not a folder like `/var/log/{name}`: an absolute path of letters, digits and \
-             `_.-/`, without `..`, at most {LONGEST_PATH} bytes long, and not in /proc, /sys or /dev"
-        );
-        faults.push(("tmpfs", message));
-    }
-    if service.tmpfs.len() > FOLDERS {
-        let (count, most) = (service.tmpfs.len(), FOLDERS);
-        let message = format!("services.{name}.tmpfs: it has {count} folders, more than {most}");
-        faults.push(("tmpfs", message));
-    }
+    faults.extend(faults_of_folders(service));
+    faults.extend(faults_of_ports(service));
     let of_fields = faults_of_fields(&service.fields).into_iter();
     faults.extend(of_fields.map(|message| ("fields", format!("services.{name}.fields: {message}"))));
     let starting = faults_at_start(service).into_iter();
@@ -65,18 +52,52 @@ fn is_reference(text: &str) -> bool {
         && (registry.is_empty() || registry.split('/').all(part))
 }
 
-/// Returns whether Docker can mount a folder in memory at a path. Other characters would end the path in Docker's options, and
-/// the kernel's own folders hide what the engine masks in them.
-fn is_folder(text: &str) -> bool {
-    let Some(path) = text.strip_prefix('/') else {
-        return false;
-    };
-    let allowed = |part: &str| {
-        let character = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
-        !["", ".", ".."].contains(&part) && part.chars().all(character)
-    };
-    let first = path.split('/').next().unwrap_or_default();
-    text.len() <= LONGEST_PATH && path.split('/').all(allowed) && !["proc", "sys", "dev"].contains(&first)
+/// Returns the faults of folders and volumes that each are valid.
+fn faults_of_folders(service: &Service) -> Vec<(&'static str, String)> {
+    let name = &service.name;
+    let mut faults = Vec::new();
+    for (key, count) in [("tmpfs", service.tmpfs.len()), ("volumes", service.volumes.len())] {
+        if count > FOLDERS {
+            faults.push((
+                key,
+                format!("services.{name}.{key}: it has {count} folders, more than {FOLDERS}"),
+            ));
+        }
+    }
+    let mut names = BTreeSet::new();
+    for volume in service.volumes.iter().filter(|volume| !names.insert(&volume.name)) {
+        let message = format!("services.{name}.volumes: `{}` occurs twice", volume.name);
+        faults.push(("volumes", message));
+    }
+    let folders = service.tmpfs.iter().map(|folder| ("tmpfs", &folder.path));
+    let mut paths = BTreeSet::new();
+    for (key, path) in folders.chain(service.volumes.iter().map(|volume| ("volumes", &volume.path))) {
+        if !paths.insert(path) {
+            faults.push((
+                key,
+                format!("services.{name}.{key}: {path} occurs twice; keep one of them"),
+            ));
+        }
+    }
+    if service.image == ImageSource::Builtin && !service.volumes.is_empty() {
+        let message =
+            format!("services.{name}.volumes: a built-in service stores nothing; remove `volumes`, or set `image`");
+        faults.push(("volumes", message));
+    }
+    faults
+}
+
+/// Returns the faults of a mapping that each port allows.
+fn faults_of_ports(service: &Service) -> Option<(&'static str, String)> {
+    let mapped = service.listens().find(|port| port.is_mapped())?;
+    (service.image == ImageSource::Builtin).then(|| {
+        let (name, outside) = (&service.name, mapped.outside);
+        let message = format!(
+            "services.{name}.ports: a built-in service listens on the port that visitors see; write `{outside}` instead of `{mapped}`, or set \
+             `image`"
+        );
+        ("ports", message)
+    })
 }
 
 /// Returns the reasons why Linux would not start a service that Docker accepts.

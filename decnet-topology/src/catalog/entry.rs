@@ -7,7 +7,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    catalog::{Port, ServiceField},
+    catalog::{Port, ServiceField, ServicePort, ServiceVolume, Tmpfs},
     name::ServiceName,
 };
 
@@ -85,8 +85,11 @@ impl SeccompMode {
 pub struct Service {
     /// The name.
     pub name: ServiceName,
-    /// The ports that it listens on.
+    /// The ports that visitors see.
     pub ports: BTreeSet<Port>,
+    /// The numbers of the ports on which its program listens, by the port that visitors see; only those that differ from it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub inside: BTreeMap<Port, u16>,
     /// The UDP ports to which it sends broadcasts and multicasts; on inner LANs only, never where a decky is on the DMZ.
     pub broadcast: BTreeSet<Port>,
     /// The source of its image.
@@ -104,9 +107,12 @@ pub struct Service {
     pub capabilities: BTreeSet<String>,
     /// Whether its root must be writable.
     pub writable_root: bool,
-    /// The folders, as absolute paths, that are writable and in memory. They are empty at first.
+    /// The folders that are writable and in memory. They are empty at first.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub tmpfs: BTreeSet<String>,
+    pub tmpfs: BTreeSet<Tmpfs>,
+    /// The named volumes, by name. They are on the disk of the host.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub volumes: BTreeSet<ServiceVolume>,
     /// The user that it runs as, `uid[:gid]`. The default is the image's user, or 65534:65534 if that is root.
     pub user: Option<String>,
     /// Its resource limits.
@@ -125,6 +131,7 @@ impl Service {
         Self {
             name,
             ports: ports.into_iter().collect(),
+            inside: BTreeMap::new(),
             broadcast: BTreeSet::new(),
             image: ImageSource::Builtin,
             command: Vec::new(),
@@ -134,6 +141,7 @@ impl Service {
             capabilities: BTreeSet::new(),
             writable_root: false,
             tmpfs: BTreeSet::new(),
+            volumes: BTreeSet::new(),
             user: None,
             limits: ServiceLimits::default(),
             seccomp: SeccompMode::default(),
@@ -145,6 +153,22 @@ impl Service {
     /// Returns the defaults of the keys that a stored entry leaves out.
     fn unnamed() -> Self {
         Self::new(ServiceName::new(""), [])
+    }
+
+    /// Walks the ports with those on which the program listens.
+    pub fn listens(&self) -> impl Iterator<Item = ServicePort> {
+        self.ports.iter().map(|outside| ServicePort {
+            outside: *outside,
+            inside: self.inside.get(outside).copied().unwrap_or(outside.number),
+        })
+    }
+
+    /// Walks the ports that no other service of its decky may use: those that visitors see, and those on which its program
+    /// listens. Each occurs once.
+    pub fn occupied(&self) -> impl Iterator<Item = Port> {
+        let inside = self.listens().map(ServicePort::inside_port);
+        let hidden: BTreeSet<_> = inside.filter(|port| !self.ports.contains(port)).collect();
+        self.ports.iter().copied().chain(hidden)
     }
 
     /// Returns whether the entry runs as root: by name, or by the number 0.

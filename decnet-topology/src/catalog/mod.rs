@@ -10,6 +10,8 @@ mod field;
 mod port;
 mod reader;
 mod system;
+mod tmpfs;
+mod volume;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,9 +22,11 @@ pub use entry::{Archetype, CatalogEntries, ImageSource, SeccompMode, Service, Se
 pub use error::{CatalogError, ServiceNotFound};
 pub use excerpt::CatalogExcerpt;
 pub use field::{FieldFault, FieldType, ServiceField};
-pub use port::{Port, PortError, Protocol};
+pub use port::{Port, PortError, Protocol, ServicePort};
 pub use system::PacketStyle;
 pub(crate) use system::SYSTEMS;
+pub use tmpfs::{Tmpfs, TmpfsError};
+pub use volume::{ServiceVolume, VolumeError};
 
 use crate::{name::ServiceName, spelling};
 
@@ -177,7 +181,8 @@ impl Catalog {
         self.archetypes.values()
     }
 
-    /// Returns the ports that two or more of the services use, each with these services.
+    /// Returns the ports that two or more of the services use, each with these services. A service uses the ports that visitors see, and
+    /// those on which its program listens.
     ///
     /// A service that is named twice counts once. An unknown service uses no ports.
     ///
@@ -194,7 +199,7 @@ impl Catalog {
         let mut wanted: Vec<(Port, &ServiceName)> = services
             .into_iter()
             .filter_map(|name| self.decky_service(name.as_str()))
-            .flat_map(|service| service.ports.iter().map(|port| (*port, &service.name)))
+            .flat_map(|service| service.occupied().map(|port| (port, &service.name)))
             .collect();
         wanted.sort_unstable();
         wanted.dedup();

@@ -25,7 +25,7 @@ impl Protocol {
 
 /// The error for a text that is not a port.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a port of the form 80/tcp or 53/udp")]
+#[error("`{text}` is not a port of the form 80/tcp, 53/udp or 22:2222/tcp")]
 pub struct PortError {
     /// The text.
     pub text: String,
@@ -93,6 +93,86 @@ impl TryFrom<String> for Port {
 
 impl From<Port> for String {
     fn from(port: Port) -> Self {
+        port.to_string()
+    }
+}
+
+/// A port of a service and the port on which its program listens, written `22/tcp`, or `22:2222/tcp` if they differ.
+///
+/// The order is that of Compose files: visitors see the first, the program in the container listens on the second.
+///
+/// ```
+/// use decnet_topology::ServicePort;
+///
+/// let ssh: ServicePort = "22:2222/tcp".parse()?;
+/// assert_eq!((ssh.outside.to_string(), ssh.inside), ("22/tcp".into(), 2222));
+/// assert_eq!("80/tcp".parse::<ServicePort>()?.inside, 80);
+/// assert_eq!("80:80/tcp".parse::<ServicePort>()?.to_string(), "80/tcp");
+/// # Ok::<(), decnet_topology::PortError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ServicePort {
+    /// The port that visitors see.
+    pub outside: Port,
+    /// The number of the port on which the program listens, with the same protocol.
+    pub inside: u16,
+}
+
+impl ServicePort {
+    /// Returns the port on which the program listens.
+    pub fn inside_port(self) -> Port {
+        Port {
+            number: self.inside,
+            protocol: self.outside.protocol,
+        }
+    }
+
+    /// Returns whether the two ports differ.
+    pub fn is_mapped(self) -> bool {
+        self.inside != self.outside.number
+    }
+}
+
+impl FromStr for ServicePort {
+    type Err = PortError;
+
+    fn from_str(text: &str) -> Result<Self, PortError> {
+        let refused = |_: PortError| PortError { text: text.into() };
+        let (outside, inside) = text.split_once(':').unwrap_or(("", text));
+        let inside = inside.parse::<Port>().map_err(refused)?;
+        let outside = match outside {
+            "" if !text.contains(':') => inside,
+            number => format!("{number}/{}", inside.protocol)
+                .parse::<Port>()
+                .map_err(refused)?,
+        };
+        Ok(Self {
+            outside,
+            inside: inside.number,
+        })
+    }
+}
+
+impl fmt::Display for ServicePort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.is_mapped() {
+            return fmt::Display::fmt(&self.outside, f);
+        }
+        write!(f, "{}:{}/{}", self.outside.number, self.inside, self.outside.protocol)
+    }
+}
+
+impl TryFrom<String> for ServicePort {
+    type Error = PortError;
+
+    fn try_from(text: String) -> Result<Self, PortError> {
+        text.parse()
+    }
+}
+
+impl From<ServicePort> for String {
+    fn from(port: ServicePort) -> Self {
         port.to_string()
     }
 }

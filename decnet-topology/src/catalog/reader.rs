@@ -7,8 +7,9 @@ use std::{
 
 use crate::{
     catalog::{
-        Archetype, Catalog, CatalogEntries, CatalogError, FieldType, ImageSource, Port, SYSTEMS, SeccompMode, Service,
-        ServiceField, ServiceLimits, check,
+        Archetype, Catalog, CatalogEntries, CatalogError, FieldType, ImageSource, Port, PortError, SYSTEMS,
+        SeccompMode, Service, ServiceField, ServiceLimits, ServicePort, ServiceVolume, Tmpfs, TmpfsError, VolumeError,
+        check,
     },
     decode::{self, At, Diagnostics, TextError},
     finding::{Code, Finding, Target},
@@ -108,6 +109,7 @@ const SERVICE: &[&str] = &[
     "capabilities",
     "writable_root",
     "tmpfs",
+    "volumes",
     "user",
     "limits",
     "seccomp",
@@ -186,7 +188,11 @@ fn service(at: At<'_, '_>, known: Option<Service>, name: ServiceName) -> Option<
     };
     let none_if_empty = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let get = |key| fields.get(key);
-    put(&mut service.ports, get("ports").and_then(ports));
+    if let Some(listens) = get("ports").and_then(service_ports) {
+        service.ports = listens.iter().map(|port| port.outside).collect();
+        let mapped = listens.into_iter().filter(|port| port.is_mapped());
+        service.inside = mapped.map(|port| (port.outside, port.inside)).collect();
+    }
     put(&mut service.broadcast, get("broadcast").and_then(ports));
     put(&mut service.image, get("image").and_then(image));
     put(&mut service.command, get("command").and_then(texts));
@@ -195,7 +201,14 @@ fn service(at: At<'_, '_>, known: Option<Service>, name: ServiceName) -> Option<
     put(&mut service.fields, get("fields").map(service_fields));
     put(&mut service.capabilities, get("capabilities").and_then(texts));
     put(&mut service.writable_root, get("writable_root").and_then(At::flag));
-    put(&mut service.tmpfs, get("tmpfs").and_then(texts));
+    put(
+        &mut service.tmpfs,
+        get("tmpfs").and_then(|at| folders(at, &service.name)),
+    );
+    put(
+        &mut service.volumes,
+        get("volumes").and_then(|at| volumes(at, &service.name)),
+    );
     put(&mut service.user, get("user").and_then(text).map(none_if_empty));
     put(&mut service.limits, get("limits").and_then(limits));
     put(
@@ -224,11 +237,64 @@ fn texts<C: FromIterator<String>>(at: At<'_, '_>) -> Option<C> {
     at.items("a list of texts").map(|at| text(at).map(Into::into)).collect()
 }
 
+/// Reads the ports that visitors see, each once, with those on which the program listens.
+fn service_ports(at: At<'_, '_>) -> Option<BTreeSet<ServicePort>> {
+    let mut seen = BTreeSet::new();
+    let port = |at: At<'_, '_>| {
+        let text = at.text("a port like 80/tcp")?;
+        let port: ServicePort = text
+            .parse()
+            .map_err(|error: PortError| at.fault(error.to_string()))
+            .ok()?;
+        seen.insert(port);
+        if seen.iter().filter(|known| known.outside == port.outside).count() > 1 {
+            at.fault(format!(
+                "`{text}`: visitors see the port {} twice; keep one of them",
+                port.outside
+            ));
+            return None;
+        }
+        Some(port)
+    };
+    at.items("a list of ports").map(port).collect()
+}
+
+fn folders(at: At<'_, '_>, service: &ServiceName) -> Option<BTreeSet<Tmpfs>> {
+    let folder = |at: At<'_, '_>| {
+        let refused = |error: TmpfsError| at.fault(format!("services.{service}.tmpfs: {error}"));
+        text(at)?.parse::<Tmpfs>().map_err(refused).ok()
+    };
+    at.items("a list of texts").map(folder).collect()
+}
+
+fn volumes(at: At<'_, '_>, service: &ServiceName) -> Option<BTreeSet<ServiceVolume>> {
+    let refused = |at: At<'_, '_>, error: VolumeError| at.fault(format!("services.{service}.volumes: {error}"));
+    let volume = |at: At<'_, '_>| match at.value() {
+        decode::Value::Map(_) => {
+            let fields = at.fields("a table", "a volume", &["name", "path", "keep"])?;
+            let name = fields.required("name", "a text").and_then(text);
+            let path = fields.required("path", "a text").and_then(text);
+            let keep = fields.get("keep").map_or(Some(false), At::flag);
+            let volume = ServiceVolume {
+                name: name?.into(),
+                path: path?.into(),
+                keep: keep?,
+            };
+            volume.check().map_err(|error| refused(at, error)).ok()?;
+            Some(volume)
+        }
+        _ => {
+            let text = at.text("a volume like `data:/var/lib/pot`, or a table with `name`, `path` and `keep`")?;
+            text.parse::<ServiceVolume>().map_err(|error| refused(at, error)).ok()
+        }
+    };
+    at.items("a list of volumes").map(volume).collect()
+}
+
 fn ports(at: At<'_, '_>) -> Option<BTreeSet<Port>> {
     let port = |at: At<'_, '_>| {
         let port = at.text("a port like 80/tcp")?.parse();
-        port.map_err(|error: crate::catalog::PortError| at.fault(error.to_string()))
-            .ok()
+        port.map_err(|error: PortError| at.fault(error.to_string())).ok()
     };
     at.items("a list of ports").map(port).collect()
 }

@@ -230,7 +230,7 @@ fn service_faults(services: &[ServiceName], catalog: &Catalog) -> Vec<ConfigFaul
     for (at, one) in chosen.iter().enumerate() {
         let earlier = chosen[..at].iter().filter(|other| other.name != one.name);
         for other in earlier {
-            if !one.ports.is_disjoint(&other.ports) {
+            if one.occupied().any(|port| other.occupied().any(|taken| taken == port)) {
                 fault(format!("`{}` and `{}` use the same port", other.name, one.name));
             }
         }

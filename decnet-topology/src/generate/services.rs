@@ -126,7 +126,7 @@ fn compatible(services: &[&Service]) -> Vec<Places> {
     }
     let wanted = services.iter().enumerate();
     let mut wanted: Vec<_> = wanted
-        .flat_map(|(place, service)| service.ports.iter().map(move |port| (port, place)))
+        .flat_map(|(place, service)| service.occupied().map(move |port| (port, place)))
         .collect();
     wanted.sort_unstable();
     for rivals in wanted.chunk_by(|(one, _), (other, _)| one == other) {

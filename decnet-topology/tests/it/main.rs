@@ -26,3 +26,4 @@ mod strategies;
 mod surroundings;
 mod validate;
 mod vectors;
+mod volumes;

@@ -79,5 +79,12 @@ pub(super) const NFTA_LIMIT_BURST: u16 = 3;
 pub(super) const NFTA_LIMIT_TYPE: u16 = 4;
 pub(super) const NFTA_LIMIT_FLAGS: u16 = 5;
 
+pub(super) const NFTA_NAT_TYPE: u16 = 1;
+pub(super) const NFTA_NAT_FAMILY: u16 = 2;
+pub(super) const NFTA_NAT_REG_PROTO_MIN: u16 = 5;
+
+pub(super) const NFTA_REJECT_TYPE: u16 = 1;
+pub(super) const NFTA_REJECT_ICMP_CODE: u16 = 2;
+
 pub(super) const NFTA_LOG_GROUP: u16 = 1;
 pub(super) const NFTA_LOG_PREFIX: u16 = 2;

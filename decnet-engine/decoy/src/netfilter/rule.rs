@@ -10,8 +10,9 @@ use super::{
         NFTA_CMP_OP, NFTA_CMP_SREG, NFTA_CT_DREG, NFTA_CT_KEY, NFTA_CT_SREG, NFTA_DATA_VERDICT, NFTA_EXPR_DATA,
         NFTA_EXPR_NAME, NFTA_IMMEDIATE_DATA, NFTA_IMMEDIATE_DREG, NFTA_LIMIT_BURST, NFTA_LIMIT_FLAGS, NFTA_LIMIT_RATE,
         NFTA_LIMIT_TYPE, NFTA_LIMIT_UNIT, NFTA_LIST_ELEM, NFTA_LOG_GROUP, NFTA_LOG_PREFIX, NFTA_LOOKUP_FLAGS,
-        NFTA_LOOKUP_SET, NFTA_LOOKUP_SET_ID, NFTA_LOOKUP_SREG, NFTA_META_DREG, NFTA_META_KEY, NFTA_PAYLOAD_BASE,
-        NFTA_PAYLOAD_DREG, NFTA_PAYLOAD_LEN, NFTA_PAYLOAD_OFFSET, NFTA_RULE_EXPRESSIONS, NFTA_VERDICT_CHAIN,
+        NFTA_LOOKUP_SET, NFTA_LOOKUP_SET_ID, NFTA_LOOKUP_SREG, NFTA_META_DREG, NFTA_META_KEY, NFTA_NAT_FAMILY,
+        NFTA_NAT_REG_PROTO_MIN, NFTA_NAT_TYPE, NFTA_PAYLOAD_BASE, NFTA_PAYLOAD_DREG, NFTA_PAYLOAD_LEN,
+        NFTA_PAYLOAD_OFFSET, NFTA_REJECT_ICMP_CODE, NFTA_REJECT_TYPE, NFTA_RULE_EXPRESSIONS, NFTA_VERDICT_CHAIN,
         NFTA_VERDICT_CODE,
     },
 };
@@ -28,6 +29,15 @@ const IP_CT_DIR_REPLY: u8 = 1;
 
 /// A bit of a connection's status: packets were seen in both directions (`linux/netfilter/nf_conntrack_common.h`).
 const IPS_ASSURED: u32 = 4;
+
+/// A bit of a connection's status: its destination was changed.
+const IPS_DST_NAT: u32 = 1 << 5;
+
+/// Ways to change or to refuse packets (`linux/netfilter/nf_tables.h`), and an ICMP code (RFC 792).
+const NFT_NAT_DNAT: u32 = 1;
+const NFT_REJECT_ICMP_UNREACH: u32 = 0;
+const NFT_REJECT_TCP_RST: u32 = 1;
+const PORT_UNREACHABLE: u8 = 3;
 
 /// The bits of a connection's state (`linux/netfilter/nf_conntrack_common.h`).
 const INVALID: u32 = 0x1;
@@ -167,6 +177,13 @@ impl Rule {
             .compare(!completed, &0_u32.to_ne_bytes())
     }
 
+    /// ... of a connection whose port was redirected, or not.
+    pub(crate) fn redirected(self, redirected: bool) -> Self {
+        self.conntrack(NFT_CT_STATUS)
+            .mask(&IPS_DST_NAT.to_ne_bytes())
+            .compare(!redirected, &0_u32.to_ne_bytes())
+    }
+
     /// ... of a connection for which this rule did not match before.
     pub(crate) fn once(self) -> Self {
         self.conntrack(NFT_CT_MARK)
@@ -206,6 +223,35 @@ impl Rule {
 
     pub(crate) fn drop(self) -> Self {
         self.verdict(NF_DROP)
+    }
+
+    /// Changes the destination port of a connection, whose packets must be of a transport protocol. Its addresses stay.
+    pub(crate) fn redirect_to(self, port: u16) -> Self {
+        let port = vec![
+            number(NFTA_IMMEDIATE_DREG, NFT_REG_1),
+            data(NFTA_IMMEDIATE_DATA, &port.to_be_bytes()),
+        ];
+        self.expression("immediate", port).expression(
+            "nat",
+            vec![
+                number(NFTA_NAT_TYPE, NFT_NAT_DNAT),
+                number(NFTA_NAT_FAMILY, u32::from(NFPROTO_IPV4)),
+                number(NFTA_NAT_REG_PROTO_MIN, NFT_REG_1),
+            ],
+        )
+    }
+
+    /// Answers IPv4 packets of a transport protocol as if nothing listened on their port.
+    pub(crate) fn refuse(self, protocol: u8) -> Self {
+        let answer = if protocol == IPPROTO_TCP {
+            vec![number(NFTA_REJECT_TYPE, NFT_REJECT_TCP_RST)]
+        } else {
+            vec![
+                number(NFTA_REJECT_TYPE, NFT_REJECT_ICMP_UNREACH),
+                Attribute::Value(NFTA_REJECT_ICMP_CODE, vec![PORT_UNREACHABLE]),
+            ]
+        };
+        self.expression("reject", answer)
     }
 
     /// Continues in another chain. Packets that it does not accept get the policy of this chain.

@@ -39,6 +39,8 @@ pub(crate) enum SetName {
     Closed,
     /// Addresses that are shared by all neighbours.
     Broadcast,
+    /// The decky's own addresses.
+    Own,
 }
 
 impl SetName {
@@ -47,6 +49,7 @@ impl SetName {
             Self::Inside => "inside",
             Self::Closed => "closed",
             Self::Broadcast => "broadcast",
+            Self::Own => "own",
         }
     }
 
@@ -56,6 +59,7 @@ impl SetName {
             Self::Inside => 1,
             Self::Closed => 2,
             Self::Broadcast => 3,
+            Self::Own => 4,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use crate::protocol::Protocol;
+use crate::protocol::{Protocol, Redirect};
 
 /// The state of a listening TCP socket in these tables (`net/tcp_states.h`).
 const LISTEN: &str = "0A";
@@ -15,8 +15,8 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    /// Reads the tables. An unreadable one counts as empty.
-    pub(super) fn read() -> Self {
+    /// Reads the tables. An unreadable one counts as empty. Redirected ports are those that visitors see.
+    pub(super) fn read(redirects: &[Redirect]) -> Self {
         let mut sockets = Self::default();
         for (table, protocol) in [
             ("tcp", Protocol::Tcp),
@@ -27,7 +27,19 @@ impl Sockets {
             let text = fs::read_to_string(format!("/proc/self/net/{table}")).unwrap_or_default();
             sockets.add(&text, protocol);
         }
+        sockets.redirect(redirects);
         sockets
+    }
+
+    /// Replaces the ports on which programs listen by those that visitors see.
+    fn redirect(&mut self, redirects: &[Redirect]) {
+        let inside = |one: &Redirect| (one.protocol, one.to);
+        let open = redirects.iter().filter(|one| self.listening.contains(&inside(one)));
+        let seen: Vec<_> = open.map(|one| (one.protocol, one.port)).collect();
+        for one in redirects {
+            self.listening.remove(&inside(one));
+        }
+        self.listening.extend(seen);
     }
 
     /// Adds a table with the columns number, local end, remote end, and state.
@@ -61,6 +73,21 @@ fn is_loopback(address: &str) -> bool {
 #[cfg(target_endian = "little")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn redirected_ports_are_those_that_visitors_see() {
+        let to = |port, to| Redirect {
+            port,
+            to,
+            protocol: Protocol::Tcp,
+        };
+        let mut sockets = Sockets {
+            listening: [80, 2222, 2223].map(|port| (Protocol::Tcp, port)).into(),
+        };
+        sockets.redirect(&[to(22, 2222), to(2022, 2222), to(23, 9), to(2223, 2223), to(24, 2223)]);
+        let ports: Vec<_> = sockets.listening.iter().map(|(_, port)| *port).collect();
+        assert_eq!(ports, [22, 24, 80, 2022, 2223]);
+    }
 
     #[test]
     fn listening_ports_are_read_from_the_tables() {

@@ -66,6 +66,7 @@ impl Session<'_> {
         };
         let row = self.become_status(&row, status, None, drift.clone()).await?;
         Ok(Outcome {
+            kept_volumes: Vec::new(),
             row,
             changed: execution.changed.len(),
             reason: drift,

@@ -44,6 +44,7 @@ impl Engine {
         match self.repo.edit(shown.id, edit, Timestamp::now()).await {
             Ok(edited) => {
                 return Ok(Outcome {
+                    kept_volumes: Vec::new(),
                     row: edited.row,
                     changed: 0,
                     reason: None,
@@ -111,6 +112,7 @@ impl Session<'_> {
                 reason: mutation.reason.unwrap_or_default(),
             }),
             _ => Ok(Outcome {
+                kept_volumes: Vec::new(),
                 row,
                 changed: drained.changed,
                 reason: mutation.reason,

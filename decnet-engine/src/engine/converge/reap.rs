@@ -13,7 +13,7 @@ use crate::{
     },
     event::{Event, Trigger},
     execute::{ExecuteOptions, OnFailure, execute},
-    naming::{self, Labels},
+    naming::{self, Labels, VolumeName},
     observe::{Activity, Observed, Scope},
     plan::Plan,
 };
@@ -80,6 +80,8 @@ pub struct ReapReport {
     pub live: Vec<String>,
     /// What was found of others.
     pub orphans: Vec<Reaped>,
+    /// The volumes of others that stay, because the catalogue said so when they were created. Remove them with `docker volume rm`.
+    pub kept_volumes: Vec<VolumeName>,
 }
 
 impl ReapReport {
@@ -197,6 +199,10 @@ impl Engine {
             let prefix = topology.map_or_else(|| label.clone(), short_id);
             if is_own && let Some(name) = self.live_name(topology).await? {
                 report.live.push(name);
+                continue;
+            }
+            report.kept_volumes.extend(observed.kept_volumes().cloned());
+            if observed.is_empty() {
                 continue;
             }
             let running = observed.containers.iter();

@@ -70,6 +70,7 @@ impl Session<'_> {
         }
         let row = self.record_drift(row, drift.as_deref()).await?;
         Ok(Outcome {
+            kept_volumes: Vec::new(),
             row,
             changed,
             reason: drift,

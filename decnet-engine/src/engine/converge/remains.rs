@@ -13,6 +13,7 @@ use crate::{
     },
     event::Trigger,
     execute::{OnFailure, StepFailure},
+    naming::VolumeName,
     observe::{Observed, Scope},
     plan::{Plan, diff},
 };
@@ -45,6 +46,8 @@ pub(in crate::engine) struct Clearing {
     pub(in crate::engine) failures: Vec<StepFailure>,
     /// What is left.
     pub(in crate::engine) leftovers: Vec<String>,
+    /// The volumes that stay, because the catalogue says so.
+    pub(in crate::engine) kept_volumes: Vec<VolumeName>,
 }
 
 impl Engine {
@@ -81,6 +84,7 @@ impl Session<'_> {
             clearing.failures = execution.failures;
             remains = self.remains().await?;
             clearing.leftovers = leftovers(&remains.observed);
+            clearing.kept_volumes = remains.observed.kept_volumes().cloned().collect();
             let quiet = clearing.leftovers.is_empty() && (round > 1 || !was_interrupted);
             if quiet || !clearing.failures.is_empty() || cancel.is_cancelled() {
                 break;
@@ -91,7 +95,7 @@ impl Session<'_> {
     }
 }
 
-/// Names the found resources, for people.
+/// Names the found resources, for people. Volumes that are kept are not left over.
 pub(in crate::engine) fn leftovers(observed: &Observed) -> Vec<String> {
     let containers = observed
         .containers
@@ -101,6 +105,7 @@ pub(in crate::engine) fn leftovers(observed: &Observed) -> Vec<String> {
         .networks
         .iter()
         .map(|network| format!("network {}", network.name));
-    let volumes = observed.volumes.iter().map(|volume| format!("volume {}", volume.name));
+    let volumes = observed.volumes.iter().filter(|volume| !volume.is_kept());
+    let volumes = volumes.map(|volume| format!("volume {}", volume.name));
     containers.chain(networks).chain(volumes).collect()
 }

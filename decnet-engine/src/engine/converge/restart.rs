@@ -149,6 +149,7 @@ impl Session<'_> {
                 reason,
             }),
             None => Ok(Outcome {
+                kept_volumes: Vec::new(),
                 row,
                 changed,
                 reason: drift,

@@ -71,6 +71,7 @@ impl Session<'_> {
             changed,
             failures,
             leftovers,
+            kept_volumes,
         } = match cleared {
             Ok(clearing) => clearing,
             Err(error) => {
@@ -89,6 +90,7 @@ impl Session<'_> {
             // Nothing of the topology is left; an image that several topologies share may remain.
             let reason = failures.first();
             return Ok(Outcome {
+                kept_volumes,
                 row,
                 changed,
                 reason: reason.map(|failure| format!("{failure}: {}", failure.source)),

@@ -10,7 +10,10 @@ use rustix::process::{Resource as Limit, getrlimit};
 
 use super::{images::Wishes, labels, storage::SIZE_OPTION};
 use crate::{
-    desired::{Limits, NO_CORE, NOBODY, OOM_SCORE, PER_USER, RunAs, SCRATCH, Seccomp, ServiceSpec, in_memory},
+    desired::{
+        Limits, NO_CORE, NOBODY, OOM_SCORE, PER_USER, RunAs, SCRATCH, Seccomp, ServiceSpec, VolumeSpec, folder_options,
+        in_memory,
+    },
     naming,
     runtime::{Resource, RuntimeInfo},
 };
@@ -73,7 +76,7 @@ pub(super) fn user(run_as: &RunAs, wishes: &Wishes) -> String {
     }
 }
 
-/// Gives a service its writable folders outside the root, all in memory.
+/// Gives a service its writable folders outside the root: its named volumes, and others in memory.
 ///
 /// The image's volumes (`VOLUME`) are among them: by default, Docker creates a volume on the host's disk for each, without a
 /// limit and without a label of its owner. A volume is removed with its container. It is empty and writable for every user,
@@ -81,23 +84,41 @@ pub(super) fn user(run_as: &RunAs, wishes: &Wishes) -> String {
 pub(super) fn add_folders(host: &mut HostConfig, spec: &ServiceSpec, wishes: &Wishes, podman: bool) {
     let (scratch, options) = SCRATCH;
     let mut folders = HashMap::new();
-    if spec.writable_root.is_none() {
+    if spec.writable_root.is_none() && spec.volumes.iter().all(|volume| volume.path != scratch) {
         folders.insert(scratch.to_owned(), options.to_owned());
     }
     let own = spec.tmpfs.iter();
-    folders.extend(own.map(|folder| (folder.clone(), in_memory(spec.limits.memory))));
+    folders.extend(own.map(|folder| (folder.path.clone(), folder_options(folder, spec.limits.memory))));
     let kept = wishes.volumes.iter().map(|folder| folder.trim_end_matches('/'));
     let kept: Vec<_> = kept
         .filter(|folder| !folder.is_empty() && !folders.contains_key(*folder))
+        .filter(|folder| spec.volumes.iter().all(|volume| volume.path != *folder))
         .collect();
+    let mut mounts: Vec<_> = spec.volumes.iter().map(mount).collect();
     if podman {
         // Podman ignores the options of an unnamed volume and creates it on the disk.
         let kept = kept.iter().map(|folder| (*folder).to_owned());
         folders.extend(kept.map(|folder| (folder, in_memory(spec.limits.memory))));
     } else {
-        host.mounts = Some(kept.into_iter().map(|folder| volume(folder, spec)).collect());
+        mounts.extend(kept.into_iter().map(|folder| volume(folder, spec)));
     }
+    host.mounts = Some(mounts);
     host.tmpfs = Some(folders).filter(|folders| !folders.is_empty());
+}
+
+/// Returns the mount of a service's volume. If the volume is new, the engine copies the folder of the image into it.
+fn mount(spec: &VolumeSpec) -> Mount {
+    Mount {
+        target: Some(spec.path.clone()),
+        source: Some(spec.name.as_str().into()),
+        typ: Some(MountType::VOLUME),
+        // If the volume is missing, the engine creates it with these labels.
+        volume_options: Some(MountVolumeOptions {
+            labels: Some(labels::write(&spec.labels)),
+            ..MountVolumeOptions::default()
+        }),
+        ..Mount::default()
+    }
 }
 
 /// An anonymous volume in memory. Its content counts as the container's memory, whose limit applies to all of them together.

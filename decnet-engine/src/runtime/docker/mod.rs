@@ -125,6 +125,7 @@ impl Runtime for Docker {
         match action {
             Action::EnsureImage { image } => self.ensure_image(instance, image).await,
             Action::CreateNetwork { network } => self.create_network(instance, network).await,
+            Action::CreateVolume { volume } => self.create_volume(instance, volume).await,
             Action::CreateBase { base } => Box::pin(self.create_base(instance, base)).await,
             Action::CreateService { service } => Box::pin(self.create_service(instance, service)).await,
             Action::Connect { container, interface } => self.connect_interface(instance, container, interface).await,

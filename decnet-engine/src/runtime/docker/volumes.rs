@@ -1,9 +1,10 @@
-//! The volumes with the state of bases. Each is created and removed with its base. A leftover volume is found by its labels.
+//! The volumes with the state of bases, and the named volumes of services. The former are created and removed with their bases. A
+//! leftover volume is found by its labels.
 
 use std::collections::{BTreeSet, HashMap};
 
 use bollard::{
-    models::{Mount, MountType, MountVolumeOptions, Volume},
+    models::{Mount, MountType, MountVolumeOptions, Volume, VolumeCreateRequest},
     query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptions},
 };
 use decnet_decoy::protocol::STATE_FOLDER;
@@ -11,6 +12,7 @@ use decnet_topology::InstanceId;
 
 use super::{Docker, labels, observe, tolerant::tolerant};
 use crate::{
+    desired::VolumeSpec,
     naming::{self, Labels, VolumeName},
     observe::{ObservedContainer, ObservedVolume, Scope},
     runtime::{Effect, RuntimeError, ownership},
@@ -32,6 +34,18 @@ pub(super) fn state_folder(base: &Labels) -> Mount {
 /// Returns whether the engine generated a name: 64 hex digits.
 fn is_anonymous(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Requires that a volume belongs to the service of the spec.
+fn require_same(instance: InstanceId, spec: &VolumeSpec, found: &Labels) -> Result<(), RuntimeError> {
+    let what = format!("volume {}", spec.name);
+    ownership::require_ours(what.clone(), found, instance)?;
+    if found.get(naming::TOPOLOGY) == spec.labels.get(naming::TOPOLOGY) {
+        return Ok(());
+    }
+    Err(RuntimeError::Conflict {
+        reason: format!("{what} belongs to another maze"),
+    })
 }
 
 fn labels_of(volume: &Volume) -> Labels {
@@ -80,6 +94,28 @@ impl Docker {
             }
         }
         Ok(observed)
+    }
+
+    /// Creates a service's volume. The engine would return an existing one of another owner, so this looks first, and again afterwards.
+    pub(super) async fn create_volume(&self, instance: InstanceId, spec: &VolumeSpec) -> Result<Effect, RuntimeError> {
+        let asked = format!("create volume {}", spec.name);
+        let request = tolerant(self.client.inspect_volume(spec.name.as_str()));
+        match self.ask(&asked, request).await {
+            Ok(found) => {
+                require_same(instance, spec, &labels_of(&found))?;
+                return Ok(Effect::Unchanged);
+            }
+            Err(failure) if failure.is(404) => {}
+            Err(failure) => return Err(failure.into()),
+        }
+        let request = self.client.create_volume(VolumeCreateRequest {
+            name: Some(spec.name.as_str().into()),
+            labels: Some(labels::write(&spec.labels)),
+            ..VolumeCreateRequest::default()
+        });
+        let made = self.ask(&asked, tolerant(request)).await?;
+        require_same(instance, spec, &labels_of(&made))?;
+        Ok(Effect::Changed)
     }
 
     /// Removes one of our volumes. The engine refuses this while a container uses it.

@@ -75,6 +75,7 @@ impl World {
             networks: BTreeMap::new(),
             shares: None,
             volume: Some(volume),
+            mounts: BTreeSet::new(),
             publish: spec.publish.clone(),
             state: Some(spec.state.clone()),
             state_holds: false,
@@ -116,6 +117,10 @@ impl World {
             }
             None => self.require_image(&spec.image)?,
         }
+        // A missing volume is created with its container.
+        for volume in &spec.volumes {
+            self.create_volume(instance, volume)?;
+        }
         let container = Container {
             id: self.next_id(),
             image: spec.image.clone(),
@@ -128,6 +133,7 @@ impl World {
             networks: BTreeMap::new(),
             shares,
             volume,
+            mounts: spec.volumes.iter().map(|volume| volume.name.clone()).collect(),
             publish: BTreeSet::new(),
             state: None,
             state_holds: true,
@@ -287,7 +293,7 @@ impl World {
 
     fn is_used(&self, volume: &VolumeName) -> bool {
         let mut containers = self.containers.values();
-        containers.any(|container| container.volume.as_ref() == Some(volume))
+        containers.any(|container| container.uses(volume))
     }
 
     fn is_anonymous(&self, volume: &VolumeName) -> bool {

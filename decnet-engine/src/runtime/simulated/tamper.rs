@@ -76,6 +76,7 @@ impl Simulated {
             networks: BTreeMap::new(),
             shares: None,
             volume: None,
+            mounts: BTreeSet::new(),
             publish: BTreeSet::new(),
             state: None,
             state_holds: true,

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 
 use crate::{
     api::ApiVersion,
-    desired::{ImageSpec, PortMapping},
-    naming::{ContainerName, Labels, NetworkName, VolumeName},
+    desired::{ImageSpec, PortMapping, VolumeSpec},
+    naming::{self, ContainerName, Labels, NetworkName, VolumeName},
     observe::{Activity, Observed, ObservedContainer, ObservedNetwork, ObservedVolume, Scope},
     plan::Action,
     runtime::{Effect, LogLine, RuntimeError, RuntimeInfo, ownership},
@@ -89,6 +89,8 @@ pub struct Container {
     pub shares: Option<String>,
     /// The volume that it uses. A service with its own namespace uses the volume of its base.
     pub volume: Option<VolumeName>,
+    /// The named volumes of a service.
+    pub mounts: BTreeSet<VolumeName>,
     /// The ports that it publishes while it runs.
     pub publish: BTreeSet<PortMapping>,
     /// The last network state that was set, which survives restarts; none for a service.
@@ -104,6 +106,11 @@ pub struct Container {
 }
 
 impl Container {
+    /// Returns whether it uses a volume.
+    pub(super) fn uses(&self, volume: &VolumeName) -> bool {
+        self.volume.as_ref() == Some(volume) || self.mounts.contains(volume)
+    }
+
     /// Returns whether its interfaces are those of the state. The program inside refuses any other state.
     pub(super) fn can_hold_state(&self) -> bool {
         let plugged: BTreeSet<_> = self.networks.values().copied().collect();
@@ -185,7 +192,7 @@ impl World {
                         .map(|(network, ip)| (network.clone(), Some(*ip)))
                         .collect(),
                     shares: container.shares.clone(),
-                    volumes: container.volume.iter().cloned().collect(),
+                    volumes: container.volume.iter().chain(&container.mounts).cloned().collect(),
                     ..ObservedContainer::running(container.id.clone(), name.clone(), container.labels.clone())
                 })
                 .collect(),
@@ -203,6 +210,7 @@ impl World {
         match action {
             Action::EnsureImage { image } => Ok(self.ensure_image(image)),
             Action::CreateNetwork { network } => self.create_network(instance, network),
+            Action::CreateVolume { volume } => self.create_volume(instance, volume),
             Action::CreateBase { base } => {
                 let made = self.create_base(instance, base)?;
                 self.start_made(&base.name, made)
@@ -240,7 +248,7 @@ impl World {
         let volumes = self.volumes.iter().filter(|(_, volume)| scope.holds(&volume.labels));
         let used_elsewhere = |name: &VolumeName| {
             let mut users = self.containers.values();
-            users.any(|user| user.volume.as_ref() == Some(name) && !scope.holds(&user.labels))
+            users.any(|user| user.uses(name) && !scope.holds(&user.labels))
         };
         volumes
             .map(|(name, volume)| ObservedVolume {
@@ -252,6 +260,26 @@ impl World {
             .collect()
     }
 
+    /// Creates a named volume.
+    pub(super) fn create_volume(&mut self, instance: InstanceId, spec: &VolumeSpec) -> Result<Effect, RuntimeError> {
+        let what = format!("volume {}", spec.name);
+        if let Some(found) = self.volumes.get(&spec.name) {
+            ownership::require_ours(what.clone(), &found.labels, instance)?;
+            if found.labels.get(naming::TOPOLOGY) != spec.labels.get(naming::TOPOLOGY) {
+                return Err(RuntimeError::Conflict {
+                    reason: format!("{what} belongs to another maze"),
+                });
+            }
+            return Ok(Effect::Unchanged);
+        }
+        let made = Volume {
+            labels: spec.labels.clone(),
+            anonymous: false,
+        };
+        self.volumes.insert(spec.name.clone(), made);
+        Ok(Effect::Changed)
+    }
+
     fn remove_volume(&mut self, instance: InstanceId, name: &VolumeName) -> Result<Effect, RuntimeError> {
         let ours = self
             .volumes
@@ -261,7 +289,7 @@ impl World {
             return Ok(Effect::Unchanged);
         }
         let mut containers = self.containers.iter();
-        if let Some((user, _)) = containers.find(|(_, container)| container.volume.as_ref() == Some(name)) {
+        if let Some((user, _)) = containers.find(|(_, container)| container.uses(name)) {
             return Err(RuntimeError::Conflict {
                 reason: format!("volume {name} is in use by {user}"),
             });

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    desired::{ImageSpec, NetworkReach, PortMapping, ServiceSpec},
+    desired::{ImageSpec, NetworkReach, PortMapping, ServiceSpec, VolumeSpec},
+    naming,
     plan::Action,
     runtime::RuntimeError,
 };
@@ -224,4 +225,43 @@ pub(super) async fn a_host_port_is_published_only_once(lab: &Lab) {
     lab.change(&undo(&create_base(&second))).await;
     lab.change(&undo(&create_base(&first))).await;
     lab.change(&create_base(&second)).await;
+}
+
+pub(super) async fn a_volume_survives_its_container_and_is_removed_by_its_own_action(lab: &Lab) {
+    lab.create_base("near", "web").await;
+    let mut service = lab.service("web", "telnet");
+    let name = naming::service_volume(&service.name, "data");
+    let spec = VolumeSpec {
+        labels: naming::service_volume_labels(&service.labels, "data", true),
+        path: "/data".into(),
+        name: name.clone(),
+    };
+    service.volumes = vec![spec.clone()];
+    let volume = async || {
+        let observed = lab.observe().await;
+        observed.volumes.into_iter().find(|volume| volume.name == name)
+    };
+    let create = Action::CreateVolume { volume: Box::new(spec) };
+    lab.change(&create).await;
+    lab.keep(&create).await;
+    let made = volume().await.expect("it is found by its labels");
+    assert!(!made.anonymous && made.is_kept() && !made.used_elsewhere);
+    lab.change(&create_service(&service)).await;
+    assert!(lab.find(&service.name).await.volumes.contains(&name));
+    let remove = undo(&create);
+    assert!(lab.perform(&remove).await.is_err(), "it is in use");
+    lab.change(&undo(&create_service(&service))).await;
+    assert_eq!(
+        volume().await.as_ref(),
+        Some(&made),
+        "it is not removed with its container"
+    );
+    lab.change(&remove).await;
+    lab.keep(&remove).await;
+    assert_eq!(volume().await, None);
+    // A service creates a volume that is missing, with its labels.
+    lab.change(&create_service(&service)).await;
+    assert_eq!(volume().await.as_ref(), Some(&made));
+    lab.change(&undo(&create_service(&service))).await;
+    lab.change(&remove).await;
 }

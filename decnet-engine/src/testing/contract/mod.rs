@@ -91,6 +91,7 @@ clauses! { $
         a_host_port_is_published_only_once => 56,
         a_built_image_that_another_maze_removed_is_built_again => 208,
         an_existing_base_is_not_recreated_if_its_network_was_removed => 152,
+        a_volume_survives_its_container_and_is_removed_by_its_own_action => 184,
     }
     ownership {
         a_foreign_network_with_our_name_is_an_error_and_survives => 64,

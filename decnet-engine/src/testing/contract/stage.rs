@@ -224,6 +224,7 @@ impl Lab {
             answers_datagrams: false,
             writable_root: None,
             tmpfs: BTreeSet::new(),
+            volumes: Vec::new(),
             user: RunAs::User(NOBODY.into()),
             limits: LIMITS,
             seccomp: Seccomp::profile(),

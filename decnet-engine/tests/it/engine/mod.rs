@@ -28,6 +28,7 @@ mod state_machine;
 mod statuses;
 mod unwritten;
 mod verifying;
+mod volumes;
 mod waiting;
 
 use std::sync::{Arc, LazyLock};
@@ -95,7 +96,8 @@ impl Lab {
         self.repo.get(id).await.expect("a row").status
     }
 
-    fn assert_nothing_left(&self, context: &str) {
+    /// The same, except images from a registry, which stay.
+    fn assert_nothing_left_but_images(&self, context: &str) {
         let world = self.docker.world();
         assert_eq!(
             world.containers.keys().collect::<Vec<_>>(),
@@ -112,6 +114,11 @@ impl Lab {
             Vec::<&_>::new(),
             "{context}: volumes"
         );
+    }
+
+    fn assert_nothing_left(&self, context: &str) {
+        self.assert_nothing_left_but_images(context);
+        let world = self.docker.world();
         assert_eq!(
             world.images.keys().collect::<Vec<_>>(),
             Vec::<&String>::new(),

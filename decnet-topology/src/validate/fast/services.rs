@@ -36,7 +36,7 @@ fn have_common_port(services: &[ServiceView<'_>]) -> bool {
         .iter()
         .filter_map(|service| service.known)
         .filter(|service| !service.singleton);
-    let ports: Vec<_> = running.flat_map(|service| &service.ports).collect();
+    let ports: Vec<_> = running.flat_map(Service::occupied).collect();
     let distinct: BTreeSet<_> = ports.iter().collect();
     distinct.len() < ports.len()
 }
@@ -91,7 +91,7 @@ impl<'v> CatalogCache<'v> {
 fn bits(service: &Service) -> PortSet {
     // With this many bits, all but one pair of built-in services without a common port have no common bit.
     const BITS: u32 = 119;
-    let ports = service.ports.iter().filter(|_| !service.singleton);
+    let ports = service.occupied().filter(|_| !service.singleton);
     ports.fold(0, |bits, port| {
         let number = 2 * u32::from(port.number) + u32::from(port.protocol == Protocol::Udp);
         bits | 1 << (number % BITS)

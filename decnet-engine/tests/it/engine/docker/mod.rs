@@ -7,6 +7,8 @@ mod intruder;
 mod kernel;
 mod live;
 mod logs;
+mod mapped_ports;
+mod named_volumes;
 mod namespace;
 mod outsider;
 mod own_image;

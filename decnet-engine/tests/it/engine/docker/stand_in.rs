@@ -35,8 +35,13 @@ impl StandIn {
 
     /// Returns the built-in catalogue with a service `pot` of this image, which has these keys too.
     pub(super) fn catalog(&self, more: &str) -> Catalog {
+        self.catalog_at("2222/tcp", more)
+    }
+
+    /// The same with another port, on which the image listens inside as 2222.
+    pub(super) fn catalog_at(&self, port: &str, more: &str) -> Catalog {
         let folder = self.folder.path().display();
-        let text = format!("[services.pot]\nports = [\"2222/tcp\"]\nimage = {{ build = \"{folder}\" }}\n{more}\n");
+        let text = format!("[services.pot]\nports = [\"{port}\"]\nimage = {{ build = \"{folder}\" }}\n{more}\n");
         Catalog::builtin().extend_from_toml(text).expect("a catalogue")
     }
 }
