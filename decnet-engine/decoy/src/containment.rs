@@ -128,6 +128,7 @@ fn table(state: &NetState, redirects: &[Redirect], copies: Copies) -> Table {
         let redirected: Vec<_> = redirects
             .iter()
             .filter(|one| one.port != one.to)
+            .copied()
             .map(redirect)
             .collect();
         table.chains.push(chain(ChainName::Redirect, redirected.clone()));
@@ -145,7 +146,7 @@ fn table(state: &NetState, redirects: &[Redirect], copies: Copies) -> Table {
 }
 
 /// Returns a rule that redirects connections to a port of this decky. A router does not change what it forwards.
-fn redirect(redirect: &Redirect) -> Rule {
+fn redirect(redirect: Redirect) -> Rule {
     Rule::ipv4()
         .within(End::Destination, SetName::Own)
         .at_port(End::Destination, number(redirect.protocol), redirect.port)

@@ -141,6 +141,7 @@ impl Action {
             Self::EnsureImage { .. }
             | Self::CreateNetwork { .. }
             | Self::RemoveNetwork { .. }
+            | Self::CreateVolume { .. }
             | Self::RemoveVolume { .. }
             | Self::RemoveImage { .. } => None,
         }

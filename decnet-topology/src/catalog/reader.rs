@@ -269,8 +269,8 @@ fn folders(at: At<'_, '_>, service: &ServiceName) -> Option<BTreeSet<Tmpfs>> {
 
 fn volumes(at: At<'_, '_>, service: &ServiceName) -> Option<BTreeSet<ServiceVolume>> {
     let refused = |at: At<'_, '_>, error: VolumeError| at.fault(format!("services.{service}.volumes: {error}"));
-    let volume = |at: At<'_, '_>| match at.value() {
-        decode::Value::Map(_) => {
+    let volume = |at: At<'_, '_>| {
+        if let decode::Value::Map(_) = at.value() {
             let fields = at.fields("a table", "a volume", &["name", "path", "keep"])?;
             let name = fields.required("name", "a text").and_then(text);
             let path = fields.required("path", "a text").and_then(text);
@@ -281,12 +281,10 @@ fn volumes(at: At<'_, '_>, service: &ServiceName) -> Option<BTreeSet<ServiceVolu
                 keep: keep?,
             };
             volume.check().map_err(|error| refused(at, error)).ok()?;
-            Some(volume)
+            return Some(volume);
         }
-        _ => {
-            let text = at.text("a volume like `data:/var/lib/pot`, or a table with `name`, `path` and `keep`")?;
-            text.parse::<ServiceVolume>().map_err(|error| refused(at, error)).ok()
-        }
+        let text = at.text("a volume like `data:/var/lib/pot`, or a table with `name`, `path` and `keep`")?;
+        text.parse::<ServiceVolume>().map_err(|error| refused(at, error)).ok()
     };
     at.items("a list of volumes").map(volume).collect()
 }

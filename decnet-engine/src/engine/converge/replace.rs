@@ -201,6 +201,7 @@ impl Session<'_> {
                 changed: 0,
                 reason: None,
                 warnings,
+                kept_volumes: Vec::new(),
             }),
         }
     }
