@@ -9,6 +9,7 @@ mod excerpt;
 mod field;
 mod port;
 mod reader;
+mod replaced;
 mod system;
 
 use std::{
@@ -23,6 +24,8 @@ pub use field::{FieldFault, FieldType, ServiceField};
 pub use port::{Port, PortError, Protocol};
 pub use system::PacketStyle;
 pub(crate) use system::SYSTEMS;
+
+use replaced::Replaced;
 
 use crate::{name::ServiceName, spelling};
 
@@ -57,7 +60,7 @@ use crate::{name::ServiceName, spelling};
 pub struct Catalog {
     services: BTreeMap<ServiceName, Service>,
     archetypes: BTreeMap<String, Archetype>,
-    replaced: excerpt::Replaced,
+    replaced: Replaced,
 }
 
 impl Catalog {
@@ -76,7 +79,7 @@ impl Catalog {
             .extend_from_toml(include_str!("builtin.toml"))
             .expect("the built-in catalogue is read by a test");
         Self {
-            replaced: excerpt::Replaced::default(),
+            replaced: Replaced::default(),
             ..builtin
         }
     }
