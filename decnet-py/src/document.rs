@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use decnet_topology::{DocumentError, Draft, Finding, Header, Report, SubnetPool, Syntax, Target, Topology, document};
+use decnet_topology::{
+    Catalog, DocumentError, Draft, Finding, Header, Report, SubnetPool, Syntax, Target, Topology, document,
+};
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyDict, types::PyString};
 use serde_json::Value;
 
 use crate::{
     argument::{self, FilePath},
-    catalog::Catalog,
     convert,
     errors::Raise,
 };
@@ -92,14 +93,13 @@ impl UnparsedDocument {
     pub(crate) fn resolve(
         &self,
         py: Python<'_>,
-        catalog: Option<&Bound<'_, Catalog>>,
+        catalog: &Catalog,
         reserved: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<(Header, Topology)> {
-        let catalog = Catalog::or_builtin(catalog.map(Bound::get));
         let claims = SubnetPool::without(convert::subnets(reserved, "reserved")?);
         let read = py.detach(|| {
             let draft = self.parse().map_err(refusal)?;
-            let maze = draft.resolve(&catalog, &claims).map_err(refusal)?;
+            let maze = draft.resolve(catalog, &claims).map_err(refusal)?;
             Ok((draft.header, maze))
         });
         read.map_err(|refusal: Refusal| refusal.raise(py))

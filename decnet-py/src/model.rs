@@ -86,7 +86,7 @@ impl Topology {
         catalog: Option<&Bound<'_, Catalog>>,
     ) -> PyResult<Self> {
         UnparsedDocument::from_dict(document)?
-            .resolve(document.py(), catalog, reserved)
+            .resolve(document.py(), &Catalog::or_builtin(catalog.map(Bound::get)), reserved)
             .map(Self::read)
     }
 
@@ -99,7 +99,7 @@ impl Topology {
         catalog: Option<&Bound<'_, Catalog>>,
     ) -> PyResult<Self> {
         UnparsedDocument::from_text(text, Syntax::Json)?
-            .resolve(text.py(), catalog, reserved)
+            .resolve(text.py(), &Catalog::or_builtin(catalog.map(Bound::get)), reserved)
             .map(Self::read)
     }
 
@@ -112,7 +112,7 @@ impl Topology {
         catalog: Option<&Bound<'_, Catalog>>,
     ) -> PyResult<Self> {
         UnparsedDocument::from_text(text, Syntax::Yaml)?
-            .resolve(text.py(), catalog, reserved)
+            .resolve(text.py(), &Catalog::or_builtin(catalog.map(Bound::get)), reserved)
             .map(Self::read)
     }
 
@@ -126,7 +126,7 @@ impl Topology {
         catalog: Option<&Bound<'_, Catalog>>,
     ) -> PyResult<Self> {
         UnparsedDocument::from_file(&path.take())?
-            .resolve(py, catalog, reserved)
+            .resolve(py, &Catalog::or_builtin(catalog.map(Bound::get)), reserved)
             .map(Self::read)
     }
 

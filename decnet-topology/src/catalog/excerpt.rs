@@ -137,16 +137,3 @@ impl Catalog {
         }
     }
 }
-
-/// The built-in entries that were replaced by others; none for an entry that was added.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Replaced {
-    pub(super) services: BTreeMap<ServiceName, Option<Service>>,
-    pub(super) archetypes: BTreeMap<String, Option<Archetype>>,
-}
-
-impl Replaced {
-    fn is_empty(&self) -> bool {
-        self.services.is_empty() && self.archetypes.is_empty()
-    }
-}

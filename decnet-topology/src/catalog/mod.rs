@@ -9,6 +9,7 @@ mod excerpt;
 mod field;
 mod port;
 mod reader;
+mod replaced;
 mod system;
 mod tmpfs;
 mod volume;
@@ -27,6 +28,8 @@ pub use system::PacketStyle;
 pub(crate) use system::SYSTEMS;
 pub use tmpfs::{Tmpfs, TmpfsError};
 pub use volume::{ServiceVolume, VolumeError};
+
+use replaced::Replaced;
 
 use crate::{name::ServiceName, spelling};
 
@@ -61,7 +64,7 @@ use crate::{name::ServiceName, spelling};
 pub struct Catalog {
     services: BTreeMap<ServiceName, Service>,
     archetypes: BTreeMap<String, Archetype>,
-    replaced: excerpt::Replaced,
+    replaced: Replaced,
 }
 
 impl Catalog {
@@ -80,7 +83,7 @@ impl Catalog {
             .extend_from_toml(include_str!("builtin.toml"))
             .expect("the built-in catalogue is read by a test");
         Self {
-            replaced: excerpt::Replaced::default(),
+            replaced: Replaced::default(),
             ..builtin
         }
     }

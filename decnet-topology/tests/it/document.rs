@@ -204,7 +204,7 @@ fn null_means_a_missing_value_for_keys_without_a_default() {
 }
 
 #[test]
-fn absent_services_are_told_from_an_empty_list_and_printed_as_they_were() {
+fn absent_services_differ_from_an_empty_list_and_are_printed_as_they_were() {
     let text = "{format: decnet.topology/1, name: a, lans: [{name: dmz, subnet: 10.0.0.0/24, dmz: true}], deckies: [
         {name: a, archetype: web-server, attachments: [{lan: dmz}]},
         {name: b, archetype: web-server, services: [], attachments: [{lan: dmz}]},

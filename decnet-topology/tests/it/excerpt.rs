@@ -1,4 +1,6 @@
-use decnet_topology::{Catalog, CatalogExcerpt, Mutation, ServiceName};
+use decnet_topology::{
+    Catalog, CatalogExcerpt, Code, Draft, DraftDecky, Mutation, RuleSet, ServiceFields, ServiceName, validate,
+};
 
 /// A catalogue that adds `till` and its archetype, and overrides `ssh`.
 fn own() -> Catalog {
@@ -67,4 +69,29 @@ fn a_stored_entry_holds_until_the_caller_gives_another_one() {
     let kept = builtin.with_stored(&since);
     assert_eq!(banner(&kept), banner(&builtin));
     assert!(kept.service("till").is_some());
+}
+
+#[test]
+fn the_rules_judge_the_services_of_an_archetype_if_a_draft_names_none() {
+    let text = "[services.a]\nports = [\"80/tcp\"]\n[services.b]\nports = [\"80/tcp\"]\n[archetypes.both]\nservices = [\"a\", \"b\"]";
+    let catalog = Catalog::empty().extend_from_toml(text).expect("a catalogue");
+    let codes = |services: Option<Vec<ServiceName>>| {
+        let decky = DraftDecky {
+            name: "decky".into(),
+            archetype: Some("both".into()),
+            services,
+            service_config: [("a".into(), ServiceFields::new())].into(),
+            ..DraftDecky::default()
+        };
+        let draft = Draft {
+            deckies: vec![decky],
+            ..Draft::default()
+        };
+        let report = validate(&draft, &catalog, RuleSet::deploy());
+        let codes = report.findings().iter().map(|finding| finding.code);
+        let services = [Code::ServicePortClash, Code::ServiceCfgUndeclared];
+        codes.filter(|code| services.contains(code)).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(None), [Code::ServicePortClash]);
+    assert_eq!(codes(Some(vec![])), [Code::ServiceCfgUndeclared]);
 }

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    Catalog, Code, Draft, DraftAttachment, DraftDecky, DraftLan, Finding, Persona, Report, RuleSet, ServiceFields,
-    ServiceName, Severity, Syntax, Topology, document, validate,
+    Catalog, Code, Draft, DraftAttachment, DraftDecky, DraftLan, Finding, Persona, Report, RuleSet, Severity, Syntax,
+    Topology, document, validate,
 };
 use proptest::prelude::*;
 
@@ -411,31 +411,6 @@ fn a_valid_topology_remembers_its_rules() {
     assert_eq!(valid.report().warnings().count(), 1);
     assert!(valid.rules().covers(RuleSet::live()) && !valid.rules().covers(RuleSet::deploy()));
     assert_eq!(valid.into_topology(), maze);
-}
-
-#[test]
-fn the_rules_judge_the_services_of_an_archetype_if_a_draft_names_none() {
-    let text = "[services.a]\nports = [\"80/tcp\"]\n[services.b]\nports = [\"80/tcp\"]\n[archetypes.both]\nservices = [\"a\", \"b\"]";
-    let catalog = Catalog::empty().extend_from_toml(text).expect("a catalogue");
-    let codes = |services: Option<Vec<ServiceName>>| {
-        let decky = DraftDecky {
-            name: "decky".into(),
-            archetype: Some("both".into()),
-            services,
-            service_config: [("a".into(), ServiceFields::new())].into(),
-            ..DraftDecky::default()
-        };
-        let draft = Draft {
-            deckies: vec![decky],
-            ..Draft::default()
-        };
-        let report = validate(&draft, &catalog, RuleSet::deploy());
-        let codes = report.findings().iter().map(|finding| finding.code);
-        let services = [Code::ServicePortClash, Code::ServiceCfgUndeclared];
-        codes.filter(|code| services.contains(code)).collect::<Vec<_>>()
-    };
-    assert_eq!(codes(None), [Code::ServicePortClash]);
-    assert_eq!(codes(Some(vec![])), [Code::ServiceCfgUndeclared]);
 }
 
 #[test]
