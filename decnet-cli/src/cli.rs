@@ -5,16 +5,7 @@ pub(crate) mod completion;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, builder::FalseyValueParser};
 
-use crate::{
-    commands::{Command, CommandLine},
-    globals::Globals,
-};
-
-/// The command line as a whole.
-pub(crate) const COMMAND_LINE: CommandLine = CommandLine {
-    grammar,
-    completion: completion::script,
-};
+use crate::{commands::Command, globals::Globals};
 
 /// Mazes of decoy hosts: generate, validate and deploy them on Docker, and tear them down completely.
 #[derive(Debug, Parser)]

@@ -217,7 +217,6 @@ impl CommandError {
             Self::Alloc(error) => error.code(),
             Self::Bus(error) => error.code(),
             Self::Document { .. } | Self::Maze { .. } => "invalid",
-            Self::IsFile { .. } | Self::IsFolder { .. } | Self::NotAConfig { .. } => "usage",
             Self::Mutated { .. } => "RESULT_INVALID",
             Self::Catalog { error, .. } => error.code(),
             Self::Service(error) => error.code(),
@@ -228,7 +227,7 @@ impl CommandError {
             Self::ReapIncomplete(_) => "reap_incomplete",
             Self::ReapInterrupted => "interrupted",
             Self::Unconfirmed { .. } | Self::WouldStop { .. } => "unconfirmed",
-            Self::Usage(_) => "usage",
+            Self::Usage(_) | Self::IsFile { .. } | Self::IsFolder { .. } | Self::NotAConfig { .. } => "usage",
             Self::NoFile { .. }
             | Self::Read { .. }
             | Self::Write { .. }

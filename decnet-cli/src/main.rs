@@ -32,6 +32,7 @@ mod text;
 use std::process::ExitCode;
 
 use command_error::CommandError;
+use commands::CommandLine;
 use context::Context;
 use output::Output;
 
@@ -53,8 +54,12 @@ fn main() -> ExitCode {
         Err(error) => return report::failure(&CommandError::Threads(error), output).into(),
     };
     let context = Context::new(cli.globals, output);
+    let line = CommandLine {
+        grammar: cli::grammar,
+        completion: cli::completion::script,
+    };
     let result = runtime.block_on(async {
-        let result = cli.command.run(&context, cli::COMMAND_LINE).await;
+        let result = cli.command.run(&context, line).await;
         context.bus.flush().await;
         result
     });

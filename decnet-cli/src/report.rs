@@ -37,10 +37,9 @@ pub(crate) fn failure(error: &CommandError, output: Output) -> Exit {
         .iter()
         .for_each(|cause| say_line(format!("  caused by: {cause}")));
     body.details.iter().for_each(|detail| say_line(format!("  {detail}")));
-    let findings = error.finding_lines();
-    findings
-        .into_iter()
-        .for_each(|finding| say_line(format!("  {finding}")));
+    for finding in error.finding_lines() {
+        say_line(format!("  {finding}"));
+    }
     if let Some(hint) = body.hint {
         say(&format!(
             "{} {}",

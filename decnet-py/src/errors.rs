@@ -281,15 +281,9 @@ impl Raise for LogTargetError {
 impl Raise for EngineError {
     fn raise(&self, py: Python<'_>) -> PyErr {
         let (message, code) = (with_causes(self), self.code());
-        let leftover = |left: &Vec<String>| ("leftovers", left.into_py_any(py));
-        let failed = |failures: &[StepFailure]| {
-            let said: Vec<String> = failures.iter().map(|failure| with_causes(failure)).collect();
-            ("failures", said.into_py_any(py))
-        };
-        let undone = |failures: &[StepFailure], left: &[String]| {
-            let undone = failures.is_empty() && left.is_empty();
-            ("rolled_back", undone.into_py_any(py))
-        };
+        if let Some(incomplete) = incomplete(self, py) {
+            return incomplete;
+        }
         match self {
             Self::Repo(error) => error.raise(py),
             Self::Runtime(error) => error.raise(py),
@@ -298,12 +292,11 @@ impl Raise for EngineError {
                 source: MutationError::ResultInvalid { report },
                 ..
             } => mutation_rejected(py, message, code, report.findings()),
-            Self::RefusedAfterQueue { .. } => mutation_rejected(py, message, code, &[]),
             Self::Config(error) => error.raise(py),
             Self::Generate(error) => error.raise(py),
             Self::Resolve(error) => error.raise(py),
             Self::Invalid(invalid) => invalid_topology(py, message, code, invalid.report.findings()),
-            Self::MutationRejected { .. } => mutation_rejected(py, message, code, &[]),
+            Self::MutationRejected { .. } | Self::RefusedAfterQueue { .. } => mutation_rejected(py, message, code, &[]),
             Self::Busy { lease } => {
                 let attributes = [("lease", convert::to_python(py, lease))];
                 with(py, tree::Busy::new_err(message), code, attributes)
@@ -344,45 +337,62 @@ impl Raise for EngineError {
                 ];
                 with(py, tree::Differs::new_err(message), code, attributes)
             }
-            Self::LeftOnRuntime { leftovers, .. } => {
-                let raised = tree::LeftOnDocker::new_err(message);
-                with(py, raised, code, [leftover(leftovers)])
-            }
-            Self::DeployFailed {
-                failures,
-                undo_failures,
-                leftovers,
-                ..
-            } => {
-                let attributes = [undone(undo_failures, leftovers), leftover(leftovers), failed(failures)];
-                with(py, tree::DeployFailed::new_err(message), code, attributes)
-            }
-            Self::Interrupted {
-                undo_failures,
-                leftovers,
-                ..
-            } => {
-                let attributes = [
-                    undone(undo_failures, leftovers),
-                    leftover(leftovers),
-                    failed(undo_failures),
-                ];
-                with(py, tree::Interrupted::new_err(message), code, attributes)
-            }
-            Self::TeardownUnrecorded { leftovers, source, .. } => {
-                let attributes = [
-                    leftover(leftovers),
-                    ("failures", vec![with_causes(source)].into_py_any(py)),
-                ];
-                with(py, tree::TeardownUnrecorded::new_err(message), code, attributes)
-            }
-            Self::TeardownIncomplete {
-                failures, leftovers, ..
-            } => {
-                let attributes = [leftover(leftovers), failed(failures)];
-                with(py, tree::TeardownFailed::new_err(message), code, attributes)
-            }
             _ => with(py, tree::DecnetError::new_err(message), code, []),
         }
     }
+}
+
+/// Returns the exception of work that may have left something on the runtime.
+fn incomplete(error: &EngineError, py: Python<'_>) -> Option<PyErr> {
+    let (message, code) = (with_causes(error), error.code());
+    let leftover = |left: &Vec<String>| ("leftovers", left.into_py_any(py));
+    let failed = |failures: &[StepFailure]| {
+        let said: Vec<String> = failures.iter().map(|failure| with_causes(failure)).collect();
+        ("failures", said.into_py_any(py))
+    };
+    let undone = |failures: &[StepFailure], left: &[String]| {
+        let undone = failures.is_empty() && left.is_empty();
+        ("rolled_back", undone.into_py_any(py))
+    };
+    Some(match error {
+        EngineError::LeftOnRuntime { leftovers, .. } => {
+            let raised = tree::LeftOnDocker::new_err(message);
+            with(py, raised, code, [leftover(leftovers)])
+        }
+        EngineError::DeployFailed {
+            failures,
+            undo_failures,
+            leftovers,
+            ..
+        } => {
+            let attributes = [undone(undo_failures, leftovers), leftover(leftovers), failed(failures)];
+            with(py, tree::DeployFailed::new_err(message), code, attributes)
+        }
+        EngineError::Interrupted {
+            undo_failures,
+            leftovers,
+            ..
+        } => {
+            let attributes = [
+                undone(undo_failures, leftovers),
+                leftover(leftovers),
+                failed(undo_failures),
+            ];
+            with(py, tree::Interrupted::new_err(message), code, attributes)
+        }
+        EngineError::TeardownUnrecorded { leftovers, source, .. } => {
+            let attributes = [
+                leftover(leftovers),
+                ("failures", vec![with_causes(source)].into_py_any(py)),
+            ];
+            with(py, tree::TeardownUnrecorded::new_err(message), code, attributes)
+        }
+        EngineError::TeardownIncomplete {
+            failures, leftovers, ..
+        } => {
+            let attributes = [leftover(leftovers), failed(failures)];
+            with(py, tree::TeardownFailed::new_err(message), code, attributes)
+        }
+        _ => return None,
+    })
 }

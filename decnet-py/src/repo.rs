@@ -184,7 +184,6 @@ impl RepoMethods {
     /// Stores a topology as pending, under its own name or another one, with what it uses of a catalogue.
     #[pyo3(signature = (topology, *, name: "str | None" = None, mode: "Mode" = Text::new("unihost"), host: "str | None" = None, at: "Moment | None" = None, catalog = None) -> "Answer[StoredTopology]",
         text_signature = "($self, topology, *, name=None, mode='unihost', host=None, at=None, catalog=None)")]
-    #[expect(clippy::too_many_arguments, reason = "Python passes them by name")]
     fn create(
         &self,
         topology: &Bound<'_, Topology>,

@@ -22,6 +22,6 @@ pub(crate) fn run(arguments: &Arguments, grammar: clap::Command, context: &Conte
         })?;
     context
         .output
-        .note(&format!("the manual pages are in {}", folder.display()));
+        .note(format!("the manual pages are in {}", folder.display()));
     Ok(Exit::Done)
 }

@@ -1,4 +1,8 @@
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
 
 use decnet_engine::{Event, Received, WatchOptions, watch};
 use decnet_topology::{Repo, TopologyId, name_of};
@@ -63,13 +67,8 @@ async fn say(output: Output, received: &Received, names: &mut BTreeMap<TopologyI
     let Some(id) = envelope.event.topology() else {
         return output.note(line);
     };
-    let name = match names.get(&id) {
-        Some(name) => name.clone(),
-        None => {
-            let name = name_of(repo, id).await;
-            names.insert(id, name.clone());
-            name
-        }
-    };
-    output.note(format!("{name} {line}"));
+    if let Entry::Vacant(entry) = names.entry(id) {
+        entry.insert(name_of(repo, id).await);
+    }
+    output.note(format!("{} {line}", names[&id]));
 }

@@ -142,7 +142,7 @@ pub(crate) fn walk(page: &Page, sandbox: &Sandbox, columns: u16) -> Vec<String> 
         let mut interrupt_after = None;
         match exception(page, &step).map(|(_, _, exception)| exception) {
             Some(Left(_)) => continue,
-            Some(Instead(other, _)) => command = (*other).to_owned(),
+            Some(Instead(other, _)) => (*other).clone_into(&mut command),
             Some(Interrupted) => {
                 // The exit status is that of the program, not that of an interrupted shell.
                 command = format!("exec {command}");

@@ -1,6 +1,9 @@
 //! The pages for users, and the commands in them.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The kinds of blocks that a page may have. Commands are in blocks of the kind `console`.
 const KINDS: [&str; 10] = [
@@ -52,7 +55,7 @@ pub(crate) fn pages() -> Vec<Page> {
     let entries = fs::read_dir(root().join("docs")).expect("the folder of the pages");
     let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("text"));
     let mut names: Vec<_> = names
-        .filter(|name| name.ends_with(".md"))
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "md"))
         .map(|name| format!("docs/{name}"))
         .collect();
     names.push("README.md".into());

@@ -20,7 +20,7 @@ use rustix::{
 const ROWS: u16 = 2000;
 
 /// A command that runs longer is stopped.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_mins(4);
 
 /// What a person sees after a command has ended.
 #[derive(Debug)]

@@ -39,11 +39,11 @@ fn files_are_copied_out_and_hostile_ones_stay_where_they_are() {
 
     // A file, which is not executable here, into a folder and under another name.
     shop.run(&["cp", "lab", "web:/bin/ls", "got"]).exits(0);
-    let mode = fs::metadata(sandbox.path("got/ls"))
+    let copied = fs::metadata(sandbox.path("got/ls"))
         .expect("a file")
         .permissions()
         .mode();
-    assert_eq!(mode & 0o7111, 0);
+    assert_eq!(copied & 0o7111, 0);
     shop.run(&["cp", "lab", "web:/tmp/loot/a", "b"]).exits(0);
     shop.run(&["cp", "lab", "web:/tmp/loot/sub/b", "b"])
         .exits(4)

@@ -79,7 +79,11 @@ async fn data_in_a_volume_survives_its_container_and_only_a_kept_one_survives_it
             .await
             .expect("torn down");
         assert_eq!(down.row.status, Status::TornDown);
-        let names: Vec<_> = down.kept_volumes.iter().map(|volume| volume.as_str()).collect();
+        let names: Vec<_> = down
+            .kept_volumes
+            .iter()
+            .map(decnet_engine::VolumeName::as_str)
+            .collect();
         assert_eq!(names, [loot.as_str()]);
         let there = docker(&["volume", "ls", "--quiet"]);
         assert!(
