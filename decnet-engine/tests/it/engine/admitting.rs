@@ -56,7 +56,7 @@ async fn a_mutation_that_the_maze_refuses_is_not_queued() {
         let new = NewMutation::new(mutation(json));
         let waited = lab
             .engine
-            .submit_and_wait(id, new, None, &CancellationToken::new())
+            .submit_and_wait(id, new, None, None, &CancellationToken::new())
             .await;
         assert_eq!(waited.expect_err(json).code(), code, "{json}");
     }
