@@ -45,7 +45,8 @@ impl RawTerminal {
 impl Drop for RawTerminal {
     fn drop(&mut self) {
         // There is nothing else to do if it fails.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.0);
+        // Input that was not read is dropped: it may be an answer of the terminal to the program in the container.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
     }
 }
 
@@ -57,7 +58,8 @@ pub(crate) async fn attach(command: RunningCommand, has_input: bool, has_termina
         control,
     } = command;
     let raw = has_terminal && has_input;
-    let _raw = raw.then(RawTerminal::enter).transpose().map_err(CommandError::Stdout)?;
+    let entered = raw.then(RawTerminal::enter).transpose();
+    let _raw = entered.map_err(|error| CommandError::Usage(format!("stdin is not a usable terminal: {error}")))?;
     // Held until the end: without it, the connection of some daemons would end.
     let mut idle = None;
     if has_input {

@@ -5,6 +5,9 @@ use std::time::Duration;
 use decnet_engine::{PastTimeError, read_past_time};
 use jiff::{Timestamp, Zoned};
 
+/// Longer durations are typing errors.
+const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
+
 /// Reads `30s`, `2m`, `1m30s` or a bare number of seconds.
 pub(crate) fn read_duration(text: &str) -> Result<Duration, String> {
     let invalid = || format!("invalid duration `{text}`; try 30s, 2m or 90");
@@ -16,6 +19,8 @@ pub(crate) fn read_duration(text: &str) -> Result<Duration, String> {
     };
     if duration.is_zero() {
         Err("must be longer than zero".into())
+    } else if duration > LONGEST {
+        Err("must be 10 years at most".into())
     } else {
         Ok(duration)
     }
@@ -35,7 +40,7 @@ mod tests {
         assert_eq!(read_duration("90"), Ok(Duration::from_secs(90)));
         assert_eq!(read_duration("2m"), Ok(Duration::from_mins(2)));
         assert_eq!(read_duration("1m30s"), Ok(Duration::from_secs(90)));
-        for invalid in ["", "0", "-1", "-5s", "soon"] {
+        for invalid in ["", "0", "-1", "-5s", "soon", "18446744073709551615"] {
             assert!(read_duration(invalid).is_err(), "{invalid}");
         }
     }

@@ -38,16 +38,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
         async move { watch(&engine, &WatchOptions::default(), &stop).await }
     });
 
-    // Typed, or from JSON. The second one is refused: a LAN that is a home stays.
+    // Typed, or from JSON. The second one is refused at once: a LAN that is a home stays.
     let mut events = engine.events();
     let add = AddDecky::new("db".parse()?, "dmz".parse()?).services(["mysql"]);
     let remove = Mutation::from(RemoveLan::new("dmz".parse()?));
     let redis = r#"{"op": "update_decky", "payload": {"decky": "db", "services": ["mysql", "redis"]}}"#;
     let mutations = [Mutation::from(add), remove, Mutation::from_json(redis)?];
-    let mut open = mutations.len();
+    let mut open = 0;
     for mutation in mutations {
+        let op = mutation.op();
         let actor = Some("example".into());
-        engine.submit(id, NewMutation::new(mutation).actor(actor), None).await?;
+        match engine.submit(id, NewMutation::new(mutation).actor(actor), None).await {
+            Ok(_) => open += 1,
+            Err(error) => println!("{op} refused: {}", error.source().unwrap_or(&error)),
+        }
     }
 
     while open > 0 {

@@ -1,6 +1,6 @@
 //! Completion in a shell: the names of mazes, of their deckies and LANs, of services, and files.
 //!
-//! The script of a shell runs this program for each completion. It must not create a database, print anything else, or be slow.
+//! The script of a shell runs this program for each completion. It must not create or change a database, print anything else, or be slow.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Arg, ArgMatches, Command, builder::StyledStr};
+use clap::{Arg, ArgAction, ArgMatches, Command, builder::StyledStr};
 use clap_complete::{
     ArgValueCandidates, ArgValueCompleter, CompleteEnv, CompletionCandidate, PathCompleter, Shell,
     engine::ValueCompleter as _, env::Shells,
@@ -46,12 +46,20 @@ pub(crate) fn script(shell: Shell) -> String {
         // Writing to memory does not fail.
         let _ = shell.write_registration(VARIABLE, "decnet", "decnet", "decnet", &mut script);
     }
-    String::from_utf8_lossy(&script).into_owned()
+    let mut script = String::from_utf8_lossy(&script).into_owned();
+    if shell == Shell::Zsh {
+        // zsh runs the file as a function the first time.
+        script += "\nif [ \"$funcstack[1]\" = _decnet ]; then\n    _clap_dynamic_completer_decnet \"$@\"\nfi\n";
+    }
+    script
 }
 
 /// Adds the candidates to the arguments that name something stored.
 fn with_candidates() -> Command {
     fn add(command: Command) -> Command {
+        // The flag that clap adds later is not hidden.
+        let help = Arg::new("help").short('h').long("help").action(ArgAction::Help);
+        let command = command.disable_help_flag(true).arg(help);
         command.mut_args(candidates).mut_subcommands(add)
     }
     add(grammar())
@@ -163,7 +171,8 @@ where
     thread::spawn(move || {
         let read = || {
             let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
-            let repo = SqliteOptions::default().timeout(DATABASE_TIMEOUT).open(path).ok()?;
+            let repo = SqliteOptions::default().timeout(DATABASE_TIMEOUT).read_only(true);
+            let repo = repo.open(path).ok()?;
             runtime.block_on(reader(repo, words.maze()))
         };
         // The receiver may have given up.
@@ -183,7 +192,8 @@ impl Words {
         let index = index.and_then(|index| index.parse().ok());
         words.truncate(index.unwrap_or(words.len().saturating_sub(1)));
         let grammar = grammar().ignore_errors(true);
-        Self(grammar.get_matches_from(words))
+        // Without matches there is nothing to look up: `--help` is an error here.
+        Self(grammar.try_get_matches_from(words).unwrap_or_default())
     }
 
     /// Returns the database, if it exists: a completion does not create one.

@@ -1,8 +1,9 @@
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, BufWriter, IsTerminal as _, Write},
     net::Ipv4Addr,
     num::NonZeroU64,
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -78,7 +79,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     let capture = engine.capture(id, options).await?;
     let writer: Box<dyn Write + Send> = match file {
-        Some(path) => Box::new(File::create(path).map_err(CommandError::writing(path))?),
+        // The packets may contain passwords.
+        Some(path) => Box::new(private(path).map_err(CommandError::writing(path))?),
         None => Box::new(io::stdout()),
     };
     let cancel =
@@ -105,4 +107,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         .output
         .note(format!("{captured} captured, {} dropped by the kernel", report.dropped));
     Ok(Exit::Done)
+}
+
+/// Creates or empties a file that only its owner can read.
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)
 }

@@ -1,21 +1,16 @@
 mod changes;
+mod execution;
 mod file;
+mod work;
 
 use std::path::PathBuf;
 
-use decnet_engine::{
-    CancellationToken, DeckyState, DeployOptions, Engine, EngineError, Inspection, Operation, Outcome, Prepared,
-    SettingsChange, own_images,
-};
-use decnet_topology::{DmzEgress, LogDriver, LogOption, PublishRule, Report as Findings, RuleSet, TopologyId};
-use serde::Serialize;
+use decnet_engine::{DeployOptions, Operation, SettingsChange};
+use decnet_topology::{DmzEgress, LogDriver, LogOption, PublishRule, RuleSet};
 
-use self::changes::ChangeReport;
+pub(crate) use self::{execution::execute, work::Work};
 use super::{apply, plan};
-use crate::{
-    command_error::CommandError, context::Context, exit::Exit, globals::EngineFlags, input::MazeFile, interrupt,
-    lookup, output::Style, progress::ProgressReporter, table,
-};
+use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
 
 /// Deploy a maze on Docker, in any state.
 ///
@@ -51,36 +46,13 @@ pub(crate) struct Arguments {
     /// earlier options.
     #[arg(long, value_name = "KEY=VALUE")]
     log_opt: Vec<LogOption>,
-    /// Leave the passwords of visitors out of the logs, or put them in again with `=false`; stored with the maze. A change
+    /// Hide the passwords of visitors in the logs; `=false` logs them again. Stored with the maze. A change
     /// recreates the built-in services.
     #[arg(long, value_name = "BOOLEAN", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     hide_passwords: Option<bool>,
     /// Options for work on Docker.
     #[command(flatten)]
     work: Work,
-}
-
-/// Options for work on Docker.
-#[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Work {
-    /// Only print the plan.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Allow running containers to be recreated.
-    #[arg(long)]
-    pub(crate) force: bool,
-    #[command(flatten)]
-    pub(crate) engine: EngineFlags,
-}
-
-/// The outcome of an operation as JSON.
-#[derive(Serialize)]
-struct Report<'a> {
-    #[serde(flatten)]
-    outcome: &'a Outcome,
-    #[serde(flatten)]
-    change: Option<ChangeReport<'a>>,
-    deckies: &'a [DeckyState],
 }
 
 /// Deploys a maze.
@@ -123,110 +95,5 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if work.dry_run {
         return plan::dry_run(context, &engine, row.id, Operation::Deploy(options)).await;
     }
-    deploy(context, &engine, row.id, options, None).await
-}
-
-/// Deploys a stored maze, which may be that of a file.
-async fn deploy(
-    context: &Context,
-    engine: &Engine,
-    id: TopologyId,
-    options: DeployOptions,
-    file: Option<&MazeFile>,
-) -> Result<Exit, CommandError> {
-    let stored = engine.repo().load(id).await?;
-    let services = own_images(&stored.topology, &context.catalog()?.with_stored(&stored.row.catalog));
-    let exit = execute(context, engine, async |cancel| engine.deploy(id, options, cancel).await)
-        .await
-        .map_err(|error| located(file, error))?;
-    hint_at_own_images(context, &services);
-    Ok(exit)
-}
-
-/// Gives the findings their places in the file, if the maze is that of a file.
-fn located(file: Option<&MazeFile>, error: CommandError) -> CommandError {
-    match (file, error) {
-        (Some(file), CommandError::Maze { findings } | CommandError::Mutated { findings }) => {
-            file.refused(Findings::new(findings))
-        }
-        (_, error) => error,
-    }
-}
-
-/// Notes that services with their own images need `decnet watch`.
-fn hint_at_own_images(context: &Context, services: &[String]) {
-    if let Some(first) = services.first() {
-        context.output.note(format!(
-            "hint: {} (first: {first}). After a restart of the daemon such a service may stay exited; \
-             `decnet watch` as a service (contrib/decnet-watch.service) starts it again",
-            crate::text::count(
-                services.len(),
-                "service has its own image",
-                "services have their own images"
-            )
-        ));
-    }
-}
-
-/// Executes an operation on Docker: prints its progress, interrupts it at a signal, and prints the outcome with the deckies.
-pub(crate) async fn execute(
-    context: &Context,
-    engine: &Engine,
-    operation: impl AsyncFnOnce(&CancellationToken) -> Result<Outcome, EngineError>,
-) -> Result<Exit, CommandError> {
-    execute_shown(context, engine, None, operation).await
-}
-
-/// Does the same with an operation whose plan was shown: the JSON output contains it.
-async fn execute_shown(
-    context: &Context,
-    engine: &Engine,
-    shown: Option<&Prepared>,
-    operation: impl AsyncFnOnce(&CancellationToken) -> Result<Outcome, EngineError>,
-) -> Result<Exit, CommandError> {
-    let cancel = interrupt::catch()?;
-    let reporter = ProgressReporter::start(engine, context.output);
-    let result = operation(&cancel).await;
-    reporter.end().await;
-    let outcome = result?;
-    let Inspection { stored, deckies, .. } = engine.inspect(outcome.row.id).await?;
-    let row = &outcome.row;
-    let reason = outcome.reason.as_deref();
-    if context.output.json {
-        context.output.json(&Report {
-            outcome: &outcome,
-            change: shown.map(ChangeReport::of),
-            deckies: &deckies,
-        })?;
-    } else {
-        context
-            .output
-            .data(&table::deckies(&deckies, true, DeckyState::address_text))?;
-        let style = if reason.is_none() { Style::Good } else { Style::Warning };
-        let status = context.output.paint(style, row.status.as_str());
-        let changed = match outcome.changed {
-            0 => "nothing to do".into(),
-            changed => crate::text::count(changed, "change", "changes"),
-        };
-        if !context.output.quiet {
-            let line = format!(
-                "{} is {status}: {changed}",
-                crate::text::one_line(stored.row.name.as_str())
-            );
-            crate::output::say(&line);
-        }
-        for warning in &outcome.warnings {
-            context.output.note(warning.to_string());
-        }
-        for volume in &outcome.kept_volumes {
-            context.output.note(format!(
-                "kept volume {volume}; `docker volume rm {volume}` removes it with its data"
-            ));
-        }
-        if let Some(reason) = reason {
-            context.output.note(format!("  {reason}"));
-        }
-    }
-    // The maze does not match its desired state yet.
-    Ok(if reason.is_some() { Exit::Failed } else { Exit::Done })
+    execution::deploy(context, &engine, row.id, options, None).await
 }

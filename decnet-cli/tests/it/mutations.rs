@@ -109,7 +109,7 @@ fn a_change_to_a_running_maze_that_would_be_rejected_is_not_queued() {
         mutate(&["update_decky", "--decky", "rack", "--services", "htp"]).exits(3),
     );
     let attach = ["attach_decky", "--decky", "rack", "--lan", "barn", "--json"];
-    assert_eq!(mutate(&attach).exits(0).json()["depends_on"], json!([2, 3]));
+    assert_eq!(mutate(&attach).exits(0).json()["depends_on"], json!([1, 2, 3]));
     assert_eq!(sandbox.run(&["mutations", "--json"]).exits(0).json()["total"], 4);
 }
 

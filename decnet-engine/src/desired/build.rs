@@ -116,6 +116,8 @@ pub struct Desired {
     pub bases: BTreeMap<ContainerName, BaseSpec>,
     /// The services.
     pub services: BTreeMap<ContainerName, ServiceSpec>,
+    /// The bases that keep the state that they have: that of their spec is incomplete, because the catalogue lacks a service.
+    pub(crate) keep_state: BTreeSet<ContainerName>,
 }
 
 impl Desired {
@@ -128,6 +130,7 @@ impl Desired {
             networks: BTreeMap::new(),
             bases: BTreeMap::new(),
             services: BTreeMap::new(),
+            keep_state: BTreeSet::new(),
         }
     }
 

@@ -9,7 +9,7 @@ use decnet_topology::{
 use jiff::Timestamp;
 
 use crate::{
-    desired::Desired,
+    desired::{BaseSpec, Desired},
     engine::{Engine, EngineError, session::lease::Session},
     naming::{self, Labels, Role},
     observe::{Observed, ObservedContainer, ObservedVolume},
@@ -21,7 +21,7 @@ impl Engine {
         self.options.catalog.with_stored(&row.catalog)
     }
 
-    /// Returns what a topology must store of its catalogue to work without the one of this engine.
+    /// Returns what a topology must add to its stored catalogue to work without the one of this engine; empty if it stored all.
     pub(in crate::engine) fn excerpt_of(&self, row: &TopologyRow, topology: &Topology) -> CatalogExcerpt {
         let catalog = self.catalog_of(row);
         catalog.excerpt_since(&row.catalog, topology.catalog_excerpt(&catalog))
@@ -36,7 +36,7 @@ impl Session<'_> {
         topology: &Topology,
     ) -> Result<TopologyRow, EngineError> {
         let excerpt = self.engine.excerpt_of(&row, topology);
-        if excerpt == row.catalog {
+        if excerpt.is_empty() {
             return Ok(row);
         }
         let (repo, held) = (&self.engine.repo, self.lease.token());
@@ -80,8 +80,15 @@ impl Unknown {
         (Cow::Owned(known), Self(unknown))
     }
 
+    /// Marks the bases of these services: their state without the services is not set.
+    pub(in crate::engine) fn keep_states(&self, desired: &mut Desired) {
+        let is_of_unknown = |base: &&BaseSpec| self.0.iter().any(|(decky, _)| *decky == base.decky);
+        let bases = desired.bases.values().filter(is_of_unknown);
+        desired.keep_state = bases.map(|base| base.name.clone()).collect();
+    }
+
     /// Hides the containers of these services, and marks the bases of their deckies as they should be, unless somebody tampered with
-    /// them. Call it after the insides of bases were checked.
+    /// them. Call it after [`keep_states`](Self::keep_states) and after the insides of bases were checked.
     pub(in crate::engine) fn hide(&self, desired: &Desired, observed: &mut Observed) {
         if self.0.is_empty() {
             return;
@@ -105,7 +112,7 @@ impl Unknown {
             let Some(base) = desired.bases.get(&container.name) else {
                 continue;
             };
-            if !self.0.iter().any(|(decky, _)| *decky == base.decky) {
+            if !desired.keep_state.contains(&base.name) {
                 continue;
             }
             container.deviates = None;
@@ -141,8 +148,8 @@ impl Unknown {
     fn messages(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|(decky, service)| {
             format!(
-                "service `{service}` of decky `{decky}` is not in the catalogue, so its container was left alone; reconcile the maze \
-                 once with the catalogue that has it (--catalog)"
+                "service `{service}` of decky `{decky}` is not in the catalogue, so its container is not checked or changed; reconcile \
+                 the maze once with the catalogue that has it (--catalog)"
             )
         })
     }

@@ -198,7 +198,7 @@ pub enum EngineError {
         leftovers: Vec<String>,
     },
     /// The timeout of the caller passed. Nothing was changed.
-    #[error("it was not finished within {limit:?}")]
+    #[error("the mutation was not queued within {limit:?}")]
     TimedOut {
         /// The timeout.
         limit: Duration,

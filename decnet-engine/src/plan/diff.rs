@@ -8,7 +8,7 @@ use decnet_topology::LogDriver;
 use crate::{
     desired::{Desired, ImageSpec},
     naming::{self, ContainerName, NetworkName, Role, VolumeName},
-    observe::{Activity, Observed, ObservedContainer},
+    observe::{Activity, Observed, ObservedContainer, ObservedVolume},
     plan::{Action, Plan, Reason, Step, StepId, pairs::Pairs},
 };
 
@@ -222,8 +222,9 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// Removes volumes that no remaining container uses. Those that are removed with their container need no step, and those of desired
-    /// services and those that are kept stay.
+    /// Removes volumes that no remaining container uses. Those that are removed with their container need no step. Those that are kept
+    /// stay, and so do the named ones of desired services, even if the catalogue no longer names them: their data is not lost by a
+    /// change of the catalogue.
     fn remove_volumes(&mut self) {
         let containers = &self.observed.containers;
         // A service with its own namespace uses the volume of its base.
@@ -235,7 +236,7 @@ impl<'a> PlanBuilder<'a> {
         let leftovers = self.observed.volumes.iter();
         for volume in leftovers.filter(|volume| !volume.is_kept() && !wanted.contains(&volume.name)) {
             let is_removed_with_container = volume.anonymous && used.contains(&volume.name);
-            if is_removed_with_container || volume.used_elsewhere {
+            if is_removed_with_container || volume.used_elsewhere || self.is_of_desired_service(volume) {
                 continue;
             }
             let users = containers.iter().filter(|user| user.volumes.contains(&volume.name));
@@ -248,6 +249,17 @@ impl<'a> PlanBuilder<'a> {
                 self.plan.push(action, Reason::Unused, needs);
             }
         }
+    }
+
+    /// Returns whether a volume is a named one of a desired service.
+    fn is_of_desired_service(&self, volume: &ObservedVolume) -> bool {
+        let labels = &volume.labels;
+        let of = labels.get(naming::DECKY).zip(labels.get(naming::SERVICE_NAME));
+        of.filter(|_| labels.contains_key(naming::VOLUME))
+            .is_some_and(|(decky, name)| {
+                let mut services = self.desired.services.values();
+                services.any(|service| service.decky.as_str() == decky && service.service.as_str() == name)
+            })
     }
 
     /// Ensures the images of containers that are created.

@@ -50,7 +50,8 @@ impl<'a> PlanBuilder<'a> {
         let (plugged, lacking): (Vec<_>, Vec<_>) =
             (base.interfaces.iter()).partition(|interface| is_plugged(interface, there));
         let runs = there.activity == Activity::Running;
-        let has_route = runs && lacking.iter().any(|interface| self.may_have_route_to(interface));
+        let may_set = runs && !self.desired.keep_state.contains(&base.name);
+        let has_route = may_set && lacking.iter().any(|interface| self.may_have_route_to(interface));
         let cleared = has_route.then(|| self.clear_routes(base, &plugged));
         for interface in lacking {
             let mut needs = self.steps_before_connect(&interface.network);
@@ -119,7 +120,8 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// Sets routes and forwarding in the bases that stay, if they deviate or their interfaces change.
+    /// Sets routes and forwarding in the bases that stay, if they deviate or their interfaces change. A base whose state is not wholly
+    /// known keeps the one that it has, and sets that itself after a restart.
     ///
     /// A router exists before a route uses it. Routers are set first where possible, so that they already forward. This order is
     /// not a dependency, because two routers may use each other, and would wait in a cycle.
@@ -129,6 +131,7 @@ impl<'a> PlanBuilder<'a> {
             .pairs
             .bases
             .iter()
+            .filter(|pair| !self.desired.keep_state.contains(&pair.spec.name))
             .filter_map(|pair| Some((pair.spec, pair.there?)));
         let (routers, others): (Vec<_>, Vec<_>) = kept.partition(|(base, _)| base.state.forward);
         for (base, there) in routers.into_iter().chain(others) {

@@ -94,7 +94,8 @@ pub enum Action {
         /// Its id on Docker, if it was observed; otherwise the name identifies our network.
         id: Option<String>,
     },
-    /// Removes a volume of a removed container, with all data in it, unless it is in use.
+    /// Removes a volume with all data in it, unless it is in use. No container of the maze uses it any more; the service of a named one
+    /// is not desired any more.
     RemoveVolume {
         /// Its name.
         volume: VolumeName,

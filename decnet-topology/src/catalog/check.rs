@@ -7,6 +7,12 @@ use crate::catalog::{FieldType, ImageSource, Protocol, Service, ServiceField, Se
 /// The most folders in memory, and the most volumes of a service: each is a mount.
 const FOLDERS: usize = 32;
 
+/// The files that Docker mounts in each container.
+const MOUNTED_FILES: [&str; 3] = ["/etc/hosts", "/etc/resolv.conf", "/etc/hostname"];
+
+/// Where the base mounts its state in a built-in service: `STATE_FOLDER` of the decoy, on which this crate does not depend.
+const STATE_FOLDER: &str = "/var/lib";
+
 /// Returns the faults of a service: the key of each, and a description.
 pub(super) fn faults(service: &Service) -> Vec<(&'static str, String)> {
     let name = &service.name;
@@ -58,9 +64,10 @@ fn faults_of_folders(service: &Service) -> Vec<(&'static str, String)> {
     let mut faults = Vec::new();
     for (key, count) in [("tmpfs", service.tmpfs.len()), ("volumes", service.volumes.len())] {
         if count > FOLDERS {
+            let what = if key == "volumes" { "volumes" } else { "folders" };
             faults.push((
                 key,
-                format!("services.{name}.{key}: it has {count} folders, more than {FOLDERS}"),
+                format!("services.{name}.{key}: it has {count} {what}, more than {FOLDERS}"),
             ));
         }
     }
@@ -78,6 +85,21 @@ fn faults_of_folders(service: &Service) -> Vec<(&'static str, String)> {
                 format!("services.{name}.{key}: {path} occurs twice; keep one of them"),
             ));
         }
+        if let Some(file) = MOUNTED_FILES.into_iter().find(|file| is_in(path, file)) {
+            faults.push((
+                key,
+                format!("services.{name}.{key}: Docker mounts the file {file}; use another folder than {path}"),
+            ));
+        }
+        let hides_state = is_in(path, STATE_FOLDER) || is_in(STATE_FOLDER, path);
+        if service.image == ImageSource::Builtin && hides_state {
+            faults.push((
+                key,
+                format!(
+                    "services.{name}.{key}: {STATE_FOLDER} of a built-in service has its state; use another folder than {path}"
+                ),
+            ));
+        }
     }
     if service.image == ImageSource::Builtin && !service.volumes.is_empty() {
         let message =
@@ -85,6 +107,12 @@ fn faults_of_folders(service: &Service) -> Vec<(&'static str, String)> {
         faults.push(("volumes", message));
     }
     faults
+}
+
+/// Returns whether a path is a folder, or is in it.
+fn is_in(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder)
+        .is_some_and(|inner| inner.is_empty() || inner.starts_with('/'))
 }
 
 /// Returns the faults of a mapping that each port allows.

@@ -103,9 +103,9 @@ impl Catalog {
         excerpt
     }
 
-    /// Returns what a maze stores after it stored an excerpt: the entries of the excerpt and of the services and archetypes that it
-    /// uses now, as they are in this catalogue. Without a difference from the built-in entry, a stored one is kept as the built-in
-    /// one.
+    /// Returns what a maze must add to the excerpt that it stored: the entries of that excerpt and of the services and archetypes that
+    /// it uses now, as they are in this catalogue, if they differ from the stored ones. Without a difference from the built-in entry, a
+    /// stored one is replaced by the built-in one.
     #[must_use]
     pub fn excerpt_since(&self, stored: &CatalogExcerpt, used: CatalogExcerpt) -> CatalogExcerpt {
         let services = stored
@@ -125,6 +125,13 @@ impl Catalog {
                 .collect(),
         };
         excerpt.extend(used);
+        // An entry that is not added cannot replace one that another caller stored meanwhile.
+        excerpt
+            .services
+            .retain(|name, service| stored.services.get(name) != Some(&*service));
+        excerpt
+            .archetypes
+            .retain(|slug, archetype| stored.archetypes.get(slug) != Some(&*archetype));
         excerpt
     }
 

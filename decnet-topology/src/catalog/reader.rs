@@ -69,12 +69,9 @@ impl Catalog {
             let (line, column) = error.place.unzip();
             let path = String::new();
             let message = error.message("the catalogue");
+            let finding = Finding::new(Code::DocSyntax, Target::Document { path, line, column }, message);
             CatalogError {
-                findings: vec![Finding::new(
-                    Code::DocSyntax,
-                    Target::Document { path, line, column },
-                    message,
-                )],
+                findings: vec![finding.at(error.place.map(Into::into))],
             }
         };
         let text = decode::utf8(text).map_err(refused)?;

@@ -10,6 +10,8 @@ mod payload;
 mod published;
 mod read;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -129,18 +131,32 @@ impl Mutation {
         }
     }
 
-    /// Returns what it uses of a user's catalogue: the entries of the services and archetypes that it names and that differ from the
-    /// built-in ones.
+    /// Returns what it uses of a user's catalogue: the entries of the services and archetypes that it names, also in configurations
+    /// and personas, and that differ from the built-in ones.
     pub fn catalog_excerpt(&self, catalog: &Catalog) -> CatalogExcerpt {
-        let (services, archetype) = match self {
-            Self::AddDecky(add) => (&add.services, add.archetype.as_deref()),
+        let (services, config, persona, archetype) = match self {
+            Self::AddDecky(add) => (
+                &add.services,
+                &add.service_config,
+                add.persona.as_deref(),
+                add.archetype.as_deref(),
+            ),
             Self::UpdateDecky(update) => {
-                let archetype = update.patch.archetype.as_ref();
-                (&update.services, archetype.and_then(Option::as_deref))
+                let DeckyPatch {
+                    service_config,
+                    archetype,
+                    persona,
+                    ..
+                } = &update.patch;
+                let persona = persona.as_ref().and_then(Option::as_deref);
+                let archetype = archetype.as_ref().and_then(Option::as_deref);
+                (&update.services, service_config, persona, archetype)
             }
             _ => return CatalogExcerpt::default(),
         };
-        catalog.excerpt(services.iter().flatten(), archetype)
+        let configured = config.iter().flat_map(BTreeMap::keys);
+        let pinned = persona.into_iter().flat_map(|persona| persona.versions.keys());
+        catalog.excerpt(services.iter().flatten().chain(configured).chain(pinned), archetype)
     }
 
     /// Returns whether it may recreate a base.

@@ -112,7 +112,7 @@ pub enum RepoError {
         source: Box<MutationError>,
     },
     /// Other mutations of the topology are unfinished.
-    #[error("other mutations of topology {id} are queued")]
+    #[error("other mutations of this maze are queued")]
     QueueNotEmpty {
         /// The topology.
         id: TopologyId,

@@ -1,6 +1,7 @@
 //! Storage of topologies: the trait [`Repo`], its error, and its two implementations.
 
 mod backend;
+mod batch_edit;
 mod claims;
 mod error;
 mod find;
@@ -18,6 +19,7 @@ mod topology_store;
 mod visit_store;
 mod visits;
 
+pub use batch_edit::BatchEdit;
 pub use error::RepoError;
 pub use find::FindError;
 pub use lease::{Holder, Lease, MutationClaim};
@@ -25,9 +27,7 @@ pub use lease_store::LeaseStore;
 pub use lookup::{claims_except, find_live_topology, last_mutations, name_of};
 pub use memory::MemoryRepo;
 pub use mutation_queue::MutationQueue;
-pub use mutations::{
-    BatchEdit, MutationFilter, MutationOutcome, MutationPage, MutationRow, NewMutation, RecordedChange,
-};
+pub use mutations::{MutationFilter, MutationOutcome, MutationPage, MutationRow, NewMutation, RecordedChange};
 pub use rows::{Edit, NewTopology, StatusChange, SubnetClaim, TopologyFilter, TopologyPage};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteRepo};

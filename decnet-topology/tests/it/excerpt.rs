@@ -34,6 +34,13 @@ fn a_maze_keeps_only_entries_that_it_uses_and_that_differ_from_the_built_in_ones
     let update =
         r#"{"op": "update_decky", "payload": {"decky": "a", "services": ["ssh"], "patch": {"archetype": null}}}"#;
     assert_eq!(names(&add(update)), ["ssh"]);
+    for patch in [
+        r#"{"service_config": {"ssh": {"a": "b"}}}"#,
+        r#"{"persona": {"versions": {"ssh": "9.2"}}}"#,
+    ] {
+        let update = format!(r#"{{"op": "update_decky", "payload": {{"decky": "a", "patch": {patch}}}}}"#);
+        assert_eq!(names(&add(&update)), ["ssh"], "{patch}");
+    }
     assert!(add(r#"{"op": "remove_decky", "payload": {"decky": "a"}}"#).is_empty());
 }
 
@@ -66,7 +73,13 @@ fn a_stored_entry_holds_until_the_caller_gives_another_one() {
     let back = back.with_stored(&stored);
     assert_eq!(banner(&back), banner(&builtin));
     let since = back.excerpt_since(&stored, back.excerpt([&ssh], []));
-    let kept = builtin.with_stored(&since);
+    // Only what differs is added: the rest may be stored by another caller meanwhile.
+    assert!(since.services().map(|service| &service.name).eq([&ssh]));
+    assert_eq!(since.archetypes().count(), 0);
+    let mut both = stored.clone();
+    both.extend(since);
+    assert!(back.excerpt_since(&both, back.excerpt([&ssh], [])).is_empty());
+    let kept = builtin.with_stored(&both);
     assert_eq!(banner(&kept), banner(&builtin));
     assert!(kept.service("till").is_some());
 }

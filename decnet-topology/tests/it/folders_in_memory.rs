@@ -52,6 +52,37 @@ fn a_folder_in_memory_is_an_absolute_path_outside_of_the_kernels_folders() {
 }
 
 #[test]
+fn a_folder_that_docker_or_the_engine_mounts_is_refused() {
+    let faults = |keys: &str| {
+        let refused = Catalog::empty().extend_from_toml(format!("[services.pot]\nports = []\n{keys}"));
+        refused.map_or_else(|refused| refused.to_string(), |_| String::new())
+    };
+    for file in ["/etc/hosts", "/etc/resolv.conf", "/etc/hostname", "/etc/hosts/a"] {
+        let of_folder = faults(&format!("tmpfs = [\"{file}\"]"));
+        assert!(
+            of_folder.contains("services.pot.tmpfs: Docker mounts the file"),
+            "{of_folder}"
+        );
+        let of_volume = faults(&format!("image = \"pot:1\"\nvolumes = [\"a:{file}\"]"));
+        assert!(
+            of_volume.contains("services.pot.volumes: Docker mounts the file"),
+            "{of_volume}"
+        );
+    }
+    for folder in ["/var", "/var/lib", "/var/lib/pot"] {
+        let refused = faults(&format!("tmpfs = [\"{folder}\"]"));
+        let end = format!("/var/lib of a built-in service has its state; use another folder than {folder}");
+        assert!(refused.contains(&end), "{refused}");
+        // A user's own image has no state of the engine.
+        assert_eq!(faults(&format!("image = \"pot:1\"\ntmpfs = [\"{folder}\"]")), "");
+    }
+    assert_eq!(faults("tmpfs = [\"/etc\", \"/etc/hosts.d\", \"/var/libs\"]"), "");
+    let many: Vec<_> = (0..33).map(|at| format!("\"v{at}:/a{at}\"")).collect();
+    let refused = faults(&format!("image = \"pot:1\"\nvolumes = [{}]", many.join(", ")));
+    assert!(refused.contains("it has 33 volumes, more than 32"), "{refused}");
+}
+
+#[test]
 fn options_are_those_of_compose_files() {
     for (text, printed) in [
         ("/run:size=16m,uid=1000", "/run:size=16m,uid=1000"),

@@ -52,8 +52,8 @@ fn mutate_while_it_runs_applies_valid_mutations_and_reports_the_others() {
     let said = |words: &str| lines.lines().any(|line| line.trim_end() == words);
     for words in [
         "#1 add_decky applied",
-        "#2 remove_lan rejected LAN `dmz` is the home of decky `web`; remove the decky first",
-        "#3 update_decky applied",
+        "remove_lan refused: LAN `dmz` is the home of decky `web`; remove the decky first",
+        "#2 update_decky applied",
         "db: mysql redis",
     ] {
         assert!(said(words), "{words}: {lines}");

@@ -85,13 +85,26 @@ fn describe(before: &Topology, mutations: &[&Mutation]) -> Vec<String> {
             Mutation::AddDecky(add) => {
                 let ip = add.ip.map(|ip| format!(" {ip}")).unwrap_or_default();
                 let services = list(add.services.iter().flatten().map(ServiceName::as_str));
+                let router = if add.forwards_l3 { ", router" } else { "" };
+                let archetype = add.archetype.as_ref().map(|slug| format!(", archetype {slug}"));
+                let archetype = archetype.unwrap_or_default();
+                let config = if add.service_config.is_some() {
+                    ", configuration"
+                } else {
+                    ""
+                };
+                let persona = if add.persona.is_some() { ", persona" } else { "" };
                 let again = again(true, &add.name);
-                format!("+ decky {}: lan {}{ip}, services {services}{again}", add.name, add.lan)
+                format!(
+                    "+ decky {}: lan {}{ip}{router}, services {services}{config}{archetype}{persona}{again}",
+                    add.name, add.lan
+                )
             }
             Mutation::RemoveDecky(remove) => format!("- decky {}", remove.decky),
             Mutation::AttachDecky(attach) => {
                 let ip = attach.ip.map(|ip| format!(" {ip}")).unwrap_or_default();
-                format!("~ decky {}: + lan {}{ip}", attach.decky, attach.lan)
+                let router = if attach.forwards_l3 { ", router" } else { "" };
+                format!("~ decky {}: + lan {}{ip}{router}", attach.decky, attach.lan)
             }
             Mutation::DetachDecky(detach) => format!("~ decky {}: - lan {}", detach.decky, detach.lan),
             Mutation::UpdateDecky(update) => describe_update(before.decky_named(&update.decky), update),

@@ -5,7 +5,11 @@ use decnet_engine::{
 };
 use decnet_topology::{StoredTopology, Topology, TopologyName, find_live_topology};
 
-use super::{Work, changes, deploy, execute_shown, hint_at_own_images, located};
+use super::{
+    changes,
+    execution::{deploy, execute_shown, hint_at_own_images, located},
+    work::Work,
+};
 use crate::{
     command_error::CommandError,
     commands::{

@@ -18,13 +18,11 @@ lans:
     )
 }
 
-const BEFORE: &str = "\
-  - {name: web-01, services: [http], attachments: [{lan: dmz}]}
+const BEFORE: &str = "  - {name: web-01, services: [http], attachments: [{lan: dmz}]}
   - {name: desk, services: [ssh], attachments: [{lan: office}]}
   - {name: mail, services: [smtp], attachments: [{lan: office}]}
 ";
-const AFTER: &str = "\
-  - {name: web-01, services: [http, ssh], attachments: [{lan: dmz}]}
+const AFTER: &str = "  - {name: web-01, services: [http, ssh], attachments: [{lan: dmz}]}
   - {name: mail, services: [smtp], attachments: [{lan: office}]}
   - {name: safe, services: [smb], attachments: [{lan: vault}]}
 ";

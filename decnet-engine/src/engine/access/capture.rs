@@ -166,7 +166,9 @@ impl RunningCapture {
         write_header(&mut writer, options.snap_length)
             .and_then(|()| writer.flush())
             .map_err(unwritten)?;
-        let end = Instant::now() + options.duration.unwrap_or(FOREVER);
+        let now = Instant::now();
+        let limit = options.duration.and_then(|duration| now.checked_add(duration));
+        let end = limit.unwrap_or_else(|| now + FOREVER);
         let mut flush = interval(FLUSH);
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while options.count.is_none_or(|count| report.captured < count) {

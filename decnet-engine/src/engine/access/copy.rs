@@ -101,7 +101,8 @@ impl Engine {
         } else {
             destination.to_owned()
         };
-        let mut pieces = self.open_archive(id, &options).await?;
+        let opened = cancel.run_until_cancelled(self.open_archive(id, &options)).await;
+        let mut pieces = opened.ok_or_else(|| EngineError::interrupted(id))??;
         let failure = Arc::new(Mutex::new(None));
         let (send, receive) = mpsc::channel(4);
         let reader = PieceReader {

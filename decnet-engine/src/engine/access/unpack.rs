@@ -19,6 +19,9 @@ use super::{AccessError, CopyReport};
 /// How many skipped entries are listed.
 const LISTED: usize = 100;
 
+/// The most nested folders of a copy.
+const DEPTH: usize = 128;
+
 /// The limits of a copy.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CopyLimits {
@@ -53,6 +56,13 @@ pub(super) fn unpack(archive: impl Read, target: &Path, limits: CopyLimits) -> R
         };
     }
     result.map(|()| unpacker.report)
+}
+
+/// Returns the name of a file that is not complete yet.
+fn part_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    name.into()
 }
 
 /// The names of an entry below the root of the archive.
@@ -158,6 +168,11 @@ impl Unpacker<'_> {
 
     /// Creates the folders above an entry. None of them may be a link.
     fn make_parents(&self, names: &[OsString]) -> Result<(), AccessError> {
+        if names.len() > DEPTH {
+            return Err(AccessError::TooLarge {
+                limit: format!("{DEPTH} nested folders"),
+            });
+        }
         for depth in 0..names.len() {
             make_folder(&self.path(&names[..depth]))?;
         }
@@ -166,11 +181,37 @@ impl Unpacker<'_> {
 
     fn write(&mut self, names: Names, entry: &mut Entry<'_, impl Read>) -> Result<(), AccessError> {
         self.make_parents(&names)?;
-        let path = self.path(&names);
-        let mut file = self.create(&path)?;
+        let target = self.path(&names);
+        let copied = if target.symlink_metadata().is_ok() {
+            if !self.limits.force {
+                return Err(AccessError::DestinationExists { path: target });
+            }
+            // The old file stays until the new one is complete.
+            let part = part_of(&target);
+            let copied = self.write_new(&part, entry);
+            let replaced = copied.and_then(|copied| {
+                fs::rename(&part, &target).map_err(unwritten(&target))?;
+                Ok(copied)
+            });
+            if replaced.is_err() {
+                let _ = fs::remove_file(&part);
+            }
+            replaced?
+        } else {
+            self.write_new(&target, entry)?
+        };
+        self.report.bytes += copied;
+        self.report.files += 1;
+        self.written.insert(names);
+        Ok(())
+    }
+
+    /// Writes a file that does not exist, and returns its size.
+    fn write_new(&self, path: &Path, entry: &mut Entry<'_, impl Read>) -> Result<u64, AccessError> {
+        let mut file = self.create(path)?;
         let left = self.limits.bytes - self.report.bytes;
         let size = entry.size();
-        let copied = io::copy(&mut entry.take(left + 1), &mut file).map_err(unwritten(&path))?;
+        let copied = io::copy(&mut entry.take(left.saturating_add(1)), &mut file).map_err(unwritten(path))?;
         if copied > left {
             return Err(AccessError::TooLarge {
                 limit: format!("{} bytes", self.limits.bytes),
@@ -179,10 +220,7 @@ impl Unpacker<'_> {
         if copied < size {
             return Err(invalid(io::ErrorKind::UnexpectedEof.into()));
         }
-        self.report.bytes += copied;
-        self.report.files += 1;
-        self.written.insert(names);
-        Ok(())
+        Ok(copied)
     }
 
     /// Creates a file that does not exist, so that no link is followed.

@@ -139,7 +139,8 @@ impl Engine {
         let Target { stored, settings, .. } = target;
         let catalog = self.catalog_of(&stored.row);
         let context = self.desired_context(facts, stored.row.id, &catalog, settings)?;
-        let desired = Desired::new(valid, &context)?;
+        let mut desired = Desired::new(valid, &context)?;
+        unknown.keep_states(&mut desired);
         let before = self.desired_before(facts, target)?;
         let known = before.as_ref().filter(|_| matches!(target.inside, Inside::AsBefore));
         match known {

@@ -219,7 +219,12 @@ impl Session<'_> {
     /// Plans the change from a topology to its state after a mutation.
     async fn task_of(&self, claim: &HeldClaim, before: &StoredTopology) -> Result<Task, EngineError> {
         let topology = self.engine.mutated(before, &claim.row.mutation).await?;
-        let inside = Inside::of(before);
+        // With other entries than the stored ones, bases that the mutation does not name may need another state, too.
+        let inside = if self.engine.excerpt_of(&before.row, &before.topology).is_empty() {
+            Inside::of(before)
+        } else {
+            Inside::Unknown
+        };
         let current = CurrentState {
             facts: &self.facts,
             observed: self.observe_for(inside).await?,

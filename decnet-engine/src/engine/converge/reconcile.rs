@@ -34,7 +34,8 @@ impl Engine {
         let catalog = self.catalog_of(&stored.row);
         let (known, unknown) = Unknown::take(&stored, &catalog);
         let valid = self.validate(&known, settings, RuleSet::live(), None, id).await?;
-        let desired = Desired::new(&valid, &self.desired_context(&facts, id, &catalog, settings)?)?;
+        let mut desired = Desired::new(&valid, &self.desired_context(&facts, id, &catalog, settings)?)?;
+        unknown.keep_states(&mut desired);
         if inside {
             self.check_inside(&desired, &mut observed, Asked::All).await?;
         }

@@ -123,6 +123,7 @@ impl Session<'_> {
     pub(super) async fn restart(&self, task: Task, options: &RestartOptions) -> Result<Outcome, EngineError> {
         let Task { stored, change, .. } = task;
         let containers = containers_of(&stored, &options.part)?;
+        let row = self.keep_catalog(stored.row, &stored.topology).await?;
         let Converged {
             changed,
             cancelled,
@@ -142,7 +143,7 @@ impl Session<'_> {
             .await?;
         change.unknown.hide(&change.desired, &mut observed);
         let drift = change.drift(&observed);
-        let row = self.record_drift(stored.row, drift.as_deref()).await?;
+        let row = self.record_drift(row, drift.as_deref()).await?;
         match ill {
             Some(reason) => Err(EngineError::NotWell {
                 part: options.part.to_string(),
@@ -165,7 +166,7 @@ impl Session<'_> {
         containers: &BTreeSet<ContainerName>,
         wait: Duration,
     ) -> Result<Option<String>, EngineError> {
-        let end = Instant::now() + wait;
+        let end = Instant::now().checked_add(wait);
         let mut steady: Option<(Seen, Instant)> = None;
         loop {
             let (seen, ill) = self.look(change, containers).await?;
@@ -183,8 +184,8 @@ impl Session<'_> {
                 steady = Some((seen, since));
                 "its containers were just restarted".into()
             };
-            if Instant::now() >= end {
-                return Ok(Some(format!("{ill} ({} s later)", wait.as_secs())));
+            if end.is_some_and(|end| Instant::now() >= end) {
+                return Ok(Some(format!("{ill} (after {} s)", wait.as_secs())));
             }
             tokio::select! {
                 biased;
@@ -212,7 +213,9 @@ impl Session<'_> {
                 .filter(|found| containers.contains(&found.name))
         };
         let seen = ours().map(|found| (found.id.clone(), found.started_at)).collect();
-        let mut ill = ours().find_map(why_down);
+        let missing = containers.iter().find(|name| !ours().any(|found| found.name == **name));
+        let missing = missing.map(|name| format!("{name} does not exist"));
+        let mut ill = missing.or_else(|| ours().find_map(why_down));
         change.unknown.hide(desired, &mut observed);
         if ill.is_none() {
             let drift = plan::diff(desired, &observed).only(containers);

@@ -148,7 +148,7 @@ impl Engine {
     async fn with_current_catalog(&self, known: &StoredTopology) -> Result<StoredTopology, EngineError> {
         let mut stored = known.clone();
         let excerpt = self.excerpt_of(&stored.row, &stored.topology);
-        if stored.row.status == Status::Pending && excerpt != stored.row.catalog {
+        if stored.row.status == Status::Pending && !excerpt.is_empty() {
             let added = self.repo.extend_catalog(stored.row.id, excerpt, None, Timestamp::now());
             stored.row = added.await?;
         }

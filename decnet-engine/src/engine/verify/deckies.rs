@@ -121,7 +121,8 @@ impl Engine {
         let catalog = self.catalog_of(row);
         let (known, unknown) = Unknown::take(&stored, &catalog);
         let valid = self.validate(&known, &row.settings, RuleSet::live(), None, id).await?;
-        let desired = Desired::new(&valid, &self.desired_context(&facts, id, &catalog, &row.settings)?)?;
+        let mut desired = Desired::new(&valid, &self.desired_context(&facts, id, &catalog, &row.settings)?)?;
+        unknown.keep_states(&mut desired);
         let graph = Graph::new(&stored.topology);
         let scope = Scope::Topology(instance, id);
         let mut observed = self.runtime.inspect(scope).await?;

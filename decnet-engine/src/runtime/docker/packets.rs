@@ -182,6 +182,8 @@ struct Sockets {
     snap_length: u32,
     /// The bridge, if it is one.
     bridge: Option<String>,
+    /// The process whose namespace this is, if it is one of a decky.
+    process: Option<OwnedFd>,
     open: BTreeMap<usize, Socket>,
     /// What the kernel dropped at sockets that are closed.
     dropped_before: u64,
@@ -203,6 +205,7 @@ impl Sockets {
             interface: String::new(),
             snap_length,
             bridge: None,
+            process: None,
             open: BTreeMap::new(),
             dropped_before: 0,
         };
@@ -211,9 +214,6 @@ impl Sockets {
                 sockets.interface.clone_from(bridge);
                 sockets.bridge = Some(bridge.clone());
                 sockets.list_ports()?;
-                if sockets.open.is_empty() {
-                    return Err(io::Error::other(format!("there is no interface {bridge}")));
-                }
             }
             Source::Namespace { id, pid, address } => {
                 let process = inside::open_process(id, *pid)?;
@@ -228,16 +228,24 @@ impl Sockets {
                 for link in found.into_values() {
                     sockets.add(link, true, true)?;
                 }
+                sockets.process = Some(process);
             }
         }
         Ok(sockets)
     }
 
-    /// Opens a socket for each new port of the bridge, and closes those of ports that are gone.
+    /// Opens a socket for each new port of the bridge, and closes those of ports that are gone. It fails if the bridge or the decky
+    /// is gone.
     fn list_ports(&mut self) -> io::Result<()> {
+        if let Some(process) = &self.process {
+            inside::read(process, "ns/net").map_err(|_| io::Error::other("the decky was stopped or restarted"))?;
+        }
         let Some(bridge) = &self.bridge else { return Ok(()) };
         let ports = ports(bridge);
         let links = interfaces(None)?;
+        if !links.contains_key(bridge) {
+            return Err(io::Error::other(format!("there is no interface {bridge}")));
+        }
         let wanted = links
             .iter()
             .filter(|(name, _)| *name == bridge || ports.contains(*name));

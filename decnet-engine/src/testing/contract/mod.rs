@@ -125,7 +125,7 @@ clauses! { $
         a_reader_of_a_log_that_stops_waiting_loses_no_line_and_stops_no_other => 180,
     }
     entering {
-        a_program_that_does_not_exist_exits_with_127 => 184,
+        a_program_that_does_not_exist_exits_with_126_or_127 => 184,
         a_command_in_an_unknown_stopped_or_foreign_container_is_refused => 188,
         a_copy_of_nothing_or_from_a_foreign_container_is_refused => 192,
         a_capture_on_an_unknown_or_foreign_network_or_base_is_refused => 196,

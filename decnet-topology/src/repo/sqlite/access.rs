@@ -12,7 +12,7 @@ use crate::repo::RepoError;
 pub(super) enum Access {
     /// Through its file.
     File(Connection),
-    /// Through a copy in memory, because the file cannot be written to.
+    /// Through a copy in memory, because the file cannot or must not be written to.
     Image(Image),
 }
 
@@ -30,6 +30,11 @@ impl Access {
             Err(error) if error.is_unwritable() && path.exists() => Ok(Self::Image(Image::read(path)?)),
             opened => opened.map(Self::File),
         }
+    }
+
+    /// Reads the file into memory.
+    pub(super) fn read(path: &Path) -> Result<Self, RepoError> {
+        Ok(Self::Image(Image::read(path)?))
     }
 
     /// Prepares to read or to write.

@@ -57,12 +57,15 @@ pub struct SqliteRepo {
 pub struct SqliteOptions {
     /// How long to wait for other processes before [`RepoError::Locked`]; 10 s by default.
     pub timeout: Duration,
+    /// Whether the file is only read: nothing is created, migrated or written. False by default.
+    pub read_only: bool,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(10),
+            read_only: false,
         }
     }
 }
@@ -74,12 +77,25 @@ impl SqliteOptions {
         self
     }
 
+    /// Sets whether the file is only read.
+    ///
+    /// The store is then a copy in memory, which is read again if the file changes. An older layout is migrated in this copy. A
+    /// write opens the file.
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
     /// Opens the store in a file, as [`SqliteRepo::open`] does.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<SqliteRepo, RepoError> {
         let path = path.as_ref();
         fault::refuse_path(path)?;
-        create::if_missing(path, self.timeout)?;
-        let access = Access::open(path, self.timeout)?;
+        let access = if self.read_only {
+            Access::read(path)?
+        } else {
+            create::if_missing(path, self.timeout)?;
+            Access::open(path, self.timeout)?
+        };
         Ok(SqliteRepo::with(access, Some(path.into()), self.timeout))
     }
 }

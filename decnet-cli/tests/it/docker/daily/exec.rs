@@ -13,7 +13,9 @@ fn a_command_in_an_own_image_has_input_output_and_exit_status() {
     let shop = Shop::deploy(64);
     let ran = shop.shell("echo out; echo err >&2; exit 7").exits(7);
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("out\n", "err\n"));
-    shop.run(&["exec", "lab", "web.shop", "true-is-missing"]).exits(127);
+    // Docker 20.10 reports 126 for a program that does not exist.
+    let missing = shop.run(&["exec", "lab", "web.shop", "true-is-missing"]);
+    assert!(matches!(missing.code, Some(126 | 127)), "{missing:#?}");
     shop.run(&["exec", "lab", "web", "/bin"]).exits(126);
     // Flags after the program are those of the program.
     let ran = shop.run(&["exec", "lab", "web", "ls", "--help"]).exits(0);
@@ -60,12 +62,16 @@ fn in_terminal(shop: &Shop, arguments: &str, input: &[u8]) -> (String, Option<i3
 #[ignore = "needs Docker"]
 fn a_command_with_a_terminal_has_its_size_and_keys() {
     let shop = Shop::deploy(65);
-    let (seen, code) = in_terminal(&shop, "exec -it lab web sh", b"stty size; echo a\\033[1mb; exit 5\n");
+    let (seen, code) = in_terminal(
+        &shop,
+        "exec -it lab web sh",
+        b"stty size; printf 'a\\033[1mb\\n'; exit 5\n",
+    );
     assert!(seen.contains("33 99"), "{seen:?}");
     assert!(seen.contains("a\u{1b}[1mb"), "the output passes as it is: {seen:?}");
     assert_eq!(code, Some(5), "{seen:?}");
     // Without -t, output cannot control the terminal.
-    let (seen, code) = in_terminal(&shop, "exec lab web sh -c 'echo a\\\\033[1mb'", b"");
+    let (seen, code) = in_terminal(&shop, "exec lab web printf 'a\\\\033[1mb'", b"");
     assert!(seen.contains("a\\u{1b}[1mb"), "{seen:?}");
     assert_eq!(code, Some(0), "{seen:?}");
     shop.run(&["exec", "-it", "lab", "web", "sh"])

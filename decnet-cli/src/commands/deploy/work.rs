@@ -1,0 +1,14 @@
+use crate::globals::EngineFlags;
+
+/// Options for work on Docker.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Work {
+    /// Only print the plan.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Allow running containers to be recreated.
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) engine: EngineFlags,
+}
