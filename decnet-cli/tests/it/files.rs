@@ -450,6 +450,6 @@ fn a_service_shows_its_inside_port_folders_and_volumes() {
         "[services.pot]\nimage = \"pot:1\"\nports = []\nvolumes = [\"/srv:/data\"]\n",
     );
     let ran = sandbox.run(&["services", "--check", "host.toml"]).exits(3);
-    assert!(ran.stdout.starts_with("host.toml:4:12: error DOC_TYPE"), "{ran:#?}");
+    assert!(ran.stdout.starts_with("host.toml:4:13: error DOC_TYPE"), "{ran:#?}");
     assert!(ran.stdout.contains("cannot mount a folder of the host"), "{ran:#?}");
 }

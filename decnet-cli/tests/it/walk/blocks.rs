@@ -40,9 +40,18 @@ fn the_maze_files_the_config_and_the_catalogue_of_the_page_can_be_used() {
         );
     }
 
-    let [catalogue] = &blocks("toml")[..] else {
+    let [catalogue, forms, public] = &blocks("toml")[..] else {
         panic!("name the new block here");
     };
+    for (name, text, defined) in [
+        ("forms.toml", forms, "22:2222/tcp"),
+        ("public.toml", public, "23:2223/tcp"),
+    ] {
+        sandbox.write(name, text);
+        let base = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/catalog/high-interaction.toml");
+        let ran = sandbox.run(&["services", "--check", name, "--catalog", base]).exits(0);
+        assert!(ran.stdout.contains(defined), "{ran:#?}");
+    }
     sandbox.write("catalogue.toml", catalogue);
     let services = ["services", "gitea", "build_agent", "--catalog", "catalogue.toml"];
     let ran = sandbox.run(&services).exits(0);
