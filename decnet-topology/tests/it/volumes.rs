@@ -25,18 +25,18 @@ fn a_volume_is_a_text_as_in_compose_files_or_a_table() {
 #[test]
 fn a_volume_that_docker_would_not_create_or_that_is_a_folder_of_the_host_is_refused_with_its_place() {
     for (volumes, place, reason) in [
-        ("[\"/srv/pot:/data\"]", "4:12", "cannot mount a folder of the host"),
-        ("[\"./pot:/data\"]", "4:12", "cannot mount a folder of the host"),
-        ("[\"~/pot:/data\"]", "4:12", "cannot mount a folder of the host"),
-        ("[\"/data\"]", "4:12", "each volume needs a name"),
-        ("[\n  \"a:/a\",\n  \"a.b:/data\"\n]", "6:3", "its name must be"),
-        ("[\"data:data\"]", "4:12", "an absolute path"),
-        ("[\"data:/proc/x\"]", "4:12", "not in /proc, /sys or /dev"),
-        ("[\"data:/data:ro\"]", "4:12", "it has options (`ro`)"),
-        ("[{ name = \"data\" }]", "4:1", "path"),
+        ("[\"/srv/pot:/data\"]", "4:13", "cannot mount a folder of the host"),
+        ("[\"./pot:/data\"]", "4:13", "cannot mount a folder of the host"),
+        ("[\"~/pot:/data\"]", "4:13", "cannot mount a folder of the host"),
+        ("[\"/data\"]", "4:13", "each volume needs a name"),
+        ("[\n  \"a:/a\",\n  \"a.b:/data\"\n]", "6:4", "its name must be"),
+        ("[\"data:data\"]", "4:13", "an absolute path"),
+        ("[\"data:/proc/x\"]", "4:13", "not in /proc, /sys or /dev"),
+        ("[\"data:/data:ro\"]", "4:13", "it has options (`ro`)"),
+        ("[{ name = \"data\" }]", "4:22", "path"),
         (
             "[{ name = \"data\", path = \"/a\", kept = true }]",
-            "4:33",
+            "4:4",
             "`kept` (did you mean `keep`?)",
         ),
         ("[\"data:/a\", \"data:/b\"]", "4:1", "`data` occurs twice"),
