@@ -372,7 +372,7 @@ fn all_faults_of_a_checked_catalogue_are_printed_with_their_places() {
     sandbox
         .run(&["services", "--check", "nowhere.toml"])
         .exits(1)
-        .says("nowhere.toml cannot be read");
+        .says("the file nowhere.toml does not exist");
     sandbox.run(&["services", "ssh", "--check", "bad.toml"]).exits(2);
 }
 

@@ -68,8 +68,8 @@ impl Catalog {
         let refused = |error: TextError| {
             let (line, column) = error.place.unzip();
             let path = String::new();
-            let message = error.message("the catalogue");
-            let finding = Finding::new(Code::DocSyntax, Target::Document { path, line, column }, message);
+            let target = Target::Document { path, line, column };
+            let finding = Finding::new(Code::DocSyntax, target, error.message("the catalogue"));
             CatalogError {
                 findings: vec![finding.at(error.place.map(Into::into))],
             }

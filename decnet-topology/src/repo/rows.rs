@@ -8,7 +8,7 @@ use crate::{
     id::{LeaseToken, TopologyId},
     model::{DeploySettings, StoredTopology, Topology, TopologyRow},
     name::{Name, TopologyName},
-    repo::{NewMutation, rules},
+    repo::NewMutation,
     rng,
     status::{Intent, Mode, Status},
     version::Version,
@@ -85,8 +85,27 @@ impl NewTopology {
     /// Returns it as a store would, under the wanted id or a drawn one. Stores nothing.
     pub fn as_stored(&self, at: Timestamp) -> StoredTopology {
         StoredTopology {
-            row: rules::first_row(self.id.unwrap_or_else(rng::topology_id), self, at),
+            row: self.first_row(self.id.unwrap_or_else(rng::topology_id), at),
             topology: self.topology.clone(),
+        }
+    }
+
+    /// Returns its row when it is newly stored.
+    pub(super) fn first_row(&self, id: TopologyId, at: Timestamp) -> TopologyRow {
+        TopologyRow {
+            id,
+            name: self.name.clone(),
+            mode: self.mode,
+            host: self.host.clone(),
+            status: Status::Pending,
+            intent: None,
+            version: Version::FIRST,
+            created_at: at,
+            changed_at: at,
+            needs_resync: false,
+            config: self.config.clone(),
+            settings: self.settings.clone(),
+            catalog: self.catalog.clone(),
         }
     }
 

@@ -33,10 +33,10 @@ fn a_volume_that_docker_would_not_create_or_that_is_a_folder_of_the_host_is_refu
         ("[\"data:data\"]", "4:13", "an absolute path"),
         ("[\"data:/proc/x\"]", "4:13", "not in /proc, /sys or /dev"),
         ("[\"data:/data:ro\"]", "4:13", "it has options (`ro`)"),
-        ("[{ name = \"data\" }]", "4:1", "path"),
+        ("[{ name = \"data\" }]", "4:22", "path"),
         (
             "[{ name = \"data\", path = \"/a\", kept = true }]",
-            "4:33",
+            "4:4",
             "`kept` (did you mean `keep`?)",
         ),
         ("[\"data:/a\", \"data:/b\"]", "4:1", "`data` occurs twice"),

@@ -1,6 +1,6 @@
 //! The files in `docs/maze-file.md` can be used.
 
-use super::page::{Page, root};
+use super::page::Page;
 use crate::command::Sandbox;
 
 /// Returns the blocks of one kind.
@@ -40,26 +40,18 @@ fn the_maze_files_the_config_and_the_catalogue_of_the_page_can_be_used() {
         );
     }
 
-    let [catalogue, keys, honeypots] = &blocks("toml")[..] else {
+    let [catalogue, forms, public] = &blocks("toml")[..] else {
         panic!("name the new block here");
     };
-    sandbox.write("keys.toml", keys);
-    sandbox.run(&["services", "--check", "keys.toml"]).exits(0);
-    // The second one is for the honeypots of the example.
-    let example = root().join("examples/catalog/high-interaction.toml");
-    sandbox.write("honeypots.toml", honeypots);
-    let example = example.to_string_lossy();
-    let both = [
-        "services",
-        "cowrie_own",
-        "dionaea",
-        "--catalog",
-        &example,
-        "--catalog",
-        "honeypots.toml",
-    ];
-    let ran = sandbox.run(&both).exits(0);
-    assert!(ran.stdout.contains("22:2222/tcp"), "{ran:#?}");
+    for (name, text, defined) in [
+        ("forms.toml", forms, "22:2222/tcp"),
+        ("public.toml", public, "23:2223/tcp"),
+    ] {
+        sandbox.write(name, text);
+        let base = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/catalog/high-interaction.toml");
+        let ran = sandbox.run(&["services", "--check", name, "--catalog", base]).exits(0);
+        assert!(ran.stdout.contains(defined), "{ran:#?}");
+    }
     sandbox.write("catalogue.toml", catalogue);
     let services = ["services", "gitea", "build_agent", "--catalog", "catalogue.toml"];
     let ran = sandbox.run(&services).exits(0);

@@ -1,9 +1,10 @@
 //! The catalogue of a maze: what it uses of a user's catalogue is stored with it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{
-    ApplyOptions, DecoyImage, DeployOptions, Engine, EngineError, EngineOptions, Operation, Submitted,
+    ApplyOptions, DecoyImage, DeployOptions, Engine, EngineError, EngineOptions, Operation, Outcome, RestartOptions,
+    Submitted,
 };
 use decnet_topology::{
     AddDecky, Catalog, CatalogExcerpt, Code, Draft, Header, MutationState, NewMutation, Status, Topology, TopologyId,
@@ -19,6 +20,18 @@ fn own(banner: &str) -> Catalog {
         "[services.till]\nports = [\"9100/tcp\"]\nimage = \"till:1\"\n[services.ftp]\nbanner = \"220 {banner}\\r\\n\"\n\
          [archetypes.kiosk]\nservices = [\"till\"]\n"
     );
+    Catalog::builtin().extend_from_toml(text).expect("a catalogue")
+}
+
+/// Has `till` with another port inside, to which bases redirect.
+fn mapped(inside: u16) -> Catalog {
+    let text = format!("[services.till]\nports = [\"9100:{inside}/tcp\"]\nimage = \"till:1\"\n");
+    Catalog::builtin().extend_from_toml(text).expect("a catalogue")
+}
+
+/// Cannot run `till` on a decky.
+fn gone() -> Catalog {
+    let text = "[services.till]\nports = []\nsingleton = true\n";
     Catalog::builtin().extend_from_toml(text).expect("a catalogue")
 }
 
@@ -74,6 +87,22 @@ fn ids(lab: &Lab, with: &str) -> Vec<String> {
         .iter()
         .filter(|(name, _)| name.as_str().ends_with(with));
     containers.map(|(_, container)| container.id.clone()).collect()
+}
+
+/// Returns the ports to which a base redirects.
+fn redirects(lab: &Lab, base: &str) -> Vec<u16> {
+    let world = lab.docker.world();
+    let mut containers = world.containers.iter();
+    let found = containers.find(|(name, _)| name.as_str().ends_with(base));
+    let state = found.and_then(|(_, container)| container.state.as_ref());
+    let redirects = state.expect("a state").redirects.iter();
+    redirects.map(|redirect| redirect.to).collect()
+}
+
+async fn restart_gate(engine: &Engine, id: TopologyId) -> Outcome {
+    let options = RestartOptions::new("gate".parse().expect("a part")).wait(Duration::from_secs(5));
+    let restarted = engine.restart(id, options, &CancellationToken::new());
+    restarted.await.expect("restarted")
 }
 
 fn kill(lab: &Lab, with: &str) {
@@ -209,9 +238,7 @@ async fn an_unknown_service_is_left_alone_and_the_rest_is_healed() {
     let with = engine(&lab, own("one"));
     deploy(&with, id).await;
     let till = [ids(&lab, "gate.till"), ids(&lab, "files.till"), ids(&lab, "_gate")];
-    // No decky can run it any more.
-    let gone = Catalog::builtin().extend_from_toml("[services.till]\nports = []\nsingleton = true\n");
-    let without = engine(&lab, gone.expect("a catalogue"));
+    let without = engine(&lab, gone());
     let cancel = CancellationToken::new();
 
     kill(&lab, "files.smb");
@@ -220,8 +247,8 @@ async fn an_unknown_service_is_left_alone_and_the_rest_is_healed() {
     let reason = healed.reason.expect("a reason");
     assert_eq!(
         reason,
-        "service `till` of decky `files` is not in the catalogue, so its container was left alone; reconcile the maze once with the \
-         catalogue that has it (--catalog) (and 1 more)"
+        "service `till` of decky `files` is not in the catalogue, so its container is not checked or changed; reconcile the maze once \
+         with the catalogue that has it (--catalog) (and 1 more)"
     );
     let unknown = healed
         .warnings
@@ -252,4 +279,55 @@ async fn an_unknown_service_is_left_alone_and_the_rest_is_healed() {
     assert_eq!((healed.row.status, healed.reason), (Status::Active, None));
     assert_eq!(ids(&lab, "gate.till").len(), 1);
     assert_eq!(lab.reconcile(id).await.expect("reconciled").row.status, Status::Active);
+}
+
+#[tokio::test]
+async fn a_drain_with_another_entry_also_sets_bases_that_the_mutation_does_not_name() {
+    let lab = lab();
+    let id = lab.store("shop", shop()).await;
+    deploy(&engine(&lab, mapped(9200)), id).await;
+    let bases = ["_gate", "_files"];
+    assert_eq!(bases.map(|base| redirects(&lab, base)), [[9200], [9200]]);
+    let add = AddDecky::new("printer".parse().expect("a name"), "office".parse().expect("a name"));
+    let queued = lab
+        .engine
+        .submit(id, NewMutation::new(add.services(["http"]).into()), None);
+    assert!(matches!(queued.await.expect("queued"), Submitted::Enqueued(_)));
+    let other = engine(&lab, mapped(9300));
+    let drained = other.drain(id, &CancellationToken::new()).await.expect("drained");
+    assert_eq!(drained[0].state, MutationState::Applied, "{drained:?}");
+    assert_eq!(bases.map(|base| redirects(&lab, base)), [[9300], [9300]]);
+    let row = lab.repo.get(id).await.expect("a row");
+    assert_eq!((row.status, row.needs_resync), (Status::Active, false));
+    assert!(crate::planned(&lab.engine, id, None).await.expect("planned").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_stores_the_entries_that_it_uses() {
+    let lab = lab();
+    let id = lab.store("shop", shop()).await;
+    deploy(&engine(&lab, own("one")), id).await;
+    let ftp = ids(&lab, "gate.ftp");
+    let restarted = restart_gate(&engine(&lab, own("two")), id).await;
+    let row = &restarted.row;
+    assert_eq!((row.status, row.needs_resync), (Status::Active, false), "{restarted:?}");
+    assert_ne!(ids(&lab, "gate.ftp"), ftp, "its banner changed");
+    assert!(crate::planned(&lab.engine, id, None).await.expect("planned").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restarted_base_keeps_the_state_of_a_service_that_is_unknown() {
+    let lab = lab();
+    let id = lab.store("shop", shop()).await;
+    let with = engine(&lab, mapped(9200));
+    deploy(&with, id).await;
+    let restarted = restart_gate(&engine(&lab, gone()), id).await;
+    let reason = restarted.reason.expect("a reason");
+    assert!(reason.contains("service `till` of decky `files`"), "{reason}");
+    assert_eq!(redirects(&lab, "_gate"), [9200]);
+    let healed = with
+        .reconcile(id, false, &CancellationToken::new())
+        .await
+        .expect("reconciled");
+    assert_eq!((healed.row.status, healed.reason), (Status::Active, None));
 }

@@ -1,10 +1,10 @@
 //! The named volumes of services.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use decnet_engine::{
-    ContainerName, EngineError, Operation, ReapOptions, Verdict, VolumeName, doctor::check_runtime, naming,
-    simulated::Moment,
+    ContainerName, DecoyImage, Engine, EngineError, EngineOptions, Operation, ReapOptions, Verdict, VolumeName,
+    doctor::check_runtime, naming, simulated::Moment,
 };
 use decnet_topology::{Catalog, Mutation, NewMutation, Status, Topology, TopologyId, TopologyStore, short_id};
 use tokio_util::sync::CancellationToken;
@@ -13,9 +13,13 @@ use super::{Lab, faults::lease_is_released, lifecycle::refused};
 
 const MOMENTS: [Moment; 3] = [Moment::Before, Moment::Half, Moment::After];
 
-fn lab(volumes: &str) -> Lab {
+fn catalog(volumes: &str) -> Catalog {
     let pot = format!("[services.pot]\nports = [\"22:2222/tcp\"]\nimage = \"pot:1\"\nvolumes = [{volumes}]\n");
-    Lab::with_catalog(Catalog::builtin().extend_from_toml(pot).expect("a catalogue"))
+    Catalog::builtin().extend_from_toml(pot).expect("a catalogue")
+}
+
+fn lab(volumes: &str) -> Lab {
+    Lab::with_catalog(catalog(volumes))
 }
 
 /// A volume that is removed with its maze, and one that is kept.
@@ -143,6 +147,33 @@ async fn a_removed_service_or_decky_takes_its_volumes_along_unless_they_are_kept
     )
     .await;
     assert_eq!(volumes(&lab, id), ["files.pot.loot", "web.pot.data", "web.pot.loot"]);
+}
+
+#[tokio::test]
+async fn a_volume_that_the_catalogue_no_longer_names_stays_until_its_service_or_maze_is_removed() {
+    let lab = lab("\"data:/data\", \"cache:/cache\"");
+    let id = lab.store("maze", maze()).await;
+    lab.deploy(id).await.expect("deployed");
+    let options = EngineOptions::new(catalog("\"data:/data\"")).image(Arc::new(DecoyImage::pack(b"a program")));
+    let other = Engine::new(lab.repo.clone(), Arc::new(lab.docker.clone()), options);
+    let cancel = CancellationToken::new();
+    let changed = other.reconcile(id, false, &cancel).await.expect("reconciled");
+    assert_eq!((changed.row.status, changed.reason), (Status::Active, None));
+    let mounted = lab.docker.world().containers[&pot(id, "web")].mounts.clone();
+    assert_eq!(mounted, [named(id, "web.pot.data")].into());
+    assert_eq!(volumes(&lab, id).len(), 4);
+    assert!(
+        crate::planned(&other, id, None).await.expect("planned").is_empty(),
+        "it is no drift"
+    );
+
+    let without = r#"{"op": "update_decky", "payload": {"decky": "web", "services": ["http"]}}"#;
+    let without = Mutation::from_json(without).expect("a mutation");
+    let prepared = crate::prepared(&other, id, &without).await.expect("prepared");
+    prepared.execute(&cancel).await.expect("mutated");
+    assert_eq!(volumes(&lab, id), ["files.pot.cache", "files.pot.data"]);
+    other.teardown(id, &cancel).await.expect("torn down");
+    assert_eq!(volumes(&lab, id), [""; 0]);
 }
 
 #[tokio::test]

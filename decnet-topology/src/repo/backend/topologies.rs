@@ -186,7 +186,7 @@ pub(in crate::repo) fn create(
     while tables.has_short_id(id)? {
         id = draw();
     }
-    let row = rules::first_row(id, &new, at);
+    let row = new.first_row(id, at);
     tables.insert_topology(&row)?;
     tables.append_event(id, &rules::first_event(at))?;
     tables.set_maze(id, &new.topology)?;

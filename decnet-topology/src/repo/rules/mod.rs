@@ -9,29 +9,10 @@ use crate::{
     catalog::CatalogExcerpt,
     id::{LeaseToken, TopologyId},
     model::{DeploySettings, TopologyRow},
-    repo::{Lease, NewTopology, RepoError, StatusChange},
+    repo::{Lease, RepoError, StatusChange},
     status::{Status, StatusEvent},
     version::Version,
 };
-
-/// Returns the row of a newly stored topology.
-pub(super) fn first_row(id: TopologyId, new: &NewTopology, at: Timestamp) -> TopologyRow {
-    TopologyRow {
-        id,
-        name: new.name.clone(),
-        mode: new.mode,
-        host: new.host.clone(),
-        status: Status::Pending,
-        intent: None,
-        version: Version::FIRST,
-        created_at: at,
-        changed_at: at,
-        needs_resync: false,
-        config: new.config.clone(),
-        settings: new.settings.clone(),
-        catalog: new.catalog.clone(),
-    }
-}
 
 /// Returns the first event of a topology: its creation.
 pub(super) fn first_event(at: Timestamp) -> StatusEvent {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use decnet_decoy::protocol::{Action, Listen, Protocol, Record, STATE_VARIABLE};
+use decnet_decoy::protocol::{Action, Listen, NetState, Protocol, Record, Redirect, STATE_VARIABLE};
 use rustix::net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket};
 
 use super::lab::{Lab, eventually, leaf, own_service, try_docker};
@@ -123,6 +123,65 @@ fn half_open_connections_and_closed_ports_are_reported_and_completed_connections
         of_service.iter().all(|port| !(5002..=5008).contains(port)),
         "{of_service:?}"
     );
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn scans_of_redirected_ports_are_reported_with_the_port_that_visitors_see() {
+    let lab = Lab::new("mapped");
+    lab.inner("a", "10.201.31.0/24");
+    let to = |port, protocol| Redirect { port, to: 80, protocol };
+    let state = NetState {
+        redirects: vec![to(22, Protocol::Tcp), to(69, Protocol::Udp)],
+        ..leaf(&[TARGET], &[])
+    };
+    lab.base_with("target", &state, &[("a", TARGET)], &["--hostname", "web"]);
+    lab.base("visitor", &leaf(&[VISITOR], &[]), &[("a", VISITOR)]);
+    lab.settled("target");
+    lab.settled("visitor");
+    let listen = [(80, Protocol::Tcp), (80, Protocol::Udp)].map(|(port, protocol)| Listen { port, protocol });
+    lab.service("http", "target", &own_service("web", listen.to_vec(), None));
+    eventually("the service answers on the outside port", || {
+        lab.inside("visitor", || TcpStream::connect((TARGET, 22)).is_ok())
+    });
+    lab.inside("visitor", || {
+        let datagram = UdpSocket::bind((VISITOR, 5001)).unwrap();
+        datagram.send_to(b"?", (TARGET, 69)).unwrap();
+        datagram.send_to(b"?", (TARGET, 80)).unwrap();
+        send_segment(VISITOR, 5002, 22, SYN);
+        send_segment(VISITOR, 5003, 80, SYN);
+        assert!(
+            TcpStream::connect((TARGET, 80)).is_err(),
+            "the inside port looks closed"
+        );
+    });
+    let found = || {
+        let key = |record: &Record| {
+            let port = record.destination.and_then(|destination| destination.port);
+            (
+                remote_port(record),
+                port.expect("a port"),
+                record.decnet.probe.clone().expect("a scan"),
+            )
+        };
+        let mut found: Vec<_> = contacts(&lab, "target").iter().map(key).collect();
+        // The refused connection has a port of its own.
+        found.retain(|(from, ..)| (5001..=5003).contains(from));
+        found.sort_unstable();
+        found
+    };
+    let expected = [
+        (5001, 80, "closed_port".to_owned()),
+        (5002, 22, "half_open".to_owned()),
+        (5003, 80, "closed_port".to_owned()),
+    ];
+    for _ in 0..300 {
+        if found() == expected {
+            break;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(found(), expected);
 }
 
 #[test]
