@@ -123,7 +123,8 @@ fn files_and_mazes(current: &OsStr) -> Vec<CompletionCandidate> {
     let start = current.to_string_lossy();
     let mut found = mazes();
     found.retain(|candidate| candidate.get_value().to_string_lossy().starts_with(&*start));
-    found.extend(PathCompleter::file().stdio().complete(current));
+    let files = PathCompleter::file().stdio().complete(current).into_iter();
+    found.extend(files.map(|file| file.display_order(Some(usize::MAX))));
     found
 }
 

@@ -101,8 +101,8 @@ fn redirects(lab: &Lab, base: &str) -> Vec<u16> {
 
 async fn restart_gate(engine: &Engine, id: TopologyId) -> Outcome {
     let options = RestartOptions::new("gate".parse().expect("a part")).wait(Duration::from_secs(5));
-    let restarted = engine.restart(id, options, &CancellationToken::new());
-    restarted.await.expect("restarted")
+    let cancel = CancellationToken::new();
+    engine.restart(id, options, &cancel).await.expect("restarted")
 }
 
 fn kill(lab: &Lab, with: &str) {
