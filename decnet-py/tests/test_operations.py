@@ -174,7 +174,7 @@ def test_only_topologies_that_are_not_on_docker_are_deleted(
     assert repo.get(running).status == "active" and docker.containers
     engine.teardown(running)
     assert engine.delete(running.id).status == "torn_down"
-    with pytest.raises(decnet.RepoError, match="no topology") as missing:
+    with pytest.raises(decnet.RepoError, match="no maze has the id") as missing:
         engine.delete(running)
     assert missing.value.code == "not_found" and not hasattr(repo, "delete")
 
