@@ -116,7 +116,7 @@ impl Engine {
     /// # Errors
     ///
     /// All refusals of the operation itself, with two exceptions: a plan that recreates running containers is returned with its
-    /// [refusal](Prepared::refusal), and the queue of the topology is not checked.
+    /// [refusal](Prepared::refusal), and the queue of the topology is not checked, except for [`Operation::Replace`].
     pub async fn prepare(&self, id: TopologyId, operation: Operation) -> Result<Prepared, EngineError> {
         let copy = rng::topology_id();
         let work = match self.plan_edit(id, &operation).await? {

@@ -71,7 +71,7 @@ fn a_command_with_a_terminal_has_its_size_and_keys() {
     assert!(seen.contains("a\u{1b}[1mb"), "the output passes as it is: {seen:?}");
     assert_eq!(code, Some(5), "{seen:?}");
     // Without -t, output cannot control the terminal.
-    let (seen, code) = in_terminal(&shop, "exec lab web printf 'a\\\\033[1mb'", b"");
+    let (seen, code) = in_terminal(&shop, "exec lab web sh -c 'printf \"a\\\\033[1mb\"'", b"");
     assert!(seen.contains("a\\u{1b}[1mb"), "{seen:?}");
     assert_eq!(code, Some(0), "{seen:?}");
     shop.run(&["exec", "-it", "lab", "web", "sh"])
