@@ -13,7 +13,9 @@ mod seccomp;
 mod spec;
 mod sysctls;
 
-pub(crate) use bounds::{NO_CORE, OOM_SCORE, PER_USER, SCRATCH, folder_options, in_memory};
+#[cfg(feature = "docker")]
+pub(crate) use bounds::in_memory;
+pub(crate) use bounds::{NO_CORE, OOM_SCORE, PER_USER, SCRATCH, folder_options};
 pub(crate) use bridge::bridge_options;
 pub use build::{Desired, DesiredContext, DesiredError};
 pub(crate) use changed::{changed_fields, changed_spec_fields};

@@ -20,11 +20,12 @@ pub(crate) const SCRATCH: (&str, &str) = ("/tmp", "rw,noexec,nosuid,nodev,size=1
 
 /// Returns the options of a folder in memory. Every user may write to it, and it counts as the container's memory, whose limit
 /// applies to all such folders together.
+#[cfg(feature = "docker")]
 pub(crate) fn in_memory(memory: i64) -> String {
     format!("rw,noexec,nosuid,nodev,mode=1777,size={}", memory / 2)
 }
 
-/// Returns the options of a folder of the catalogue in memory. What it does not say is as in [`in_memory`].
+/// Returns the options of a folder of the catalogue in memory. Without options it is writable by every user and has half of the container's memory.
 pub(crate) fn folder_options(folder: &Tmpfs, memory: i64) -> String {
     let usual = u64::try_from(memory / 2).unwrap_or_default();
     let (mode, size) = (folder.mode.unwrap_or(0o1777), folder.size.unwrap_or(usual));
