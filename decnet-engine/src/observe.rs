@@ -136,7 +136,8 @@ pub struct ObservedContainer {
     pub exit_code: Option<i64>,
     /// Its networks by name, with its address there; none for a service.
     pub networks: BTreeMap<NetworkName, Option<Ipv4Addr>>,
-    /// The names of its interfaces inside, by network; empty if not inspected, and if the runtime is on another machine.
+    /// The names of its interfaces inside, by network; empty unless [`Runtime::name_interfaces`](crate::Runtime::name_interfaces) added
+    /// them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub interfaces: BTreeMap<NetworkName, String>,
     /// The id of the container whose namespace it shares, if it shares one.

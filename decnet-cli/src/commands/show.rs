@@ -100,7 +100,8 @@ async fn observe(
 ) -> Result<(Observed, Vec<Bridge>), CommandError> {
     let docker = context.probe_docker(TIMEOUT).await?;
     let scope = Scope::Topology(repo.instance().await?, stored.row.id);
-    let observed = docker.inspect(scope).await?;
+    let mut observed = docker.inspect(scope).await?;
+    docker.name_interfaces(&mut observed).await?;
     let podman = docker.info().await?.podman;
     let bridges = observed.networks.iter();
     let bridges = bridges.filter_map(|network| Bridge::of(network, podman)).collect();

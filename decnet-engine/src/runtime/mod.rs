@@ -179,6 +179,12 @@ pub trait Runtime: Send + Sync + Debug {
     /// Inspects resources: start times, restarts, exit codes and images too.
     async fn inspect(&self, scope: Scope) -> Result<Observed, RuntimeError>;
 
+    /// Adds the [names of the interfaces](crate::ObservedContainer::interfaces) of running bases that were inspected, as far as they
+    /// can be read. A runtime that cannot read them adds none.
+    async fn name_interfaces(&self, _: &mut Observed) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+
     /// Lists the networks with a subnet that do not belong to a store.
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError>;
 

@@ -75,7 +75,8 @@ impl Engine {
     /// Inspects a topology on the runtime.
     pub async fn inspect(&self, id: TopologyId) -> Result<Inspection, EngineError> {
         let stored = self.repo.load(id).await?;
-        let observed = self.observe(&self.facts().await?, id).await?;
+        let mut observed = self.observe(&self.facts().await?, id).await?;
+        self.runtime.name_interfaces(&mut observed).await?;
         Ok(Inspection::new(stored, &observed, Timestamp::now()))
     }
 }

@@ -2,27 +2,22 @@
 
 use std::{collections::BTreeMap, fs, net::Ipv4Addr};
 
-use super::Docker;
 use crate::{
     naming::NetworkName,
     observe::{Activity, ObservedContainer},
 };
 
-impl Docker {
-    /// Adds the names of a running container's interfaces, if they can be read.
-    ///
-    /// Docker does not list them. The kernel shows the routes of any process on this machine, also without privileges.
-    pub(super) fn name_interfaces(&self, mut container: ObservedContainer) -> ObservedContainer {
-        let is_base = container.shares.is_none() && !container.networks.is_empty();
-        if let Some(pid) = container.pid
-            && is_base
-            && self.host.is_local()
-            && container.activity == Activity::Running
-            && let Ok(routes) = fs::read_to_string(format!("/proc/{pid}/net/route"))
-        {
-            container.interfaces = names(&routes, &container.networks);
-        }
-        container
+/// Adds the names of a running container's interfaces, if they can be read.
+///
+/// Docker does not list them. The kernel shows the routes of any process on this machine, also without privileges.
+pub(super) fn name(container: &mut ObservedContainer) {
+    let is_base = container.shares.is_none() && !container.networks.is_empty();
+    if let Some(pid) = container.pid
+        && is_base
+        && container.activity == Activity::Running
+        && let Ok(routes) = fs::read_to_string(format!("/proc/{pid}/net/route"))
+    {
+        container.interfaces = names(&routes, &container.networks);
     }
 }
 

@@ -55,6 +55,10 @@ impl Runtime for LazyDocker {
         self.docker().await?.inspect(scope).await
     }
 
+    async fn name_interfaces(&self, observed: &mut Observed) -> Result<(), RuntimeError> {
+        self.docker().await?.name_interfaces(observed).await
+    }
+
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
         self.docker().await?.foreign_networks(instance).await
     }

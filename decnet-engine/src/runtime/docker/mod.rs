@@ -110,6 +110,13 @@ impl Runtime for Docker {
         self.inspect_resources(scope).await
     }
 
+    async fn name_interfaces(&self, observed: &mut Observed) -> Result<(), RuntimeError> {
+        if self.host.is_local() {
+            observed.containers.iter_mut().for_each(interfaces::name);
+        }
+        Ok(())
+    }
+
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
         self.list_foreign_networks(instance).await
     }

@@ -117,8 +117,7 @@ impl Docker {
         let found = stream::iter(ids.map(|id| async move { self.find(&id).await })).buffer_unordered(WIDTH);
         let found = found.try_filter_map(|found| async {
             // A container that was removed after it was listed is skipped.
-            let found = found.map(observed).filter(|container| scope.holds(&container.labels));
-            Ok(found.map(|found| self.name_interfaces(found)))
+            Ok(found.map(observed).filter(|container| scope.holds(&container.labels)))
         });
         let mut observed: Vec<_> = found.try_collect().await?;
         observed.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));

@@ -138,7 +138,6 @@ async fn check_list(lab: &Lab, id: TopologyId) {
     for container in listed.containers.iter_mut().chain(&mut observed.containers) {
         container.started_at = None;
         container.pid = None;
-        container.interfaces.clear();
         (container.restarts, container.exit_code) = (0, None);
         if container.role() == Some(Role::Service) {
             container.activity = Activity::Running;
