@@ -11,6 +11,7 @@ use crate::{
     model::{Attachment, Decky, Lan, Persona, Topology},
     name::Name,
     net,
+    text_form::text_form,
 };
 
 /// A canonical hash; prints as 64 lower-case hex digits.
@@ -76,19 +77,7 @@ impl FromStr for Digest {
     }
 }
 
-impl TryFrom<String> for Digest {
-    type Error = DigestError;
-
-    fn try_from(text: String) -> Result<Self, DigestError> {
-        text.parse()
-    }
-}
-
-impl From<Digest> for String {
-    fn from(digest: Digest) -> Self {
-        digest.to_string()
-    }
-}
+text_form!(Digest: DigestError);
 
 /// Computes the canonical hash of a topology.
 ///

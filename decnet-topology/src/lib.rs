@@ -165,6 +165,7 @@ mod spelling;
 mod status;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod text_form;
 mod validate;
 mod version;
 

@@ -3,8 +3,7 @@
 use std::{borrow::Cow, collections::BTreeSet};
 
 use decnet_topology::{
-    Catalog, CatalogExcerpt, Code, Decky, Finding, Name, ServiceName, Severity, StoredTopology, Target, Topology,
-    TopologyRow,
+    Catalog, CatalogExcerpt, Code, Finding, Name, ServiceName, Severity, StoredTopology, Target, Topology, TopologyRow,
 };
 use jiff::Timestamp;
 
@@ -58,9 +57,9 @@ impl Unknown {
         catalog: &Catalog,
     ) -> (Cow<'s, StoredTopology>, Self) {
         let mut unknown = BTreeSet::new();
-        let is_known = |service: &&ServiceName| catalog.decky_service(service.as_str()).is_some();
+        let is_unknown = |service: &ServiceName| catalog.decky_service(service.as_str()).is_none();
         for decky in stored.topology.deckies() {
-            let missing = decky.services().iter().filter(|service| !is_known(service));
+            let missing = decky.services().iter().filter(|service| is_unknown(service));
             unknown.extend(missing.map(|service| (decky.name().clone(), service.clone())));
         }
         if unknown.is_empty() {
@@ -68,9 +67,8 @@ impl Unknown {
         }
         let (lans, mut deckies) = stored.topology.clone().into_parts();
         for decky in &mut deckies {
-            let kept: Vec<_> = decky.services().iter().filter(is_known).cloned().collect();
-            if kept.len() < decky.services().len() {
-                *decky = running_only(decky, &kept);
+            if decky.services().iter().any(is_unknown) {
+                *decky = decky.clone().without_services(is_unknown);
             }
         }
         let known = StoredTopology {
@@ -157,21 +155,4 @@ impl Unknown {
 
 fn is_label(labels: &Labels, label: &str, value: &str) -> bool {
     labels.get(label).is_some_and(|found| found == value)
-}
-
-/// Returns a decky that runs only these services.
-fn running_only(decky: &Decky, services: &[ServiceName]) -> Decky {
-    let is_kept = |service: &ServiceName| services.contains(service);
-    let mut config = decky.service_config().clone();
-    config.retain(|service, _| is_kept(service));
-    let persona = decky.persona().cloned().map(|mut persona| {
-        persona.versions.retain(|service, _| is_kept(service));
-        persona
-    });
-    let services = services.iter().cloned();
-    decky
-        .clone()
-        .with_persona(persona)
-        .with_services(services)
-        .with_service_config(config)
 }

@@ -3,6 +3,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
+use crate::text_form::text_form;
+
 /// A transport protocol.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr, strum::Display,
@@ -83,19 +85,7 @@ impl fmt::Display for Port {
     }
 }
 
-impl TryFrom<String> for Port {
-    type Error = PortError;
-
-    fn try_from(text: String) -> Result<Self, PortError> {
-        text.parse()
-    }
-}
-
-impl From<Port> for String {
-    fn from(port: Port) -> Self {
-        port.to_string()
-    }
-}
+text_form!(Port: PortError);
 
 /// A port of a service and the port on which its program listens, written `22/tcp`, or `22:2222/tcp` if they differ.
 ///
@@ -163,16 +153,4 @@ impl fmt::Display for ServicePort {
     }
 }
 
-impl TryFrom<String> for ServicePort {
-    type Error = PortError;
-
-    fn try_from(text: String) -> Result<Self, PortError> {
-        text.parse()
-    }
-}
-
-impl From<ServicePort> for String {
-    fn from(port: ServicePort) -> Self {
-        port.to_string()
-    }
-}
+text_form!(ServicePort: PortError);

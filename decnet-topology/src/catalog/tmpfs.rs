@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::text_form::text_form;
+
 /// The longest path of a folder. Linux allows 4096 bytes, and Docker puts its own folders before it.
 const LONGEST_PATH: usize = 1024;
 
@@ -110,19 +112,7 @@ impl fmt::Display for Tmpfs {
     }
 }
 
-impl TryFrom<String> for Tmpfs {
-    type Error = TmpfsError;
-
-    fn try_from(text: String) -> Result<Self, TmpfsError> {
-        text.parse()
-    }
-}
-
-impl From<Tmpfs> for String {
-    fn from(folder: Tmpfs) -> Self {
-        folder.to_string()
-    }
-}
+text_form!(Tmpfs: TmpfsError);
 
 /// The units of sizes, as in `mount(8)`.
 const UNITS: [(char, u32); 3] = [('g', 30), ('m', 20), ('k', 10)];

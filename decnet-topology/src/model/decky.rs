@@ -66,6 +66,26 @@ impl Decky {
         self
     }
 
+    /// Removes services, with their configuration and the versions that are pinned for them.
+    #[must_use]
+    pub fn without_services(self, gone: impl Fn(&ServiceName) -> bool) -> Self {
+        let services: Vec<_> = self
+            .services()
+            .iter()
+            .filter(|service| !gone(service))
+            .cloned()
+            .collect();
+        let mut config = self.service_config().clone();
+        config.retain(|service, _| !gone(service));
+        let persona = self.persona().cloned().map(|mut persona| {
+            persona.versions.retain(|service, _| !gone(service));
+            persona
+        });
+        self.with_persona(persona)
+            .with_services(services)
+            .with_service_config(config)
+    }
+
     /// Sets the configuration of the services.
     #[must_use]
     pub fn with_service_config(mut self, config: ServiceConfig) -> Self {

@@ -170,17 +170,8 @@ pub(super) fn updated(decky: &Decky, update: &UpdateDecky) -> Decky {
         updated = updated.with_archetype(archetype.clone());
     }
     if let Some(services) = &update.services {
-        let kept = |service: &ServiceName| services.contains(service) || !decky.services().contains(service);
-        let mut config = decky.service_config().clone();
-        config.retain(|service, _| kept(service));
-        let persona = decky.persona().cloned().map(|mut persona| {
-            persona.versions.retain(|service, _| kept(service));
-            persona
-        });
-        updated = updated
-            .with_persona(persona)
-            .with_services(services.iter().cloned())
-            .with_service_config(config);
+        let gone = |service: &ServiceName| decky.services().contains(service) && !services.contains(service);
+        updated = updated.without_services(gone).with_services(services.iter().cloned());
     }
     if let Some(config) = &patch.service_config {
         updated = updated.with_service_config(config.clone());

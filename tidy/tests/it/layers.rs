@@ -13,7 +13,7 @@ use crate::{none, said};
 const TOPOLOGY: Layers = Layers {
     krate: "decnet_topology",
     layers: &[
-        &["spelling", "name", "net", "id", "secret", "shown"],
+        &["spelling", "name", "net", "id", "secret", "shown", "text_form"],
         &["rng", "status", "version", "finding"],
         &["decode"],
         &["catalog"],

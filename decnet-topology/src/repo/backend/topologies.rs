@@ -109,14 +109,8 @@ impl<B: Backend> TopologyStore for B {
         held: Option<LeaseToken>,
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError> {
-        self.write(move |tables| {
-            let mut row = tables.topology(id)?;
-            require_held(tables, id, held)?;
-            rules::set_settings(&mut row, settings, at)?;
-            tables.update_topology(&row)?;
-            Ok(row)
-        })
-        .await
+        self.write(move |tables| change_row(tables, id, held, |row| rules::set_settings(row, settings, at)))
+            .await
     }
 
     async fn extend_catalog(
@@ -127,11 +121,10 @@ impl<B: Backend> TopologyStore for B {
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError> {
         self.write(move |tables| {
-            let mut row = tables.topology(id)?;
-            require_held(tables, id, held)?;
-            rules::extend_catalog(&mut row, catalog, at);
-            tables.update_topology(&row)?;
-            Ok(row)
+            change_row(tables, id, held, |row| {
+                rules::extend_catalog(row, catalog, at);
+                Ok(())
+            })
         })
         .await
     }
@@ -144,13 +137,14 @@ impl<B: Backend> TopologyStore for B {
         at: Timestamp,
     ) -> Result<(), RepoError> {
         self.write(move |tables| {
-            let mut row = tables.topology(id)?;
-            require_held(tables, id, held)?;
-            row.needs_resync = needs_resync;
-            row.changed_at = at;
-            tables.update_topology(&row)
+            change_row(tables, id, held, |row| {
+                row.needs_resync = needs_resync;
+                row.changed_at = at;
+                Ok(())
+            })
         })
         .await
+        .map(drop)
     }
 
     async fn claims(&self, except: Option<TopologyId>) -> Result<Vec<SubnetClaim>, RepoError> {
@@ -224,6 +218,20 @@ pub(super) fn replace_maze(
     let changes: Vec<RecordedChange> = changes.map(|change| RecordedChange { at, mutation, change }).collect();
     tables.append_changes(id, &changes)?;
     tables.set_maze(id, maze)
+}
+
+/// Changes the row of a topology, for a caller that still holds its lease.
+fn change_row(
+    tables: &mut dyn Tables,
+    id: TopologyId,
+    held: Option<LeaseToken>,
+    change: impl FnOnce(&mut TopologyRow) -> Result<(), RepoError>,
+) -> Result<TopologyRow, RepoError> {
+    let mut row = tables.topology(id)?;
+    require_held(tables, id, held)?;
+    change(&mut row)?;
+    tables.update_topology(&row)?;
+    Ok(row)
 }
 
 /// Refuses a caller that lost its lease.
