@@ -1,8 +1,11 @@
 //! Every step of a deploy and of a teardown fails in turn: with an error, with an unreachable daemon, and with a killed
 //! process.
 
-use decnet_engine::{EngineError, simulated::Moment};
+use std::convert::Infallible;
+
+use decnet_engine::{EngineError, Event, Received, StepState, Subscription, simulated::Moment};
 use decnet_topology::{Status, TopologyId};
+use tokio_util::sync::CancellationToken;
 
 use super::{Lab, lifecycle::refused, twelve};
 
@@ -51,6 +54,21 @@ async fn check_next_command(lab: &Lab, id: TopologyId, teardown: bool, context: 
     } else {
         check_recovers(lab, id, context).await;
     }
+}
+
+/// Cancels when this many steps have started.
+pub(super) async fn cancel_at_step(mut events: Subscription, begun: usize, cancel: &CancellationToken) -> Infallible {
+    let mut left = begun;
+    while left > 0 {
+        let Some(Received::Event(envelope)) = events.recv().await else {
+            panic!("the engine publishes");
+        };
+        if let Event::Step { progress, .. } = envelope.event {
+            left -= usize::from(matches!(progress.state, StepState::Started));
+        }
+    }
+    cancel.cancel();
+    std::future::pending().await
 }
 
 /// Waits until a dropped operation has released its lease, which happens in the background.

@@ -55,7 +55,8 @@ fn this_process() -> Holder {
     }
 }
 
-fn elsewhere() -> Holder {
+/// A process on another machine.
+pub(super) fn elsewhere() -> Holder {
     Holder {
         boot_id: "another boot".into(),
         pid: 1,

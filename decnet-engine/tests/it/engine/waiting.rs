@@ -10,12 +10,13 @@ use std::{
 
 use decnet_engine::{DecoyImage, Engine, EngineError, EngineOptions};
 use decnet_topology::{
-    Holder, LeaseStore, MemoryRepo, Mutation, MutationQueue, MutationState, NewMutation, RemoveDecky, RepoError,
+    LeaseStore, LeaseToken, MemoryRepo, Mutation, MutationQueue, MutationState, NewMutation, RemoveDecky, RepoError,
+    TopologyId,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::{CATALOG, Lab, small};
+use super::{CATALOG, Lab, leases::elsewhere, small};
 
 /// More reads than a wait of a second needs. Further reads fail, so that a wait without pauses ends.
 const TOO_MANY_READS: usize = 100;
@@ -38,6 +39,13 @@ impl CountingStore {
 
 guarded!(CountingStore);
 
+/// Lets another process hold the lease for an hour.
+async fn hold_elsewhere(lab: &Lab, id: TopologyId) -> LeaseToken {
+    let (holder, hour) = (elsewhere(), SignedDuration::from_hours(1));
+    let held = lab.repo.acquire_lease(id, &holder, hour, None, Timestamp::now()).await;
+    held.expect("taken").token
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_wait_reads_the_mutation_ten_times_in_a_second_while_another_process_works_on_it() {
     let lab = Lab::new();
@@ -46,15 +54,7 @@ async fn a_wait_reads_the_mutation_ten_times_in_a_second_while_another_process_w
     let new = NewMutation::new(Mutation::from(RemoveDecky::new("files".parse().expect("a name"))));
     let queued = lab.repo.enqueue(id, new, None, Timestamp::now()).await;
     let mutation = queued.expect("queued").id;
-    let holder = Holder {
-        boot_id: "another boot".into(),
-        pid: 1,
-        started: 1,
-        label: "another".into(),
-    };
-    let hour = SignedDuration::from_hours(1);
-    let held = lab.repo.acquire_lease(id, &holder, hour, None, Timestamp::now()).await;
-    held.expect("taken");
+    hold_elsewhere(&lab, id).await;
 
     let store = Arc::new(CountingStore {
         inner: lab.repo.clone(),
@@ -74,15 +74,7 @@ async fn after_the_timeout_a_mutation_stays_queued_and_the_reason_is_the_timeout
     let lab = Lab::new();
     let id = lab.store("maze", small()).await;
     lab.deploy(id).await.expect("deployed");
-    let holder = Holder {
-        boot_id: "another boot".into(),
-        pid: 1,
-        started: 1,
-        label: "another".into(),
-    };
-    let hour = SignedDuration::from_hours(1);
-    let held = lab.repo.acquire_lease(id, &holder, hour, None, Timestamp::now()).await;
-    let token = held.expect("taken").token;
+    let token = hold_elsewhere(&lab, id).await;
 
     let new = NewMutation::new(Mutation::from(RemoveDecky::new("files".parse().expect("a name"))));
     let (limit, cancel) = (Duration::from_secs(3), CancellationToken::new());

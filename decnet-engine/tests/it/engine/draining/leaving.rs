@@ -1,11 +1,14 @@
 //! Drains that do not finish: cancelled, without a daemon, or of a maze that is deleted.
 
-use decnet_engine::{EngineError, Event, MutationStage, Received, RuntimeError, StepState, simulated::Moment};
+use decnet_engine::{EngineError, Event, MutationStage, Received, RuntimeError, simulated::Moment};
 use decnet_topology::{Holder, LeaseStore, MutationState, RepoError, Status, TopologyId, TopologyStore};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::{super::faults::lease_is_released, CASES, Case, Lab, touched, yard};
+use super::{
+    super::faults::{cancel_at_step, lease_is_released},
+    CASES, Case, Lab, touched, yard,
+};
 
 /// Six steps: a service and a base are recreated, with a step before and after.
 const LONG: &Case = &CASES[11];
@@ -13,23 +16,10 @@ const LONG: &Case = &CASES[11];
 /// Drains, and cancels when this many steps have started.
 async fn drain_and_cancel(lab: &Lab, id: TopologyId, begun: usize) -> Vec<decnet_topology::MutationRow> {
     let cancel = CancellationToken::new();
-    let mut events = lab.engine.events();
-    let cancelling = async {
-        let mut left = begun;
-        while left > 0 {
-            let Some(Received::Event(envelope)) = events.recv().await else {
-                panic!("the engine publishes");
-            };
-            if let Event::Step { progress, .. } = envelope.event {
-                left -= usize::from(matches!(progress.state, StepState::Started));
-            }
-        }
-        cancel.cancel();
-        std::future::pending::<()>().await;
-    };
+    let cancelling = cancel_at_step(lab.engine.events(), begun, &cancel);
     tokio::select! {
         drained = lab.engine.drain(id, &cancel) => drained.expect("a cancelled drain is not an error"),
-        () = cancelling => unreachable!("it only cancels"),
+        never = cancelling => match never {},
     }
 }
 

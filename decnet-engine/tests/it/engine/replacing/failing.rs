@@ -1,6 +1,6 @@
 //! Every step of a change fails in turn: with an error, with an unreachable daemon, with a signal, and with a killed process.
 
-use decnet_engine::{EngineError, Event, Received, Replacement, StepState, simulated::Moment};
+use decnet_engine::{EngineError, Replacement, simulated::Moment};
 use decnet_topology::{LeaseStore, MutationState, Status, TopologyId, canonical_hash};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     super::{
         failing_store::{FailingStore, Strike},
-        faults::lease_is_released,
+        faults::{cancel_at_step, lease_is_released},
         lifecycle::refused,
     },
     Lab, changed, touched, yard,
@@ -121,23 +121,10 @@ async fn an_interrupted_change_finishes_started_steps_and_is_continued_by_the_ne
         let (lab, id) = Lab::running(yard()).await;
         let before = lab.docker.world();
         let cancel = CancellationToken::new();
-        let mut events = lab.engine.events();
-        let cancelling = async {
-            let mut left = begun;
-            while left > 0 {
-                let Some(Received::Event(envelope)) = events.recv().await else {
-                    panic!("the engine publishes");
-                };
-                if let Event::Step { progress, .. } = envelope.event {
-                    left -= usize::from(matches!(progress.state, StepState::Started));
-                }
-            }
-            cancel.cancel();
-            std::future::pending::<()>().await;
-        };
+        let cancelling = cancel_at_step(lab.engine.events(), begun, &cancel);
         let replaced = tokio::select! {
             replaced = lab.engine.replace(id, Replacement::new(changed()), &cancel) => replaced,
-            () = cancelling => unreachable!("it only cancels"),
+            never = cancelling => match never {},
         };
         if let Err(error) = replaced {
             interrupted += 1;
