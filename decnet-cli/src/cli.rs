@@ -37,12 +37,10 @@ pub(crate) fn grammar() -> clap::Command {
 /// Reads the command line and the environment.
 pub(crate) fn read(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, clap::Error> {
     let arguments: Vec<_> = arguments.into_iter().collect();
-    let grammar = grammar();
-    let read = grammar
-        .clone()
+    let read = grammar()
         .try_get_matches_from(&arguments)
         .and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
-    read.map_err(|error| advice::added(error, &grammar, &arguments))
+    read.map_err(|error| advice::added(error, &grammar(), &arguments))
 }
 
 /// Gives each flag an environment variable with a prefix. The prefix of a subcommand contains its name.

@@ -2,7 +2,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, BufWriter, IsTerminal as _, Write},
     net::Ipv4Addr,
-    num::NonZeroU64,
+    num::{NonZeroU16, NonZeroU32, NonZeroU64},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
@@ -11,7 +11,8 @@ use std::{
 use decnet_engine::{AccessError, CaptureOptions, CapturePoint, EngineError, PacketFilter, PacketProtocol};
 
 use crate::{
-    command_error::CommandError, context::Context, duration::read_duration, exit::Exit, interrupt, lookup, text,
+    command_error::CommandError, context::Context, duration::read_duration, exit::Exit, interrupt, lookup,
+    number::positive, text,
 };
 
 /// Capture packets of a LAN or of a decky, as a pcap file.
@@ -33,7 +34,7 @@ pub(crate) struct Arguments {
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// End after N packets.
-    #[arg(long, short, value_name = "N")]
+    #[arg(long, short, value_name = "N", value_parser = positive::<NonZeroU64>)]
     count: Option<NonZeroU64>,
     /// End after this time: 30s, 2m; a bare number is seconds.
     #[arg(long, value_name = "TIME", value_parser = read_duration)]
@@ -42,14 +43,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDRESS")]
     address: Option<Ipv4Addr>,
     /// Only TCP and UDP packets from or to this port.
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    port: Option<u16>,
+    #[arg(long, value_name = "PORT", value_parser = positive::<NonZeroU16>)]
+    port: Option<NonZeroU16>,
     /// Only packets of this protocol: tcp, udp, icmp or arp.
     #[arg(long, value_name = "PROTOCOL", value_parser = read_protocol)]
     protocol: Option<PacketProtocol>,
     /// Keep only the first BYTES of each packet [default: all].
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..))]
-    snap_length: Option<u32>,
+    #[arg(long, value_name = "BYTES", value_parser = positive::<NonZeroU32>)]
+    snap_length: Option<NonZeroU32>,
 }
 
 fn read_protocol(text: &str) -> Result<PacketProtocol, String> {
@@ -68,14 +69,14 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let id = lookup::find(engine.repo().as_ref(), &arguments.topology).await?.id;
     let filter = PacketFilter::default()
         .host(arguments.address)
-        .port(arguments.port)
+        .port(arguments.port.map(NonZeroU16::get))
         .protocol(arguments.protocol);
     let mut options = CaptureOptions::new(arguments.point.clone())
         .count(arguments.count.map(NonZeroU64::get))
         .duration(arguments.duration)
         .filter(filter);
     if let Some(bytes) = arguments.snap_length {
-        options = options.snap_length(bytes);
+        options = options.snap_length(bytes.get());
     }
     let capture = engine.capture(id, options).await?;
     let writer: Box<dyn Write + Send> = match file {

@@ -10,7 +10,7 @@ use decnet_engine::{CopyOptions, CopyReport};
 use decnet_topology::DeckyPart;
 use futures_util::StreamExt as _;
 
-use crate::{command_error::CommandError, context::Context, exit::Exit, interrupt, lookup, text};
+use crate::{command_error::CommandError, context::Context, exit::Exit, interrupt, lookup, number::positive, text};
 
 /// Copy files out of a service with its own image.
 ///
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     max_size: ByteSize,
     /// The largest number of files and folders.
-    #[arg(long, value_name = "N", default_value = "100000")]
+    #[arg(long, value_name = "N", default_value = "100000", value_parser = positive::<NonZeroUsize>)]
     max_files: NonZeroUsize,
     /// Replace files that exist.
     #[arg(long)]

@@ -8,7 +8,10 @@ use std::path::PathBuf;
 use decnet_engine::{DeployOptions, Operation, SettingsChange};
 use decnet_topology::{DmzEgress, LogDriver, LogOption, PublishRule, RuleSet};
 
-pub(crate) use self::{execution::execute, work::Work};
+pub(crate) use self::{
+    execution::{execute, print_json, with_progress},
+    work::Work,
+};
 use super::{apply, plan};
 use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
 
@@ -90,8 +93,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         (Some(row), _) => row,
         (None, None) => return Err(CommandError::Usage("give a maze, or a file with -f".into())),
     };
-    let settings = Some(change.apply_to(&row.settings)).filter(|settings| *settings != row.settings);
-    let options = DeployOptions::default().force(work.force).settings(settings);
+    let options = DeployOptions::default()
+        .force(work.force)
+        .settings(change.changed(&row.settings));
     if work.dry_run {
         return plan::dry_run(context, &engine, row.id, Operation::Deploy(options)).await;
     }

@@ -1,4 +1,4 @@
-use decnet_engine::{DeployOptions, Engine, EngineError, Operation, Plan};
+use decnet_engine::{DeployOptions, Engine, EngineError, Operation, Plan, Prepared};
 use decnet_topology::TopologyId;
 use serde_json::json;
 
@@ -41,9 +41,15 @@ pub(crate) async fn dry_run(
 ) -> Result<Exit, CommandError> {
     let prepared = engine.prepare(id, operation).await?;
     print(context, prepared.plan())?;
+    require_permitted(&prepared)?;
+    Ok(Exit::Done)
+}
+
+/// Refuses a plan that recreates running containers without `--force`.
+pub(crate) fn require_permitted(prepared: &Prepared) -> Result<(), CommandError> {
     match prepared.refusal() {
         Some(refusal) => Err(EngineError::from(refusal.clone()).into()),
-        None => Ok(Exit::Done),
+        None => Ok(()),
     }
 }
 

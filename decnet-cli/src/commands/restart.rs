@@ -1,12 +1,14 @@
 use std::time::Duration;
 
-use decnet_engine::{Engine, Inspection, Operation, Outcome, RestartOptions};
+use decnet_engine::{DeckyState, Engine, Inspection, Operation, Outcome, RestartOptions};
 use decnet_topology::DeckyPart;
 
-use super::{deploy::Work, plan};
+use super::{
+    deploy::{self, Work},
+    plan,
+};
 use crate::{
-    command_error::CommandError, context::Context, duration::read_duration, exit::Exit, interrupt, lookup,
-    progress::ProgressReporter, table, text,
+    command_error::CommandError, context::Context, duration::read_duration, exit::Exit, interrupt, lookup, table, text,
 };
 
 /// Restart a decky with all its services, or one service, and wait until it is well.
@@ -48,10 +50,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let cancel = interrupt::catch_with_message(
         "interrupted: finishing started steps; restart again or reconcile to do the others",
     )?;
-    let reporter = ProgressReporter::start(&engine, context.output);
-    let result = engine.restart(row.id, options, &cancel).await;
-    reporter.end().await;
-    print(context, &engine, &part, &result?).await?;
+    let outcome = deploy::with_progress(context, &engine, engine.restart(row.id, options, &cancel)).await?;
+    print(context, &engine, &part, &outcome).await?;
     Ok(Exit::Done)
 }
 
@@ -62,20 +62,11 @@ async fn print(context: &Context, engine: &Engine, part: &DeckyPart, outcome: &O
     } = engine.inspect(outcome.row.id).await?;
     deckies.retain(|decky| decky.decky == part.decky);
     if context.output.json {
-        #[derive(serde::Serialize)]
-        struct Report<'a> {
-            #[serde(flatten)]
-            outcome: &'a Outcome,
-            deckies: &'a [decnet_engine::DeckyState],
-        }
-        return context.output.json(&Report {
-            outcome,
-            deckies: &deckies,
-        });
+        return deploy::print_json(context, outcome, None, &deckies);
     }
     context
         .output
-        .data(&table::deckies(&deckies, true, decnet_engine::DeckyState::address_text))?;
+        .data(&table::deckies(&deckies, true, DeckyState::address_text))?;
     let changed = text::count(outcome.changed, "change", "changes");
     context
         .output

@@ -151,10 +151,8 @@ impl RestartOptions {
 pub struct Replacement {
     /// The wanted maze.
     pub topology: Topology,
-    /// Whether running containers may be recreated.
-    pub force: bool,
-    /// The new settings. None keeps the stored settings.
-    pub settings: Option<DeploySettings>,
+    /// How it is deployed.
+    pub options: DeployOptions,
     /// Who requested it, for people.
     pub actor: Option<String>,
 }
@@ -164,21 +162,14 @@ impl Replacement {
     pub fn new(topology: Topology) -> Self {
         Self {
             topology,
-            force: false,
-            settings: None,
+            options: DeployOptions::default(),
             actor: None,
         }
     }
 
-    /// Sets whether running containers may be recreated.
-    pub fn force(mut self, force: bool) -> Self {
-        self.force = force;
-        self
-    }
-
-    /// Sets the new settings.
-    pub fn settings(mut self, settings: impl Into<Option<DeploySettings>>) -> Self {
-        self.settings = settings.into();
+    /// Sets how it is deployed.
+    pub fn options(mut self, options: DeployOptions) -> Self {
+        self.options = options;
         self
     }
 
@@ -186,13 +177,6 @@ impl Replacement {
     pub fn actor(mut self, actor: impl Into<Option<String>>) -> Self {
         self.actor = actor.into();
         self
-    }
-
-    /// Returns the options of a deploy of the wanted maze.
-    pub(super) fn deploy_options(&self) -> DeployOptions {
-        DeployOptions::default()
-            .force(self.force)
-            .settings(self.settings.clone())
     }
 }
 

@@ -22,6 +22,32 @@ struct Report<'a> {
     deckies: &'a [DeckyState],
 }
 
+/// Waits for an operation, and prints its progress meanwhile.
+pub(crate) async fn with_progress(
+    context: &Context,
+    engine: &Engine,
+    operation: impl Future<Output = Result<Outcome, EngineError>>,
+) -> Result<Outcome, EngineError> {
+    let reporter = ProgressReporter::start(engine, context.output);
+    let result = operation.await;
+    reporter.end().await;
+    result
+}
+
+/// Prints an outcome as JSON, with the plan if it was shown, and deckies.
+pub(crate) fn print_json(
+    context: &Context,
+    outcome: &Outcome,
+    shown: Option<&Prepared>,
+    deckies: &[DeckyState],
+) -> Result<(), CommandError> {
+    context.output.json(&Report {
+        outcome,
+        change: shown.map(ChangeReport::of),
+        deckies,
+    })
+}
+
 /// Deploys a stored maze, which may be that of a file.
 pub(super) async fn deploy(
     context: &Context,
@@ -31,7 +57,7 @@ pub(super) async fn deploy(
     file: Option<&MazeFile>,
 ) -> Result<Exit, CommandError> {
     let stored = engine.repo().load(id).await?;
-    let services = own_images(&stored.topology, &context.catalog()?.with_stored(&stored.row.catalog));
+    let services = own_images(&stored.topology, &engine.catalog().with_stored(&stored.row.catalog));
     let exit = execute(context, engine, async |cancel| engine.deploy(id, options, cancel).await)
         .await
         .map_err(|error| located(file, error))?;
@@ -86,19 +112,12 @@ pub(super) async fn execute_shown(
         )?,
         None => interrupt::catch()?,
     };
-    let reporter = ProgressReporter::start(engine, context.output);
-    let result = operation(&cancel).await;
-    reporter.end().await;
-    let outcome = result?;
+    let outcome = with_progress(context, engine, operation(&cancel)).await?;
     let Inspection { stored, deckies, .. } = engine.inspect(outcome.row.id).await?;
     let row = &outcome.row;
     let reason = outcome.reason.as_deref();
     if context.output.json {
-        context.output.json(&Report {
-            outcome: &outcome,
-            change: shown.map(ChangeReport::of),
-            deckies: &deckies,
-        })?;
+        print_json(context, &outcome, shown, &deckies)?;
     } else {
         context
             .output

@@ -1,9 +1,7 @@
 //! The deploy of a maze file.
 
-use decnet_engine::{
-    ApplyOptions, DeployOptions, Engine, EngineError, Operation, Prepared, Replacement, SettingsChange, own_images,
-};
-use decnet_topology::{StoredTopology, Topology, TopologyName, find_live_topology};
+use decnet_engine::{ApplyOptions, DeployOptions, Engine, Operation, Replacement, SettingsChange, own_images};
+use decnet_topology::{StoredTopology, Topology, TopologyName, TopologyRow, find_live_topology};
 
 use super::{
     changes,
@@ -15,6 +13,7 @@ use crate::{
     commands::{
         apply::{self, Stored},
         mutate::user,
+        plan,
     },
     confirm::confirm_or_refuse,
     context::Context,
@@ -35,22 +34,21 @@ pub(super) async fn run(
     if work.dry_run {
         return dry_run(context, engine, file, options.force(work.force)).await;
     }
+    let deployed = |row: &TopologyRow| {
+        DeployOptions::default()
+            .force(work.force)
+            .settings(change.changed(&row.settings))
+    };
     let (stored, wanted) = match apply::store(context, engine, file, None, options).await? {
         Stored::Stored(outcome) => {
             let row = outcome.stored.row;
-            let settings = Some(change.apply_to(&row.settings)).filter(|settings| *settings != row.settings);
-            let options = DeployOptions::default().force(work.force).settings(settings);
-            return deploy(context, engine, row.id, options, Some(file)).await;
+            return deploy(context, engine, row.id, deployed(&row), Some(file)).await;
         }
         Stored::Differs { stored, wanted } => (*stored, *wanted),
     };
     let StoredTopology { row, topology } = stored;
-    let services = own_images(&wanted, &context.catalog()?.with_stored(&row.catalog));
-    let settings = Some(change.apply_to(&row.settings)).filter(|settings| *settings != row.settings);
-    let replacement = Replacement::new(wanted)
-        .force(work.force)
-        .settings(settings)
-        .actor(user());
+    let services = own_images(&wanted, &engine.catalog().with_stored(&row.catalog));
+    let replacement = Replacement::new(wanted).options(deployed(&row)).actor(user());
     let prepared = engine
         .prepare(row.id, Operation::Replace(Box::new(replacement)))
         .await
@@ -59,7 +57,7 @@ pub(super) async fn run(
     if !context.output.json || !yes || prepared.refusal().is_some() {
         changes::print(context, &topology, &prepared, false)?;
     }
-    require_permitted(&prepared)?;
+    plan::require_permitted(&prepared)?;
     if !yes {
         confirm_or_refuse(context.output, &changes::question(row.name.as_str(), &prepared))?;
     }
@@ -90,14 +88,6 @@ async fn dry_run(
     };
     changes::print(context, &before, &prepared, true)?;
     context.output.note(prepared.plan().summary());
-    require_permitted(&prepared)?;
+    plan::require_permitted(&prepared)?;
     Ok(Exit::Done)
-}
-
-/// Refuses a plan that recreates running containers without `--force`.
-fn require_permitted(prepared: &Prepared) -> Result<(), CommandError> {
-    match prepared.refusal() {
-        Some(refusal) => Err(EngineError::from(refusal.clone()).into()),
-        None => Ok(()),
-    }
 }

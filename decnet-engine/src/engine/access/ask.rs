@@ -7,7 +7,7 @@ use decnet_topology::{Decky, DeckyPart, Name, RuleSet, Topology, TopologyId};
 
 use super::{DeckyAnswer, DeckyVerb, LanAddress, answer::result, target::RunningMaze, verb::VerbTarget};
 use crate::{
-    desired::{BaseSpec, Desired},
+    desired::Desired,
     engine::{Engine, EngineError, catalog::Unknown},
     naming,
     runtime::{NetworkCheck, deviation},
@@ -37,39 +37,26 @@ impl Engine {
         Ok(match verb {
             DeckyVerb::Ping { to } => {
                 let (decky, address) = locate(topology, from, to)?;
-                let TargetResult {
-                    reached,
-                    detail,
-                    rtt_us,
-                    ..
-                } = self.probe_one(&maze, from, Target::Icmp { address }, PING).await?;
-                let result = result(&detail);
+                let found = self.probe_one(&maze, from, Target::Icmp { address }, PING).await?;
                 DeckyAnswer::Ping {
                     decky,
                     address,
-                    reached,
-                    result,
-                    rtt_us,
+                    reached: found.reached,
+                    result: result(&found.detail),
+                    rtt_us: found.rtt_us,
                 }
             }
             DeckyVerb::Connect { to, port } => {
                 let (decky, address) = locate(topology, from, to)?;
-                let TargetResult {
-                    reached,
-                    detail,
-                    rtt_us,
-                    ..
-                } = self
-                    .probe_one(&maze, from, Target::Tcp { address, port: *port }, CONNECT)
-                    .await?;
-                let result = result(&detail);
+                let target = Target::Tcp { address, port: *port };
+                let found = self.probe_one(&maze, from, target, CONNECT).await?;
                 DeckyAnswer::Connect {
                     decky,
                     address,
                     port: *port,
-                    reached,
-                    result,
-                    rtt_us,
+                    reached: found.reached,
+                    result: result(&found.detail),
+                    rtt_us: found.rtt_us,
                 }
             }
             DeckyVerb::Resolve { name } => {
@@ -117,10 +104,10 @@ impl Engine {
         let context = self.desired_context(&facts, row.id, &catalog, &row.settings)?;
         let desired = Desired::new(&valid, &context)?;
         let name = naming::base(row.id, from);
-        let Some(BaseSpec { state, .. }) = desired.bases.get(&name) else {
+        let Some(base) = desired.bases.get(&name) else {
             return Err(crate::runtime::RuntimeError::Gone { what: name.to_string() }.into());
         };
-        let checks = self.runtime.check_network(&[&desired.bases[&name]]).await?;
+        let checks = self.runtime.check_network(&[base]).await?;
         let differs = match checks.get(&name) {
             Some(NetworkCheck::Checked { report, .. }) => deviation::describe(report),
             Some(NetworkCheck::Tampered { what }) => Some(what.clone()),
@@ -129,9 +116,9 @@ impl Engine {
         };
         Ok(DeckyAnswer::Routes {
             interfaces: addresses(&maze.stored.topology, from, from),
-            routes: state.routes.iter().map(|route| (route.to, route.via)).collect(),
-            default_route: state.default_route,
-            forwards: state.forward,
+            routes: base.state.routes.iter().map(|route| (route.to, route.via)).collect(),
+            default_route: base.state.default_route,
+            forwards: base.state.forward,
             differs,
         })
     }

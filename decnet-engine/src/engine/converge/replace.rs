@@ -60,9 +60,9 @@ impl Engine {
         copy: TopologyId,
     ) -> Result<Work, EngineError> {
         let mutations = difference(&stored.topology, &wanted.topology)?;
-        let options = wanted.deploy_options();
+        let options = &wanted.options;
         if mutations.is_empty() {
-            return self.plan_any_deploy(facts, stored, &options, copy).await;
+            return self.plan_any_deploy(facts, stored, options, copy).await;
         }
         let row = &stored.row;
         if let Some(settings) = &options.settings {
@@ -78,7 +78,7 @@ impl Engine {
                 let edit = Edit::new(wanted.topology.clone())
                     .catalog(self.excerpt_of(row, &wanted.topology))
                     .expected(row.version);
-                let task = self.first_task_of(facts, after, &options).await?;
+                let task = self.first_task_of(facts, after, options).await?;
                 Ok(Work::Store {
                     stores: Box::new(Stores::Edit(edit)),
                     mutations,
@@ -95,7 +95,7 @@ impl Engine {
             }),
             _ => {
                 let mut work = self
-                    .plan_copy(facts, stored, Some(&wanted.topology), &options, copy)
+                    .plan_copy(facts, stored, Some(&wanted.topology), options, copy)
                     .await?;
                 if let Work::DeployCopy { mutations: shown, .. } = &mut work {
                     *shown = mutations;
@@ -146,7 +146,7 @@ impl Engine {
         if self.repo.has_unfinished(row.id).await? {
             return Err(EngineError::QueueNotEmpty { id: row.id });
         }
-        let settings = wanted.settings.as_ref().unwrap_or(&row.settings);
+        let settings = wanted.options.settings.as_ref().unwrap_or(&row.settings);
         let claims = self.repo.claims(Some(row.id)).await?;
         let catalog = self.catalog_of(row);
         let context = MutationContext {
@@ -154,7 +154,7 @@ impl Engine {
             ..MutationContext::of(row, &catalog, &claims)
         };
         let mut batch = MutationBatch::apply(&before.topology, mutations, &context)?;
-        if wanted.force {
+        if wanted.options.force {
             // A later drain may recreate them, too.
             let published = changes_published(&before.topology, batch.topology());
             let packets = changes_packets(&before.topology, batch.topology(), &catalog);
@@ -165,7 +165,7 @@ impl Engine {
             facts,
             observed: self.observe(facts, row.id).await?,
         };
-        let force = self.outstanding(row).await?.or(Force::all_if(wanted.force));
+        let force = self.outstanding(row).await?.or(Force::all_if(wanted.options.force));
         let valid = batch.topology().clone();
         let task = self
             .live_task(current, &before, valid, settings, Inside::Unknown, &force)

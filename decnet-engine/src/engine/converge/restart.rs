@@ -203,8 +203,8 @@ impl Session<'_> {
     ) -> Result<(Seen, Option<String>), EngineError> {
         let desired = &change.desired;
         let mut observed = self.observe().await?;
-        let bases: BTreeSet<&ContainerName> = containers.iter().collect();
-        let asked = Asked::Settling(&bases);
+        let settling: BTreeSet<&ContainerName> = containers.iter().collect();
+        let asked = Asked::Settling(&settling);
         self.engine.check_inside(desired, &mut observed, asked).await?;
         let ours = || {
             observed

@@ -13,7 +13,7 @@ use super::{
     settings::refuse_idle_rules,
     store::{attempts, is_claimed, is_open},
 };
-use crate::engine::{Engine, EngineError, Operation, Prepared, Replacement};
+use crate::engine::{DeployOptions, Engine, EngineError, Operation, Prepared, Replacement};
 
 /// The options of applying a maze file.
 #[derive(Debug, Clone, Default)]
@@ -211,10 +211,10 @@ impl Engine {
                 .settings(settings);
             return self.prepare_new(new, options.force).await;
         };
-        let wanted = Replacement::new(topology)
+        let deploy = DeployOptions::default()
             .force(options.force)
-            .settings(Some(settings).filter(|settings| *settings != known.row.settings))
-            .actor(options.actor);
+            .settings(Some(settings).filter(|settings| *settings != known.row.settings));
+        let wanted = Replacement::new(topology).options(deploy).actor(options.actor);
         self.prepare(known.row.id, Operation::Replace(Box::new(wanted))).await
     }
 

@@ -80,6 +80,11 @@ impl SettingsChange {
             .log(log.with(self.log_driver.clone(), self.log_options.clone()))
             .hide_passwords(self.hide_passwords.unwrap_or(before.hide_passwords))
     }
+
+    /// Returns the settings after the change if they differ from those before, as [`DeployOptions`](crate::DeployOptions) take them.
+    pub fn changed(&self, before: &DeploySettings) -> Option<DeploySettings> {
+        Some(self.apply_to(before)).filter(|settings| settings != before)
+    }
 }
 
 /// Refuses new publish rules that match no port of a gateway. A stored rule may have stopped matching after a mutation.

@@ -12,7 +12,7 @@ use crate::{
     observe::Activity,
     runtime::{
         ArchivePieces, CommandControl, CommandOutput, CommandOutputs, CommandRequest, CopyRequest, RunningCommand,
-        RuntimeError, TerminalSize, ownership,
+        RuntimeError, TerminalSize,
     },
 };
 
@@ -47,12 +47,7 @@ impl Simulated {
         let name = &request.container;
         {
             let inner = self.lock();
-            let found = inner
-                .world
-                .containers
-                .get(name)
-                .ok_or_else(|| containers::missing(name))?;
-            ownership::require_ours(containers::what(name), &found.labels, request.instance)?;
+            let found = inner.world.container_of(request.instance, name)?;
             if found.activity != Activity::Running {
                 return Err(containers::not_running(name));
             }
@@ -83,12 +78,7 @@ impl Simulated {
             self.reach().await?;
             let inner = self.lock();
             let name = &request.container;
-            let found = inner
-                .world
-                .containers
-                .get(name)
-                .ok_or_else(|| containers::missing(name))?;
-            ownership::require_ours(containers::what(name), &found.labels, request.instance)?;
+            inner.world.container_of(request.instance, name)?;
             let archive = inner.world.archives.get(&(name.clone(), request.path.clone()));
             archive.cloned().ok_or_else(|| RuntimeError::NoSuchPath {
                 container: name.to_string(),

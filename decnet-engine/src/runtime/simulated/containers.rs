@@ -35,6 +35,13 @@ fn taken(container: &ContainerName) -> RuntimeError {
 }
 
 impl World {
+    /// Finds a container of a store.
+    pub(super) fn container_of(&self, instance: InstanceId, name: &ContainerName) -> Result<&Container, RuntimeError> {
+        let found = self.containers.get(name).ok_or_else(|| missing(name))?;
+        ownership::require_ours(what(name), &found.labels, instance)?;
+        Ok(found)
+    }
+
     /// Finds the existing container with the name and the same spec. Another container with this name is an error.
     fn find_made(&self, instance: InstanceId, name: &ContainerName, labels: &Labels) -> Result<bool, RuntimeError> {
         let Some(found) = self.containers.get(name) else {

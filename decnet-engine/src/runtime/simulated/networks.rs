@@ -74,8 +74,7 @@ impl World {
         name: &ContainerName,
         interface: &InterfaceSpec,
     ) -> Result<Effect, RuntimeError> {
-        let container = self.containers.get(name).ok_or_else(|| containers::missing(name))?;
-        ownership::require_ours(containers::what(name), &container.labels, instance)?;
+        let container = self.container_of(instance, name)?;
         match container.networks.get(&interface.network) {
             Some(ip) if *ip == interface.ip => return Ok(Effect::Unchanged),
             Some(ip) => {

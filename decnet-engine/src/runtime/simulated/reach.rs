@@ -140,8 +140,7 @@ impl World {
 
     /// Finds a base of a store, which must run.
     fn require_base(&self, instance: InstanceId, name: &ContainerName) -> Result<&Container, RuntimeError> {
-        let found = self.containers.get(name).ok_or_else(|| containers::missing(name))?;
-        ownership::require_ours(containers::what(name), &found.labels, instance)?;
+        let found = self.container_of(instance, name)?;
         if found.activity == Activity::Running {
             Ok(found)
         } else {

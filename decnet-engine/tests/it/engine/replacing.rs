@@ -3,7 +3,7 @@
 mod failing;
 mod files;
 
-use decnet_engine::{EngineError, Operation, Outcome, Prepared, Replacement};
+use decnet_engine::{DeployOptions, EngineError, Operation, Outcome, Prepared, Replacement};
 use decnet_topology::{Mutation, MutationState, Status, Topology, TopologyId, TopologyStore, canonical_hash, history};
 use tokio_util::sync::CancellationToken;
 
@@ -129,9 +129,12 @@ async fn mazes_between_two_mutations_may_break_rules() {
     };
     let (lab, id) = Lab::running(maze("10.90.0.10", "10.90.0.11")).await;
     let swapped = maze("10.90.0.11", "10.90.0.10");
-    lab.replace(id, Replacement::new(swapped.clone()).force(true))
-        .await
-        .expect("swapped");
+    lab.replace(
+        id,
+        Replacement::new(swapped.clone()).options(DeployOptions::default().force(true)),
+    )
+    .await
+    .expect("swapped");
     assert_is(&lab.docker.world(), id, &swapped, "swapped");
 
     // The whole subnet moves, with everything on it.
@@ -140,9 +143,12 @@ async fn mazes_between_two_mutations_may_break_rules() {
         .decky("one", |decky| decky.on("dmz", "10.90.8.10").services(["http"]))
         .build()
         .expect("a topology");
-    lab.replace(id, Replacement::new(moved.clone()).force(true))
-        .await
-        .expect("moved");
+    lab.replace(
+        id,
+        Replacement::new(moved.clone()).options(DeployOptions::default().force(true)),
+    )
+    .await
+    .expect("moved");
     assert_is(&lab.docker.world(), id, &moved, "moved");
     lab.assert_matches(id, "moved").await;
 }
@@ -204,9 +210,12 @@ async fn running_bases_are_recreated_only_with_force() {
     assert_eq!(error.code(), "destructive");
     assert!(lab.docker.world() == world && lab.rows(id).await.is_empty());
 
-    lab.replace(id, Replacement::new(closed()).force(true))
-        .await
-        .expect("forced");
+    lab.replace(
+        id,
+        Replacement::new(closed()).options(DeployOptions::default().force(true)),
+    )
+    .await
+    .expect("forced");
     lab.assert_matches(id, "forced").await;
     let [row] = lab.rows(id).await.try_into().expect("one mutation");
     assert!(row.mutation.force(), "a later drain may recreate it, too: {row:?}");
@@ -217,7 +226,7 @@ async fn running_bases_are_recreated_only_with_force() {
 async fn new_settings_are_stored_and_applied_together_with_the_maze() {
     let (lab, id) = Lab::running(yard()).await;
     let settings = lab.stored(id).await.row.settings.hide_passwords(true);
-    let wanted = Replacement::new(changed()).settings(settings.clone());
+    let wanted = Replacement::new(changed()).options(DeployOptions::default().settings(settings.clone()));
     let outcome = lab.replace(id, wanted).await.expect("changed");
     let row = lab.stored(id).await.row;
     assert_eq!((outcome.row.status, row.needs_resync), (Status::Active, false));
