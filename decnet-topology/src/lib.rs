@@ -133,7 +133,7 @@
 //! # Types of other crates
 //!
 //! Signatures use types of jiff, ipnet, uuid and `serde_json`. The ones that a program names are exported here: [`Timestamp`],
-//! [`SignedDuration`], [`Ipv4Net`], [`Uuid`] (with [`GenericUuid`] to convert ids) and [`serde_json`]; [`async_trait`] is for
+//! [`SignedDuration`], [`Ipv4Net`], [`Uuid`] (with [`GenericUuid`] to convert ids) and [`serde_json`]; [`mod@async_trait`] is for
 //! custom stores and runtimes. So a program needs no matching versions in its `Cargo.toml`.
 //!
 //! # Features
