@@ -36,6 +36,12 @@ pub(crate) enum CommandError {
     /// A document breaks rules.
     #[error("{origin} {}", refused(.findings))]
     Document { origin: String, findings: Vec<Finding> },
+    /// A file of another tool cannot be imported.
+    #[error("{origin} cannot be imported: {}", .findings.first().map(|finding| finding.message.as_str()).unwrap_or_default())]
+    NotImported { origin: String, findings: Vec<Finding> },
+    /// A file would be replaced.
+    #[error("the file {} exists already", .path.display())]
+    FileExists { path: PathBuf },
     /// A file does not exist.
     #[error("the file {} does not exist{}", .path.display(), did_you_mean(.suggestion.as_deref()))]
     NoFile {
@@ -216,7 +222,8 @@ impl CommandError {
             Self::Config(error) => error.code(),
             Self::Alloc(error) => error.code(),
             Self::Bus(error) => error.code(),
-            Self::Document { .. } | Self::Maze { .. } => "invalid",
+            Self::Document { .. } | Self::NotImported { .. } | Self::Maze { .. } => "invalid",
+            Self::FileExists { .. } => "destination_exists",
             Self::Mutated { .. } => "RESULT_INVALID",
             Self::Catalog { error, .. } => error.code(),
             Self::Service(error) => error.code(),
@@ -264,7 +271,10 @@ impl CommandError {
     /// Returns the findings, if a document or a maze broke rules.
     pub(crate) fn findings(&self) -> &[Finding] {
         match self {
-            Self::Document { findings, .. } | Self::Maze { findings } | Self::Mutated { findings } => findings,
+            Self::Document { findings, .. }
+            | Self::NotImported { findings, .. }
+            | Self::Maze { findings }
+            | Self::Mutated { findings } => findings,
             _ => &[],
         }
     }
@@ -273,7 +283,7 @@ impl CommandError {
     pub(crate) fn finding_lines(&self) -> Vec<String> {
         let lines = self.findings().iter();
         match self {
-            Self::Document { origin, .. } => lines
+            Self::Document { origin, .. } | Self::NotImported { origin, .. } => lines
                 .map(|finding| format!("{}: {finding}", finding.place_in(origin)))
                 .collect(),
             _ => lines.map(ToString::to_string).collect(),

@@ -86,6 +86,8 @@ impl CommandError {
     fn fixed_hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Engine(error) => return hint_of_engine(error),
+            Self::NotImported { .. } => "`decnet import --help` names the formats that it reads",
+            Self::FileExists { .. } => "--force replaces it; -o writes another file",
             Self::Maze { findings } => hint_of_finding(findings.first()),
             Self::Document { .. } => "fix the file; `decnet validate FILE` checks it, `decnet schema` describes it",
             Self::Find(FindError::NotFound { .. }) => {

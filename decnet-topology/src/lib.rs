@@ -152,6 +152,7 @@ mod graph;
 mod hash;
 pub mod history;
 mod id;
+mod import;
 mod model;
 mod mutation;
 mod name;
@@ -190,6 +191,7 @@ pub use id::{
     ClaimKind, ClaimToken, DeckyId, EventId, EventKind, InstanceId, InstanceKind, LanId, LeaseKind, LeaseToken,
     MutationId, TopologyId, TopologyKind, short_id,
 };
+pub use import::{ImportFormat, ImportNote, Imported, import};
 pub use ipnet::Ipv4Net;
 pub use jiff::{SignedDuration, Timestamp};
 pub use model::{

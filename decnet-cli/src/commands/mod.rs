@@ -17,6 +17,8 @@ mod exec;
 mod generate;
 mod graph;
 mod hash;
+mod import;
+mod init;
 mod list;
 mod logs;
 mod man;
@@ -44,7 +46,9 @@ use crate::{command_error::CommandError, context::Context, exit::Exit};
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Init(init::Arguments),
     Generate(Box<generate::Arguments>),
+    Import(import::Arguments),
     Validate(validate::Arguments),
     Schema(schema::Arguments),
     Apply(apply::Arguments),
@@ -96,6 +100,8 @@ impl Command {
     /// Runs the command.
     pub(crate) async fn run(self, context: &Context, line: CommandLine) -> Result<Exit, CommandError> {
         match self {
+            Self::Init(arguments) => init::run(&arguments, context),
+            Self::Import(arguments) => import::run(&arguments, context),
             Self::Generate(arguments) => generate::run(*arguments, context).await,
             Self::Validate(arguments) => validate::run(arguments, context).await,
             Self::Schema(arguments) => schema::run(&arguments, context),

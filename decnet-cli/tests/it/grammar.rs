@@ -3,7 +3,9 @@
 use crate::command::{Sandbox, assert_seen};
 
 const COMMANDS: &[&str] = &[
+    "init",
     "generate",
+    "import",
     "validate",
     "schema",
     "apply",

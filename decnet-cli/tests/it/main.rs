@@ -11,6 +11,8 @@ mod exit_codes;
 mod files;
 mod generate;
 mod grammar;
+mod import;
+mod init;
 mod log_targets;
 mod mistakes;
 mod mutate;

@@ -22,7 +22,7 @@ const TOPOLOGY: Layers = Layers {
         &["graph", "validate", "document"],
         &["alloc", "hash", "history"],
         &["mutation"],
-        &["generate", "repo"],
+        &["generate", "repo", "import"],
         &["testing"],
     ],
     // The claims of other topologies have the types of the repo.
