@@ -55,7 +55,7 @@ const EXCEPTIONS: &[(&str, &str, Exception)] = &[
         "docs/daily.md",
         "decnet exec -it",
         Instead(
-            "printf 'ls /srv; exit\\n' | script --quiet --return --command 'decnet exec -it shop web-01.orders sh' /dev/null | grep '^shop'",
+            "printf 'ls /srv; exit\\n' | script --quiet --return --command 'decnet exec -it shop web-01.cart sh' /dev/null | grep '^shop'",
             "a person types into the shell",
         ),
     ),
