@@ -9,8 +9,12 @@ fn folder() -> PathBuf {
 }
 
 fn catalog() -> Catalog {
-    let own = fs::read_to_string(folder().join("forge.toml")).unwrap();
-    Catalog::builtin().extend_from_toml(&own).unwrap()
+    let mut catalog = Catalog::builtin();
+    for name in ["forge.toml", "shop.toml"] {
+        let own = fs::read_to_string(folder().join(name)).unwrap();
+        catalog = catalog.extend_from_toml(&own).unwrap();
+    }
+    catalog
 }
 
 fn resolve(text: &str) -> Topology {
@@ -34,7 +38,7 @@ fn every_maze_file_is_valid_without_warnings() {
         }
     }
     names.sort();
-    assert_eq!(names, ["corp", "forge", "plant"]);
+    assert_eq!(names, ["corp", "forge", "plant", "shop"]);
 }
 
 #[test]
