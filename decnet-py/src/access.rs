@@ -17,7 +17,8 @@ use crate::{
 #[pyclass(frozen, eq, module = "decnet")]
 #[derive(PartialEq)]
 pub(crate) struct ExecResult {
-    /// Its exit status: 127 if the program does not exist, 126 if it cannot run. A verb has 1 if the target does not answer.
+    /// Its exit status: 127 if the program does not exist (126 on Docker 20.10), 126 if it cannot run. A verb has 1 if the target does not
+    /// answer.
     #[pyo3(get)]
     status: i64,
     stdout: Vec<u8>,

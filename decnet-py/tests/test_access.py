@@ -347,7 +347,7 @@ def test_on_docker_a_maze_is_entered_copied_from_captured_and_restarted(
         ran = engine.exec(lab, "web", ["sh", "-c", "cat; echo err >&2; exit 7"], input=b"typed\n" * 50_000)
         assert (ran.status, ran.stdout, ran.stderr) == (7, b"typed\n" * 50_000, b"err\n")
         assert engine.exec(lab, "web.shop", ["cat"]).stdout == b""
-        assert engine.exec(lab, "web", ["missing"]).status == 127
+        assert engine.exec(lab, "web", ["missing"]).status in (126, 127), "Docker 20.10 reports 126"
         assert engine.exec(lab, "gate", ["connect", "web", "22"]).status == 0
         with pytest.raises(decnet.TimedOut) as late:
             engine.exec(lab, "web", ["sh", "-c", "echo begun; sleep 300"], timeout=3)
@@ -384,7 +384,7 @@ def test_on_docker_a_maze_is_entered_copied_from_captured_and_restarted(
                 done.set()
                 pinger.join()
             assert captured.captured == 2 and captured.dropped == 0 and "2 packet(s)" in repr(captured)
-            assert file.read_bytes()[:4] == b"\xd4\xc3\xb2\xa1" and stat.S_IMODE(file.stat().st_mode) == 0o600
+            assert file.read_bytes()[:4] == b"\x4d\x3c\xb2\xa1" and stat.S_IMODE(file.stat().st_mode) == 0o600
             size = file.stat().st_size
             assert engine.capture(lab, "dmz", file, duration=0.2).captured == 0 and file.stat().st_size < size
             with pytest.raises(FileNotFoundError, match="nowhere"):
