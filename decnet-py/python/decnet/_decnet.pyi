@@ -346,7 +346,9 @@ class ExecResult:
         """The answer to a verb, as a dict; None for a program."""
     @property
     def status(self) -> int:
-        """Its exit status: 127 if the program does not exist, 126 if it cannot run. A verb has 1 if the target does not answer."""
+        """Its exit status: 127 if the program does not exist (126 on Docker 20.10), 126 if it cannot run. A verb has 1 if the target does not
+        answer.
+        """
     @property
     def stderr(self) -> bytes:
         """Its errors."""
