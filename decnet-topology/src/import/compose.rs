@@ -7,7 +7,7 @@ use crate::{catalog::Port, decode::At, net};
 const DEFAULT: &str = "default";
 
 /// Reads a Compose file.
-pub(super) fn read(root: At<'_, '_>) -> Option<Lab> {
+pub(super) fn read(root: At<'_, '_>) -> Lab {
     let mut lab = Lab::default();
     for (key, at) in root.entries("a map") {
         match key {
@@ -26,7 +26,7 @@ pub(super) fn read(root: At<'_, '_>) -> Option<Lab> {
             service(name, at, &mut lab);
         }
     }
-    Some(lab)
+    lab
 }
 
 fn network(name: &str, at: At<'_, '_>) -> Network {

@@ -19,7 +19,7 @@ const OUTSIDE_NODES: [&str; 3] = ["host", "mgmt-net", "macvlan"];
 const INSIDE_LINKS: [&str; 1] = ["veth"];
 
 /// Reads a topology.
-pub(super) fn read(root: At<'_, '_>) -> Option<Lab> {
+pub(super) fn read(root: At<'_, '_>) -> Lab {
     let mut lab = Lab::default();
     for (key, at) in root.entries("a map") {
         match key {
@@ -28,7 +28,7 @@ pub(super) fn read(root: At<'_, '_>) -> Option<Lab> {
             _ => not_taken(at),
         }
     }
-    Some(lab)
+    lab
 }
 
 /// What a node has of its kind, its group and the defaults.

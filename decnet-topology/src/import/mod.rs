@@ -96,7 +96,7 @@ pub fn import(
         ImportFormat::Containerlab => containerlab::read(root),
         ImportFormat::Compose => compose::read(root),
     };
-    let draft = maze::draft(lab.unwrap_or_default(), name, catalog, &diagnostics);
+    let draft = maze::draft(lab, name, catalog, &diagnostics);
     let (faults, more) = diagnostics.finish();
     let notes = faults.into_iter().map(Finding::from).chain(more);
     let notes = notes.map(|finding| ImportNote {
