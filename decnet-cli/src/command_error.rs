@@ -5,7 +5,7 @@ use std::{error::Error, io, path::PathBuf};
 use decnet_engine::{BindError, DesiredError, EngineError, LogCursorError, LogTargetError, RuntimeError};
 use decnet_topology::{
     AllocError, CatalogError, Code, ConfigTextError, FindError, Finding, GenerateError, InvalidConfig, MutationError,
-    RepoError, ServiceNotFound, Severity, Status,
+    RepoError, ServiceNotFound, Severity, Status, TopologyName,
 };
 
 use jiff::Timestamp;
@@ -237,6 +237,15 @@ impl CommandError {
             Self::LogCursor(error) => error.code(),
             Self::LogTarget(error) => error.code(),
             Self::Json(_) | Self::Signals(_) | Self::Threads(_) => "internal",
+        }
+    }
+
+    /// Returns the name of the maze that the error is about, if it knows it.
+    pub(crate) fn maze(&self) -> Option<&str> {
+        match self {
+            Self::Engine(error) => error.topology_name().map(TopologyName::as_str),
+            Self::TooEarly { name, .. } | Self::Differs { name, .. } => Some(name),
+            _ => None,
         }
     }
 

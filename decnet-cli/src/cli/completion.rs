@@ -206,8 +206,6 @@ impl Words {
     }
 
     fn maze(&self) -> Option<String> {
-        let (_, matches) = self.0.subcommand()?;
-        let mut ids = ["topology", "maze"].into_iter();
-        ids.find_map(|id| matches.try_get_one::<String>(id).ok()?.cloned())
+        super::maze(&self.0)
     }
 }
