@@ -78,6 +78,11 @@ impl CommandError {
                 format!("{name}; `decnet deploy -f {path}` deploys the file, `decnet apply -f {path}` only stores it")
                     .into()
             }
+            Self::Catalog { path, .. } => format!(
+                "fix the file; `decnet services --check {}` checks it, `decnet services --json` shows examples of entries",
+                path.display()
+            )
+            .into(),
             Self::NotAConfig { origin } => format!("`decnet apply -f {origin}` stores the maze").into(),
             error => return error.fixed_hint().map(Cow::Borrowed),
         })
