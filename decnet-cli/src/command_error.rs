@@ -1,11 +1,11 @@
 //! The errors of the command, and of the libraries.
 
-use std::{error::Error, io, path::PathBuf};
+use std::{collections::BTreeMap, error::Error, io, path::PathBuf};
 
 use decnet_engine::{BindError, DesiredError, EngineError, LogCursorError, LogTargetError, RuntimeError};
 use decnet_topology::{
-    AllocError, CatalogError, Code, ConfigTextError, FindError, Finding, GenerateError, InvalidConfig, MutationError,
-    RepoError, ServiceNotFound, Severity, Status,
+    AllocError, CatalogError, Code, ConfigTextError, FindError, Finding, GenerateError, InvalidConfig, LineColumn,
+    MutationError, RepoError, ServiceNotFound, Severity, Status, TopologyName,
 };
 
 use jiff::Timestamp;
@@ -27,6 +27,14 @@ pub(crate) enum CommandError {
     /// A config is wrong.
     #[error("the config breaks {}", text::count(.0.faults.len(), "rule", "rules"))]
     Config(InvalidConfig),
+    /// The config of a file is wrong.
+    #[error("{origin} breaks {}", text::count(.error.faults.len(), "rule", "rules"))]
+    ConfigFile {
+        origin: String,
+        /// The places of the fields of the file; none for a field that a flag overrides.
+        places: BTreeMap<String, Option<LineColumn>>,
+        error: InvalidConfig,
+    },
     /// An allocator has no free address or subnet.
     #[error(transparent)]
     Alloc(#[from] AllocError),
@@ -219,7 +227,7 @@ impl CommandError {
         match self {
             Self::Engine(error) => error.code(),
             Self::Find(error) => error.code(),
-            Self::Config(error) => error.code(),
+            Self::Config(error) | Self::ConfigFile { error, .. } => error.code(),
             Self::Alloc(error) => error.code(),
             Self::Bus(error) => error.code(),
             Self::Document { .. } | Self::NotImported { .. } | Self::Maze { .. } => "invalid",
@@ -244,6 +252,15 @@ impl CommandError {
             Self::LogCursor(error) => error.code(),
             Self::LogTarget(error) => error.code(),
             Self::Json(_) | Self::Signals(_) | Self::Threads(_) => "internal",
+        }
+    }
+
+    /// Returns the name of the maze that the error is about, if it knows it.
+    pub(crate) fn maze(&self) -> Option<&str> {
+        match self {
+            Self::Engine(error) => error.topology_name().map(TopologyName::as_str),
+            Self::TooEarly { name, .. } | Self::Differs { name, .. } => Some(name),
+            _ => None,
         }
     }
 
@@ -294,6 +311,27 @@ impl CommandError {
     pub(crate) fn details(&self) -> Vec<String> {
         match self {
             Self::Config(config) => config.faults.iter().map(ToString::to_string).collect(),
+            Self::ConfigFile { origin, places, error } => {
+                let mut faults: Vec<_> = error
+                    .faults
+                    .iter()
+                    .map(|fault| (places.get(&fault.field), fault))
+                    .collect();
+                // In the order of the file; then what it lacks, then the flags.
+                faults.sort_by_key(|(place, _)| match place {
+                    Some(Some(place)) => (0, Some((place.line, place.column))),
+                    None => (1, None),
+                    Some(None) => (2, None),
+                });
+                let faults = faults.into_iter();
+                faults
+                    .map(|(place, fault)| match place {
+                        Some(Some(LineColumn { line, column })) => format!("{origin}:{line}:{column}: {fault}"),
+                        None => format!("{origin}: {fault}"),
+                        Some(None) => fault.to_string(),
+                    })
+                    .collect()
+            }
             Self::Parse { origin, error } => vec![match error.place {
                 Some((line, column)) => format!("{origin}:{line}:{column}: {}", error.reason),
                 None => error.reason.clone(),
@@ -302,7 +340,7 @@ impl CommandError {
                 let file = path.display().to_string();
                 let findings = error.findings.iter();
                 findings
-                    .map(|finding| format!("{}: {}", finding.place_in(&file), finding.message))
+                    .map(|finding| format!("{}: {finding}", finding.place_in(&file)))
                     .collect()
             }
             Self::Engine(EngineError::RefusedAfterQueue {

@@ -172,22 +172,22 @@ impl Raise for RepoError {
     fn raise(&self, py: Python<'_>) -> PyErr {
         let (message, code) = (with_causes(self), self.code());
         match self {
-            Self::VersionConflict { expected, current } => {
+            Self::VersionConflict { expected, current, .. } => {
                 let attributes = [
                     ("expected", expected.get().into_py_any(py)),
                     ("current", current.get().into_py_any(py)),
                 ];
                 with(py, tree::VersionConflict::new_err(message), code, attributes)
             }
-            Self::NotEditable { status, intent } => {
+            Self::NotEditable { status, intent, .. } => {
                 let raised = tree::NotEditable::new_err(message);
                 with(py, raised, code, of_status(py, *status, *intent))
             }
-            Self::NotDeletable { status } => {
+            Self::NotDeletable { status, .. } => {
                 let raised = tree::WrongStatus::new_err(message);
                 with(py, raised, code, of_status(py, *status, None))
             }
-            Self::LeaseHeld { lease } => {
+            Self::LeaseHeld { lease, .. } => {
                 let attributes = [("lease", convert::to_python(py, lease))];
                 with(py, tree::Busy::new_err(message), code, attributes)
             }
@@ -320,7 +320,7 @@ impl Raise for EngineError {
             }
             Self::Invalid(invalid) => invalid_topology(py, message, code, invalid.report.findings()),
             Self::MutationRejected { .. } | Self::RefusedAfterQueue { .. } => mutation_rejected(py, message, code, &[]),
-            Self::Busy { lease } => {
+            Self::Busy { lease, .. } => {
                 let attributes = [("lease", convert::to_python(py, lease))];
                 with(py, tree::Busy::new_err(message), code, attributes)
             }
@@ -332,7 +332,7 @@ impl Raise for EngineError {
                 let raised = tree::PublishMapsNothing::new_err(message);
                 with(py, raised, code, [("rule", rule.into_py_any(py))])
             }
-            Self::AgentMode { host } => {
+            Self::AgentMode { host, .. } => {
                 let raised = tree::AgentMode::new_err(message);
                 with(py, raised, code, [("host", host.into_py_any(py))])
             }

@@ -325,8 +325,8 @@ fn a_custom_catalogue_adds_services() {
     );
     let ran = sandbox.run(&["services", "--catalog", "bad.toml"]).exits(3);
     ran.says("bad.toml cannot be used")
-        .says("bad.toml:2:1: services.gopher has no key `portz` (did you mean `ports`?)")
-        .says("bad.toml:5:1: services.ssh has no key `baner` (did you mean `banner`?)");
+        .says("bad.toml:2:1: error DOC_UNKNOWN_KEY: services.gopher has no key `portz` (did you mean `ports`?)")
+        .says("bad.toml:5:1: error DOC_UNKNOWN_KEY: services.ssh has no key `baner` (did you mean `banner`?)");
     sandbox
         .run(&["services", "--catalog", "nowhere.toml"])
         .exits(1)

@@ -16,13 +16,8 @@ impl Engine {
         before: &StoredTopology,
         mutation: &Mutation,
     ) -> Result<ValidTopology, EngineError> {
-        let TopologyRow { status, intent, .. } = before.row;
-        if status != Status::Pending && !before.row.takes_mutations() {
-            return Err(EngineError::WrongStatus {
-                status,
-                intent,
-                verb: "changed",
-            });
+        if before.row.status != Status::Pending && !before.row.takes_mutations() {
+            return Err(EngineError::wrong_status(&before.row, "changed"));
         }
         let claims = self.repo.claims(Some(before.row.id)).await?;
         let catalog = self.catalog_of(&before.row);
@@ -79,7 +74,7 @@ impl Session<'_> {
     /// Queues a mutation, and applies it with the plan that was made for it.
     pub(in crate::engine) async fn mutate(&self, task: Task, new: NewMutation) -> Result<Outcome, EngineError> {
         if self.engine.repo.has_unfinished(self.id).await? {
-            return Err(EngineError::QueueNotEmpty { id: self.id });
+            return Err(EngineError::queue_not_empty(&task.stored.row));
         }
         let warnings = task.change.warnings.clone();
         let queued = self.engine.enqueue(self.id, new, task.stored.row.version).await?;

@@ -129,7 +129,13 @@ async fn submit_to(
         }
         let current = stored.row.version;
         if let Some(expected) = expected.filter(|expected| *expected != current) {
-            return Err(RepoError::VersionConflict { expected, current }.into());
+            let name = stored.row.name;
+            return Err(RepoError::VersionConflict {
+                name,
+                expected,
+                current,
+            }
+            .into());
         }
         tries += 1;
         match edit_pending(repo, catalog, &stored, &new).await {

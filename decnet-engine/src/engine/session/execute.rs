@@ -13,8 +13,15 @@ use crate::{
 };
 
 impl Session<'_> {
-    fn lost(&self) -> EngineError {
-        RepoError::LeaseLost { id: self.id }.into()
+    async fn lost(&self) -> EngineError {
+        match self.engine.repo.get(self.id).await {
+            Ok(row) => RepoError::LeaseLost {
+                id: row.id,
+                name: row.name,
+            }
+            .into(),
+            Err(error) => error.into(),
+        }
     }
 
     /// Executes a plan and publishes every step.
@@ -50,7 +57,7 @@ impl Session<'_> {
         let runtime = self.engine.runtime.as_ref();
         tokio::select! {
             biased;
-            () = self.lease.lost().cancelled() => Err(self.lost()),
+            () = self.lease.lost().cancelled() => Err(self.lost().await),
             execution = execute(runtime, self.facts.instance, plan, ExecuteOptions::new(on_failure, width), cancel, &report) => Ok(execution),
         }
     }

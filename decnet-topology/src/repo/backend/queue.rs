@@ -74,7 +74,7 @@ impl<B: Backend> MutationQueue for B {
                 changes.push(step.changes);
             }
             if tables.first_unfinished(id)?.is_some() {
-                return Err(RepoError::QueueNotEmpty { id });
+                return Err(RepoError::QueueNotEmpty { id, name: row.name });
             }
             refuse_claimed(tables, Some(id), &topology)?;
             if let Some(settings) = settings {

@@ -158,7 +158,7 @@ impl<B: Backend> TopologyStore for B {
     async fn delete(&self, id: TopologyId, at: Timestamp) -> Result<(), RepoError> {
         self.write(move |tables| {
             let row = tables.topology(id)?;
-            rules::refuse_delete(row.status, tables.lease(id)?, at)?;
+            rules::refuse_delete(&row, tables.lease(id)?, at)?;
             tables.delete_topology(id)
         })
         .await
@@ -236,11 +236,11 @@ fn change_row(
 
 /// Refuses a caller that lost its lease.
 pub(super) fn require_held(tables: &mut dyn Tables, id: TopologyId, held: Option<LeaseToken>) -> Result<(), RepoError> {
-    let lease = match held {
-        Some(_) => tables.lease(id)?,
-        None => None,
-    };
-    rules::require_held(id, lease.as_ref(), held)
+    if held.is_none() {
+        return Ok(());
+    }
+    let lease = tables.lease(id)?;
+    rules::require_held(&tables.topology(id)?, lease.as_ref(), held)
 }
 
 /// Finishes the unfinished mutations of a topology that no longer takes mutations.

@@ -131,7 +131,7 @@ pub(super) async fn a_mutation_that_expects_another_version_is_refused(repo: Arc
     enqueue(&*repo, id, "lab").await;
     for other in [0, 1, 3, u64::MAX].map(Version::new) {
         let refusal = stage::refused(&*repo, repo.enqueue(id, adding("attic"), Some(other), second(3))).await;
-        let RepoError::VersionConflict { expected, current } = refusal else {
+        let RepoError::VersionConflict { expected, current, .. } = refusal else {
             panic!("{refusal:?}")
         };
         assert_eq!((expected, current), (other, Version::new(2)));
@@ -154,7 +154,7 @@ pub(super) async fn only_a_running_topology_with_intent_up_takes_mutations(repo:
                 continue;
             }
             let refusal = stage::refused(&*repo, enqueue).await;
-            let RepoError::NotEditable { status: it, intent } = refusal else {
+            let RepoError::NotEditable { status: it, intent, .. } = refusal else {
                 panic!("{refusal:?}")
             };
             let intent_now = repo.get(id).await.expect("its row").intent;

@@ -265,7 +265,7 @@ pub(super) async fn a_topology_that_may_exist_on_docker_is_not_deleted(repo: Arc
         stage::bring(&*repo, id, status).await;
         let refusal = stage::refused(&*repo, repo.delete(id, stage::second(2))).await;
         assert!(
-            matches!(refusal, RepoError::NotDeletable { status: it } if it == status),
+            matches!(refusal, RepoError::NotDeletable { status: it, .. } if it == status),
             "{refusal:?}"
         );
     }
@@ -279,7 +279,7 @@ pub(super) async fn a_topology_with_a_held_lease_is_not_deleted(repo: Arc<dyn Re
     let lease = lease.expect("the lease");
     let refusal = stage::refused(&*repo, repo.delete(id, stage::second(14))).await;
     assert!(
-        matches!(&refusal, RepoError::LeaseHeld { lease: held } if **held == lease),
+        matches!(&refusal, RepoError::LeaseHeld { lease: held, .. } if **held == lease),
         "{refusal:?}"
     );
     repo.release_lease(id, lease.token)
