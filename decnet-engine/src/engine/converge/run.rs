@@ -77,7 +77,7 @@ impl Session<'_> {
     ) -> Result<Ended, EngineError> {
         let mut tries = 1;
         loop {
-            match self.run_once(operation, copy, shown).await {
+            match Box::pin(self.run_once(operation, copy, shown)).await {
                 Err(EngineError::Repo(RepoError::VersionConflict { .. }))
                     if matches!(operation, Operation::Deploy(_)) && tries < TRIES =>
                 {
@@ -119,10 +119,10 @@ impl Session<'_> {
             }
             (Work::Teardown { row, remains }, _) => self.take_down(row, remains, cancel).await?,
             (Work::Reconcile(task), Operation::Reconcile { .. }) => self.converge(*task, Trigger::Healer).await?,
-            (Work::Restart(task), Operation::Restart(options)) => Box::pin(self.restart(*task, options)).await?,
+            (Work::Restart(task), Operation::Restart(options)) => self.restart(*task, options).await?,
             (Work::Reconcile(task) | Work::Restart(task), _) => self.converge(*task, Trigger::Operator).await?,
             (Work::Edit { row, new, topology, .. }, _) => self.engine.edit(&row, new, topology).await?,
-            (Work::Mutate { task, new }, _) => self.mutate(*task, new).await?,
+            (Work::Mutate { task, new }, _) => Box::pin(self.mutate(*task, new)).await?,
             (Work::Replace { task, batch }, _) => self.replace(*task, *batch).await?,
         };
         Ok(Ended::Outcome(Box::new(outcome)))
