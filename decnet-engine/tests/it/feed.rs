@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{AttackerAction, AttackerEvent, Bus, Envelope, Event, Feed, FeedItem, LocalBus, Place};
 use decnet_topology::{
-    ChangeLog as _, Intent, MemoryRepo, NewTopology, Sequence, Status, StatusChange, Topology, TopologyId,
+    ChangeLog as _, Edit, Intent, MemoryRepo, NewTopology, Sequence, Status, StatusChange, Topology, TopologyId,
     TopologyName, TopologyStore as _,
 };
 use futures_util::StreamExt as _;
@@ -281,6 +281,69 @@ async fn an_event_of_a_bus_without_a_change_in_the_store_is_not_returned() {
     };
     deploying(&repo, id).await;
     assert_eq!(next_change(&mut feed).await.2, "status");
+}
+
+#[tokio::test]
+async fn an_event_of_the_bus_stays_between_the_changes_around_it() {
+    let (repo, bus) = (Arc::new(MemoryRepo::new()), LocalBus::default());
+    let id = pending(&repo, "corp").await;
+    let (_, mut feed) = Feed::open(repo.clone(), Some(&bus), None).await.expect("a feed");
+    // The log has all changes before the first announcement is read.
+    let first = deploying(&repo, id).await;
+    let unannounced = pending(&repo, "other").await;
+    repo.delete(unannounced, time(2)).await.expect("deleted");
+    let last = Envelope::new(Event::Deleted { topology: unannounced }, time(2));
+    for envelope in [first, attacker(id, "1"), last] {
+        bus.publish(envelope);
+    }
+    let mut topics = Vec::new();
+    for _ in 0..4 {
+        let FeedItem::Event { envelope, .. } = next(&mut feed).await else {
+            panic!("not an event")
+        };
+        topics.push(envelope.topic().rsplit('.').next().expect("its end").to_owned());
+    }
+    assert_eq!(topics, ["status", "observed", "status", "deleted"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_reader_that_connects_again_and_again_gets_every_change_once() {
+    const EDITS: u64 = 1500;
+    let (repo, bus) = (Arc::new(MemoryRepo::new()), Arc::new(LocalBus::default()));
+    let id = pending(&repo, "corp").await;
+    let (writing, publishing) = (repo.clone(), bus.clone());
+    let writer = tokio::spawn(async move {
+        let maze = Topology::builder()
+            .dmz("dmz", "10.4.0.0/24")
+            .build()
+            .expect("a topology");
+        for second in 0..EDITS {
+            let edited = writing.edit(id, Edit::new(maze.clone()), time(2)).await;
+            let (topology, version) = (id, edited.expect("edited").row.version);
+            // Some changes are announced twice, late, or not at all.
+            for _ in 0..second % 3 {
+                publishing.publish(Envelope::new(Event::Edited { topology, version }, time(2)));
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    let mut read = vec![Sequence::new(1)];
+    let mut connections = 0;
+    while read.len() as u64 <= EDITS {
+        let after = *read.last().expect("a number");
+        let resumed = Feed::resume(repo.clone(), Some(bus.as_ref()), Some(id), after).await;
+        let (snapshot, mut feed) = resumed.expect("a feed");
+        assert!(snapshot.is_none());
+        connections += 1;
+        for _ in 0..=connections % 4 {
+            if read.len() as u64 <= EDITS {
+                read.push(next_change(&mut feed).await.0);
+            }
+        }
+    }
+    writer.await.expect("it wrote");
+    assert!(connections > 500, "{connections} connections");
+    assert!(read.iter().map(|sequence| sequence.get()).eq(1..=EDITS + 1), "{read:?}");
 }
 
 #[tokio::test]
