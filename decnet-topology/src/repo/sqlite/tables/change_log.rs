@@ -8,7 +8,7 @@ use crate::{
         ChangeFilter, StoreChange,
         rules::changes::LogBounds,
         sqlite::{
-            columns::{Columns, collect, first, moment as written, to_json},
+            columns::{Columns, collect, first, moment as written, only, to_json},
             fault::Fault,
         },
     },
@@ -46,12 +46,13 @@ pub(in crate::repo::sqlite) fn append(tx: &Transaction<'_>, change: &StoreChange
 /// Returns the numbers of the latest change and of the last one that was removed.
 pub(in crate::repo::sqlite) fn bounds(moment: &Transaction<'_>) -> Result<LogBounds, Fault> {
     let mut statement = moment.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'change_log'")?;
-    let latest = first(statement.query([])?, |row| row.whole())?.unwrap_or_default();
+    let latest: i64 = first(statement.query([])?, only)?.unwrap_or_default();
     let mut statement = moment.prepare_cached("SELECT min(sequence) FROM change_log")?;
-    let oldest: Option<u64> = first(statement.query([])?, |row| row.maybe_whole())?.flatten();
+    let oldest: Option<i64> = first(statement.query([])?, only)?.flatten();
+    let number = |number: i64| Sequence::new(number.cast_unsigned());
     Ok(LogBounds {
-        forgotten: Sequence::new(oldest.map_or(latest, |oldest| oldest.saturating_sub(1))),
-        latest: Sequence::new(latest),
+        forgotten: number(oldest.map_or(latest, |oldest| oldest - 1)),
+        latest: number(latest),
     })
 }
 
