@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{DeployOptions, EngineError, Prepared, PreparedReap, RestartOptions, WatchOptions, watch};
+use decnet_topology::Sequence;
 use pyo3::prelude::*;
 use tokio_util::sync::CancellationToken;
 
@@ -325,15 +326,23 @@ impl EngineMethods {
 
     /// Returns a snapshot of the store, and every later event of this engine and of the store.
     ///
+    /// With `after`, the `seq` of an event, the events after it follow without a snapshot. If the store no longer has them, there is
+    /// one, and `resumed` is False.
+    ///
     /// Iterating ends when the engine is closed, which drops unread events, or after `timeout` seconds without an event.
-    #[pyo3(signature = (*, topology: "TopologyId | None" = None, timeout: "float | None" = None) -> "Answer[Events]")]
+    #[pyo3(signature = (
+        *, topology: "TopologyId | None" = None, after: "int | None" = None, timeout: "float | None" = None
+    ) -> "Answer[Events]")]
     fn events(
         &self,
         py: Python<'_>,
         topology: Option<&Bound<'_, PyAny>>,
+        after: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> Answer {
         let only = topology.map(rows::topology_id).transpose()?;
-        events::open(py, self.workbench()?, only, timeout, self.waiter)
+        let after = after.map(|after| count(after, "the number of a change")).transpose()?;
+        let after = after.map(|after| Sequence::new(after as u64));
+        events::open(py, self.workbench()?, only, after, timeout, self.waiter)
     }
 }

@@ -189,7 +189,7 @@ pub use hash::{Digest, DigestError, canonical_hash};
 pub use history::change::{DeckyChange, DeckySnapshot, Membership};
 pub use id::{
     ClaimKind, ClaimToken, DeckyId, EventId, EventKind, InstanceId, InstanceKind, LanId, LeaseKind, LeaseToken,
-    MutationId, TopologyId, TopologyKind, short_id,
+    MutationId, Sequence, TopologyId, TopologyKind, short_id,
 };
 pub use import::{ImportFormat, ImportNote, Imported, import};
 pub use ipnet::Ipv4Net;
@@ -210,10 +210,11 @@ pub use net::{error::SubnetError, special::SpecialRange};
 pub use newtype_uuid::GenericUuid;
 pub use publish::{HostPort, Publish, PublishError, PublishRule};
 pub use repo::{
-    BatchEdit, Edit, FindError, Holder, Lease, LeaseStore, MemoryRepo, MutationClaim, MutationFilter, MutationOutcome,
-    MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, RecordedChange, Repo, RepoError, StatusChange,
-    SubnetClaim, TopologyFilter, TopologyPage, TopologyStore, Visit, VisitFilter, VisitStore, claims_except,
-    find_live_topology, last_mutations, name_of,
+    BatchEdit, ChangeFilter, ChangeKind, ChangeLog, ChangePage, Edit, FindError, Holder, KEPT_CHANGES, Lease,
+    LeaseStore, MemoryRepo, MutationClaim, MutationFilter, MutationOutcome, MutationPage, MutationQueue, MutationRow,
+    NewMutation, NewTopology, RecordedChange, Repo, RepoError, StatusChange, StoreChange, SubnetClaim, TopologyFilter,
+    TopologyPage, TopologyStore, Visit, VisitFilter, VisitStore, claims_except, find_live_topology, last_mutations,
+    name_of,
 };
 #[cfg(feature = "sqlite")]
 pub use repo::{SqliteOptions, SqliteRepo};

@@ -1160,9 +1160,13 @@ class AioEngine:
         self,
         *,
         topology: TopologyId | None = None,
+        after: int | None = None,
         timeout: float | None = None,
     ) -> Coroutine[Any, Any, AioEvents]:
         """Returns a snapshot of the store, and every later event of this engine and of the store.
+
+        With `after`, the `seq` of an event, the events after it follow without a snapshot. If the store no longer has them, there is
+        one, and `resumed` is False.
 
         Iterating ends when the engine is closed, which drops unread events, or after `timeout` seconds without an event.
         """
@@ -1429,8 +1433,14 @@ class AioEngine:
 class AioEvents:
     """A snapshot of a store, and an asynchronous iterator of all later events."""
     @property
+    def resumed(self) -> bool:
+        """Whether all events after the given number follow."""
+    @property
+    def seq(self) -> int:
+        """The number of the change after which the events follow: the snapshot has all changes up to it."""
+    @property
     def snapshot(self) -> list[TopologyNow]:
-        """The state of each topology when the feed was opened."""
+        """The state of each topology when the feed was opened. Empty if the feed resumed."""
     def __aiter__(self) -> AioEvents: ...
     def __anext__(self) -> Coroutine[Any, Any, Event]: ...
     def __repr__(self) -> str: ...
@@ -1757,8 +1767,17 @@ class Engine:
         """Checks the prerequisites of mazes: Docker, the kernel, leftovers, and the stored mazes."""
     def drain(self, id: TopologyId, *, progress: Progress | None = None) -> list[MutationRow]:
         """Applies the queued mutations of a topology, and returns their rows."""
-    def events(self, *, topology: TopologyId | None = None, timeout: float | None = None) -> Events:
+    def events(
+        self,
+        *,
+        topology: TopologyId | None = None,
+        after: int | None = None,
+        timeout: float | None = None,
+    ) -> Events:
         """Returns a snapshot of the store, and every later event of this engine and of the store.
+
+        With `after`, the `seq` of an event, the events after it follow without a snapshot. If the store no longer has them, there is
+        one, and `resumed` is False.
 
         Iterating ends when the engine is closed, which drops unread events, or after `timeout` seconds without an event.
         """
@@ -2008,8 +2027,14 @@ class Engine:
 class Events:
     """A snapshot of a store, and an iterator of all later events."""
     @property
+    def resumed(self) -> bool:
+        """Whether all events after the given number follow."""
+    @property
+    def seq(self) -> int:
+        """The number of the change after which the events follow: the snapshot has all changes up to it."""
+    @property
     def snapshot(self) -> list[TopologyNow]:
-        """The state of each topology when the feed was opened."""
+        """The state of each topology when the feed was opened. Empty if the feed resumed."""
     def __iter__(self) -> Events: ...
     def __next__(self) -> Event: ...
     def __repr__(self) -> str: ...

@@ -142,7 +142,8 @@ class RecordedChange(TypedDict):
 class Event(TypedDict, total=False):
     """An event. If the `type` is `lagged`, the only other key is `payload`: how many events were `lost`.
 
-    The `name` of its topology is in events of a feed, not in those of `progress`.
+    The `name` of its topology is in events of a feed, not in those of `progress`. So is `seq`, the number of a change in the log
+    of the store; it is None for steps, deckies and attackers.
     """
 
     v: int
@@ -152,6 +153,7 @@ class Event(TypedDict, total=False):
     ts: str
     payload: Document
     name: str | None
+    seq: int | None
 
 
 #: Is called with every event of an operation. An exception cancels the operation, and is raised after the undo.

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use ipnet::Ipv4Net;
 
 use crate::{
-    id::{MutationId, TopologyId},
+    id::{MutationId, Sequence, TopologyId},
     mutation::MutationError,
     name::{Name, TopologyName},
     repo::Lease,
@@ -153,6 +153,17 @@ pub enum RepoError {
     MutationNotStored {
         /// The mutation.
         id: MutationId,
+    },
+    /// The log of changes cannot be read from there: older changes were removed, or the number is of another store. A reader
+    /// reads the current state instead.
+    #[error("the store has no changes after {after}: it keeps those from {} to {latest}", .forgotten.get() + 1)]
+    ChangesGone {
+        /// The number of the last change that the reader knows.
+        after: Sequence,
+        /// The number of the last change that was removed.
+        forgotten: Sequence,
+        /// The number of the latest change.
+        latest: Sequence,
     },
     /// A newer program created the store.
     #[error("the store {} has layout {found}, this program supports layouts up to {known}", .path.display())]

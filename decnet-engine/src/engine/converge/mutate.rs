@@ -4,7 +4,6 @@ use decnet_topology::{
     Edit, Finding, Mutation, MutationContext, MutationRow, MutationState, NewMutation, RepoError, Status,
     StoredTopology, Topology, TopologyRow, ValidTopology, apply,
 };
-use jiff::Timestamp;
 
 use super::{drain::Expected, work::Task};
 use crate::engine::{Engine, EngineError, Outcome, session::lease::Session};
@@ -36,7 +35,7 @@ impl Engine {
     ) -> Result<Outcome, EngineError> {
         let catalog = self.excerpt_of(shown, &result);
         let edit = Edit::new(result).catalog(catalog).expected(shown.version).mutation(new);
-        match self.repo.edit(shown.id, edit, Timestamp::now()).await {
+        match self.store_edit(shown.id, edit).await {
             Ok(edited) => {
                 return Ok(Outcome {
                     kept_volumes: Vec::new(),

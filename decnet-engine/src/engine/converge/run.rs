@@ -1,7 +1,6 @@
 //! Executes an operation: takes the lease, and makes the plan under it.
 
 use decnet_topology::{RepoError, TopologyId, rng};
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::work::{Stores, Work};
@@ -113,7 +112,7 @@ impl Session<'_> {
             (Work::Store { stores, .. }, _) => {
                 let id = match *stores {
                     Stores::New(new) => self.engine.store_new(new).await?.row.id,
-                    Stores::Edit(edit) => self.engine.repo.edit(self.id, edit, Timestamp::now()).await?.row.id,
+                    Stores::Edit(edit) => self.engine.store_edit(self.id, edit).await?.row.id,
                 };
                 return Ok(Ended::Stored(id));
             }

@@ -127,7 +127,7 @@ impl Engine {
             Some(known) if known.row.status == Status::Pending => {
                 let excerpt = self.excerpt_of(&known.row, &topology);
                 let edit = Edit::new(topology).catalog(excerpt).expected(known.row.version);
-                let stored = self.repo.edit(known.row.id, edit, Timestamp::now()).await?;
+                let stored = self.store_edit(known.row.id, edit).await?;
                 (stored, StoreResult::Replaced)
             }
             Some(known) => {

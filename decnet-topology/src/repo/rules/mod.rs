@@ -1,5 +1,6 @@
 //! The rules of status, versions, leases and queues. They are pure, and every backend applies them.
 
+pub(super) mod changes;
 pub(super) mod lease;
 pub(super) mod queue;
 
