@@ -18,7 +18,7 @@ use crate::command::Sandbox;
 pub(crate) const WIDTHS: [u16; 2] = [80, 120];
 
 /// The pages whose commands need Docker. `docker::walking` walks them.
-pub(crate) const ON_DOCKER: [&str; 2] = ["README.md", "docs/log-targets.md"];
+pub(crate) const ON_DOCKER: [&str; 3] = ["README.md", "docs/http.md", "docs/log-targets.md"];
 
 /// What the walk does with a command that it cannot simply run.
 enum Exception {
@@ -78,6 +78,14 @@ const EXCEPTIONS: &[(&str, &str, Exception)] = &[
         "docs/command.md",
         "decnet restart",
         Left("`docker::daily::restart` restarts deckies and services"),
+    ),
+    (
+        "docs/http.md",
+        "decnet serve --no-auth",
+        Instead(
+            "setsid -f timeout 230 decnet serve --no-auth >served 2>&1; until grep -s serving served; do sleep 0.1; done",
+            "it runs in another terminal while the next commands use it",
+        ),
     ),
     ("docs/hardening.md", "echo net.ipv4", Left("it changes the machine")),
     (
