@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use decnet_engine::{Authenticator, CancellationToken, HttpOptions, OpenAccess, http};
 use serde_json::json;
@@ -61,6 +61,10 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         address: listen,
         source,
     };
+    if authenticator.needs_loopback() && !listen.ip().is_loopback() {
+        let text = "without tokens, the address must be a loopback address";
+        return Err(cannot(io::Error::new(io::ErrorKind::PermissionDenied, text)));
+    }
     let listener = TcpListener::bind(listen).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
     let stop = CancellationToken::new();
@@ -68,17 +72,13 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let origins = origin.iter().filter_map(|origin| origin.parse().ok());
     let options = HttpOptions::new(authenticator).origins(origins).stop(stop.clone());
     let server = tokio::spawn(http::serve(engine, options, listener));
-    // A server that cannot start ends at once, and says why.
-    tokio::task::yield_now().await;
-    if !server.is_finished() {
-        let url = format!("http://{address}/api/v1");
+    let url = format!("http://{address}/api/v1");
+    // Printed only now: a reader of this line may connect immediately.
+    if context.output.json {
         let value = json!({ "url": url, "pid": std::process::id() });
-        // Printed only now: a reader of this line may connect immediately.
-        if context.output.json {
-            context.output.json_line(&value)?;
-        } else {
-            context.output.line(format!("serving {url}"))?;
-        }
+        context.output.json_line(&value)?;
+    } else {
+        context.output.line(format!("serving {url}"))?;
     }
     tokio::spawn(async move {
         signals.next().await;

@@ -1,4 +1,4 @@
-use std::{ffi::OsString, path::PathBuf};
+use std::path::{Path, PathBuf};
 
 use decnet_engine::{AccessScope, AccessToken, TokenFile};
 use jiff::Timestamp;
@@ -67,23 +67,19 @@ pub(crate) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Comma
 
 /// Returns the file of the tokens: as given, or beside the database.
 pub(super) fn file(context: &Context, given: Option<PathBuf>) -> Result<TokenFile, CommandError> {
-    let path = match given {
-        Some(path) => path,
-        None => {
-            let database = store::path(&context.globals)?;
-            if context.globals.db.is_none()
-                && let Some(folder) = database.parent()
-            {
-                std::fs::create_dir_all(folder).map_err(|source| CommandError::DataFolder {
-                    path: folder.into(),
-                    source,
-                })?;
-            }
-            let mut name = OsString::from(database);
-            name.push(".tokens");
-            name.into()
-        }
-    };
+    if let Some(path) = given {
+        return Ok(TokenFile::new(path));
+    }
+    let mut path = store::path(&context.globals)?.into_os_string();
+    if context.globals.db.is_none()
+        && let Some(folder) = Path::new(&path).parent()
+    {
+        std::fs::create_dir_all(folder).map_err(|source| CommandError::DataFolder {
+            path: folder.into(),
+            source,
+        })?;
+    }
+    path.push(".tokens");
     Ok(TokenFile::new(path))
 }
 

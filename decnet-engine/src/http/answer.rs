@@ -36,10 +36,10 @@ pub(super) fn with_body(status: StatusCode, kind: &'static str, body: impl Into<
 }
 
 /// Answers without a body.
-pub(super) fn empty() -> Answer {
+pub(super) fn empty() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    Ok(response)
+    response
 }
 
 /// Adds headers to an answer.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use super::{idempotency::Answers, jobs::Jobs, metrics::Metrics, options::HttpOptions, ticket::Tickets};
+use super::{counters::Counters, idempotency::Answers, jobs::Jobs, options::HttpOptions, ticket::Tickets};
 use crate::engine::Engine;
 
 /// How many large bodies are read at the same time.
@@ -25,7 +25,7 @@ pub(super) struct Api {
     /// The tickets for streams.
     pub(super) tickets: Tickets,
     /// The counters.
-    pub(super) metrics: Metrics,
+    pub(super) counters: Counters,
     /// The description of all routes.
     pub(super) openapi: Value,
     /// Permits for event streams.
@@ -41,7 +41,7 @@ impl Api {
             jobs: Jobs::new(options.stop.clone(), options.max_operations),
             answers: Answers::default(),
             tickets: Tickets::default(),
-            metrics: Metrics::default(),
+            counters: Counters::default(),
             streams: Arc::new(Semaphore::new(options.max_streams)),
             large_bodies: Semaphore::new(LARGE_BODIES),
             openapi,

@@ -13,13 +13,13 @@ use super::{
 };
 
 /// Lists the services that deckies may run.
-pub(super) async fn services(api: Arc<Api>, _: Call) -> Answer {
+pub(super) fn services(api: &Api, _: &Call) -> Answer {
     let services: Vec<_> = api.engine.catalog().services().map(Service::described).collect();
     ok(&json!({ "services": services }))
 }
 
 /// Lists the archetypes.
-pub(super) async fn archetypes(api: Arc<Api>, _: Call) -> Answer {
+pub(super) fn archetypes(api: &Api, _: &Call) -> Answer {
     let archetypes: Vec<_> = api.engine.catalog().archetypes().map(archetype).collect();
     ok(&json!({ "archetypes": archetypes }))
 }
@@ -38,6 +38,6 @@ pub(super) async fn healthz(api: Arc<Api>, _: Call) -> Answer {
 }
 
 /// Describes the API.
-pub(super) async fn openapi(api: Arc<Api>, _: Call) -> Answer {
+pub(super) fn openapi(api: &Api, _: &Call) -> Answer {
     ok(&api.openapi)
 }

@@ -34,17 +34,20 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest id that is taken from a request.
 const LONGEST_ID: usize = 128;
 
+/// The parameter with the ticket of a stream.
+const TICKET: &str = "ticket";
+
 /// Answers a request of a route.
 pub(super) async fn answer(api: Arc<Api>, route: Arc<Route>, request: Request) -> Response {
     let id = request_id(request.headers());
     let (begun, method) = (Instant::now(), request.method().clone());
     let span = tracing::info_span!("http", request = %id, %method, route = route.path);
-    let metrics = Arc::clone(&api);
+    let counted = Arc::clone(&api);
     let name = route.id;
     let response = admitted(api, route, request).instrument(span.clone()).await;
     let response = finished(&id, response.unwrap_or_else(Problem::into_response));
     let took = begun.elapsed();
-    metrics.metrics.count(name, response.status(), took);
+    counted.counters.count(name, response.status(), took);
     span.in_scope(|| tracing::info!(status = response.status().as_u16(), ms = took.as_millis(), "answered"));
     response
 }
@@ -89,8 +92,8 @@ fn request_id(headers: &HeaderMap) -> String {
 async fn admitted(api: Arc<Api>, route: Arc<Route>, request: Request) -> Answer {
     let (mut parts, body) = request.into_parts();
     origin::check(&parts.method, &parts.headers, &api.options.origins)?;
-    let mut query = parameters(&route, parts.uri.query())?;
-    let principal = principal(&api, route.access, &parts, query.remove("ticket")).await?;
+    let principal = principal(&api, route.access, &parts).await?;
+    let query = parameters(&route, parts.uri.query())?;
     let call = call(&api, &route, &mut parts, body, query, principal).await?;
     if parts.method.is_safe() {
         return (route.handler)(api, call).await;
@@ -121,15 +124,17 @@ async fn changed(api: Arc<Api>, route: Arc<Route>, call: Call) -> Answer {
 }
 
 /// Decides who sends a request, and whether that principal may use the route.
-async fn principal(api: &Api, access: Access, parts: &Parts, ticket: Option<String>) -> Result<Principal, Problem> {
+async fn principal(api: &Api, access: Access, parts: &Parts) -> Result<Principal, Problem> {
     let (scope, has_tickets) = match access {
         // Nobody's name is needed.
         Access::Public => return Ok(Principal::new("anyone", AccessScope::Read)),
         Access::Scope(scope) => (scope, false),
         Access::Ticket(scope) => (scope, true),
     };
-    let principal = match ticket.filter(|_| has_tickets) {
-        Some(ticket) => api.tickets.redeem(&ticket).ok_or(AuthError::Invalid {
+    let mut given = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+    let ticket = given.find(|(name, _)| has_tickets && name == TICKET);
+    let principal = match ticket {
+        Some((_, ticket)) => api.tickets.redeem(&ticket).ok_or(AuthError::Invalid {
             reason: "the ticket is unknown, too old or was used".into(),
         }),
         None => api.options.authenticator.authenticate(parts).await,
@@ -190,7 +195,7 @@ async fn call(
 /// Reads the parameters. Those that the route does not have are refused, as are repeated ones.
 fn parameters(route: &Route, query: Option<&str>) -> Result<BTreeMap<String, String>, Problem> {
     let mut read = BTreeMap::new();
-    let ticket = matches!(route.access, Access::Ticket(_)).then_some("ticket");
+    let ticket = matches!(route.access, Access::Ticket(_)).then_some(TICKET);
     let known = || route.query.iter().map(|parameter| parameter.name).chain(ticket);
     for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         if !known().any(|known| known == name) {
@@ -199,6 +204,9 @@ fn parameters(route: &Route, query: Option<&str>) -> Result<BTreeMap<String, Str
                 "unknown_parameter",
                 format!("`{name}` is not a parameter of this route{hint}"),
             ));
+        }
+        if value.is_empty() {
+            return Err(Problem::new("invalid_parameter", format!("`{name}` is empty")));
         }
         if read.insert(name.clone().into_owned(), value.into_owned()).is_some() {
             return Err(Problem::new("invalid_parameter", format!("`{name}` occurs twice")));

@@ -29,10 +29,8 @@ impl IfMatch {
             }
         }
         if tags.is_empty() {
-            return match headers.contains_key(header::IF_MATCH) {
-                true => Err(malformed("nothing")),
-                false => Ok(None),
-            };
+            let is_given = headers.contains_key(header::IF_MATCH);
+            return if is_given { Err(malformed("nothing")) } else { Ok(None) };
         }
         if tags == ["*"] {
             return Ok(Some(Self { versions: None }));

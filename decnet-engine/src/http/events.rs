@@ -41,8 +41,8 @@ pub(super) async fn one(api: Arc<Api>, call: Call) -> Answer {
 }
 
 /// Issues a ticket for a stream.
-pub(super) async fn ticket(api: Arc<Api>, call: Call) -> Answer {
-    let ticket = api.tickets.issue(call.principal)?;
+pub(super) fn ticket(api: &Api, call: &Call) -> Answer {
+    let ticket = api.tickets.issue(call.principal.clone())?;
     ok(&json!({ "ticket": ticket, "expires_in": ticket::LIFETIME.as_secs() }))
 }
 
@@ -121,7 +121,7 @@ impl Following {
                 () = self.api.options.stop.cancelled() => return None,
                 item = self.feed.next() => match item? {
                     Ok(item) => self.take(item).await,
-                    Err(error) => self.end(error.into()),
+                    Err(error) => self.end(&error.into()),
                 },
                 _ = self.pings.tick() => return Some(event("ping", &json!({ "ts": Timestamp::now() }))),
             }
@@ -146,7 +146,7 @@ impl Following {
                         self.feed = feed;
                         self.waiting.push_back(snapshot);
                     }
-                    Err(problem) => self.end(problem),
+                    Err(problem) => self.end(&problem),
                 }
             }
             FeedItem::BusLost => self.waiting.push_back(event("bus", &json!({ "connected": false }))),
@@ -155,7 +155,7 @@ impl Following {
     }
 
     /// Ends the stream with the reason. In browsers, `error` is the name of an event of the connection itself.
-    fn end(&mut self, problem: Problem) {
+    fn end(&mut self, problem: &Problem) {
         self.waiting.push_back(event("problem", &problem.to_value()));
         self.is_over = true;
     }

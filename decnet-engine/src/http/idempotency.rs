@@ -120,8 +120,9 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         return Ok(None);
     };
     let text = value.to_str().unwrap_or_default().trim();
-    if text.is_empty() || text.len() > LONGEST_KEY {
-        let detail = format!("Idempotency-Key must have 1 to {LONGEST_KEY} printable ASCII characters");
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if text.is_empty() || text.len() > LONGEST_KEY || !is_plain {
+        let detail = format!("Idempotency-Key must have 1 to {LONGEST_KEY} ASCII characters without spaces");
         return Err(Problem::new("invalid_header", detail));
     }
     Ok(Some(text.into()))

@@ -93,7 +93,7 @@ impl Job {
 #[derive(Debug)]
 pub(super) struct Jobs {
     /// By time and id.
-    jobs: Mutex<BTreeMap<(Timestamp, String), Arc<Job>>>,
+    known: Mutex<BTreeMap<(Timestamp, String), Arc<Job>>>,
     stop: CancellationToken,
     max_running: usize,
     tasks: TaskTracker,
@@ -103,7 +103,7 @@ impl Jobs {
     /// Creates an empty list. The token interrupts all operations.
     pub(super) fn new(stop: CancellationToken, max_running: usize) -> Self {
         Self {
-            jobs: Mutex::default(),
+            known: Mutex::default(),
             stop,
             max_running,
             tasks: TaskTracker::new(),
@@ -122,7 +122,7 @@ impl Jobs {
             return Err(Problem::new("stopping", "the server is stopping"));
         }
         let now = Timestamp::now();
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut jobs = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         forget_old(&mut jobs, now);
         let running = jobs.values().filter(|job| job.finished_at().is_none()).count();
         if running >= self.max_running {
@@ -159,7 +159,7 @@ impl Jobs {
 
     /// Returns all operations, oldest first.
     pub(super) fn list(&self) -> Vec<Arc<Job>> {
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut jobs = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         forget_old(&mut jobs, Timestamp::now());
         jobs.values().cloned().collect()
     }

@@ -1,11 +1,6 @@
 //! Counters, in the text format of Prometheus.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt::Write as _, sync::Arc};
 
 use axum::http::StatusCode;
 use decnet_topology::{MutationFilter, Status, TopologyFilter};
@@ -14,32 +9,8 @@ use super::{
     answer::{Answer, with_body},
     api::Api,
     call::Call,
+    counters::Count,
 };
-
-/// The requests of one operation with one status.
-#[derive(Debug, Clone, Copy, Default)]
-struct Count {
-    number: u64,
-    time: Duration,
-}
-
-/// The counters of answered requests.
-#[derive(Debug, Default)]
-pub(super) struct Metrics(Mutex<BTreeMap<(&'static str, u16), Count>>);
-
-impl Metrics {
-    /// Counts an answered request.
-    pub(super) fn count(&self, operation: &'static str, status: StatusCode, took: Duration) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry((operation, status.as_u16())).or_default();
-        count.number += 1;
-        count.time += took;
-    }
-
-    fn counts(&self) -> BTreeMap<(&'static str, u16), Count> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
 
 /// Returns all counters.
 pub(super) async fn metrics(api: Arc<Api>, _: Call) -> Answer {
@@ -76,7 +47,7 @@ pub(super) async fn metrics(api: Arc<Api>, _: Call) -> Answer {
     );
     let streams = api.options.max_streams - api.streams.available_permits();
     family("decnet_event_streams", "gauge", "Open event streams.", plain(streams));
-    let counts = api.metrics.counts();
+    let counts = api.counters.all();
     let labelled = |value: fn(&Count) -> String| {
         let labels = |(operation, status): &(&str, u16)| format!("{{operation=\"{operation}\",status=\"{status}\"}}");
         counts.iter().map(|(key, count)| (labels(key), value(count))).collect()

@@ -47,6 +47,7 @@ pub(crate) mod auth;
 mod body;
 mod call;
 mod catalog;
+mod counters;
 mod dispatch;
 mod etag;
 mod events;

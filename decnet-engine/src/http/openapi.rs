@@ -1,4 +1,4 @@
-//! The description of the API: OpenAPI 3.1, from the table of routes.
+//! The description of the API (`OpenAPI` 3.1), from the table of routes.
 
 use axum::http::Method;
 use decnet_topology::{
@@ -12,7 +12,7 @@ use super::{
     dispatch::BASE,
     lifecycle::{Deploy, PlanRequest, Reap, Reconcile, Restart},
     parts::{DECKY_KEYS, LAN_KEYS},
-    route::{Access, BodyKind, Parameter, Route},
+    route::{Access, BodyKind, Parameter, ParameterKind, Route},
     topologies::Blank,
 };
 
@@ -45,19 +45,23 @@ fn operation(route: &Route) -> Value {
     parameters.extend(route.query.iter().map(in_query));
     let mut headers = Vec::new();
     if route.method != Method::GET && route.path.contains("{id}") {
+        let about = "The version that the topology must have: an ETag of an earlier answer.";
         headers.push((
             "If-Match",
-            "The version that the topology must have: an ETag of an earlier answer.",
+            about,
+            json!({ "type": "string", "pattern": "^(\\*|\"v[0-9]+\")$" }),
         ));
     }
     if route.method == Method::POST {
-        headers.push(("Idempotency-Key", "The request is done once for each key."));
+        let schema = json!({ "type": "string", "pattern": "^[!-~]{1,255}$" });
+        headers.push(("Idempotency-Key", "The request is done once for each key.", schema));
     }
     if route.answers.iter().any(|(status, _)| *status == 202) || route.id == "get_operation" {
-        headers.push(("Prefer", "`wait=SECONDS` waits for the result, up to 300 seconds."));
+        let about = "`wait=SECONDS` waits for the result, up to 300 seconds.";
+        headers.push(("Prefer", about, json!({ "type": "string" })));
     }
-    parameters.extend(headers.into_iter().map(|(name, about)| {
-        json!({ "name": name, "in": "header", "required": false, "description": about, "schema": { "type": "string" } })
+    parameters.extend(headers.into_iter().map(|(name, about, schema)| {
+        json!({ "name": name, "in": "header", "required": false, "description": about, "schema": schema })
     }));
     let (scope, has_tickets) = match route.access {
         Access::Public => (None, false),
@@ -67,7 +71,8 @@ fn operation(route: &Route) -> Value {
     if has_tickets {
         parameters.push(in_query(&Parameter {
             name: "ticket",
-            kind: "string",
+            kind: ParameterKind::Text,
+            is_required: false,
             about: "A ticket instead of a token. It is used once.",
         }));
     }
@@ -112,12 +117,20 @@ fn in_path(name: &str) -> Value {
 }
 
 fn in_query(parameter: &Parameter) -> Value {
-    let Parameter { name, kind, about } = parameter;
-    let mut schema = json!({ "type": kind });
-    if *kind == "integer" {
-        schema["minimum"] = json!(0);
-    }
-    json!({ "name": name, "in": "query", "required": false, "description": about, "schema": schema })
+    let Parameter {
+        name,
+        kind,
+        is_required,
+        about,
+    } = parameter;
+    let schema = match kind {
+        ParameterKind::Text => json!({ "type": "string", "minLength": 1 }),
+        ParameterKind::Number(most) => json!({ "type": "integer", "minimum": 0, "maximum": most }),
+        ParameterKind::Flag => json!({ "type": "boolean" }),
+        ParameterKind::Time => json!({ "type": "string", "format": "date-time" }),
+        ParameterKind::Word(words) => json!({ "type": "string", "enum": words }),
+    };
+    json!({ "name": name, "in": "query", "required": is_required, "description": about, "schema": schema })
 }
 
 fn reference(name: &str) -> Value {
@@ -148,7 +161,7 @@ fn responses(route: &Route) -> Value {
             "Text" => Some(json!({ "text/plain": { "schema": { "type": "string" } } })),
             "Document" => Some(json!({
                 "application/json": { "schema": reference("Document") },
-                "application/yaml": { "schema": { "type": "string" } },
+                "application/yaml": { "schema": reference("Document") },
             })),
             name => Some(json!({ "application/json": { "schema": reference(name) } })),
         };

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Lists the operations, oldest first.
-pub(super) async fn list(api: Arc<Api>, _: Call) -> Answer {
+pub(super) fn list(api: &Api, _: &Call) -> Answer {
     let operations: Vec<Value> = api.jobs.list().iter().map(|job| job.to_value()).collect();
     ok(&json!({ "operations": operations }))
 }
@@ -30,8 +30,8 @@ pub(super) async fn get(api: Arc<Api>, call: Call) -> Answer {
 }
 
 /// Interrupts an operation, which then undoes its changes.
-pub(super) async fn cancel(api: Arc<Api>, call: Call) -> Answer {
-    let job = find(&api, &call)?;
+pub(super) fn cancel(api: &Api, call: &Call) -> Answer {
+    let job = find(api, call)?;
     job.cancel();
     json(StatusCode::ACCEPTED, &job.to_value())
 }

@@ -235,7 +235,7 @@ async fn remove(api: &Api, call: &Call, op: &str, payload: Value) -> Answer {
         Problem::from(error).status(StatusCode::NOT_FOUND)
     })?;
     match submitted(api, call, mutation).await.map_err(absent)? {
-        Submitted::Edited(stored) => empty().tagged(stored.row.version),
+        Submitted::Edited(stored) => Ok(empty()).tagged(stored.row.version),
         Submitted::Enqueued(queued) => accepted(call, &queued.row, &queued.depends_on),
     }
 }

@@ -8,7 +8,7 @@ use axum::{
 };
 use decnet_topology::{
     AllocError, ConfigFault, ConfigTextError, DocumentError, Finding, InvalidConfig, InvalidTopology, MutationError,
-    RepoError,
+    RepoError, ResolveError,
 };
 use serde_json::{Map, Value, json};
 
@@ -22,8 +22,14 @@ pub(super) struct Problem {
     pub(super) status: StatusCode,
     /// The stable code.
     pub(super) code: Cow<'static, str>,
+    rest: Box<Rest>,
+}
+
+/// The rest of a problem.
+#[derive(Debug, Clone, Default)]
+struct Rest {
     /// What is wrong, with its causes.
-    pub(super) detail: String,
+    detail: String,
     /// What to do.
     hint: Option<Cow<'static, str>>,
     /// The broken rules.
@@ -41,16 +47,15 @@ impl Problem {
     /// Creates a problem with the status and the hint of its code.
     pub(super) fn new(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         let code = code.into();
+        let rest = Rest {
+            detail: detail.into(),
+            hint: hint_of(&code).map(Cow::Borrowed),
+            ..Rest::default()
+        };
         Self {
             status: status_of(&code),
-            hint: hint_of(&code).map(Cow::Borrowed),
             code,
-            detail: detail.into(),
-            findings: Vec::new(),
-            faults: Vec::new(),
-            details: Vec::new(),
-            members: Map::new(),
-            headers: Vec::new(),
+            rest: Box::new(rest),
         }
     }
 
@@ -60,33 +65,32 @@ impl Problem {
     }
 
     /// Sets what to do.
-    pub(super) fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            hint: Some(hint.into()),
-            ..self
-        }
+    pub(super) fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.rest.hint = Some(hint.into());
+        self
     }
 
     /// Sets the findings.
-    pub(super) fn findings(self, findings: Vec<Finding>) -> Self {
-        Self { findings, ..self }
+    pub(super) fn findings(mut self, findings: Vec<Finding>) -> Self {
+        self.rest.findings = findings;
+        self
     }
 
     /// Returns the findings, to give them places.
     pub(super) fn findings_mut(&mut self) -> &mut [Finding] {
-        &mut self.findings
+        &mut self.rest.findings
     }
 
     /// Adds a member.
     pub(super) fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(name.into(), value.into());
+        self.rest.members.insert(name.into(), value.into());
         self
     }
 
     /// Adds a header. A text that cannot be a header is left out.
     pub(super) fn header(mut self, name: HeaderName, value: &str) -> Self {
-        self.headers
-            .extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+        let value = HeaderValue::from_str(value).ok();
+        self.rest.headers.extend(value.map(|value| (name, value)));
         self
     }
 
@@ -101,28 +105,35 @@ impl Problem {
 
     /// Returns it as a JSON value.
     pub(super) fn to_value(&self) -> Value {
-        let mut value = json!({
-            "type": format!("urn:decnet:problem:{}", self.code),
-            "title": self.code.replace('_', " ").to_lowercase(),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-            "code": self.code,
-        });
-        if let Value::Object(fields) = &mut value {
-            fields.extend(self.members.clone());
-            let mut add = |name: &str, list: Value| {
-                if list.as_array().is_none_or(|items| !items.is_empty()) {
-                    fields.insert(name.into(), list);
-                }
-            };
-            add("findings", json!(self.findings));
-            add("faults", json!(self.faults));
-            add("details", json!(self.details));
-            if let Some(hint) = &self.hint {
-                add("hint", json!(hint));
+        let Rest {
+            detail,
+            hint,
+            findings,
+            faults,
+            details,
+            members,
+            headers: _,
+        } = &*self.rest;
+        let mut fields = members.clone();
+        let mut add = |name: &str, value: Value| fields.insert(name.into(), value);
+        add("type", format!("urn:decnet:problem:{}", self.code).into());
+        add("title", self.code.replace('_', " ").to_lowercase().into());
+        add("status", self.status.as_u16().into());
+        add("detail", detail.as_str().into());
+        add("code", json!(self.code));
+        if let Some(hint) = hint {
+            add("hint", json!(hint));
+        }
+        for (name, list) in [
+            ("findings", json!(findings)),
+            ("faults", json!(faults)),
+            ("details", json!(details)),
+        ] {
+            if list.as_array().is_some_and(|items| !items.is_empty()) {
+                add(name, list);
             }
         }
-        value
+        Value::Object(fields)
     }
 }
 
@@ -131,7 +142,7 @@ impl IntoResponse for Problem {
         let mut response = (self.status, self.to_value().to_string()).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        response.headers_mut().extend(self.headers);
+        response.headers_mut().extend(self.rest.headers);
         response
     }
 }
@@ -139,15 +150,19 @@ impl IntoResponse for Problem {
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let mut problem = Self::new(error.code(), causes::with_causes(&error));
-        problem.details = error.details();
+        problem.rest.details = error.details();
         match error {
             EngineError::Invalid(InvalidTopology { report })
             | EngineError::Mutation(MutationError::ResultInvalid { report })
+            | EngineError::Resolve(ResolveError::Unsound { report })
             | EngineError::RefusedAfterQueue {
                 source: MutationError::ResultInvalid { report },
                 ..
             } => problem.findings(report.into_findings()),
-            EngineError::Config(InvalidConfig { faults }) => Self { faults, ..problem },
+            EngineError::Config(InvalidConfig { faults }) => {
+                problem.rest.faults = faults;
+                problem
+            }
             EngineError::Repo(RepoError::VersionConflict { expected, current }) => problem
                 .member("expected", expected.get())
                 .member("current", current.get()),

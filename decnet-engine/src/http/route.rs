@@ -36,13 +36,30 @@ pub(super) enum BodyKind {
     OptionalJson(&'static str),
 }
 
+/// What a parameter may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ParameterKind {
+    /// A text.
+    Text,
+    /// A whole number from 0 to this.
+    Number(u64),
+    /// `true` or `false`.
+    Flag,
+    /// A time.
+    Time,
+    /// One of these words.
+    Word(&'static [&'static str]),
+}
+
 /// A parameter of a route.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Parameter {
     /// Its name.
     pub(super) name: &'static str,
-    /// Its type in JSON Schema.
-    pub(super) kind: &'static str,
+    /// What it may be.
+    pub(super) kind: ParameterKind,
+    /// Whether it must be given.
+    pub(super) is_required: bool,
     /// What it does.
     pub(super) about: &'static str,
 }

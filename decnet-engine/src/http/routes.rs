@@ -1,17 +1,26 @@
 //! The table of routes. The router and the description of the API both come from it.
 
+use std::future::ready;
+
 use axum::http::Method;
 
 use super::{
     allocation,
     auth::scope::AccessScope,
     catalog, events, history, lifecycle, metrics, mutations, operations, parts,
-    route::{Access, BodyKind, Parameter, Route},
+    route::{
+        Access, BodyKind, Parameter,
+        ParameterKind::{self, Flag, Number, Text, Time, Word},
+        Route,
+    },
     topologies, visits,
 };
 
-/// Makes a route from the path of its handler.
+/// Makes a route from the path of its handler, or of a function that answers without waiting.
 macro_rules! route {
+    ($method:ident $path:literal, $id:literal, $summary:literal, fn $($handler:ident)::+) => {
+        Route::new(Method::$method, $path, $id, $summary, |api, call| Box::pin(ready($($handler)::+(&api, &call))))
+    };
     ($method:ident $path:literal, $id:literal, $summary:literal, $($handler:ident)::+) => {
         Route::new(Method::$method, $path, $id, $summary, |api, call| Box::pin($($handler)::+(api, call)))
     };
@@ -23,17 +32,24 @@ const STREAM: Access = Access::Ticket(AccessScope::Read);
 
 const LIMIT: Parameter = Parameter {
     name: "limit",
-    kind: "integer",
+    kind: ParameterKind::Number(1000),
+    is_required: false,
     about: "The largest number of rows, up to 1000; 100 if it is not given.",
 };
 const OFFSET: Parameter = Parameter {
     name: "offset",
-    kind: "integer",
+    kind: ParameterKind::Number(1 << 31),
+    is_required: false,
     about: "How many rows to skip.",
 };
 
-const fn parameter(name: &'static str, kind: &'static str, about: &'static str) -> Parameter {
-    Parameter { name, kind, about }
+const fn parameter(name: &'static str, kind: ParameterKind, about: &'static str) -> Parameter {
+    Parameter {
+        name,
+        kind,
+        is_required: false,
+        about,
+    }
 }
 
 /// Returns all routes.
@@ -48,25 +64,32 @@ pub(super) fn table() -> Vec<Route> {
 /// The routes of stored topologies.
 fn stored() -> Vec<Route> {
     const LIST: &[Parameter] = &[
-        parameter("status", "string", "Only these statuses, separated by commas."),
-        parameter("name", "string", "Only topologies with this name."),
+        parameter("status", Text, "Only these statuses, separated by commas."),
+        parameter("name", Text, "Only topologies with this name."),
         LIMIT,
         OFFSET,
     ];
     const VALIDATE: &[Parameter] = &[
         parameter(
             "live",
-            "boolean",
+            Flag,
             "Whether to use the rules for running mazes, which allow a temporary lack of a DMZ.",
         ),
         parameter(
             "against_store",
-            "boolean",
+            Flag,
             "Whether to check for overlaps with stored mazes too.",
         ),
     ];
-    const SYNTAX: &[Parameter] = &[parameter("syntax", "string", "`json`, the default, or `yaml`.")];
-    const AT: &[Parameter] = &[parameter("time", "string", "The time, like 2030-01-31T12:00:00Z.")];
+    const SYNTAX: &[Parameter] = &[parameter(
+        "syntax",
+        Word(&["json", "yaml"]),
+        "`json` if it is not given.",
+    )];
+    const AT: &[Parameter] = &[Parameter {
+        is_required: true,
+        ..parameter("time", Time, "The time, like 2030-01-31T12:00:00Z.")
+    }];
     vec![
         route!(GET "/topologies", "list_topologies", "Lists topologies in order of creation.", topologies::list)
             .query(LIST)
@@ -147,14 +170,14 @@ fn maze() -> Vec<Route> {
 /// The routes of running topologies.
 fn running() -> Vec<Route> {
     const MUTATIONS: &[Parameter] = &[
-        parameter("state", "string", "Only these states, separated by commas."),
+        parameter("state", Text, "Only these states, separated by commas."),
         LIMIT,
         OFFSET,
     ];
     const LOGS: &[Parameter] = &[
-        parameter("decky", "string", "Only visits of deckies with this name."),
-        parameter("service", "string", "Only visits of services with this name."),
-        parameter("since", "string", "Only visits of this time or later."),
+        parameter("decky", Text, "Only visits of deckies with this name."),
+        parameter("service", Text, "Only visits of services with this name."),
+        parameter("since", Time, "Only visits of this time or later."),
         LIMIT,
     ];
     const JOB: &[(u16, &str)] = &[(200, "Operation"), (202, "Operation")];
@@ -189,11 +212,11 @@ fn running() -> Vec<Route> {
         route!(GET "/topologies/{id}/events", "follow_topology", "Follows the events of a topology.", events::one)
             .access(STREAM)
             .answers(&[(200, "EventStream")]),
-        route!(GET "/operations", "list_operations", "Lists the long operations, oldest first.", operations::list)
+        route!(GET "/operations", "list_operations", "Lists the long operations, oldest first.", fn operations::list)
             .answers(&[(200, "Object")]),
         route!(GET "/operations/{operation}", "get_operation", "Returns a long operation.", operations::get)
             .answers(&[(200, "Operation")]),
-        route!(DELETE "/operations/{operation}", "cancel_operation", "Interrupts a long operation, which undoes its changes.", operations::cancel)
+        route!(DELETE "/operations/{operation}", "cancel_operation", "Interrupts a long operation, which undoes its changes.", fn operations::cancel)
             .answers(&[(202, "Operation")]),
     ]
 }
@@ -201,13 +224,13 @@ fn running() -> Vec<Route> {
 /// The routes of the server.
 fn server() -> Vec<Route> {
     const SUBNET: &[Parameter] = &[
-        parameter("base", "string", "The pool: 10.0.0.0/8, or the short form 172.20."),
-        parameter("prefix", "integer", "The length of the subnet; 24 if it is not given."),
+        parameter("base", Text, "The pool: 10.0.0.0/8, or the short form 172.20."),
+        parameter("prefix", Number(32), "The length of the subnet; 24 if it is not given."),
     ];
     vec![
-        route!(GET "/services", "list_services", "Lists the services that deckies may run.", catalog::services)
+        route!(GET "/services", "list_services", "Lists the services that deckies may run.", fn catalog::services)
             .answers(&[(200, "Object")]),
-        route!(GET "/archetypes", "list_archetypes", "Lists the archetypes.", catalog::archetypes)
+        route!(GET "/archetypes", "list_archetypes", "Lists the archetypes.", fn catalog::archetypes)
             .answers(&[(200, "Object")]),
         route!(GET "/next-subnet", "next_subnet", "Returns the next free subnet.", allocation::next_subnet)
             .query(SUBNET)
@@ -219,7 +242,7 @@ fn server() -> Vec<Route> {
         route!(GET "/events", "follow", "Follows the events of all topologies.", events::all)
             .access(STREAM)
             .answers(&[(200, "EventStream")]),
-        route!(POST "/tickets", "issue_ticket", "Issues a ticket for one event stream, for a minute.", events::ticket)
+        route!(POST "/tickets", "issue_ticket", "Issues a ticket for one event stream, for a minute.", fn events::ticket)
             .access(READ)
             .answers(&[(200, "Object")]),
         route!(GET "/healthz", "healthz", "Returns whether the server can read its store.", catalog::healthz)
@@ -227,7 +250,7 @@ fn server() -> Vec<Route> {
             .answers(&[(200, "Object")]),
         route!(GET "/metrics", "metrics", "Returns counters in the text format of Prometheus.", metrics::metrics)
             .answers(&[(200, "Text")]),
-        route!(GET "/openapi.json", "openapi", "Describes this API.", catalog::openapi)
+        route!(GET "/openapi.json", "openapi", "Describes this API.", fn catalog::openapi)
             .access(Access::Public)
             .answers(&[(200, "Object")]),
     ]

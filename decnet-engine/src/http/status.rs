@@ -60,7 +60,6 @@ pub(super) fn status_of(code: &str) -> StatusCode {
 /// Returns what the client can do about an error, by its code.
 pub(super) fn hint_of(code: &str) -> Option<&'static str> {
     Some(match code {
-        "FORCE_REQUIRED" => "repeat it with `\"force\": true`; POST …/plan shows the steps first",
         "SUBNET_POOL_EXHAUSTED" | "exhausted" => "choose a larger range, or tear mazes down",
         "SUBNET_SPECIAL" => "use a private range: 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
         "SYNTAX" => "send one JSON object: {\"op\": …, \"payload\": {…}}",
@@ -68,7 +67,7 @@ pub(super) fn hint_of(code: &str) -> Option<&'static str> {
         "body_too_large" => "a maze file has at most 64 MiB, any other body 1 MiB",
         "busy" => "wait until the other process is done; its lease expires",
         "deploy_failed" => "fix the cause and deploy again",
-        "destructive" => "repeat it with `\"force\": true`; POST …/plan shows the steps first",
+        "FORCE_REQUIRED" | "destructive" => "repeat it with `\"force\": true`; POST …/plan shows the steps first",
         "differs" => "POST …/mutations changes a running maze",
         "disk_full" => "free some space and try again; nothing was lost",
         "docker_timeout" => "the daemon is overloaded or stuck; try again later",

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::http::{StatusCode, header};
 use decnet_topology::{
-    Draft, RepoError, Report, RuleSet, Severity, Status, StoredTopology, Syntax, TopologyConfig, TopologyFilter,
-    TopologyName, TopologyRow, claims_except, document, net, rng, validate_against,
+    Draft, RepoError, RuleSet, Severity, Status, StoredTopology, Syntax, TopologyConfig, TopologyFilter, TopologyName,
+    TopologyRow, claims_except, document, net, rng, validate_against,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -159,16 +159,13 @@ pub(super) async fn validate(api: Arc<Api>, call: Call) -> Answer {
     let rules = if live { RuleSet::live() } else { RuleSet::deploy() };
     let body = call.body.clone();
     let parsed = tokio::task::spawn_blocking(move || document::parse(&body, Syntax::Auto)).await;
-    let report = match parsed.map_err(|_| unexpected())? {
-        Ok(draft) => {
-            let claims = match against_store {
-                true => claims_except(api.engine.repo().as_ref(), &draft.header.name).await?,
-                false => Vec::new(),
-            };
-            validate_against(&draft, api.engine.catalog(), rules, &claims)
-        }
-        Err(error) => Report::new(error.findings),
+    let draft = parsed.map_err(|_| unexpected())??;
+    let claims = if against_store {
+        claims_except(api.engine.repo().as_ref(), &draft.header.name).await?
+    } else {
+        Vec::new()
     };
+    let report = validate_against(&draft, api.engine.catalog(), rules, &claims);
     let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
     let mut findings = report.into_findings();
     document::locate(&mut findings, &call.body, Syntax::Auto);
@@ -205,7 +202,7 @@ pub(super) async fn delete(api: Arc<Api>, call: Call) -> Answer {
     let id = call.id()?;
     call.expected(&api.engine, id).await?;
     match api.engine.delete(id).await {
-        Ok(_) => empty(),
+        Ok(_) => Ok(empty()),
         Err(error @ EngineError::Repo(RepoError::NotDeletable { .. })) => {
             let hint = format!(
                 "tear it down first: POST {}",

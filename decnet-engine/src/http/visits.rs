@@ -31,9 +31,8 @@ pub(super) async fn logs(api: Arc<Api>, call: Call) -> Answer {
         if entries.len() == limit {
             return ok(&json!({ "entries": entries, "more": true }));
         }
-        match item.map_err(Problem::from)? {
-            LogItem::Entry(entry) => entries.push(entry),
-            _ => {}
+        if let LogItem::Entry(entry) = item.map_err(Problem::from)? {
+            entries.push(entry);
         }
     }
     ok(&json!({ "entries": entries, "more": false }))

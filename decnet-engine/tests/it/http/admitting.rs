@@ -22,7 +22,7 @@ fn guarded(folder: &tempfile::TempDir) -> (Client, Arc<TokenFile>, [String; 3]) 
 }
 
 #[tokio::test]
-async fn without_a_valid_token_nothing_is_told_and_nothing_changes() {
+async fn without_a_valid_token_nothing_is_read_or_changed() {
     let folder = tempfile::tempdir().expect("a folder");
     let (client, tokens, [read, ..]) = guarded(&folder);
     for authorization in [None, Some("Bearer decnet_0"), Some("Basic YTpi"), Some("")] {
@@ -35,6 +35,7 @@ async fn without_a_valid_token_nothing_is_told_and_nothing_changes() {
             ("DELETE", "/topologies/x"),
             ("POST", "/topologies"),
             ("GET", "/metrics"),
+            ("GET", "/topologies?staus=active"),
         ] {
             let reply = client.send(method, path, &headers, "").await;
             reply.problem(401, "unauthorized");
@@ -108,7 +109,7 @@ async fn a_token_does_what_its_scope_allows() {
 }
 
 #[tokio::test]
-async fn the_answers_to_keys_of_others_are_not_told() {
+async fn a_key_of_another_sender_is_another_key() {
     let folder = tempfile::tempdir().expect("a folder");
     let (client, _, [_, write, admin]) = guarded(&folder);
     let create = async |token: &str| {
@@ -233,7 +234,7 @@ async fn a_ticket_opens_one_stream_and_nothing_else() {
     client
         .get(&format!("/topologies?ticket={ticket}"))
         .await
-        .problem(400, "unknown_parameter");
+        .problem(401, "unauthorized");
     let stream = client.get(&format!("/events?ticket={ticket}")).await;
     assert_eq!(
         (stream.status.as_u16(), stream.header("content-type")),

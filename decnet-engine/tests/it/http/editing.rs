@@ -51,9 +51,9 @@ async fn the_parts_of_a_pending_maze_are_changed_one_by_one() {
         .await
         .is(200);
     assert_eq!((&patched["name"], &patched["x"]), (&json!("crypt"), &json!(4.0)));
-    let patch = json!({ "services": ["ssh", "smb"], "archetype": null, "y": 2.5 });
+    let change = json!({ "services": ["ssh", "smb"], "archetype": null, "y": 2.5 });
     let patched = client
-        .json("PATCH", &format!("{path}/deckies/safe"), &[], &patch)
+        .json("PATCH", &format!("{path}/deckies/safe"), &[], &change)
         .await
         .is(200);
     assert_eq!(
@@ -71,7 +71,7 @@ async fn the_parts_of_a_pending_maze_are_changed_one_by_one() {
         .is(204);
     let reply = client.send("DELETE", &format!("{path}/lans/crypt"), &[], "").await;
     reply.is(204);
-    assert_eq!(reply.header("etag"), "\"v8\"");
+    assert_eq!(reply.header("etag"), "\"v9\"");
     client
         .get(&format!("{path}/lans/crypt"))
         .await

@@ -23,9 +23,9 @@ async fn topologies_are_listed_in_pages_and_filtered_by_status_and_name() {
         0
     );
     assert_eq!(client.get("/topologies?status=pending").await.is(200)["total"], 3);
-    let named = client.get("/topologies?name=B").await.is(200);
+    let found = client.get("/topologies?name=B").await.is(200);
     assert_eq!(
-        (&named["total"], &named["topologies"][0]["name"]),
+        (&found["total"], &found["topologies"][0]["name"]),
         (&json!(1), &json!("b"))
     );
     assert_eq!(client.get("/topologies?name=z").await.is(200)["total"], 0);

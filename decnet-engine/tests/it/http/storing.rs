@@ -253,13 +253,18 @@ async fn a_document_is_validated_without_being_stored() {
         (&json!(false), &json!("SUBNET_OVERLAP"))
     );
     let kind = ("content-type", "application/yaml");
-    let broken = client
-        .send("POST", "/topologies/validate", &[kind], "a: [")
+    let broken = client.send("POST", "/topologies/validate", &[kind], "a: [").await;
+    assert_eq!(broken.problem(400, "invalid")["findings"][0]["code"], "DOC_SYNTAX");
+    let wrong = "format: decnet.topology/1\nname: corp\nlan: []";
+    let wrong = client
+        .send("POST", "/topologies/validate", &[kind], wrong)
         .await
         .is(200);
+    let first = &wrong["findings"][0];
     assert_eq!(
-        (&broken["valid"], &broken["findings"][0]["code"]),
-        (&json!(false), &json!("DOC_SYNTAX"))
+        (&first["code"], &first["line"]),
+        (&json!("DOC_UNKNOWN_KEY"), &json!(3)),
+        "{wrong}"
     );
     client
         .post("/topologies/validate?live=maybe", &other)

@@ -50,7 +50,7 @@ impl Stream {
                 };
                 let kind = field("event: ").expect("every event has a type");
                 let data = field("data: ").expect("every event has data");
-                self.text = rest.to_owned();
+                self.text = String::from(rest);
                 return Some((kind, serde_json::from_str(&data).expect("JSON")));
             }
             let piece = self.body.next().await?.expect("a piece");
