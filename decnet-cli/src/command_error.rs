@@ -1,8 +1,8 @@
 //! The errors of the command, and of the libraries.
 
-use std::{collections::BTreeMap, error::Error, io, path::PathBuf};
+use std::{collections::BTreeMap, error::Error, io, net::SocketAddr, path::PathBuf};
 
-use decnet_engine::{BindError, DesiredError, EngineError, LogCursorError, LogTargetError, RuntimeError};
+use decnet_engine::{BindError, DesiredError, EngineError, LogCursorError, LogTargetError, RuntimeError, TokenError};
 use decnet_topology::{
     AllocError, CatalogError, Code, ConfigTextError, FindError, Finding, GenerateError, InvalidConfig, LineColumn,
     MutationError, RepoError, ServiceNotFound, Severity, Status, TopologyName,
@@ -91,6 +91,12 @@ pub(crate) enum CommandError {
     /// The bus cannot be served.
     #[error(transparent)]
     Bus(#[from] BindError),
+    /// The HTTP API cannot be served.
+    #[error("the HTTP API cannot be served on {address}")]
+    Listen { address: SocketAddr, source: io::Error },
+    /// The tokens of the HTTP API cannot be read or changed.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The given time is before the topology was stored.
     #[error("`{name}` has no history at {}: it begins at {}, when the maze was stored", text::time(*.at), text::time(*.created))]
     TooEarly {
@@ -230,6 +236,12 @@ impl CommandError {
             Self::Config(error) | Self::ConfigFile { error, .. } => error.code(),
             Self::Alloc(error) => error.code(),
             Self::Bus(error) => error.code(),
+            Self::Token(error) => error.code(),
+            Self::Listen { source, .. } => match source.kind() {
+                io::ErrorKind::AddrInUse => "address_in_use",
+                io::ErrorKind::PermissionDenied => "usage",
+                _ => "io",
+            },
             Self::Document { .. } | Self::NotImported { .. } | Self::Maze { .. } => "invalid",
             Self::FileExists { .. } => "destination_exists",
             Self::Mutated { .. } => "RESULT_INVALID",

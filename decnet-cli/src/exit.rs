@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, io, process::ExitCode};
 
-use decnet_engine::{EngineError, RuntimeError};
+use decnet_engine::{EngineError, RuntimeError, TokenError};
 use decnet_topology::{AllocError, Code, FindError, Finding, GenerateError, RepoError, ResolveError, Status};
 
 use crate::command_error::CommandError;
@@ -108,6 +108,11 @@ impl CommandError {
             Self::DataFolder { .. } => "give a database in a writable folder with --db FILE or DECNET_DB",
             Self::IsFolder { .. } => "give one file; only `decnet validate` takes a folder, and checks all files in it",
             Self::TooEarly { .. } => "give a later time; `decnet show MAZE` lists the changes of the maze",
+            Self::Token(TokenError::NotFound { .. }) => "`decnet token list` lists the tokens",
+            Self::Token(TokenError::Name { .. }) => "give a name of 1 to 64 bytes without control characters",
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "without tokens (--no-auth), listen on a loopback address; a port below 1024 needs root"
+            }
             Self::Service(_) => "`decnet services` lists the services; --catalog adds others",
             Self::NoFile { .. } => "check the path; a relative path starts in the current folder",
             Self::Unknown { .. } => "`decnet graph MAZE` lists its LANs and deckies",
@@ -153,8 +158,8 @@ fn exit_of_code(code: &str) -> Exit {
         | "invalid_name"
         | "malformed"
         | "mutation_unreadable" => Exit::Invalid,
-        "bus_in_use" | "busy" | "destination_exists" | "destructive" | "differs" | "foreign" | "in_use"
-        | "left_on_docker" | "mutation_conflict" | "name_taken" | "not_running" | "plan_changed"
+        "address_in_use" | "bus_in_use" | "busy" | "destination_exists" | "destructive" | "differs" | "foreign"
+        | "in_use" | "left_on_docker" | "mutation_conflict" | "name_taken" | "not_running" | "plan_changed"
         | "queue_not_empty" | "port_taken" | "status_conflict" | "subnet_claimed" | "subnet_taken"
         | "version_conflict" | "wrong_status" => Exit::Conflict,
         "deploy_failed" => Exit::RolledBack,
@@ -257,6 +262,7 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "UNKNOWN_DECKY" | "UNKNOWN_LAN" => "`decnet graph MAZE` lists its LANs and deckies",
         "SUBNET_POOL_EXHAUSTED" => "choose one in another range with --subnet; `decnet next-subnet` prints a free one",
         "SUBNET_SPECIAL" => "use a private range: 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+        "address_in_use" => "another program listens there; give another address with --listen",
         "agent_mode" => "store it in mode `unihost` to deploy it on this daemon",
         "ambiguous" => "give more characters of the id",
         "built_in" | "no_own_image" => {
@@ -305,6 +311,10 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "not_capturable" => "run decnet as root on the machine of the daemon, or run that command there",
         "not_running" => "`decnet restart MAZE DECKY` starts it; `decnet show MAZE` shows the state of all deckies",
         "several_own_images" => "name one of them",
+        "tokens_damaged" => {
+            "restore the file from a backup, or remove it and make new tokens with `decnet token create`"
+        }
+        "tokens_exposed" => "remove the permission with `chmod 600`, and check the tokens with `decnet token list`",
         "too_large" => "--max-size and --max-files allow more",
         "not_well" => {
             "`decnet logs MAZE` prints what its services say; `decnet reconcile MAZE` repairs what drifted, and --wait waits longer"

@@ -88,6 +88,7 @@
 //! # Features
 //!
 //! - `docker` (default): the runtime that talks to a Docker daemon, 20.10 or later.
+//! - `http`: the HTTP API, as a router of axum ([`http`]).
 //! - `testing`: the suite that any runtime must pass.
 
 mod api;
@@ -103,6 +104,8 @@ mod event;
 mod execute;
 mod feed;
 pub mod host;
+#[cfg(feature = "http")]
+pub mod http;
 mod lease;
 mod logs;
 mod movement;
@@ -146,6 +149,17 @@ pub use event::{
 pub use execute::{ExecuteOptions, ExecutionReport, OnFailure, StepFailure, execute};
 pub use feed::{Feed, FeedItem, FeedNotice, TopologyNow};
 pub use host::cause::{Bridge, Cause};
+#[cfg(feature = "http")]
+pub use http::{
+    auth::{
+        Authenticator,
+        error::AuthError,
+        open::OpenAccess,
+        scope::{AccessScope, Principal},
+        tokens::{AccessToken, TokenFile, error::TokenError},
+    },
+    options::HttpOptions,
+};
 pub use logs::{
     Forwarded, LogContent, LogCursor, LogCursorError, LogEntry, LogFormat, LogItem, LogOptions, LogOutput, LogTarget,
     LogTargetError, LogWriter, LogWriterOptions, Logs, Muted, MutedError, StoredLogs, WebhookHeader,

@@ -31,9 +31,11 @@ mod reap;
 mod reconcile;
 mod restart;
 mod schema;
+mod serve;
 mod services;
 mod show;
 mod teardown;
+mod token;
 mod validate;
 mod verify;
 mod watch;
@@ -74,6 +76,8 @@ pub(crate) enum Command {
     Cp(cp::Arguments),
     Capture(capture::Arguments),
     Bus(bus::Arguments),
+    Serve(serve::Arguments),
+    Token(token::Arguments),
     Services(services::Arguments),
     Archetypes(archetypes::Arguments),
     Mutate(Box<mutate::Arguments>),
@@ -126,6 +130,8 @@ impl Command {
             Self::Cp(arguments) => Box::pin(cp::run(arguments, context)).await,
             Self::Capture(arguments) => Box::pin(capture::run(arguments, context)).await,
             Self::Bus(arguments) => bus::run(&arguments, context).await,
+            Self::Serve(arguments) => serve::run(arguments, context).await,
+            Self::Token(arguments) => token::run(arguments, context),
             Self::Services(arguments) => services::run(&arguments, context),
             Self::Archetypes(arguments) => archetypes::run(&arguments, context),
             Self::Mutate(arguments) => mutate::run(*arguments, context).await,

@@ -34,6 +34,8 @@ const COMMANDS: &[&str] = &[
     "cp",
     "capture",
     "bus",
+    "serve",
+    "token",
     "next-subnet",
     "next-ip",
     "doctor",

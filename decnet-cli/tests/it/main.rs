@@ -19,6 +19,7 @@ mod mutate;
 mod mutations;
 mod past;
 mod schema;
+mod serving;
 mod stored;
 mod streams;
 mod walk;

@@ -18,7 +18,13 @@ use crate::command::Sandbox;
 pub(crate) const WIDTHS: [u16; 2] = [80, 120];
 
 /// The pages whose commands need Docker. `docker::walking` walks them.
-pub(crate) const ON_DOCKER: [&str; 4] = ["README.md", "docs/daily.md", "docs/log-targets.md", "docs/maze-file.md"];
+pub(crate) const ON_DOCKER: [&str; 5] = [
+    "README.md",
+    "docs/daily.md",
+    "docs/http.md",
+    "docs/log-targets.md",
+    "docs/maze-file.md",
+];
 
 /// What the walk does with a command that it cannot simply run.
 enum Exception {
@@ -81,6 +87,22 @@ const EXCEPTIONS: &[(&str, &str, Exception)] = &[
         Instead(
             "decnet capture shop web-01.dmz --duration 3s >packets.pcap && test -s packets.pcap",
             "the machine may have no tcpdump",
+        ),
+    ),
+    (
+        "docs/http.md",
+        "decnet serve --no-auth",
+        Instead(
+            "setsid -f sh -c 'echo $$ >pid; exec timeout 230 decnet serve --no-auth >served 2>&1'; until grep -s serving served; do sleep 0.1; done",
+            "it runs in another terminal while the next commands use it",
+        ),
+    ),
+    (
+        "docs/http.md",
+        "decnet token create",
+        Instead(
+            "kill $(cat pid); decnet token create ci --scope write >token",
+            "it also stops the server of this page",
         ),
     ),
     ("docs/hardening.md", "echo net.ipv4", Left("it changes the machine")),

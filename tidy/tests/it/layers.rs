@@ -43,6 +43,7 @@ const ENGINE: Layers = Layers {
         &["doctor", "logs"],
         &["movement", "testing"],
         &["watch"],
+        &["http"],
     ],
     exceptions: &[],
 };
