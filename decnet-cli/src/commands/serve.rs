@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     /// The file of the tokens [default: beside the database].
     #[arg(long, value_name = "FILE")]
     tokens: Option<PathBuf>,
-    /// The web origins whose pages may use the API, separated by commas: https://map.example.
+    /// The web origins whose pages may use the API, separated by commas, such as `https://map.example`.
     #[arg(long, value_name = "ORIGINS", value_delimiter = ',', value_parser = origin)]
     origin: Vec<String>,
 }
@@ -88,7 +88,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         std::process::exit(Exit::Interrupted.code().into());
     });
     match server.await {
-        Ok(served) => served.map_err(cannot)?,
+        Ok(ended) => ended.map_err(cannot)?,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
     Ok(Exit::Done)
