@@ -62,12 +62,11 @@ pub(crate) fn open(
 ) -> Answer {
     let timeout = argument::timeout(timeout)?;
     let work = move |_| async move {
-        let (snapshot, feed) = match after {
-            Some(after) => Feed::resume(bench.repo, Some(&bench.bus), only, after).await?,
-            None => {
-                let (snapshot, feed) = Feed::open(bench.repo, Some(&bench.bus), only).await?;
-                (Some(snapshot), feed)
-            }
+        let (snapshot, feed) = if let Some(after) = after {
+            Feed::resume(bench.repo, Some(&bench.bus), only, after).await?
+        } else {
+            let (snapshot, feed) = Feed::open(bench.repo, Some(&bench.bus), only).await?;
+            (Some(snapshot), feed)
         };
         let seq = feed.sequence().get();
         Ok::<_, RepoError>((snapshot, seq, Follower::new(feed, bench.closing, timeout)))

@@ -70,7 +70,7 @@ impl Call {
     /// Returns the version that the topology must have, by the header `If-Match`. Refuses the request if it has another one now.
     pub(super) async fn expected(&self, engine: &Engine, id: TopologyId) -> Result<Option<Version>, Problem> {
         match IfMatch::read(&self.headers)? {
-            Some(condition) => condition.expected(engine.repo().get(id).await?.version),
+            Some(condition) => condition.expected(&engine.repo().get(id).await?),
             None => Ok(None),
         }
     }

@@ -1,7 +1,7 @@
 //! Versions of topologies as entity tags: `"v7"`.
 
 use axum::http::{HeaderMap, HeaderValue, header};
-use decnet_topology::{RepoError, Version};
+use decnet_topology::{RepoError, TopologyRow, Version};
 
 use super::problem::Problem;
 use crate::engine::EngineError;
@@ -41,8 +41,9 @@ impl IfMatch {
         }))
     }
 
-    /// Returns the version that a change must expect, given the current one; none if it may be any.
-    pub(super) fn expected(&self, current: Version) -> Result<Option<Version>, Problem> {
+    /// Returns the version that a change of a topology must expect; none if it may be any.
+    pub(super) fn expected(&self, row: &TopologyRow) -> Result<Option<Version>, Problem> {
+        let current = row.version;
         let Some(versions) = &self.versions else {
             return Ok(None);
         };
@@ -50,7 +51,12 @@ impl IfMatch {
             return Ok(Some(current));
         }
         match versions.iter().flatten().next() {
-            Some(&expected) => Err(EngineError::Repo(RepoError::VersionConflict { expected, current }).into()),
+            Some(&expected) => Err(EngineError::Repo(RepoError::VersionConflict {
+                name: row.name.clone(),
+                expected,
+                current,
+            })
+            .into()),
             // Weak and foreign tags match nothing.
             None => Err(
                 Problem::new("version_conflict", format!("the maze is at version {current}"))
@@ -81,7 +87,19 @@ fn malformed(what: &str) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use decnet_topology::{NewTopology, Timestamp, Topology};
+
     use super::*;
+
+    /// Returns the row of a topology at a version.
+    fn row(version: u64) -> TopologyRow {
+        let topology = Topology::builder().dmz("dmz", "10.0.0.0/24").build().expect("a maze");
+        let new = NewTopology::new("corp".parse().expect("a name"), topology);
+        TopologyRow {
+            version: Version::new(version),
+            ..new.as_stored(Timestamp::UNIX_EPOCH).row
+        }
+    }
 
     fn read(text: &str) -> Result<Option<IfMatch>, Problem> {
         let mut headers = HeaderMap::new();
@@ -92,7 +110,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, current: u64, expected: Result<Option<u64>, &str>) {
         let given = read(text).expect("readable").expect("given");
-        let found = given.expected(Version::new(current));
+        let found = given.expected(&row(current));
         let found = found.map(|version| version.map(Version::get));
         let found = found.map_err(|problem| problem.code);
         assert_eq!(found, expected.map_err(Into::into), "{text}");

@@ -1,4 +1,5 @@
-//! Streams of events, as server-sent events: a snapshot, then every event.
+//! Streams of events, as server-sent events: a snapshot, then every event. The id of an event is its number in the log of the store,
+//! so a client that connects again continues after it.
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
@@ -6,7 +7,7 @@ use axum::response::{
     IntoResponse as _,
     sse::{Event, Sse},
 };
-use decnet_topology::TopologyId;
+use decnet_topology::{Sequence, TopologyId};
 use futures_util::stream;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -29,15 +30,21 @@ use crate::feed::{Feed, FeedItem, FeedNotice, TopologyNow};
 const PING: Duration = Duration::from_secs(15);
 
 /// Follows all topologies.
-pub(super) async fn all(api: Arc<Api>, _: Call) -> Answer {
-    follow(api, None).await
+pub(super) async fn all(api: Arc<Api>, call: Call) -> Answer {
+    follow(api, None, last_event(&call)).await
 }
 
 /// Follows one topology.
 pub(super) async fn one(api: Arc<Api>, call: Call) -> Answer {
     let id = call.id()?;
     api.engine.repo().get(id).await?;
-    follow(api, Some(id)).await
+    follow(api, Some(id), last_event(&call)).await
+}
+
+/// Returns the last event that the client got, by the header `Last-Event-ID`. Another text than a number is from another server; the
+/// client gets a snapshot.
+fn last_event(call: &Call) -> Option<Sequence> {
+    call.headers.get("last-event-id")?.to_str().ok()?.parse().ok()
 }
 
 /// Issues a ticket for a stream.
@@ -59,7 +66,7 @@ struct Following {
     _permit: OwnedSemaphorePermit,
 }
 
-async fn follow(api: Arc<Api>, only: Option<TopologyId>) -> Answer {
+async fn follow(api: Arc<Api>, only: Option<TopologyId>, after: Option<Sequence>) -> Answer {
     let permit = Arc::clone(&api.streams).try_acquire_owned();
     let permit = permit.map_err(|_| {
         Problem::new(
@@ -67,14 +74,14 @@ async fn follow(api: Arc<Api>, only: Option<TopologyId>) -> Answer {
             format!("{} streams are open", api.options.max_streams),
         )
     })?;
-    let (feed, snapshot) = open(&api, only).await?;
+    let (feed, snapshot) = open(&api, only, after).await?;
     let mut pings = interval_at(tokio::time::Instant::now() + PING, PING);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let following = Following {
         api,
         only,
         feed,
-        waiting: VecDeque::from([snapshot]),
+        waiting: snapshot.into_iter().collect(),
         pings,
         is_over: false,
         _permit: permit,
@@ -86,18 +93,26 @@ async fn follow(api: Arc<Api>, only: Option<TopologyId>) -> Answer {
     Ok(Sse::new(Box::pin(events)).into_response())
 }
 
-/// Subscribes, and then reads the state: no event is missed between the two.
-async fn open(api: &Api, only: Option<TopologyId>) -> Result<(Feed, Event), Problem> {
-    let repo = Arc::clone(api.engine.repo());
-    let (topologies, feed) = Feed::open(repo, Some(api.engine.bus()), only).await?;
-    Ok((feed, snapshot(&topologies)))
+/// Subscribes, and then reads the state: no event is missed between the two. There is no state if the client has it, and all that
+/// changed since follows.
+async fn open(api: &Api, only: Option<TopologyId>, after: Option<Sequence>) -> Result<(Feed, Option<Event>), Problem> {
+    let (repo, bus) = (Arc::clone(api.engine.repo()), Some(api.engine.bus()));
+    let (topologies, feed) = if let Some(after) = after {
+        Feed::resume(repo, bus, only, after).await?
+    } else {
+        let (topologies, feed) = Feed::open(repo, bus, only).await?;
+        (Some(topologies), feed)
+    };
+    let snapshot = topologies.map(|topologies| snapshot(&topologies, feed.sequence()));
+    Ok((feed, snapshot))
 }
 
-fn snapshot(topologies: &[TopologyNow]) -> Event {
-    event("snapshot", &FeedNotice::snapshot(topologies, Timestamp::now()))
+fn snapshot(topologies: &[TopologyNow], sequence: Sequence) -> Event {
+    let notice = FeedNotice::snapshot(topologies, Timestamp::now()).sequence(sequence);
+    event("snapshot", &notice).id(sequence.to_string())
 }
 
-/// Makes an event of the stream. Its `id`, from which a client could continue, needs a sequence of the store.
+/// Makes an event of the stream, without an id.
 fn event(kind: &str, data: &impl Serialize) -> Event {
     let event = Event::default().event(kind);
     match serde_json::to_string(data) {
@@ -131,20 +146,27 @@ impl Following {
     /// Queues what an item of the feed says.
     async fn take(&mut self, item: FeedItem) {
         match item {
-            FeedItem::Event { envelope, name } => {
+            FeedItem::Event {
+                envelope,
+                name,
+                sequence,
+            } => {
                 let mut data = json!(envelope);
                 data["maze"] = json!(name);
-                self.waiting
-                    .push_back(event(data["type"].as_str().unwrap_or("message"), &data));
+                let mut event = event(data["type"].as_str().unwrap_or("message"), &data);
+                if let Some(sequence) = sequence {
+                    event = event.id(sequence.to_string());
+                }
+                self.waiting.push_back(event);
             }
             FeedItem::Lagged(lost) => {
                 self.waiting
                     .push_back(event("lagged", &FeedNotice::lagged(lost, Timestamp::now())));
                 // What was lost is not known, so the client gets the whole state.
-                match open(&self.api, self.only).await {
+                match open(&self.api, self.only, None).await {
                     Ok((feed, snapshot)) => {
                         self.feed = feed;
-                        self.waiting.push_back(snapshot);
+                        self.waiting.extend(snapshot);
                     }
                     Err(problem) => self.end(&problem),
                 }

@@ -163,11 +163,11 @@ impl From<EngineError> for Problem {
                 problem.rest.faults = faults;
                 problem
             }
-            EngineError::Repo(RepoError::VersionConflict { expected, current }) => problem
+            EngineError::Repo(RepoError::VersionConflict { expected, current, .. }) => problem
                 .member("expected", expected.get())
                 .member("current", current.get()),
             EngineError::Repo(RepoError::NameTaken { id, .. }) => problem.member("id", id.to_string()),
-            EngineError::Busy { lease } => problem
+            EngineError::Busy { lease, .. } => problem
                 .member("holder", lease.holder.label.as_str())
                 .member("until", lease.until.to_string()),
             EngineError::MutationQueued { mutation, state, .. } => problem

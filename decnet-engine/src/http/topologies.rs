@@ -179,8 +179,11 @@ pub(super) async fn replace(api: Arc<Api>, call: Call) -> Answer {
     let expected = call.expected(&api.engine, id).await?;
     let draft = draft(&call).await?;
     if row.status != Status::Pending {
-        let (status, intent) = (row.status, row.intent);
-        let problem = Problem::from(RepoError::NotEditable { status, intent });
+        let problem = Problem::from(RepoError::NotEditable {
+            name: row.name,
+            status: row.status,
+            intent: row.intent,
+        });
         return Err(problem.hint("POST …/mutations changes a running maze; POST …/teardown first to replace it"));
     }
     if TopologyName::new(&draft.header.name).as_ref() != Ok(&row.name) {

@@ -292,7 +292,12 @@ impl Engine {
                 let stored = self.repo.load(id).await?;
                 let current = stored.row.version;
                 match expected.filter(|expected| *expected != current) {
-                    Some(expected) => Err(RepoError::VersionConflict { expected, current }.into()),
+                    Some(expected) => Err(RepoError::VersionConflict {
+                        name: stored.row.name,
+                        expected,
+                        current,
+                    }
+                    .into()),
                     None => Ok(Some(stored)),
                 }
             }

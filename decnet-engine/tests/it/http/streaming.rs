@@ -14,15 +14,24 @@ use tower::ServiceExt as _;
 
 use super::Client;
 
-/// An open stream, and the text that was received and not read.
+/// An open stream, the text that was received and not read, and the id of the last event that had one.
 struct Stream {
+    last: String,
     body: axum::body::BodyDataStream,
     text: String,
 }
 
 impl Stream {
     async fn open(client: &Client, path: &str) -> Self {
-        let request = Request::get(format!("/api/v1{path}")).header(header::HOST, "localhost");
+        Self::open_after(client, path, "").await
+    }
+
+    /// Opens a stream again, after the event with this id.
+    async fn open_after(client: &Client, path: &str, id: &str) -> Self {
+        let mut request = Request::get(format!("/api/v1{path}")).header(header::HOST, "localhost");
+        if !id.is_empty() {
+            request = request.header("last-event-id", id);
+        }
         let request = request.body(Body::empty()).expect("a request");
         let response = client
             .router
@@ -35,6 +44,7 @@ impl Stream {
         Self {
             body: response.into_body().into_data_stream(),
             text: String::new(),
+            last: id.to_owned(),
         }
     }
 
@@ -50,6 +60,7 @@ impl Stream {
                 };
                 let kind = field("event: ").expect("every event has a type");
                 let data = field("data: ").expect("every event has data");
+                self.last = field("id: ").unwrap_or_else(|| self.last.clone());
                 self.text = String::from(rest);
                 return Some((kind, serde_json::from_str(&data).expect("JSON")));
             }
@@ -126,6 +137,50 @@ async fn a_stream_of_one_topology_has_no_events_of_others() {
         .is(200);
     let status = stream.wait_for("status").await;
     assert_eq!(status["maze"], "corp", "{status}");
+}
+
+#[tokio::test]
+async fn a_client_that_connects_again_gets_what_it_missed() {
+    let client = Client::new();
+    let id = client.store("corp").await;
+    let mut stream = Stream::open(&client, "/events").await;
+    let snapshot = stream.wait_for("snapshot").await;
+    let last = stream.last.clone();
+    assert_eq!(snapshot["seq"].to_string(), last);
+    drop(stream);
+    client
+        .operate(&format!("/topologies/{id}/deploy"), &json!({}))
+        .await
+        .is(200);
+    client
+        .post("/topologies/blank", &json!({ "name": "branch" }))
+        .await
+        .is(201);
+    for (path, expected) in [
+        ("/events".to_owned(), vec!["deploying", "active", "pending"]),
+        (format!("/topologies/{id}/events"), vec!["deploying", "active"]),
+    ] {
+        let mut last = last.clone();
+        for to in expected {
+            let mut stream = Stream::open_after(&client, &path, &last).await;
+            let (kind, data) = stream.next().await.expect("what was missed");
+            assert_eq!(
+                (kind.as_str(), &data["payload"]["to"]),
+                ("status", &json!(to)),
+                "{data}"
+            );
+            last = stream.last;
+        }
+    }
+    // A number of another store, and what is not a number.
+    for id in ["4711", "yesterday", "-1"] {
+        let mut stream = Stream::open_after(&client, "/events", id).await;
+        let (kind, data) = stream.next().await.expect("the state");
+        assert_eq!(
+            (kind.as_str(), data["payload"]["topologies"].as_array().map(Vec::len)),
+            ("snapshot", Some(2))
+        );
+    }
 }
 
 #[tokio::test]
