@@ -80,7 +80,7 @@ fn candidates(argument: Arg) -> Arg {
         "point" => argument.add(from_maze(points)),
         // The field of a config says how services are chosen.
         "services" if is_choice(&argument) => argument.add(ArgValueCandidates::new(|| {
-            ["random", "archetypes"].map(CompletionCandidate::new).to_vec()
+            Vec::from(["random", "archetypes"].map(CompletionCandidate::new))
         })),
         "service" | "services" | "services_explicit" => argument.add(ArgValueCandidates::new(services)),
         "names" if argument.is_positional() => argument.add(ArgValueCandidates::new(services)),
