@@ -13,15 +13,9 @@ use crate::{
 };
 
 impl Session<'_> {
-    async fn lost(&self) -> EngineError {
-        match self.engine.repo.get(self.id).await {
-            Ok(row) => RepoError::LeaseLost {
-                id: row.id,
-                name: row.name,
-            }
-            .into(),
-            Err(error) => error.into(),
-        }
+    fn lost(&self) -> EngineError {
+        let (id, name) = (self.id, self.name.clone());
+        RepoError::LeaseLost { id, name }.into()
     }
 
     /// Executes a plan and publishes every step.
@@ -57,7 +51,7 @@ impl Session<'_> {
         let runtime = self.engine.runtime.as_ref();
         tokio::select! {
             biased;
-            () = self.lease.lost().cancelled() => Err(self.lost().await),
+            () = self.lease.lost().cancelled() => Err(self.lost()),
             execution = execute(runtime, self.facts.instance, plan, ExecuteOptions::new(on_failure, width), cancel, &report) => Ok(execution),
         }
     }

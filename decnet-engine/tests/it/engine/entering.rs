@@ -110,7 +110,7 @@ async fn a_command_runs_in_the_service_that_is_named_or_the_only_one_with_an_own
     let error = exec(&lab, id, "web", &["cat"]).await.expect_err("torn down");
     assert_eq!(
         error.to_string(),
-        "`lab` is torn_down with intent down: it cannot be entered"
+        "`maze` is torn_down with intent down: it cannot be entered"
     );
 }
 
