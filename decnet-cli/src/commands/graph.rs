@@ -18,6 +18,8 @@ pub(crate) struct Arguments {
 enum Format {
     /// A tree of LANs, for terminals.
     Text,
+    /// A picture for browsers, in one file: `> maze.svg`.
+    Svg,
     /// For Graphviz: `| dot -Tsvg`.
     Dot,
     /// For Mermaid, which many Markdown viewers can draw.
@@ -29,6 +31,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let topology = lookup::maze(context, &arguments.maze).await?.into_topology();
     let graph = Graph::new(&topology);
     match arguments.format {
+        Format::Svg => context.output.data(&graph.to_svg())?,
         Format::Dot => context.output.data(&graph.to_dot())?,
         Format::Mermaid => context.output.data(&graph.to_mermaid())?,
         Format::Text => context.output.either(&graph.shape(), || graph.to_text())?,

@@ -1,8 +1,10 @@
 //! The maze as a graph: reachability, routes, depth and weak points.
 
 mod drawing;
+mod layout;
 mod routes;
 mod shape;
+mod svg;
 mod tree;
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
@@ -12,8 +14,10 @@ use petgraph::{
     unionfind::UnionFind,
 };
 
+pub use layout::{LanBox, LanLink, Layout};
 pub use routes::Route;
 pub use shape::ChokePoints;
+pub use svg::DrawnState;
 pub use tree::{ChokePointNames, GraphShape};
 
 use crate::{

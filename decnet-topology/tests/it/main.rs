@@ -16,6 +16,7 @@ mod generate;
 mod graph;
 mod hash;
 mod history;
+mod layout;
 mod model;
 mod mutation;
 mod personas;

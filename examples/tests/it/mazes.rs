@@ -64,6 +64,21 @@ fn the_documented_picture_shows_its_maze() {
     assert!(page.contains(&format!("```mermaid\n{}```", Graph::new(&corp).to_mermaid())));
 }
 
+/// `DECNET_UPDATE=1` writes the picture.
+#[test]
+fn the_picture_of_the_readme_shows_its_maze() {
+    let path = folder().join("../../docs/corp.svg");
+    let corp = resolve(&fs::read_to_string(folder().join("corp.yaml")).unwrap());
+    let picture = Graph::new(&corp).to_svg();
+    if std::env::var_os("DECNET_UPDATE").is_some() {
+        fs::write(&path, &picture).unwrap();
+    }
+    assert!(
+        fs::read_to_string(path).unwrap() == picture,
+        "write it with `decnet graph examples/mazes/corp.yaml --format svg > docs/corp.svg`"
+    );
+}
+
 fn public() -> Catalog {
     let path = folder().join("../catalog/high-interaction.toml");
     let own = fs::read_to_string(path).unwrap();
