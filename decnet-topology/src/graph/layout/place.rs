@@ -1,4 +1,7 @@
-use super::{HEAD, LanBox, forest::Forest, row_height};
+use super::{
+    forest::Forest,
+    parts::{HEAD, LanBox, row_height},
+};
 use crate::model::{Coordinate, Topology};
 
 /// The width of a box with rows.
@@ -124,7 +127,10 @@ fn arrange(own: &LanBox, children: &[usize], blocks: &[Block], boxes: &[LanBox])
     let middle = match children {
         [] => own.width / 2,
         [only] => inset + centre(*only),
-        [first, .., last] => inset + (centre(*first) + children_width - blocks[*last].width + centre(*last)) / 2,
+        [first, .., last] => {
+            let end = children_width - blocks[*last].width + centre(*last);
+            inset + i64::midpoint(centre(*first), end)
+        }
     };
     Block {
         width: row_width,

@@ -1,6 +1,6 @@
 use super::{
-    LanBox, LanLink,
     forest::{Forest, Links},
+    parts::{LanBox, LanLink},
     place::INDENT,
 };
 use crate::model::{Decky, Topology};

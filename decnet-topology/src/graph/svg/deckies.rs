@@ -1,11 +1,11 @@
 use std::fmt::{self, Write as _};
 
 use super::{
-    DrawnState, INNER,
-    text::{escaped, shortened},
+    state::DrawnState,
+    text::{INNER, escaped, shortened},
 };
 use crate::{
-    graph::{drawing::Role, layout::row_height},
+    graph::{drawing::Role, layout::parts::row_height},
     model::{Decky, Topology},
 };
 

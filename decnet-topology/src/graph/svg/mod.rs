@@ -3,16 +3,21 @@
 mod deckies;
 mod links;
 mod palette;
+mod state;
 mod text;
 
 use std::fmt::{self, Write as _};
 
-use text::{escaped, shortened};
+pub use state::DrawnState;
+use text::{INNER, escaped, shortened};
 
 use crate::{
     graph::{
         Graph,
-        layout::{HEAD, LanBox, Layout, row_height},
+        layout::{
+            LanBox, Layout,
+            parts::{HEAD, row_height},
+        },
     },
     id::DeckyId,
     model::{Decky, Lan},
@@ -21,38 +26,6 @@ use crate::{
 
 /// The space around the picture.
 const MARGIN: i64 = 24;
-/// The distance of text from the edges of a box.
-const INNER: i64 = 10;
-
-/// The state of a decky in a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DrawnState {
-    /// All of it runs.
-    Running,
-    /// It runs, but something is wrong.
-    Degraded,
-    /// It does not run.
-    Gone,
-}
-
-impl DrawnState {
-    const fn class(self) -> &'static str {
-        match self {
-            Self::Running => " running",
-            Self::Degraded => " degraded",
-            Self::Gone => " gone",
-        }
-    }
-
-    const fn label(self) -> &'static str {
-        match self {
-            Self::Running => "● running",
-            Self::Degraded => "▲ degraded",
-            Self::Gone => "✕ gone",
-        }
-    }
-}
 
 impl Graph<'_> {
     /// Draws the maze as SVG, in light or dark colours as the reader prefers.

@@ -1,5 +1,8 @@
 use crate::shown;
 
+/// The distance of text from the edges of a box.
+pub(super) const INNER: i64 = 10;
+
 /// Escapes text for content and attributes of XML. Invisible characters, which may be invalid there, are shown as escapes.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
