@@ -1,4 +1,4 @@
-use std::{fs, net::Ipv4Addr};
+use std::{fmt::Write as _, fs, net::Ipv4Addr};
 
 use decnet_topology::{
     Attachment, Catalog, Coordinate, Decky, DeckyId, DrawnState, Graph, Lan, LanBox, Layout, Position, Topology,
@@ -15,10 +15,12 @@ fn generated(depth: u8, branching: u8, lans: usize) -> Topology {
             .cross_edge_probability(0.1)
             .seed(seed)
             .build()
-            .unwrap();
-        generate(&config, &Catalog::builtin(), &[]).unwrap()
+            .expect("a value");
+        generate(&config, &Catalog::builtin(), &[]).expect("a value")
     });
-    mazes.min_by_key(|maze| maze.lans().len().abs_diff(lans)).unwrap()
+    mazes
+        .min_by_key(|maze| maze.lans().len().abs_diff(lans))
+        .expect("a value")
 }
 
 fn chain(length: u32) -> Topology {
@@ -34,13 +36,13 @@ fn chain(length: u32) -> Topology {
                         .on(&format!("lan-{lan}"), &ip(lan, 3))
                 });
     }
-    builder.build().unwrap()
+    builder.build().expect("a value")
 }
 
 fn without_positions(topology: Topology) -> Topology {
     let (lans, deckies) = topology.into_parts();
     let lans = lans.into_iter().map(|lan| lan.at(Position::default())).collect();
-    Topology::new(lans, deckies).unwrap()
+    Topology::new(lans, deckies).expect("a value")
 }
 
 fn overlap(one: &LanBox, other: &LanBox) -> bool {
@@ -58,7 +60,11 @@ fn assert_tidy(layout: &Layout) {
             assert!(!overlap(one, other), "{one:?} and {other:?}");
         }
         if let Some(parent) = one.parent {
-            let parent = layout.boxes().iter().find(|place| place.lan == parent).unwrap();
+            let parent = layout
+                .boxes()
+                .iter()
+                .find(|place| place.lan == parent)
+                .expect("a value");
             assert!(one.y > parent.y + parent.height, "{one:?} is below {parent:?}");
         }
     }
@@ -80,12 +86,12 @@ proptest! {
         let lan = which.get(maze.lans());
         let next = maze.deckies().last().map_or(0, |decky| decky.id().ordinal() + 1);
         let home = Attachment { lan: lan.id(), ip: lan.subnet().broadcast() };
-        let decky = Decky::new(DeckyId::new(next), "one-more".parse().unwrap()).with_attachments([home]);
+        let decky = Decky::new(DeckyId::new(next), "one-more".parse().expect("a value")).with_attachments([home]);
         let (lans, mut deckies) = maze.clone().into_parts();
         deckies.push(decky);
-        let more = Topology::new(lans, deckies).unwrap();
+        let more = Topology::new(lans, deckies).expect("a value");
         let (before, after) = (Graph::new(&maze).layout(), Graph::new(&more).layout());
-        let grown = before.boxes().iter().find(|place| place.lan == lan.id()).unwrap();
+        let grown = before.boxes().iter().find(|place| place.lan == lan.id()).expect("a value");
         for (old, new) in before.boxes().iter().zip(after.boxes()) {
             prop_assert_eq!(old.x, new.x);
             prop_assert!(new.y == old.y || new.y > old.y && old.y > grown.y, "{:?} became {:?}", old, new);
@@ -105,8 +111,18 @@ fn generated_mazes_are_tidy_and_compact() {
     for maze in [generated(3, 4, 60), generated(6, 4, 400)] {
         let layout = Graph::new(&maze).layout();
         assert_tidy(&layout);
-        let width = layout.boxes().iter().map(|place| place.x + place.width).max().unwrap();
-        let height = layout.boxes().iter().map(|place| place.y + place.height).max().unwrap();
+        let width = layout
+            .boxes()
+            .iter()
+            .map(|place| place.x + place.width)
+            .max()
+            .expect("a value");
+        let height = layout
+            .boxes()
+            .iter()
+            .map(|place| place.y + place.height)
+            .max()
+            .expect("a value");
         assert!(width < 3 * height && height < 3 * width, "{width} x {height}");
     }
 }
@@ -137,11 +153,11 @@ fn a_stored_position_wins_and_moves_no_other_box() {
     let maze = chain(3);
     let (mut lans, deckies) = maze.clone().into_parts();
     let far = |x: f64, y: f64| Position {
-        x: Some(Coordinate::new(x).unwrap()),
-        y: Some(Coordinate::new(y).unwrap()),
+        x: Some(Coordinate::new(x).expect("a value")),
+        y: Some(Coordinate::new(y).expect("a value")),
     };
     lans[1] = lans[1].clone().at(far(-300.6, 1e300));
-    let moved = Topology::new(lans, deckies).unwrap();
+    let moved = Topology::new(lans, deckies).expect("a value");
     let (before, after) = (Graph::new(&maze).layout(), Graph::new(&moved).layout());
     assert_eq!((after.boxes()[1].x, after.boxes()[1].y), (-301, 100_000));
     assert_eq!(
@@ -164,9 +180,9 @@ fn a_link_leads_from_the_home_of_its_decky() {
         .decky("across", |decky| decky.on("vault", "10.0.2.4").on("dmz", "10.0.0.4"))
         .decky("back", |decky| decky.on("dmz", "10.0.0.5").on("office", "10.0.1.5"))
         .build()
-        .unwrap();
+        .expect("a value");
     let layout = Graph::new(&maze).layout();
-    let name = |lan| maze.lan(lan).map(Lan::name).unwrap().as_str();
+    let name = |lan| maze.lan(lan).map(Lan::name).expect("a value").as_str();
     let links = layout.links().iter();
     let seen: Vec<_> = links
         .map(|link| {
@@ -214,7 +230,7 @@ fn names_of_services_cannot_add_markup() {
                 .services(["</text><script>alert(1)</script>\u{1b}"])
         })
         .build()
-        .unwrap();
+        .expect("a value");
     let picture = Graph::new(&maze).to_svg();
     assert!(!picture.contains("<script") && picture.contains("&lt;script&gt;") && picture.contains("\\u{1b}"));
 }
@@ -227,11 +243,14 @@ fn pictures_of_generated_mazes_do_not_change() {
     for (name, maze) in pictures {
         let picture = Graph::new(&maze).to_svg();
         if let Some(folder) = std::env::var_os("DECNET_PICTURES") {
-            fs::write(std::path::Path::new(&folder).join(format!("{name}.svg")), &picture).unwrap();
+            fs::write(std::path::Path::new(&folder).join(format!("{name}.svg")), &picture).expect("a value");
         }
         let digest = Sha256::digest(&picture);
-        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        digests += &format!("{name}: {} LANs, {digest}\n", maze.lans().len());
+        write!(digests, "{name}: {} LANs, ", maze.lans().len()).expect("a text takes any line");
+        for byte in digest {
+            write!(digests, "{byte:02x}").expect("a text takes any digit");
+        }
+        digests.push('\n');
     }
     insta::assert_snapshot!(digests);
 }
