@@ -192,7 +192,24 @@ fn a_compose_file_becomes_a_maze() {
     let deckies = deckies(&imported);
     let seen: Vec<_> = deckies.iter().map(|(name, text)| (*name, text.as_str())).collect();
     assert_eq!(seen, expected);
-    assert_eq!(notes(&imported), ["5:3 services.proxy becomes",]);
+    assert_eq!(
+        notes(&imported),
+        [
+            "7:25 services.proxy.ports[1] is not one port of TCP or UDP, and is not taken over",
+            "12:3 services.app listens on 9999/tcp, which no service of the catalogue answers",
+            "12:3 services.app names no service of the catalogue, and becomes a `linux-server`",
+            "13:12 services.app.build is not taken over",
+            "16:5 services.app.volumes is not taken over",
+            "17:3 services.db has 10.9.0.1 in `data`, whose gateway address it is: another address is allocated",
+            "17:3 services.db has 192.168.0.9 in `back`, whose subnet is not known: another address is allocated",
+            "24:3 services.batch is attached to no network, and is not taken over",
+            "24:41 services.batch.network_mode is not taken over",
+            "28:54 networks.front.ipam.config[0].gateway is not taken over",
+            "28:77 networks.front.ipam.config[1].subnet is not taken over",
+            "30:20 networks.data.ipam.driver is not taken over",
+            "31:3 networks.unused has no hosts, and is not taken over",
+        ]
+    );
     assert_deployable(&imported);
 }
 
