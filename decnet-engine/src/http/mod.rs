@@ -1,6 +1,6 @@
 //! The HTTP API: a router for programs in other languages.
 //!
-//! It is a thin layer over the operations of the [`Engine`], below `/api/v1`. [`router`] returns it for a program that serves
+//! It is a thin layer over the operations of the [`Engine`](crate::Engine), below `/api/v1`. [`router`] returns it for a program that serves
 //! something else too; [`serve`] serves it on a socket. `GET /api/v1/openapi.json` describes all routes.
 //!
 //! ```
