@@ -153,6 +153,9 @@ impl Following {
             } => {
                 let mut data = json!(envelope);
                 data["maze"] = json!(name);
+                if let Some(sequence) = sequence {
+                    data["seq"] = json!(sequence);
+                }
                 let mut event = event(data["type"].as_str().unwrap_or("message"), &data);
                 if let Some(sequence) = sequence {
                     event = event.id(sequence.to_string());

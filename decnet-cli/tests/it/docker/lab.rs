@@ -120,6 +120,8 @@ impl Lab {
     #[track_caller]
     pub(crate) fn assert_nothing_left(&self) {
         assert_eq!(self.on_docker(), Vec::<String>::new());
+        let volumes = docker(&["volume", "ls", "--quiet", "--filter", &self.label()]);
+        assert_eq!(volumes, Vec::<String>::new());
     }
 
     /// Starts the program and waits until it has printed a text on stderr.
@@ -132,10 +134,13 @@ impl Drop for Lab {
     fn drop(&mut self) {
         let label = self.label();
         for id in quietly(&["ps", "--all", "--quiet", "--filter", &label]) {
-            quietly(&["rm", "--force", &id]);
+            quietly(&["rm", "--force", "--volumes", &id]);
         }
         for id in quietly(&["network", "ls", "--quiet", "--filter", &label]) {
             quietly(&["network", "rm", &id]);
+        }
+        for name in quietly(&["volume", "ls", "--quiet", "--filter", &label]) {
+            quietly(&["volume", "rm", &name]);
         }
     }
 }
