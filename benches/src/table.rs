@@ -44,6 +44,8 @@ pub enum Unit {
     Nanoseconds,
     /// Memory.
     Bytes,
+    /// A number of things.
+    Count,
 }
 
 /// The measurement of one maze.
@@ -98,6 +100,13 @@ impl Table {
     #[must_use]
     pub fn bytes(mut self) -> Self {
         self.unit = Unit::Bytes;
+        self
+    }
+
+    /// Sets the unit to a number of things.
+    #[must_use]
+    pub fn count(mut self) -> Self {
+        self.unit = Unit::Count;
         self
     }
 
@@ -212,9 +221,11 @@ pub fn of_kind(kind: &str, maze: &Topology) -> String {
 }
 
 impl Row {
-    /// Returns the ratio to the floor.
+    /// Returns the ratio to the floor; none if there is no floor or it is 0.
     pub fn ratio(&self) -> Option<f64> {
-        self.floor.map(|floor| self.measured / floor)
+        self.floor
+            .filter(|floor| *floor > 0.0)
+            .map(|floor| self.measured / floor)
     }
 
     /// Returns the value per part.
@@ -226,7 +237,7 @@ impl Row {
     /// Returns whether it is within a limit.
     pub fn keeps(&self, limit: Limit, smallest: &Self) -> bool {
         match limit {
-            Limit::Ratio(limit) => self.ratio().is_some_and(|ratio| ratio <= limit),
+            Limit::Ratio(limit) => self.floor.is_some_and(|floor| self.measured <= limit * floor),
             Limit::Milliseconds(limit) => self.measured <= limit * 1e6,
             Limit::Growth(limit) => self.each() / smallest.each() <= limit,
         }
@@ -266,6 +277,7 @@ impl Unit {
         let names: &[&str] = match self {
             Self::Nanoseconds => &["ns", "µs", "ms", "s"],
             Self::Bytes => &["B", "kB", "MB", "GB"],
+            Self::Count => &["", "k", "M", "G"],
         };
         let mut value = value;
         let mut names = names.iter();
@@ -281,6 +293,8 @@ impl Unit {
             _ => 0,
         };
         format!("{value:.digits$} {}", name.unwrap_or(&""))
+            .trim_end()
+            .to_owned()
     }
 }
 
@@ -299,6 +313,7 @@ mod tests {
             assert_eq!(Unit::Nanoseconds.figure(value), text);
         }
         assert_eq!(Unit::Bytes.figure(999.6), "1.00 kB");
+        assert_eq!(Unit::Count.figure(12.0), "12.0");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use decnet_benches::{Limit, Row, Table, Unit, machine};
 use jiff::Timestamp;
 
 /// The subjects in the order of the report, with their limits.
-const SUBJECTS: [(&str, &str); 17] = [
+const SUBJECTS: [(&str, &str); 19] = [
     ("validate", "≤ 3 ×; 40 000 LANs ≤ 40 ms"),
     ("canonical_hash", "≤ 1.5 ×"),
     ("generate", "≤ 2 × per part, ≤ 150 ms"),
@@ -14,6 +14,8 @@ const SUBJECTS: [(&str, &str); 17] = [
     ("print JSON", "≤ 1.5 ×"),
     ("apply", "≤ 1 ms at 4 000 LANs"),
     ("graph.routes", "≤ 3 ×"),
+    ("layout", "≤ 20 ms at 4 000 LANs; no more crossings than dot"),
+    ("http, GET of a topology", "≤ 2 ×"),
     ("store a maze", "≤ 1.5 ×"),
     ("load a maze", "≤ 1.5 ×"),
     ("enqueue", "≤ 1.3 ×"),
@@ -126,6 +128,7 @@ fn section(page: &mut String, table: &Table) -> std::fmt::Result {
     let [measured, each] = match table.unit {
         Unit::Nanoseconds => ["time", "each"],
         Unit::Bytes => ["memory", "each"],
+        Unit::Count => ["number", "each"],
     };
     writeln!(
         page,
