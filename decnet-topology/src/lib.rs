@@ -183,7 +183,10 @@ pub use config::{
 pub use document::{error::DocumentError, syntax::Syntax};
 pub use finding::{Code, Finding, LineColumn, MAX_LISTED, Severity, Target};
 pub use generate::{GenerateError, generate};
-pub use graph::{ChokePointNames, ChokePoints, Graph, GraphNode, GraphShape, Route};
+pub use graph::{
+    Analysis, AnalysisReport, ChokePointNames, ChokePoints, Crossing, DeckyAnalysis, Graph, GraphNode, GraphShape,
+    LanAnalysis, Loss, LossCounts, Route,
+};
 pub use hash::{Digest, DigestError, canonical_hash};
 pub use history::change::{DeckyChange, DeckySnapshot, Membership};
 pub use id::{

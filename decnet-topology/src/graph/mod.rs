@@ -1,5 +1,6 @@
 //! The maze as a graph: reachability, routes, depth and weak points.
 
+mod analysis;
 mod drawing;
 mod routes;
 mod shape;
@@ -12,6 +13,7 @@ use petgraph::{
     unionfind::UnionFind,
 };
 
+pub use analysis::{Analysis, AnalysisReport, Crossing, DeckyAnalysis, LanAnalysis, Loss, LossCounts};
 pub use routes::Route;
 pub use shape::ChokePoints;
 pub use tree::{ChokePointNames, GraphShape};
