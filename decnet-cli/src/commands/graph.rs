@@ -1,6 +1,6 @@
-use decnet_topology::Graph;
+use decnet_topology::{Analysis, AnalysisReport, Graph, Topology};
 
-use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
+use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, table, text};
 
 /// Show the shape of a maze: LANs, deckies, routers and choke points.
 #[derive(Debug, clap::Args)]
@@ -11,6 +11,9 @@ pub(crate) struct Arguments {
     /// The output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Show how many deckies an intruder must take over to reach each LAN and decky, and what is lost with each decky.
+    #[arg(long, visible_alias = "analyze", conflicts_with = "format")]
+    analyse: bool,
 }
 
 /// The output format.
@@ -28,10 +31,71 @@ enum Format {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let topology = lookup::maze(context, &arguments.maze).await?.into_topology();
     let graph = Graph::new(&topology);
+    if arguments.analyse {
+        let analysis = graph.analysis();
+        let report = analysis.report();
+        context
+            .output
+            .either(&report, || analysis_text(&topology, &analysis, &report))?;
+        return Ok(Exit::Done);
+    }
     match arguments.format {
         Format::Dot => context.output.data(&graph.to_dot())?,
         Format::Mermaid => context.output.data(&graph.to_mermaid())?,
         Format::Text => context.output.either(&graph.shape(), || graph.to_text())?,
     }
     Ok(Exit::Done)
+}
+
+/// Prints an analysis for people: a summary, the LANs with their paths, and the deckies with what is lost without them.
+fn analysis_text(topology: &Topology, analysis: &Analysis<'_>, report: &AnalysisReport<'_>) -> String {
+    let or_dash = |number: Option<usize>| number.map_or_else(|| "-".into(), |number| number.to_string());
+    let lans = topology.lans().iter().zip(&report.lans).map(|(lan, row)| {
+        let path = match analysis.path_text(lan.id()) {
+            None => "cut off from the DMZ".into(),
+            Some(path) if path.is_empty() => "(DMZ)".into(),
+            Some(path) => path,
+        };
+        [row.lan.to_string(), or_dash(row.depth), or_dash(row.compromises), path]
+    });
+    let deckies = report.deckies.iter().map(|row| {
+        [
+            row.decky.to_string(),
+            row.lan.map_or_else(|| "-".into(), ToString::to_string),
+            or_dash(row.compromises),
+            row.loss.lans.to_string(),
+            row.loss.deckies.to_string(),
+        ]
+    });
+    let chokes = &report.choke_points;
+    let choke_lans = chokes.lans.iter().map(|lan| format!("LAN {lan}"));
+    let chokes: Vec<String> = chokes
+        .deckies
+        .iter()
+        .map(ToString::to_string)
+        .chain(choke_lans)
+        .collect();
+    format!(
+        "depth {}, width {}, {} of {} reached by routing alone\nchoke points: {}\n\n{}\n{}",
+        report.depth,
+        report.width,
+        report.routed.len(),
+        text::count(report.lans.len(), "LAN", "LANs"),
+        first_names(&chokes),
+        table::rows(["LAN", "DEPTH", "COMPROMISES", "PATH"], lans),
+        table::rows(
+            ["DECKY", "REACHED ON", "COMPROMISES", "LANS LOST", "DECKIES LOST"],
+            deckies
+        ),
+    )
+}
+
+/// Lists names; of many, the first.
+fn first_names(names: &[String]) -> String {
+    const LISTED: usize = 10;
+    match names.len().saturating_sub(LISTED) {
+        _ if names.is_empty() => "none".into(),
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names[..LISTED].join(", ")),
+    }
 }
