@@ -1,7 +1,7 @@
 # The commands of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-python test-engines dist test-dist soak fuzz lint bench bench-check bench-record deny clean-docker
+.PHONY: help demo test test-python test-http test-engines dist test-dist soak fuzz lint bench bench-check bench-record deny clean-docker
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ test: ## all tests, including those that need Docker (set up if it is missing) a
 
 test-python: ## only the tests of the Python binding: wheel, types, stubs, tests, examples, source distribution
 	@scripts/test-python
+
+test-http: ## only the HTTP API, by thousands of requests that schemathesis makes from its description
+	@scripts/test-http
 
 test-engines: ## the tests that need Docker, on an engine of each newer Debian suite, and a maze on daemons with many settings and on Podman (root)
 	@scripts/test-engines

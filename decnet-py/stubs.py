@@ -21,6 +21,7 @@ MODULES = {
     "._asyncio": {"Opening"},
     "collections.abc": {"Coroutine", "Iterable", "Iterator"},
     "os": {"PathLike"},
+    "pathlib": {"Path"},
     "typing": {"Any", "ClassVar", "Final", "Literal", "final"},
     "typing_extensions": {"Self", "disjoint_base"},
 }

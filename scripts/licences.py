@@ -1,6 +1,8 @@
-"""Prints the licences of the crates that a package links.
+"""Prints the licences of the crates that a package links, and of the C library in its static program.
 
     python3 scripts/licences.py PACKAGE TARGET
+
+The licence of the C library comes from Debian's package `libc6-dev`, which has the library too.
 """
 
 import json
@@ -27,7 +29,19 @@ while waiting:
         if any(kind["kind"] is None for kind in dependency["dep_kinds"]):
             waiting.append(dependency["pkg"])
 
-print("The programs of DECNET contain these crates, the C library of the machine that built them, and SQLite (public domain).")
+# What a static program has of the C library is licensed under the LGPL 2.1, section 6: users get its text, and can link another
+# version of the library.
+library = Path("/usr/share/doc/libc6-dev/copyright")
+lesser = Path("/usr/share/common-licenses/LGPL-2.1")
+for file in (library, lesser):
+    if not file.exists():
+        sys.exit(f"licences: {file} is missing; build on Debian or Ubuntu with libc6-dev and base-files")
+query = ["dpkg-query", "--show", "--showformat", "${source:Package} ${source:Version}", "libc6-dev"]
+version = subprocess.run(query, check=True, capture_output=True, text=True).stdout
+
+print("The programs of DECNET contain these crates, SQLite (public domain), and the GNU C Library.")
+print(f"The C library is that of Debian's source package {version} (https://snapshot.debian.org). Its licence is the LGPL 2.1, at the end.")
+print("To link another version of it, build the program from the source of DECNET with `scripts/dist`.")
 texts: dict[str, list[str]] = {}
 for crate in sorted((crates[one] for one in linked), key=lambda crate: (crate["name"], crate["version"])):
     if crate["source"] is None:
@@ -39,3 +53,5 @@ for crate in sorted((crates[one] for one in linked), key=lambda crate: (crate["n
             texts.setdefault(file.read_text(errors="replace").strip(), []).append(name)
 for text, names in texts.items():
     print(f"\n{'=' * 80}\n{', '.join(dict.fromkeys(names))}\n{'=' * 80}\n\n{text}")
+for file, name in ((library, "GNU C Library"), (lesser, "GNU Lesser General Public License 2.1")):
+    print(f"\n{'=' * 80}\n{name}\n{'=' * 80}\n\n{file.read_text(errors='replace').strip()}")

@@ -3,7 +3,7 @@
 mod advice;
 pub(crate) mod completion;
 
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, builder::FalseyValueParser};
+use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, builder::FalseyValueParser};
 
 use crate::{commands::Command, globals::Globals};
 
@@ -34,13 +34,27 @@ pub(crate) fn grammar() -> clap::Command {
     with_environment(Cli::command(), "DECNET")
 }
 
-/// Reads the command line and the environment.
-pub(crate) fn read(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Cli, clap::Error> {
+/// Reads the command line and the environment. Also returns the maze as the user typed it, if the command takes one.
+pub(crate) fn read(
+    arguments: impl IntoIterator<Item = std::ffi::OsString>,
+) -> Result<(Cli, Option<String>), clap::Error> {
     let arguments: Vec<_> = arguments.into_iter().collect();
-    let read = grammar()
-        .try_get_matches_from(&arguments)
-        .and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
+    let read = grammar().try_get_matches_from(&arguments).and_then(|mut matches| {
+        let maze = maze(&matches);
+        Ok((Cli::from_arg_matches_mut(&mut matches)?, maze))
+    });
     read.map_err(|error| advice::added(error, &grammar(), &arguments))
+}
+
+/// Returns the maze of a command line, as the user typed it.
+fn maze(matches: &ArgMatches) -> Option<String> {
+    let (_, matches) = matches.subcommand()?;
+    let nested = matches.subcommand().map(|(_, matches)| matches);
+    let mut candidates = nested.into_iter().chain([matches]);
+    candidates.find_map(|matches| {
+        let mut ids = ["topology", "maze"].into_iter();
+        ids.find_map(|id| matches.try_get_one::<String>(id).ok()?.cloned())
+    })
 }
 
 /// Gives each flag an environment variable with a prefix. The prefix of a subcommand contains its name.

@@ -1,11 +1,11 @@
 //! The errors of the command, and of the libraries.
 
-use std::{error::Error, io, path::PathBuf};
+use std::{collections::BTreeMap, error::Error, io, net::SocketAddr, path::PathBuf};
 
-use decnet_engine::{BindError, DesiredError, EngineError, LogCursorError, LogTargetError, RuntimeError};
+use decnet_engine::{BindError, DesiredError, EngineError, LogCursorError, LogTargetError, RuntimeError, TokenError};
 use decnet_topology::{
-    AllocError, CatalogError, Code, ConfigTextError, FindError, Finding, GenerateError, InvalidConfig, MutationError,
-    RepoError, ServiceNotFound, Severity, Status,
+    AllocError, CatalogError, Code, ConfigTextError, FindError, Finding, GenerateError, InvalidConfig, LineColumn,
+    MutationError, RepoError, ServiceNotFound, Severity, Status, TopologyName,
 };
 
 use jiff::Timestamp;
@@ -27,6 +27,14 @@ pub(crate) enum CommandError {
     /// A config is wrong.
     #[error("the config breaks {}", text::count(.0.faults.len(), "rule", "rules"))]
     Config(InvalidConfig),
+    /// The config of a file is wrong.
+    #[error("{origin} breaks {}", text::count(.error.faults.len(), "rule", "rules"))]
+    ConfigFile {
+        origin: String,
+        /// The places of the fields of the file; none for a field that a flag overrides.
+        places: BTreeMap<String, Option<LineColumn>>,
+        error: InvalidConfig,
+    },
     /// An allocator has no free address or subnet.
     #[error(transparent)]
     Alloc(#[from] AllocError),
@@ -36,6 +44,12 @@ pub(crate) enum CommandError {
     /// A document breaks rules.
     #[error("{origin} {}", refused(.findings))]
     Document { origin: String, findings: Vec<Finding> },
+    /// A file of another tool cannot be imported.
+    #[error("{origin} cannot be imported: {}", .findings.first().map(|finding| finding.message.as_str()).unwrap_or_default())]
+    NotImported { origin: String, findings: Vec<Finding> },
+    /// A file would be replaced.
+    #[error("the file {} exists already", .path.display())]
+    FileExists { path: PathBuf },
     /// A file does not exist.
     #[error("the file {} does not exist{}", .path.display(), did_you_mean(.suggestion.as_deref()))]
     NoFile {
@@ -77,6 +91,12 @@ pub(crate) enum CommandError {
     /// The bus cannot be served.
     #[error(transparent)]
     Bus(#[from] BindError),
+    /// The HTTP API cannot be served.
+    #[error("the HTTP API cannot be served on {address}")]
+    Listen { address: SocketAddr, source: io::Error },
+    /// The tokens of the HTTP API cannot be read or changed.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The given time is before the topology was stored.
     #[error("`{name}` has no history at {}: it begins at {}, when the maze was stored", text::time(*.at), text::time(*.created))]
     TooEarly {
@@ -213,10 +233,17 @@ impl CommandError {
         match self {
             Self::Engine(error) => error.code(),
             Self::Find(error) => error.code(),
-            Self::Config(error) => error.code(),
+            Self::Config(error) | Self::ConfigFile { error, .. } => error.code(),
             Self::Alloc(error) => error.code(),
             Self::Bus(error) => error.code(),
-            Self::Document { .. } | Self::Maze { .. } => "invalid",
+            Self::Token(error) => error.code(),
+            Self::Listen { source, .. } => match source.kind() {
+                io::ErrorKind::AddrInUse => "address_in_use",
+                io::ErrorKind::PermissionDenied => "usage",
+                _ => "io",
+            },
+            Self::Document { .. } | Self::NotImported { .. } | Self::Maze { .. } => "invalid",
+            Self::FileExists { .. } => "destination_exists",
             Self::Mutated { .. } => "RESULT_INVALID",
             Self::Catalog { error, .. } => error.code(),
             Self::Service(error) => error.code(),
@@ -237,6 +264,15 @@ impl CommandError {
             Self::LogCursor(error) => error.code(),
             Self::LogTarget(error) => error.code(),
             Self::Json(_) | Self::Signals(_) | Self::Threads(_) => "internal",
+        }
+    }
+
+    /// Returns the name of the maze that the error is about, if it knows it.
+    pub(crate) fn maze(&self) -> Option<&str> {
+        match self {
+            Self::Engine(error) => error.topology_name().map(TopologyName::as_str),
+            Self::TooEarly { name, .. } | Self::Differs { name, .. } => Some(name),
+            _ => None,
         }
     }
 
@@ -264,7 +300,10 @@ impl CommandError {
     /// Returns the findings, if a document or a maze broke rules.
     pub(crate) fn findings(&self) -> &[Finding] {
         match self {
-            Self::Document { findings, .. } | Self::Maze { findings } | Self::Mutated { findings } => findings,
+            Self::Document { findings, .. }
+            | Self::NotImported { findings, .. }
+            | Self::Maze { findings }
+            | Self::Mutated { findings } => findings,
             _ => &[],
         }
     }
@@ -273,7 +312,7 @@ impl CommandError {
     pub(crate) fn finding_lines(&self) -> Vec<String> {
         let lines = self.findings().iter();
         match self {
-            Self::Document { origin, .. } => lines
+            Self::Document { origin, .. } | Self::NotImported { origin, .. } => lines
                 .map(|finding| format!("{}: {finding}", finding.place_in(origin)))
                 .collect(),
             _ => lines.map(ToString::to_string).collect(),
@@ -284,6 +323,27 @@ impl CommandError {
     pub(crate) fn details(&self) -> Vec<String> {
         match self {
             Self::Config(config) => config.faults.iter().map(ToString::to_string).collect(),
+            Self::ConfigFile { origin, places, error } => {
+                let mut faults: Vec<_> = error
+                    .faults
+                    .iter()
+                    .map(|fault| (places.get(&fault.field), fault))
+                    .collect();
+                // In the order of the file; then what it lacks, then the flags.
+                faults.sort_by_key(|(place, _)| match place {
+                    Some(Some(place)) => (0, Some((place.line, place.column))),
+                    None => (1, None),
+                    Some(None) => (2, None),
+                });
+                let faults = faults.into_iter();
+                faults
+                    .map(|(place, fault)| match place {
+                        Some(Some(LineColumn { line, column })) => format!("{origin}:{line}:{column}: {fault}"),
+                        None => format!("{origin}: {fault}"),
+                        Some(None) => fault.to_string(),
+                    })
+                    .collect()
+            }
             Self::Parse { origin, error } => vec![match error.place {
                 Some((line, column)) => format!("{origin}:{line}:{column}: {}", error.reason),
                 None => error.reason.clone(),
@@ -292,7 +352,7 @@ impl CommandError {
                 let file = path.display().to_string();
                 let findings = error.findings.iter();
                 findings
-                    .map(|finding| format!("{}: {}", finding.place_in(&file), finding.message))
+                    .map(|finding| format!("{}: {finding}", finding.place_in(&file)))
                     .collect()
             }
             Self::Engine(EngineError::RefusedAfterQueue {

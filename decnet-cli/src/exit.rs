@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, io, process::ExitCode};
 
-use decnet_engine::{EngineError, RuntimeError};
+use decnet_engine::{EngineError, RuntimeError, TokenError};
 use decnet_topology::{AllocError, Code, FindError, Finding, GenerateError, RepoError, ResolveError, Status};
 
 use crate::command_error::CommandError;
@@ -78,6 +78,11 @@ impl CommandError {
                 format!("{name}; `decnet deploy -f {path}` deploys the file, `decnet apply -f {path}` only stores it")
                     .into()
             }
+            Self::Catalog { path, .. } => format!(
+                "fix the file; `decnet services --check {}` checks it, `decnet services --json` shows examples of entries",
+                path.display()
+            )
+            .into(),
             Self::NotAConfig { origin } => format!("`decnet apply -f {origin}` stores the maze").into(),
             error => return error.fixed_hint().map(Cow::Borrowed),
         })
@@ -86,6 +91,8 @@ impl CommandError {
     fn fixed_hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Engine(error) => return hint_of_engine(error),
+            Self::NotImported { .. } => "`decnet import --help` names the formats that it reads",
+            Self::FileExists { .. } => "--force replaces it; -o writes another file",
             Self::Maze { findings } => hint_of_finding(findings.first()),
             Self::Document { .. } => "fix the file; `decnet validate FILE` checks it, `decnet schema` describes it",
             Self::Find(FindError::NotFound { .. }) => {
@@ -100,7 +107,12 @@ impl CommandError {
             Self::NoDataFolder => "set HOME, or give a database with --db",
             Self::DataFolder { .. } => "give a database in a writable folder with --db FILE or DECNET_DB",
             Self::IsFolder { .. } => "give one file; only `decnet validate` takes a folder, and checks all files in it",
-            Self::TooEarly { .. } => "give a later time; `decnet show` lists the changes of the maze",
+            Self::TooEarly { .. } => "give a later time; `decnet show MAZE` lists the changes of the maze",
+            Self::Token(TokenError::NotFound { .. }) => "`decnet token list` lists the tokens",
+            Self::Token(TokenError::Name { .. }) => "give a name of 1 to 64 bytes without control characters",
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "without tokens (--no-auth), listen on a loopback address; a port below 1024 needs root"
+            }
             Self::Service(_) => "`decnet services` lists the services; --catalog adds others",
             Self::NoFile { .. } => "check the path; a relative path starts in the current folder",
             Self::Unknown { .. } => "`decnet graph MAZE` lists its LANs and deckies",
@@ -146,8 +158,8 @@ fn exit_of_code(code: &str) -> Exit {
         | "invalid_name"
         | "malformed"
         | "mutation_unreadable" => Exit::Invalid,
-        "bus_in_use" | "busy" | "destination_exists" | "destructive" | "differs" | "foreign" | "in_use"
-        | "left_on_docker" | "mutation_conflict" | "name_taken" | "not_running" | "plan_changed"
+        "address_in_use" | "bus_in_use" | "busy" | "destination_exists" | "destructive" | "differs" | "foreign"
+        | "in_use" | "left_on_docker" | "mutation_conflict" | "name_taken" | "not_running" | "plan_changed"
         | "queue_not_empty" | "port_taken" | "status_conflict" | "subnet_claimed" | "subnet_taken"
         | "version_conflict" | "wrong_status" => Exit::Conflict,
         "deploy_failed" => Exit::RolledBack,
@@ -168,26 +180,28 @@ fn hint_of_engine(error: &EngineError) -> Option<&'static str> {
             "`decnet mutate --help` lists the keys; `decnet schema --mutation` describes them all"
         }
         EngineError::RefusedAfterQueue { source, .. } => {
-            return Some(hint_of_code(source.code()).unwrap_or("`decnet mutations` lists the queued mutations"));
+            return Some(hint_of_code(source.code()).unwrap_or("`decnet mutations MAZE` lists the queued mutations"));
         }
         EngineError::WrongStatus { status, .. } => match status {
-            Status::TearingDown | Status::Degraded => "`decnet deploy` finishes the teardown and deploys a fresh copy",
-            Status::Pending => "`decnet deploy` deploys it",
+            Status::TearingDown | Status::Degraded => {
+                "`decnet deploy MAZE` finishes the teardown and deploys a fresh copy"
+            }
+            Status::Pending => "`decnet deploy MAZE` deploys it",
             Status::Deploying => "wait until its deploy is done; `decnet deploy MAZE` finishes an interrupted one",
-            _ => "`decnet show` shows its status",
+            _ => "`decnet show MAZE` shows its status",
         },
         EngineError::DeployFailed { leftovers, .. } | EngineError::Interrupted { leftovers, .. }
             if !leftovers.is_empty() =>
         {
-            "`decnet teardown` removes what is left"
+            "`decnet teardown MAZE` removes what is left"
         }
         EngineError::DeployFailed { failures, .. } => match failures.first() {
             Some(failure) => hint_of_runtime(&failure.source).unwrap_or("fix the cause and deploy again"),
-            None => "another process took over; `decnet show` shows its status",
+            None => "another process took over; `decnet show MAZE` shows its status",
         },
         EngineError::Interrupted { .. } => "nothing of this run is left; run the command again",
         EngineError::MutationQueued { .. } => {
-            "it stays queued; `decnet watch` applies it, `decnet mutations` shows its state"
+            "it stays queued; `decnet watch` applies it, `decnet mutations MAZE` shows its state"
         }
         EngineError::Generate(GenerateError::Subnets { .. }) => LARGER_POOL,
         EngineError::Generate(GenerateError::Addresses { .. }) => {
@@ -206,7 +220,7 @@ fn hint_of_repo(error: &RepoError) -> Option<&'static str> {
         RepoError::NotEditable { .. } => {
             "a maze can be changed while it is pending, active or degraded, and not being torn down"
         }
-        RepoError::NotDeletable { .. } => "tear it down with `decnet teardown` first",
+        RepoError::NotDeletable { .. } => "`decnet teardown MAZE` tears it down, then `decnet delete MAZE` deletes it",
         RepoError::FolderMissing { .. } => "create the folder, or give another database with --db",
         RepoError::IsFolder { .. } | RepoError::NotAStore { .. } => {
             "the file was not changed; give another database with --db or DECNET_DB"
@@ -248,10 +262,11 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "UNKNOWN_DECKY" | "UNKNOWN_LAN" => "`decnet graph MAZE` lists its LANs and deckies",
         "SUBNET_POOL_EXHAUSTED" => "choose one in another range with --subnet; `decnet next-subnet` prints a free one",
         "SUBNET_SPECIAL" => "use a private range: 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+        "address_in_use" => "another program listens there; give another address with --listen",
         "agent_mode" => "store it in mode `unihost` to deploy it on this daemon",
         "ambiguous" => "give more characters of the id",
         "built_in" | "no_own_image" => {
-            "`decnet exec MAZE DECKY` lists what can be run; `decnet logs` prints what visitors sent"
+            "`decnet exec MAZE DECKY` lists what can be run; `decnet logs MAZE` prints what visitors sent"
         }
         "bus" => "give another socket with --bus, in a writable folder",
         "bus_in_use" => "one bus is enough; `decnet events` follows it",
@@ -268,7 +283,7 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "database_read_only" => "make the file and its folder writable, or give another database with --db",
         "database_too_new" => "update decnet, or give another database with --db",
         "destination_exists" => "--force replaces files that exist; or give another destination",
-        "destructive" => "`decnet plan` shows the steps; --force allows them",
+        "destructive" => "`decnet plan MAZE` shows the steps; --force allows them",
         "differs" => {
             "`decnet deploy -f FILE` changes the running maze to match the file; or give the file another name with --name"
         }
@@ -289,30 +304,34 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "invalid_catalog" => "fix the file given by --catalog; `decnet services --json` shows examples of entries",
         "invalid_ca" => "give a PEM file with the certificate of the authority: --ca FILE",
         "invalid_config" => "fix the config or the flags; `decnet generate --help` lists the allowed values",
-        "left_on_docker" => "`decnet teardown` removes it",
+        "left_on_docker" => "`decnet teardown MAZE` removes it",
         "name_taken" => {
             "choose another name, or remove the other maze first: `decnet teardown` if it runs, `decnet delete` if it does not"
         }
         "not_capturable" => "run decnet as root on the machine of the daemon, or run that command there",
-        "not_running" => "`decnet restart` starts it; `decnet show` shows the state of all deckies",
+        "not_running" => "`decnet restart MAZE DECKY` starts it; `decnet show MAZE` shows the state of all deckies",
         "several_own_images" => "name one of them",
+        "tokens_damaged" => {
+            "restore the file from a backup, or remove it and make new tokens with `decnet token create`"
+        }
+        "tokens_exposed" => "remove the permission with `chmod 600`, and check the tokens with `decnet token list`",
         "too_large" => "--max-size and --max-files allow more",
         "not_well" => {
-            "`decnet logs` prints what its services say; `decnet reconcile` repairs what drifted, and --wait waits longer"
+            "`decnet logs MAZE` prints what its services say; `decnet reconcile MAZE` repairs what drifted, and --wait waits longer"
         }
         "no_decoy" => "give a decoy program with --decoy FILE",
         "port_taken" => "stop the process that listens there, or publish another port: --publish ssh=2222",
-        "publish_maps_nothing" => "`decnet show` lists the gateways and their services",
+        "publish_maps_nothing" => "`decnet show MAZE` lists the gateways and their services",
         "queue_not_empty" => {
-            "`decnet watch` applies them, and `decnet mutations` lists them; try again when they are finished"
+            "`decnet watch` applies them, and `decnet mutations MAZE` lists them; try again when they are finished"
         }
         "reap_incomplete" => "run it again; `decnet doctor` shows the state of Docker",
         "status_conflict" | "version_conflict" => "another process changed it first; check it and try again",
         "subnet_claimed" => "choose another subnet (`decnet next-subnet` prints one), or tear the other maze down",
         "subnet_taken" => "`decnet doctor` lists networks; choose another subnet (`decnet next-subnet`)",
-        "teardown_incomplete" => "run `decnet teardown` again to continue",
+        "teardown_incomplete" => "run `decnet teardown MAZE` again to continue",
         "teardown_unrecorded" => {
-            "free some space or make the database writable, then run `decnet teardown` again to record it; until then `decnet watch` would deploy the maze again"
+            "free some space or make the database writable, then run `decnet teardown MAZE` again to record it; until then `decnet watch` would deploy the maze again"
         }
         "target_rejected" => {
             "check the address and the --header; the lines stay in the logs, and with --cursor-file the next start sends them again"

@@ -42,8 +42,8 @@ fn main() -> ExitCode {
     }
     let arguments: Vec<_> = std::env::args_os().collect();
     let wants_json = arguments.iter().any(|argument| argument == "--json");
-    let cli = match cli::read(arguments) {
-        Ok(cli) => cli,
+    let (cli, maze) = match cli::read(arguments) {
+        Ok(read) => read,
         Err(error) => return report::grammar(&error, wants_json).into(),
     };
     let output = Output::new(&cli.globals);
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     descriptors::raise();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return report::failure(&CommandError::Threads(error), output).into(),
+        Err(error) => return report::failure(&CommandError::Threads(error), maze.as_deref(), output).into(),
     };
     let context = Context::new(cli.globals, output);
     let line = CommandLine {
@@ -67,6 +67,6 @@ fn main() -> ExitCode {
     runtime.shutdown_background();
     match result {
         Ok(exit) => exit.into(),
-        Err(error) => report::failure(&error, output).into(),
+        Err(error) => report::failure(&error, maze.as_deref(), output).into(),
     }
 }

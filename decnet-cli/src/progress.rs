@@ -90,8 +90,9 @@ impl ProgressOutput {
                     say(&line);
                 }
             }
-            // The result is printed as a table at the end.
-            Self::Lines { verbose: false } if matches!(event, Event::Decky(_)) => {}
+            // The result is printed at the end.
+            Self::Lines { verbose: false }
+                if matches!(event, Event::Decky(_) | Event::Edited { .. } | Event::Deleted { .. }) => {}
             Self::Lines { verbose } => {
                 if let Some(line) = event.describe(*verbose) {
                     say(&text::one_line(&line));

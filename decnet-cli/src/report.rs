@@ -10,13 +10,16 @@ use crate::{
     text,
 };
 
-/// Prints an error on stderr and returns the exit code.
-pub(crate) fn failure(error: &CommandError, output: Output) -> Exit {
+/// Prints an error on stderr and returns the exit code. The hint names the maze that the user typed, or else that of the error.
+pub(crate) fn failure(error: &CommandError, maze: Option<&str>, output: Output) -> Exit {
     let exit = error.exit();
     if exit == Exit::Done {
         return exit;
     }
-    let hint = error.hint();
+    let hint = error.hint().map(|hint| match maze.or_else(|| error.maze()) {
+        Some(maze) => hint.replace("MAZE", maze),
+        None => hint.into_owned(),
+    });
     let body = Body {
         code: error.code(),
         message: error.to_string(),

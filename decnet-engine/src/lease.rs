@@ -111,7 +111,11 @@ async fn why_invalid(repo: &dyn Repo, topology: TopologyId, lease: &Lease) -> Re
 pub(crate) async fn refuse_held(repo: &dyn Repo, topology: TopologyId) -> Result<(), RepoError> {
     match repo.lease(topology, Timestamp::now()).await? {
         Some(lease) if why_invalid(repo, topology, &lease).await?.is_none() => {
-            Err(RepoError::LeaseHeld { lease: Box::new(lease) })
+            let name = repo.get(topology).await?.name;
+            Err(RepoError::LeaseHeld {
+                name,
+                lease: Box::new(lease),
+            })
         }
         _ => Ok(()),
     }
@@ -176,15 +180,14 @@ impl HeldLease {
             .acquire_lease(topology, &holder, TIME, None, Timestamp::now())
             .await;
         let lease = match first {
-            Err(RepoError::LeaseHeld { lease }) => match why_invalid(repo.as_ref(), topology, &lease).await? {
+            Err(RepoError::LeaseHeld { name, lease }) => match why_invalid(repo.as_ref(), topology, &lease).await? {
                 Some(why) => {
                     let Holder { label, pid, .. } = &lease.holder;
-                    let maze = name_of(repo.as_ref(), topology).await;
-                    tracing::info!(maze, label, pid, until = %lease.until, why, "taking over a lease");
+                    tracing::info!(maze = name.as_str(), label, pid, until = %lease.until, why, "taking over a lease");
                     repo.acquire_lease(topology, &holder, TIME, Some(lease.token), Timestamp::now())
                         .await?
                 }
-                None => return Err(RepoError::LeaseHeld { lease }),
+                None => return Err(RepoError::LeaseHeld { name, lease }),
             },
             other => other?,
         };

@@ -88,6 +88,7 @@
 //! # Features
 //!
 //! - `docker` (default): the runtime that talks to a Docker daemon, 20.10 or later.
+//! - `http`: the HTTP API, as a router of axum ([`http`]).
 //! - `testing`: the suite that any runtime must pass.
 
 mod api;
@@ -103,6 +104,8 @@ mod event;
 mod execute;
 mod feed;
 pub mod host;
+#[cfg(feature = "http")]
+pub mod http;
 mod lease;
 mod logs;
 mod movement;
@@ -128,13 +131,13 @@ pub use desired::{
 };
 pub use doctor::check::{Check, Verdict};
 pub use engine::{
-    AccessError, ApplyOptions, BrokenLease, CaptureOptions, CapturePoint, CaptureReport, CopyOptions, CopyReport,
-    CreateOptions, DeckyAnswer, DeckyState, DeckyVerb, DeployOptions, Engine, EngineError, EngineOptions,
-    EnqueuedMutation, ExecChoices, ExecOptions, HolderState, InsideOnly, Inspection, InterfaceState, LanAddress,
-    Operation, Outcome, PacketFilter, PacketProtocol, PathEnd, Prepared, PreparedReap, Reach, ReachDeviation,
-    ReapOptions, ReapReport, Reaped, Replacement, RestartOptions, RunningCapture, ServiceState, SettingsChange,
-    SkippedPath, StoreOutcome, StoreResult, Submitted, VerbTarget, VerifyReport, break_lease, describe_difference,
-    holder_state, own_images, submit,
+    AccessError, ApplyOptions, BrokenLease, CaptureOptions, CapturePoint, CaptureReport, CollectOptions, Collected,
+    CommandEnd, CopyOptions, CopyReport, CreateOptions, DeckyAnswer, DeckyState, DeckyVerb, DeployOptions, Engine,
+    EngineError, EngineOptions, EnqueuedMutation, Entered, ExecChoices, ExecOptions, HolderState, InsideOnly,
+    Inspection, InterfaceState, LanAddress, Operation, Outcome, PacketFilter, PacketProtocol, PathEnd, Prepared,
+    PreparedReap, Reach, ReachDeviation, ReapOptions, ReapReport, Reaped, Replacement, RestartOptions, RunningCapture,
+    ServiceState, SettingsChange, SkippedPath, StoreOutcome, StoreResult, Submitted, VerbTarget, VerifyReport,
+    break_lease, describe_difference, holder_state, own_images, submit,
 };
 pub use event::{
     AttackerAction, AttackerEvent, DeckyEvent, Envelope, EnvelopeError, Event, Health, HistoryEntry, MutationStage,
@@ -146,6 +149,17 @@ pub use event::{
 pub use execute::{ExecuteOptions, ExecutionReport, OnFailure, StepFailure, execute};
 pub use feed::{Feed, FeedItem, FeedNotice, TopologyNow};
 pub use host::cause::{Bridge, Cause};
+#[cfg(feature = "http")]
+pub use http::{
+    auth::{
+        Authenticator,
+        error::AuthError,
+        open::OpenAccess,
+        scope::{AccessScope, Principal},
+        tokens::{AccessToken, TokenFile, error::TokenError},
+    },
+    options::HttpOptions,
+};
 pub use logs::{
     Forwarded, LogContent, LogCursor, LogCursorError, LogEntry, LogFormat, LogItem, LogOptions, LogOutput, LogTarget,
     LogTargetError, LogWriter, LogWriterOptions, Logs, Muted, MutedError, StoredLogs, WebhookHeader,

@@ -11,6 +11,7 @@ use pyo3::{
     exceptions::{PyTypeError, PyValueError},
     inspect::PyStaticExpr,
     prelude::*,
+    types::PyBytes,
 };
 
 use crate::{convert, tree};
@@ -111,6 +112,20 @@ pub(crate) fn count(object: &Bound<'_, PyAny>, what: &str) -> PyResult<usize> {
             convert::kind(object)
         ))),
     }
+}
+
+/// Reads a count of one or more.
+pub(crate) fn positive(object: &Bound<'_, PyAny>, what: &str) -> PyResult<usize> {
+    match count(object, what)? {
+        0 => Err(tree::DecnetError::new_err(format!("{what} must be at least 1"))),
+        count => Ok(count),
+    }
+}
+
+/// Reads bytes.
+pub(crate) fn bytes(object: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<u8>> {
+    let bytes = object.cast::<PyBytes>().map(|bytes| bytes.as_bytes().to_vec());
+    bytes.map_err(|_| PyTypeError::new_err(format!("{what} must be bytes, not {}", convert::kind(object))))
 }
 
 /// Reads a timeout in seconds. Without one, there is no limit.

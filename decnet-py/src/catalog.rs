@@ -1,15 +1,18 @@
 //! The catalogue of services and archetypes.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+};
 
 use decnet_topology::ServiceName;
 use pyo3::prelude::*;
-use serde_json::{Value, json};
 
 use crate::{
     argument::{self, FilePath, Text},
-    convert::{self, Typed},
+    convert,
     errors::Raise as _,
+    service::{Archetype, Service},
     tree,
 };
 
@@ -68,36 +71,27 @@ impl Catalog {
 
     /// The services, by name.
     #[getter]
-    fn services(&self, py: Python<'_>) -> PyResult<Typed<convert::Documents>> {
-        let services: serde_json::Map<String, Value> = self
-            .0
-            .services()
-            .map(|service| (service.name.to_string(), service.described()))
-            .collect();
-        Typed::new(py, &services)
+    fn services(&self) -> BTreeMap<String, Service> {
+        let services = self.0.services();
+        services
+            .map(|service| (service.name.to_string(), Service(service.clone())))
+            .collect()
     }
 
-    /// Returns one service, with `login` and an `example`; an unknown name raises `UnknownService`.
+    /// Returns one service; an unknown name raises `UnknownService`.
     #[pyo3(signature = (name: "str"))]
-    fn service(&self, py: Python<'_>, name: Text) -> PyResult<Typed<convert::Document>> {
+    fn service(&self, py: Python<'_>, name: Text) -> PyResult<Service> {
         let service = self.0.find_service(&name.take()).map_err(|error| error.raise(py))?;
-        Typed::new(py, &service.described())
+        Ok(Service(service.clone()))
     }
 
     /// The archetypes, by slug.
     #[getter]
-    fn archetypes(&self, py: Python<'_>) -> PyResult<Typed<convert::Documents>> {
-        let archetypes: serde_json::Map<String, Value> = self
-            .0
-            .archetypes()
-            .map(|one| {
-                (
-                    one.slug.clone(),
-                    json!({"slug": one.slug, "title": one.title, "services": one.services, "os": one.os}),
-                )
-            })
-            .collect();
-        Typed::new(py, &archetypes)
+    fn archetypes(&self) -> BTreeMap<String, Archetype> {
+        let archetypes = self.0.archetypes();
+        archetypes
+            .map(|one| (one.slug.clone(), Archetype(one.clone())))
+            .collect()
     }
 
     /// Returns the ports that two or more of the services use, each with these services.

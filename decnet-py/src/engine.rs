@@ -1,8 +1,9 @@
-//! Engines: the operations on Docker. `engine_store` has those on the store.
+//! Engines: the operations on Docker. `engine_store` has those on the store, `engine_access` those in running deckies.
 
 use std::{sync::Arc, time::Duration};
 
-use decnet_engine::{DeployOptions, EngineError, Prepared, PreparedReap, WatchOptions, watch};
+use decnet_engine::{DeployOptions, EngineError, Prepared, PreparedReap, RestartOptions, WatchOptions, watch};
+use decnet_topology::Sequence;
 use pyo3::prelude::*;
 use tokio_util::sync::CancellationToken;
 
@@ -69,8 +70,8 @@ impl EngineMethods {
         self.waiter.wait(py, operation, progress)
     }
 
-    /// Runs an operation that changes Docker.
-    fn change<T, F>(
+    /// Runs an operation that needs Docker and can be cancelled.
+    pub(crate) fn change<T, F>(
         &self,
         py: Python<'_>,
         progress: Option<&Bound<'_, PyAny>>,
@@ -135,6 +136,11 @@ fn poll(object: &Bound<'_, PyAny>) -> PyResult<f64> {
     argument::seconds(object, "a poll interval").map(|poll| poll.as_secs_f64())
 }
 
+/// Reads how long `restart` waits.
+fn wait(object: &Bound<'_, PyAny>) -> PyResult<f64> {
+    argument::timeout(Some(object)).map(|wait| wait.unwrap_or_default().as_secs_f64())
+}
+
 #[pymethods]
 impl EngineMethods {
     /// Closes the engine and cancels its operations. It is idempotent.
@@ -195,10 +201,35 @@ impl EngineMethods {
         self.change(py, progress, work, plan::outcome)
     }
 
-    /// Plans an operation and changes nothing. `operation` is "deploy" (the default), "teardown", "reconcile" or a mutation.
+    /// Restarts a decky with all its services, or one of its services (`web-01.ssh`), and waits until it is well.
     ///
-    /// `force` is for a deploy and a reconcile, `settings` for a deploy, `actor` for a mutation.
-    #[pyo3(signature = (id: "TopologyId", operation: "PreparedOperation | None" = None, *, force = false, settings: "DeploySettings | None" = None, actor: "str | None" = None) -> "Answer[Prepared]")]
+    /// It is well when its containers keep running, its network matches the maze, and its services answer on their ports. If it is not
+    /// well after `timeout` seconds, `NotWell` is raised; the restart is done then. Containers keep their logs, and other deckies are left
+    /// alone. After Ctrl-C, some containers may not be restarted.
+    #[pyo3(signature = (id: "TopologyId", part: "str", *, timeout: "float" = 60.0, force = false, progress: "Progress | None" = None) -> "Answer[Outcome]")]
+    fn restart(
+        &self,
+        id: &Bound<'_, PyAny>,
+        part: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = wait)] timeout: f64,
+        force: bool,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> Answer {
+        let (py, id) = (id.py(), rows::topology_id(id)?);
+        let options = RestartOptions::new(prepared::part(part)?).force(force);
+        let wait = Duration::try_from_secs_f64(timeout).unwrap_or(options.wait);
+        let options = options.wait(wait);
+        let work =
+            move |engine: decnet_engine::Engine, cancel| async move { engine.restart(id, options, &cancel).await };
+        self.change(py, progress, work, plan::outcome)
+    }
+
+    /// Plans an operation and changes nothing. `operation` is "deploy" (the default), "teardown", "reconcile", "restart" or a mutation.
+    ///
+    /// `force` is for a deploy, a reconcile and a restart, `settings` for a deploy, `actor` for a mutation. A restart needs `part`, the
+    /// decky or the service, and may have a `timeout`.
+    #[pyo3(signature = (id: "TopologyId", operation: "PreparedOperation | None" = None, *, force = false, settings: "DeploySettings | None" = None, actor: "str | None" = None, part: "str | None" = None, timeout: "float | None" = None) -> "Answer[Prepared]")]
+    #[expect(clippy::too_many_arguments, reason = "Python passes them by name")]
     fn prepare(
         &self,
         id: &Bound<'_, PyAny>,
@@ -206,9 +237,15 @@ impl EngineMethods {
         force: bool,
         settings: Option<&Bound<'_, PyAny>>,
         actor: Option<&Bound<'_, PyAny>>,
+        part: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
     ) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
-        let operation = prepared::operation(operation, force, settings, actor)?;
+        let operation = match prepared::restart(operation, force, part, timeout)? {
+            Some(restart) if settings.is_none() && actor.is_none() => restart,
+            Some(_) => return Err(prepared::wrong_argument("restart")),
+            None => prepared::operation(operation, force, settings, actor)?,
+        };
         let work = move |engine: decnet_engine::Engine| async move { engine.prepare(id, operation).await };
         self.prepared(py, work, Ready::<Prepared>::plan)
     }
@@ -289,15 +326,23 @@ impl EngineMethods {
 
     /// Returns a snapshot of the store, and every later event of this engine and of the store.
     ///
+    /// With `after`, the `seq` of an event, the events after it follow without a snapshot. If the store no longer has them, there is
+    /// one, and `resumed` is False.
+    ///
     /// Iterating ends when the engine is closed, which drops unread events, or after `timeout` seconds without an event.
-    #[pyo3(signature = (*, topology: "TopologyId | None" = None, timeout: "float | None" = None) -> "Answer[Events]")]
+    #[pyo3(signature = (
+        *, topology: "TopologyId | None" = None, after: "int | None" = None, timeout: "float | None" = None
+    ) -> "Answer[Events]")]
     fn events(
         &self,
         py: Python<'_>,
         topology: Option<&Bound<'_, PyAny>>,
+        after: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> Answer {
         let only = topology.map(rows::topology_id).transpose()?;
-        events::open(py, self.workbench()?, only, timeout, self.waiter)
+        let after = after.map(|after| count(after, "the number of a change")).transpose()?;
+        let after = after.map(|after| Sequence::new(after as u64));
+        events::open(py, self.workbench()?, only, after, timeout, self.waiter)
     }
 }

@@ -3,7 +3,8 @@
 use std::{error::Error, fmt::Display, io, iter::successors};
 
 use decnet_engine::{
-    EngineError, LogCursorError, LogTargetError, MutedError, RuntimeError, StepFailure, describe_difference,
+    AccessError, EngineError, LogCursorError, LogTargetError, MutedError, RuntimeError, StepFailure,
+    describe_difference,
 };
 use decnet_topology::{
     AllocError, CatalogError, ConfigFault, DocumentError, Finding, GenerateError, Intent, InvalidConfig as ConfigError,
@@ -171,22 +172,22 @@ impl Raise for RepoError {
     fn raise(&self, py: Python<'_>) -> PyErr {
         let (message, code) = (with_causes(self), self.code());
         match self {
-            Self::VersionConflict { expected, current } => {
+            Self::VersionConflict { expected, current, .. } => {
                 let attributes = [
                     ("expected", expected.get().into_py_any(py)),
                     ("current", current.get().into_py_any(py)),
                 ];
                 with(py, tree::VersionConflict::new_err(message), code, attributes)
             }
-            Self::NotEditable { status, intent } => {
+            Self::NotEditable { status, intent, .. } => {
                 let raised = tree::NotEditable::new_err(message);
                 with(py, raised, code, of_status(py, *status, *intent))
             }
-            Self::NotDeletable { status } => {
+            Self::NotDeletable { status, .. } => {
                 let raised = tree::WrongStatus::new_err(message);
                 with(py, raised, code, of_status(py, *status, None))
             }
-            Self::LeaseHeld { lease } => {
+            Self::LeaseHeld { lease, .. } => {
                 let attributes = [("lease", convert::to_python(py, lease))];
                 with(py, tree::Busy::new_err(message), code, attributes)
             }
@@ -218,6 +219,8 @@ fn is_not_permitted(error: &(dyn Error + 'static)) -> bool {
 
 /// `ENOENT` of Linux.
 const NO_SUCH_FILE: i32 = 2;
+/// `EEXIST` of Linux.
+const FILE_EXISTS: i32 = 17;
 /// `EACCES` of Linux.
 const NOT_PERMITTED: i32 = 13;
 
@@ -268,6 +271,20 @@ impl Raise for LogCursorError {
     }
 }
 
+impl Raise for AccessError {
+    fn raise(&self, py: Python<'_>) -> PyErr {
+        let (message, code) = (with_causes(self), self.code());
+        match self {
+            Self::DestinationExists { path } => {
+                let raised = tree::FileExists::new_err((FILE_EXISTS, message, path.as_os_str().to_owned()));
+                with(py, raised, code, [])
+            }
+            Self::Write { path, source } => tree::coded(py, tree::of_file(py, source, path, message), code),
+            _ => with(py, tree::DecnetError::new_err(message), code, []),
+        }
+    }
+}
+
 impl Raise for LogTargetError {
     fn raise(&self, py: Python<'_>) -> PyErr {
         match self {
@@ -295,9 +312,15 @@ impl Raise for EngineError {
             Self::Config(error) => error.raise(py),
             Self::Generate(error) => error.raise(py),
             Self::Resolve(error) => error.raise(py),
+            Self::Access(error) => error.raise(py),
+            Self::Part(_) => with(py, tree::UnknownPart::new_err(message), code, []),
+            Self::NotWell { part, reason } => {
+                let attributes = [("part", part.into_py_any(py)), ("reason", reason.into_py_any(py))];
+                with(py, tree::NotWell::new_err(message), code, attributes)
+            }
             Self::Invalid(invalid) => invalid_topology(py, message, code, invalid.report.findings()),
             Self::MutationRejected { .. } | Self::RefusedAfterQueue { .. } => mutation_rejected(py, message, code, &[]),
-            Self::Busy { lease } => {
+            Self::Busy { lease, .. } => {
                 let attributes = [("lease", convert::to_python(py, lease))];
                 with(py, tree::Busy::new_err(message), code, attributes)
             }
@@ -309,7 +332,7 @@ impl Raise for EngineError {
                 let raised = tree::PublishMapsNothing::new_err(message);
                 with(py, raised, code, [("rule", rule.into_py_any(py))])
             }
-            Self::AgentMode { host } => {
+            Self::AgentMode { host, .. } => {
                 let raised = tree::AgentMode::new_err(message);
                 with(py, raised, code, [("host", host.into_py_any(py))])
             }

@@ -1,7 +1,7 @@
 //! The event feed: a snapshot, and then every event once.
 
 use decnet_engine::{Feed, FeedItem, Received, TopologyNow};
-use decnet_topology::{RepoError, TopologyId};
+use decnet_topology::{RepoError, Sequence, TopologyId};
 use pyo3::{exceptions::PyStopAsyncIteration, intern, prelude::*};
 
 use crate::{
@@ -32,9 +32,15 @@ impl Follow for Feed {
 #[pyclass(frozen, subclass, module = "decnet._decnet")]
 pub(crate) struct EventsMethods {
     follower: Native<Follower<Feed>>,
-    /// The state of each topology when the feed was opened.
+    /// The state of each topology when the feed was opened. Empty if the feed resumed.
     #[pyo3(get)]
     snapshot: convert::Typed<convert::Snapshot>,
+    /// Whether all events after the given number follow.
+    #[pyo3(get)]
+    resumed: bool,
+    /// The number of the change after which the events follow: the snapshot has all changes up to it.
+    #[pyo3(get)]
+    seq: u64,
 }
 
 /// A snapshot of a store, and an iterator of all later events.
@@ -50,18 +56,28 @@ pub(crate) fn open(
     py: Python<'_>,
     bench: Workbench,
     only: Option<TopologyId>,
+    after: Option<Sequence>,
     timeout: Option<&Bound<'_, PyAny>>,
     waiter: Waiter,
 ) -> Answer {
     let timeout = argument::timeout(timeout)?;
     let work = move |_| async move {
-        let (snapshot, feed) = Feed::open(bench.repo, Some(&bench.bus), only).await?;
-        Ok::<_, RepoError>((snapshot, Follower::new(feed, bench.closing, timeout)))
+        let (snapshot, feed) = if let Some(after) = after {
+            Feed::resume(bench.repo, Some(&bench.bus), only, after).await?
+        } else {
+            let (snapshot, feed) = Feed::open(bench.repo, Some(&bench.bus), only).await?;
+            (Some(snapshot), feed)
+        };
+        let seq = feed.sequence().get();
+        Ok::<_, RepoError>((snapshot, seq, Follower::new(feed, bench.closing, timeout)))
     };
-    let finish = move |py: Python<'_>, (snapshot, follower): (Vec<TopologyNow>, _)| {
+    let finish = move |py: Python<'_>, (snapshot, seq, follower): (Option<Vec<TopologyNow>>, u64, _)| {
+        let resumed = snapshot.is_none();
         let methods = EventsMethods {
             follower: Native::new(follower),
-            snapshot: convert::Typed::from(describe(py, snapshot)?),
+            snapshot: convert::Typed::from(describe(py, snapshot.unwrap_or_default())?),
+            resumed,
+            seq,
         };
         waiter.object(py, methods, Events, AioEvents)
     };
@@ -82,11 +98,13 @@ fn describe(py: Python<'_>, snapshot: Vec<TopologyNow>) -> Answer {
 #[pymethods]
 impl EventsMethods {
     fn __repr__(slf: &Bound<'_, Self>, py: Python<'_>) -> PyResult<String> {
+        let class = slf.get_type().name()?;
+        let methods = slf.get();
+        if methods.resumed {
+            return Ok(format!("<{class} after change {}>", methods.seq));
+        }
         let snapshot = slf.getattr(intern!(py, "snapshot"))?.len()?;
-        Ok(format!(
-            "<{} after a snapshot of {snapshot} topologies>",
-            slf.get_type().name()?
-        ))
+        Ok(format!("<{class} after a snapshot of {snapshot} topologies>"))
     }
 }
 
@@ -98,9 +116,14 @@ impl EventsMethods {
             Stop::Drop,
             |_| next,
             |py, item| match item {
-                Some(FeedItem::Event { envelope, name }) => {
+                Some(FeedItem::Event {
+                    envelope,
+                    name,
+                    sequence,
+                }) => {
                     let dict = event(py, &Received::Event(envelope))?;
                     dict.bind(py).set_item("name", name)?;
+                    dict.bind(py).set_item("seq", sequence.map(Sequence::get))?;
                     Ok(dict)
                 }
                 Some(FeedItem::Lagged(lost)) => event(py, &Received::Lagged(lost)),

@@ -9,6 +9,7 @@
 //! - **A fork** does not have these threads. So every object that uses them remembers its process, and refuses to work in
 //!   another.
 
+mod access;
 mod alloc;
 mod argument;
 mod catalog;
@@ -16,6 +17,7 @@ mod config;
 mod convert;
 mod document;
 mod engine;
+mod engine_access;
 mod engine_store;
 mod errors;
 mod events;
@@ -39,6 +41,7 @@ mod repo;
 mod report;
 mod rows;
 mod runtime;
+mod service;
 mod simulated;
 mod tree;
 mod validate;

@@ -18,6 +18,7 @@ mod _decnet {
     use super::schema;
     #[pymodule_export]
     use crate::{
+        access::{CaptureReport, CopyReport, ExecResult},
         alloc::{IpAllocator, SubnetAllocator},
         catalog::Catalog,
         config::TopologyConfig,
@@ -35,6 +36,7 @@ mod _decnet {
         prepared::{AioPrepared, AioPreparedReap, Prepared, PreparedReap},
         report::Report,
         rows::{StoreOutcome, StoredTopology, TopologyRow},
+        service::{Archetype, Service, ServiceField},
         simulated::Simulated,
         validate::validate_document,
         verification::VerifyReport,

@@ -1,12 +1,12 @@
 //! Prepared operations: the plan that is shown is the plan that runs.
 
-use decnet_engine::{DeployOptions, EngineError, Operation as EngineOperation, ReapOptions};
-use decnet_topology::DeploySettings;
+use decnet_engine::{DeployOptions, EngineError, Operation as EngineOperation, ReapOptions, RestartOptions};
+use decnet_topology::{DeckyPart, DeploySettings};
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyString};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    convert, errors,
+    argument, convert, errors,
     finding::{Finding, list},
     mutation::Mutation,
     operation::{Answer, Operation, Stop, Waiter},
@@ -208,13 +208,48 @@ pub(crate) fn operation(
         )),
         ("reconcile", None, None) => Ok(EngineOperation::Reconcile { force }),
         ("teardown", None, None) if !force => Ok(EngineOperation::Teardown),
-        ("deploy" | "reconcile" | "teardown", ..) => Err(PyTypeError::new_err(format!(
-            "invalid argument for a {word}: force is for deploy and reconcile, settings for deploy, actor for a mutation"
-        ))),
+        ("deploy" | "reconcile" | "teardown", ..) => Err(wrong_argument(&word)),
         _ => Err(PyTypeError::new_err(format!(
-            "an operation must be 'deploy', 'teardown', 'reconcile' or a mutation, not {word:?}"
+            "an operation must be 'deploy', 'teardown', 'reconcile', 'restart' or a mutation, not {word:?}"
         ))),
     }
+}
+
+/// Reports that an operation does not have an argument.
+pub(crate) fn wrong_argument(word: &str) -> PyErr {
+    PyTypeError::new_err(format!(
+        "invalid argument for a {word}: force is for deploy, reconcile and restart, settings for deploy, part and timeout for restart, \
+         actor for a mutation"
+    ))
+}
+
+/// Reads a restart with its arguments, if the operation is one.
+pub(crate) fn restart(
+    operation: Option<&Bound<'_, PyAny>>,
+    force: bool,
+    part: Option<&Bound<'_, PyAny>>,
+    timeout: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Option<EngineOperation>> {
+    let is_restart = operation
+        .and_then(|word| word.cast::<PyString>().ok())
+        .is_some_and(|word| word == "restart");
+    match (is_restart, part) {
+        (true, Some(part)) => {
+            let options = RestartOptions::new(self::part(part)?).force(force);
+            let wait = argument::timeout(timeout)?.unwrap_or(options.wait);
+            Ok(Some(EngineOperation::Restart(options.wait(wait))))
+        }
+        (true, None) => Err(PyTypeError::new_err(
+            "a restart needs part: a decky, or a service as 'web-01.ssh'",
+        )),
+        (false, None) if timeout.is_none() => Ok(None),
+        (false, _) => Err(PyTypeError::new_err("part and timeout are arguments of a restart")),
+    }
+}
+
+/// Reads a decky or one of its services.
+pub(crate) fn part(object: &Bound<'_, PyAny>) -> PyResult<DeckyPart> {
+    convert::parsed(object, "a decky or a service")
 }
 
 /// Reads the arguments of a reap.

@@ -11,6 +11,9 @@ use crate::{
 };
 
 /// A Docker daemon in memory.
+///
+/// Its services have four programs: `cat`, which prints its input, `echo`, which prints its arguments, `exit`, which exits with a status,
+/// and `sleep`, which waits for seconds.
 #[pyclass(frozen, module = "decnet")]
 pub(crate) struct Simulated(simulated::Simulated);
 
@@ -127,6 +130,20 @@ impl Simulated {
             None => self.0.print(&name, &text),
             Some(_) => self.0.print_at(&name, convert::moment(at)?, &text),
         })
+    }
+
+    /// Puts a file or a folder into a container: the tar archive that a copy of the path returns.
+    #[pyo3(signature = (container: "str", path: "str", archive: "bytes"))]
+    fn put_archive(
+        &self,
+        container: &Bound<'_, PyAny>,
+        path: &Bound<'_, PyAny>,
+        archive: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let (name, path) = (name(container)?, convert::text(path, "a path")?);
+        self.0
+            .put_archive(&name, &path, argument::bytes(archive, "an archive")?);
+        Ok(())
     }
 
     fn __repr__(&self) -> String {

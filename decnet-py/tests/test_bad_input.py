@@ -107,6 +107,13 @@ def test_invalid_values_are_refused(value: Any, tmp_path: Path) -> None:
         lambda: engine.generate(value),
         lambda: engine.apply(value),
         lambda: engine.delete(value),
+        lambda: engine.exec(stored, value, ["routes"]),
+        lambda: engine.exec(stored, "web", value),
+        lambda: engine.copy_out(stored, value, "/etc", tmp_path),
+        lambda: engine.copy_out(stored, "web", value, tmp_path),
+        lambda: engine.capture(stored, value, tmp_path / "it.pcap"),
+        lambda: engine.restart(stored, value),
+        lambda: engine.prepare(stored, "restart", part=value),
         lambda: decnet.Engine(repo, STRANGE if value is None else value),
         lambda: decnet.Repo.open(value if value != "" else tmp_path) if not isinstance(value, str) else repo.get(value),
     ]

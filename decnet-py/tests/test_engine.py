@@ -112,7 +112,9 @@ def test_progress_has_only_the_events_of_the_operation(
     done = [event for event in seen if event["topic"].endswith(".step.done")]
     assert len(done) == outcome.changed
     engine.teardown(outcome.id)
-    assert [next(everything)["id"] for _ in seen] == [event["id"] for event in seen]
+    # The creation is in the store only: the repo does not publish it.
+    published = (event for event in everything if event["payload"].get("to") != "pending")
+    assert [next(published)["id"] for _ in seen] == [event["id"] for event in seen]
 
 
 def test_an_exception_in_progress_cancels_the_operation(
@@ -215,6 +217,34 @@ def test_a_feed_has_a_snapshot_and_the_later_events(
     event = next(event for event in events if event["topic"].endswith(".mutation.applied"))
     assert event["name"] == "corp"
     assert list(engine.events(timeout=0.01)) == []
+
+
+def test_a_feed_continues_after_a_number(repo: decnet.Repo, engine: decnet.Engine, maze: decnet.Topology) -> None:
+    events = engine.events()
+    assert (events.snapshot, events.resumed, events.seq) == ([], False, 0)
+    stored = engine.deploy(repo.create(maze)).row
+    changes = [event for event in until_active(events) if event["seq"] is not None]
+    assert [event["payload"]["to"] for event in changes] == ["pending", "deploying", "active"]
+    again = engine.events(after=0, timeout=0.3)
+    assert again.resumed and again.snapshot == [] and repr(again) == "<Events after change 0>"
+    assert [event["seq"] for event in again] == [event["seq"] for event in changes]
+    later = engine.events(after=changes[0]["seq"], topology=stored, timeout=0.3)
+    assert [event["payload"]["to"] for event in later] == ["deploying", "active"]
+    foreign = engine.events(after=4711)
+    assert not foreign.resumed and len(foreign.snapshot) == 1 and foreign.seq == changes[-1]["seq"]
+    with pytest.raises(TypeError):
+        engine.events(after="yesterday")  # type: ignore[arg-type]
+    with pytest.raises(decnet.DecnetError):
+        engine.events(after=-1)
+
+
+def until_active(events: decnet.Events) -> list[Event]:
+    seen: list[Event] = []
+    for event in events:
+        seen.append(event)
+        if event["type"] == "status" and event["payload"]["to"] == "active":
+            break
+    return seen
 
 
 def test_ctrl_c_undoes_and_raises_keyboard_interrupt(

@@ -168,7 +168,7 @@ def test_a_running_topology_is_not_replaced_by_a_different_file(
 def test_only_topologies_that_are_not_on_docker_are_deleted(
     repo: decnet.Repo, docker: decnet.Simulated, engine: decnet.Engine, running: decnet.TopologyRow
 ) -> None:
-    with pytest.raises(decnet.WrongStatus, match="active cannot be deleted") as refused:
+    with pytest.raises(decnet.WrongStatus, match="active: it cannot be deleted") as refused:
         engine.delete(running)
     assert (refused.value.code, refused.value.status, refused.value.intent) == ("wrong_status", "active", None)
     assert repo.get(running).status == "active" and docker.containers

@@ -142,7 +142,7 @@ def test_a_decky_without_services_gets_those_of_its_archetype() -> None:
             {"name": "bare", "archetype": "web-server", "services": [], "attachments": [{"lan": "dmz"}]},
         ],
     }
-    usual = sorted(decnet.Catalog.builtin().archetypes["web-server"]["services"])
+    usual = sorted(decnet.Catalog.builtin().archetypes["web-server"].services)
     maze = decnet.Topology.from_dict(document)
     assert (maze.decky("web").services, maze.decky("bare").services) == (usual, [])
     own = decnet.Catalog.from_toml("[archetypes.web-server]\nservices = ['redis']")
@@ -241,18 +241,48 @@ def test_a_wrong_keyword_is_an_error_for_mypy_too(engine: decnet.Engine) -> None
         decnet.generate(name="corp", depth=1, branching_factor=1, lan_prefix=None)  # type: ignore[arg-type]
 
 
+def test_an_entry_has_an_attribute_for_each_of_its_keys() -> None:
+    text = """
+    [services.pot]
+    ports = ["22:2222/tcp"]
+    image = { build = "pot" }
+    tmpfs = ["/run:size=16m"]
+    volumes = [{ name = "loot", path = "/loot", keep = true }]
+    limits = { memory_mib = 64 }
+    fields = [{ key = "level", type = "enum", options = ["low", "high"], help = "How loud it is." }]
+    """
+    catalog = decnet.Catalog.from_toml(text)
+    for name, service in catalog.services.items():
+        for key, value in service.to_dict().items():
+            found = [field.to_dict() for field in service.fields] if key == "fields" else getattr(service, key)
+            assert found == value, (name, key)
+        for field in service.fields:
+            assert {key: getattr(field, key) for key in field.to_dict()} == field.to_dict()
+    pot = catalog.service("pot")
+    assert (pot.ports, pot.inside, pot.image, pot.tmpfs) == (["22/tcp"], {"22/tcp": 2222}, {"build": "pot"}, ["/run:size=16m"])
+    assert pot.volumes == [{"name": "loot", "path": "/loot", "keep": True}] and pot.limits == {"memory_mib": 64}
+    assert (pot.fields[0].type, pot.fields[0].options, pot.fields[0].default) == ("enum", ["low", "high"], None)
+    for slug, archetype in catalog.archetypes.items():
+        assert (archetype.slug, archetype.to_dict()) == (slug, {key: getattr(archetype, key) for key in archetype.to_dict()})
+    assert repr(catalog.archetypes["web-server"]).startswith('<Archetype "web-server": ')
+
+
 def test_a_catalogue_adds_services() -> None:
     catalog = decnet.Catalog.from_toml('[services.gitea]\nports = ["3000/tcp"]\nimage = "gitea/gitea:1.22"\n')
     assert "gitea" in catalog and "gitea" not in decnet.Catalog.builtin()
-    assert catalog.services["gitea"]["ports"] == ["3000/tcp"]
+    gitea = catalog.services["gitea"]
+    assert (gitea.ports, gitea.image, repr(gitea)) == (["3000/tcp"], {"reference": "gitea/gitea:1.22"}, '<Service "gitea": 3000/tcp>')
     config = {"name": "x", "depth": 1, "branching_factor": 1, "services_explicit": ["gitea"]}
     maze = decnet.generate(config, catalog=catalog)
     assert maze.validate(catalog=catalog).is_clean
     assert {finding.code for finding in maze.validate().errors} == {"UNKNOWN_SERVICE"}
     ssh = catalog.service("ssh")
-    assert ssh == catalog.services["ssh"] and ssh["login"] == ["password"]
-    assert {"key": "user", "type": "string", "default": "root", "help": "A user that may log in."} in ssh["fields"]
-    assert ssh["example"]["services"] == ["ssh"]
+    assert ssh == catalog.services["ssh"] != gitea and ssh.login == ["password"] and ssh.image == "builtin"
+    [user] = [field for field in ssh.fields if field.key == "user"]
+    assert (user.type, user.default, user.help, user.max_length) == ("string", "root", "A user that may log in.", 4096)
+    assert user.to_dict() == {"key": "user", "type": "string", "default": "root", "help": "A user that may log in."}
+    assert repr(user) == '<ServiceField "user": string>' and user in catalog.service("ssh").fields
+    assert ssh.example["services"] == ["ssh"]
     with pytest.raises(decnet.UnknownService, match="did you mean `http`") as refused:
         catalog.service("htpp")
     assert refused.value.code == "unknown_service"

@@ -152,6 +152,7 @@ mod graph;
 mod hash;
 pub mod history;
 mod id;
+mod import;
 mod model;
 mod mutation;
 mod name;
@@ -184,15 +185,16 @@ pub use document::{error::DocumentError, syntax::Syntax};
 pub use finding::{Code, Finding, LineColumn, MAX_LISTED, Severity, Target};
 pub use generate::{GenerateError, generate};
 pub use graph::{
-    Analysis, AnalysisReport, ChokePointNames, ChokePoints, Crossing, DeckyAnalysis, Graph, GraphNode, GraphShape,
-    LanAnalysis, Loss, LossCounts, Route,
+    Analysis, AnalysisReport, ChokePointNames, ChokePoints, Crossing, DeckyAnalysis, DrawnState, Graph, GraphNode,
+    GraphShape, LanAnalysis, LanBox, LanLink, Layout, Loss, LossCounts, Route,
 };
 pub use hash::{Digest, DigestError, canonical_hash};
 pub use history::change::{DeckyChange, DeckySnapshot, Membership};
 pub use id::{
     ClaimKind, ClaimToken, DeckyId, EventId, EventKind, InstanceId, InstanceKind, LanId, LeaseKind, LeaseToken,
-    MutationId, TopologyId, TopologyKind, short_id,
+    MutationId, Sequence, TopologyId, TopologyKind, short_id,
 };
+pub use import::{ImportFormat, ImportNote, Imported, import};
 pub use ipnet::Ipv4Net;
 pub use jiff::{SignedDuration, Timestamp};
 pub use model::{
@@ -211,10 +213,11 @@ pub use net::{error::SubnetError, special::SpecialRange};
 pub use newtype_uuid::GenericUuid;
 pub use publish::{HostPort, Publish, PublishError, PublishRule};
 pub use repo::{
-    BatchEdit, Edit, FindError, Holder, Lease, LeaseStore, MemoryRepo, MutationClaim, MutationFilter, MutationOutcome,
-    MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, RecordedChange, Repo, RepoError, StatusChange,
-    SubnetClaim, TopologyFilter, TopologyPage, TopologyStore, Visit, VisitFilter, VisitStore, claims_except,
-    find_live_topology, last_mutations, name_of,
+    BatchEdit, ChangeFilter, ChangeKind, ChangeLog, ChangePage, Edit, FindError, Holder, KEPT_CHANGES, Lease,
+    LeaseStore, MemoryRepo, MutationClaim, MutationFilter, MutationOutcome, MutationPage, MutationQueue, MutationRow,
+    NewMutation, NewTopology, RecordedChange, Repo, RepoError, StatusChange, StoreChange, SubnetClaim, TopologyFilter,
+    TopologyPage, TopologyStore, Visit, VisitFilter, VisitStore, claims_except, find_live_topology, last_mutations,
+    name_of,
 };
 #[cfg(feature = "sqlite")]
 pub use repo::{SqliteOptions, SqliteRepo};

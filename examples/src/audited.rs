@@ -3,11 +3,12 @@
 use std::sync::{Mutex, PoisonError};
 
 use decnet_topology::{
-    BatchEdit, CatalogExcerpt, ClaimToken, DeploySettings, Edit, Holder, InstallationSecret, InstanceId, Lease,
-    LeaseStore, LeaseToken, MutationClaim, MutationFilter, MutationId, MutationOutcome, MutationPage, MutationQueue,
-    MutationRow, NewMutation, NewTopology, RecordedChange, RepoError, SignedDuration, StatusChange, StatusEvent,
-    StoredTopology, SubnetClaim, Timestamp, Topology, TopologyFilter, TopologyId, TopologyPage, TopologyRow,
-    TopologyStore, Version, Visit, VisitFilter, VisitStore, async_trait,
+    BatchEdit, CatalogExcerpt, ChangeFilter, ChangeLog, ChangePage, ClaimToken, DeploySettings, Edit, Holder,
+    InstallationSecret, InstanceId, Lease, LeaseStore, LeaseToken, MutationClaim, MutationFilter, MutationId,
+    MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, RecordedChange, RepoError,
+    Sequence, SignedDuration, StatusChange, StatusEvent, StoredTopology, SubnetClaim, Timestamp, Topology,
+    TopologyFilter, TopologyId, TopologyPage, TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore,
+    async_trait,
 };
 
 /// A store that writes a line for each change.
@@ -169,6 +170,17 @@ impl<R: VisitStore> VisitStore for Audited<R> {
 
     async fn visits(&self, filter: &VisitFilter) -> Result<Vec<Visit>, RepoError> {
         self.inner.visits(filter).await
+    }
+}
+
+#[async_trait]
+impl<R: ChangeLog> ChangeLog for Audited<R> {
+    async fn changes_since(&self, after: Option<Sequence>, filter: &ChangeFilter) -> Result<ChangePage, RepoError> {
+        self.inner.changes_since(after, filter).await
+    }
+
+    async fn trim_changes(&self, keep: usize) -> Result<(), RepoError> {
+        self.inner.trim_changes(keep).await
     }
 }
 

@@ -76,11 +76,22 @@ fn candidates(argument: Arg) -> Arg {
         "decky" => argument.add(from_maze(deckies)),
         "part" => argument.add(from_maze(parts)),
         "lan" => argument.add(from_maze(lans)),
+        "source" => argument.add(ArgValueCompleter::new(sources)),
+        "point" => argument.add(from_maze(points)),
+        // The field of a config says how services are chosen.
+        "services" if is_choice(&argument) => argument.add(ArgValueCandidates::new(|| {
+            Vec::from(["random", "archetypes"].map(CompletionCandidate::new))
+        })),
         "service" | "services" | "services_explicit" => argument.add(ArgValueCandidates::new(services)),
         "names" if argument.is_positional() => argument.add(ArgValueCandidates::new(services)),
         "archetype" => argument.add(ArgValueCandidates::new(archetypes)),
         _ => argument,
     }
+}
+
+fn is_choice(argument: &Arg) -> bool {
+    let mut names = argument.get_value_names().unwrap_or_default().iter();
+    names.any(|name| name == "CHOICE")
 }
 
 fn deckies(topology: &Topology) -> Vec<String> {
@@ -103,8 +114,43 @@ fn lans(topology: &Topology) -> Vec<String> {
     topology.lans().iter().map(Lan::name).map(ToString::to_string).collect()
 }
 
+/// Lists what can be captured: LANs, deckies, and the interfaces of deckies in several LANs.
+fn points(topology: &Topology) -> Vec<String> {
+    let interfaces = topology.deckies().iter().flat_map(|decky| {
+        let lans = topology.lans().iter().filter(|lan| {
+            let attachments = decky.attachments();
+            attachments.len() > 1 && attachments.iter().any(|attachment| attachment.lan == lan.id())
+        });
+        lans.map(|lan| format!("{}.{}", decky.name(), lan.name()))
+    });
+    [lans(topology), deckies(topology), interfaces.collect()].concat()
+}
+
+/// Completes the decky or service of a path in a container. The path itself is not known here.
+fn sources(current: &OsStr) -> Vec<CompletionCandidate> {
+    let start = current.to_string_lossy();
+    let mut found = in_maze(parts);
+    found.retain(|candidate| candidate.get_value().to_string_lossy().starts_with(&*start));
+    found
+        .into_iter()
+        .map(|candidate| CompletionCandidate::new(format!("{}:", candidate.get_value().to_string_lossy())))
+        .collect()
+}
+
+/// The built-in catalogue with the files of `--catalog`, and what the maze of the command line keeps of a user's catalogue.
+fn catalog() -> Catalog {
+    let mut catalog = Catalog::builtin();
+    for path in Words::read().catalogs() {
+        let text = std::fs::read(path).unwrap_or_default();
+        // A file that cannot be read has no candidates.
+        catalog = catalog.clone().extend_from_toml(text).unwrap_or(catalog);
+    }
+    let stored = read(|repo, maze| async move { Some(repo.find(&maze?).await.ok()?.catalog) });
+    catalog.with_stored(&stored.unwrap_or_default()).into_owned()
+}
+
 fn services() -> Vec<CompletionCandidate> {
-    let catalog = Catalog::builtin();
+    let catalog = catalog();
     let services = catalog.services();
     services
         .map(|service| CompletionCandidate::new(service.name.as_str()))
@@ -112,7 +158,7 @@ fn services() -> Vec<CompletionCandidate> {
 }
 
 fn archetypes() -> Vec<CompletionCandidate> {
-    let catalog = Catalog::builtin();
+    let catalog = catalog();
     let archetypes = catalog.archetypes();
     archetypes
         .map(|archetype| CompletionCandidate::new(archetype.slug.as_str()))
@@ -205,9 +251,18 @@ impl Words {
         store::path_or_default(given).ok().filter(|path| path.is_file())
     }
 
+    /// Returns the catalogue files.
+    fn catalogs(&self) -> Vec<PathBuf> {
+        let command = self.0.subcommand().map(|(_, matches)| matches);
+        let mut matches = command.into_iter().chain([&self.0]);
+        let given = matches.find_map(|matches| {
+            let given = matches.try_get_many::<PathBuf>("catalog").ok()??;
+            Some(given.cloned().collect())
+        });
+        given.unwrap_or_default()
+    }
+
     fn maze(&self) -> Option<String> {
-        let (_, matches) = self.0.subcommand()?;
-        let mut ids = ["topology", "maze"].into_iter();
-        ids.find_map(|id| matches.try_get_one::<String>(id).ok()?.cloned())
+        super::maze(&self.0)
     }
 }

@@ -1,4 +1,5 @@
 use decnet_engine::{Envelope, Feed, FeedItem, FeedNotice, SyslogWriter, TopologyNow, UnixBus, host};
+use decnet_topology::Sequence;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -14,17 +15,23 @@ use crate::{
 /// Print the current state and then every event, until interrupted.
 ///
 /// With --json each line is an object: a `snapshot`, then events, and `lagged` if events were lost. Without a bus (`decnet bus`)
-/// the command reads the database every second. It then prints changes of status and mutations, but no steps or deckies.
+/// the command reads the database every second. It then prints changes of mazes and mutations, but no steps or deckies.
+///
+/// A change of a maze has a number, `seq` in JSON. --after continues after that number, for a program that was interrupted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
                         decnet events --topology corp\n  \
                         decnet events --json | jq -c 'select(.type == \"decky\").payload'\n  \
+                        decnet events --json --after 4711\n  \
                         decnet events --rfc5424 --output decnet.log\n  \
                         decnet events --rfc5424 --output /dev/log")]
 pub(crate) struct Arguments {
     /// Only events of one maze: its name, its id, or the start of its id.
     #[arg(long)]
     topology: Option<String>,
+    /// Print the changes after this number instead of the current state. If the database no longer has them, print the state.
+    #[arg(long, value_name = "SEQ")]
+    after: Option<Sequence>,
     /// Print changes of mazes and deckies as RFC 5424 lines, for a log.
     #[arg(long, conflicts_with = "json")]
     rfc5424: bool,
@@ -45,11 +52,30 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             .then(|| SyslogWriter::new(&host::name(), &std::process::id().to_string())),
         lines: Lines::open(&arguments.file, context.output)?,
     };
-    let (snapshot, mut feed) = Feed::open(repo, Some(&bus), only).await?;
-    printer.snapshot(&snapshot)?;
+    let mut feed = match arguments.after {
+        None => {
+            let (snapshot, feed) = Feed::open(repo, Some(&bus), only).await?;
+            printer.snapshot(&snapshot, feed.sequence())?;
+            feed
+        }
+        Some(after) => {
+            let (snapshot, feed) = Feed::resume(repo, Some(&bus), only, after).await?;
+            if let Some(snapshot) = snapshot {
+                printer.note(&format!(
+                    "the database does not have the changes after {after}; the current state follows"
+                ));
+                printer.snapshot(&snapshot, feed.sequence())?;
+            }
+            feed
+        }
+    };
     while let Some(item) = feed.next().await {
         match item? {
-            FeedItem::Event { envelope, name } => printer.event(&envelope, name)?,
+            FeedItem::Event {
+                envelope,
+                name,
+                sequence,
+            } => printer.event(&envelope, name, sequence)?,
             FeedItem::Lagged(lost) => printer.lagged(lost)?,
             FeedItem::BusLost => printer.note(&format!(
                 "no bus at {}; reading the database every second instead",
@@ -62,6 +88,15 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     Ok(Exit::Done)
 }
 
+/// An event with its number in the log of the store.
+#[derive(Serialize)]
+struct NumberedEvent<'a> {
+    #[serde(flatten)]
+    envelope: &'a Envelope,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<Sequence>,
+}
+
 /// Prints a feed.
 struct Printer<'a> {
     context: &'a Context,
@@ -70,7 +105,7 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
-    fn event(&mut self, envelope: &Envelope, name: Option<String>) -> Result<(), CommandError> {
+    fn event(&mut self, envelope: &Envelope, name: Option<String>, seq: Option<Sequence>) -> Result<(), CommandError> {
         if let Some(writer) = &self.syslog {
             return match writer.named_line(envelope, name.as_deref()) {
                 Some(line) => self.lines.put(&line),
@@ -78,7 +113,7 @@ impl Printer<'_> {
             };
         }
         if self.context.output.json {
-            return self.put_json(envelope);
+            return self.put_json(&NumberedEvent { envelope, seq });
         }
         let Some(line) = envelope.event.describe(self.context.output.verbose > 0) else {
             return Ok(());
@@ -89,13 +124,13 @@ impl Printer<'_> {
         self.lines.put(&text::one_line(&format!("{at}  {name}  {line}")))
     }
 
-    fn snapshot(&mut self, snapshot: &[TopologyNow]) -> Result<(), CommandError> {
+    fn snapshot(&mut self, snapshot: &[TopologyNow], sequence: Sequence) -> Result<(), CommandError> {
         if self.syslog.is_some() {
             return Ok(());
         }
         let at = Timestamp::now();
         if self.context.output.json {
-            return self.put_json(&FeedNotice::snapshot(snapshot, at));
+            return self.put_json(&FeedNotice::snapshot(snapshot, at).sequence(sequence));
         }
         for topology in snapshot {
             let TopologyNow { row, .. } = topology;

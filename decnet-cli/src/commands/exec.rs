@@ -1,6 +1,6 @@
 use std::io::{self, IsTerminal as _};
 
-use decnet_engine::{AccessError, DeckyVerb, Engine, EngineError, ExecOptions};
+use decnet_engine::{DeckyAnswer, Engine, Entered, ExecOptions};
 use decnet_topology::{DeckyPart, TopologyId};
 
 use crate::{
@@ -56,41 +56,23 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if command.is_empty() {
         return print_choices(context, &engine, id, &part).await;
     }
-    // A service that is named may have its own `ping`.
-    if part.service.is_none()
-        && let Some(verb) = DeckyVerb::parse(&command).map_err(EngineError::from)?
-    {
-        return ask(context, &engine, id, &part, &verb).await;
-    }
     if tty && interactive && !io::stdin().is_terminal() {
         let text = "stdin is not a terminal; -i alone passes a file or a pipe";
         return Err(CommandError::Usage(text.into()));
     }
-    let options = ExecOptions::new(part.clone(), &command)
+    let options = ExecOptions::new(part, &command)
         .input(interactive)
         .terminal(tty.then(terminal_size));
-    let running = match engine.exec(id, options).await {
-        Err(EngineError::Access(built_in @ AccessError::BuiltIn { .. })) => {
-            let verb = DeckyVerb::parse(&command).map_err(EngineError::from)?;
-            let verb = verb.ok_or_else(|| EngineError::from(built_in))?;
-            return ask(context, &engine, id, &part, &verb).await;
-        }
-        running => running?,
-    };
-    attach(running, interactive, tty).await
+    match engine.enter(id, options).await? {
+        Entered::Answer(answer) => print_answer(context, &answer),
+        Entered::Command(running) => attach(running, interactive, tty).await,
+    }
 }
 
-/// Asks a decky and prints its answer.
-async fn ask(
-    context: &Context,
-    engine: &Engine,
-    id: TopologyId,
-    part: &DeckyPart,
-    verb: &DeckyVerb,
-) -> Result<Exit, CommandError> {
-    let answer = engine.ask(id, &part.decky, verb).await?;
+/// Prints the answer of a decky.
+fn print_answer(context: &Context, answer: &DeckyAnswer) -> Result<Exit, CommandError> {
     if context.output.json {
-        context.output.json(&answer)?;
+        context.output.json(answer)?;
     } else {
         for line in answer.describe() {
             context.output.line(line)?;

@@ -1,7 +1,7 @@
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use decnet_engine::StoreOutcome;
-use decnet_topology::{ConfigSyntax, Draft, Syntax, TopologyConfig, document, generate, rng};
+use decnet_topology::{ConfigSyntax, Draft, LineColumn, Syntax, TopologyConfig, document, generate, rng};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -90,15 +90,26 @@ struct Fields {
 /// Generates a maze.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let catalog = context.catalog()?;
-    let mut value = match &arguments.config {
-        Some(path) => read(&Source::new(path))?,
-        None => Value::Object(Map::new()),
+    let mut file = match &arguments.config {
+        Some(path) => Some(read(&Source::new(path))?),
+        None => None,
     };
+    let mut value = file
+        .as_mut()
+        .map_or_else(|| Value::Object(Map::new()), |file| file.value.take());
     let given = serde_json::to_value(&arguments.fields)?;
     if let (Value::Object(fields), Value::Object(given)) = (&mut value, given) {
-        fields.extend(given.into_iter().filter(|(_, value)| !value.is_null()));
+        for (field, value) in given.into_iter().filter(|(_, value)| !value.is_null()) {
+            if let Some(file) = &mut file {
+                file.places.insert(field.clone(), None);
+            }
+            fields.insert(field, value);
+        }
     }
-    let config = TopologyConfig::from_value(&value, &catalog, rng::os_seed)?;
+    let config = TopologyConfig::from_value(&value, &catalog, rng::os_seed).map_err(|error| match file {
+        Some(ConfigFile { origin, places, .. }) => CommandError::ConfigFile { origin, places, error },
+        None => error.into(),
+    })?;
     if let Some(path) = &arguments.output {
         let topology = generate(&config, &catalog, &[])?;
         let draft = Draft::generated(&topology, &config);
@@ -115,19 +126,33 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-fn read(source: &Source) -> Result<Value, CommandError> {
+/// A config that was read.
+struct ConfigFile {
+    origin: String,
+    value: Value,
+    /// The places of its fields; none for a field that a flag overrides.
+    places: BTreeMap<String, Option<LineColumn>>,
+}
+
+fn read(source: &Source) -> Result<ConfigFile, CommandError> {
     let syntax = match source {
         Source::Stdin => ConfigSyntax::Auto,
         Source::File(path) => ConfigSyntax::of_file(path),
     };
-    let value = TopologyConfig::value_from_text(source.read()?, syntax).map_err(|error| CommandError::Parse {
+    let text = source.read()?;
+    let value = TopologyConfig::value_from_text(&text, syntax).map_err(|error| CommandError::Parse {
         origin: source.name(),
         error,
     })?;
     if value.get("format").is_some_and(|format| format == document::FORMAT) {
         return Err(CommandError::NotAConfig { origin: source.name() });
     }
-    Ok(value)
+    let places = TopologyConfig::places_in_text(&text, syntax).into_iter();
+    Ok(ConfigFile {
+        origin: source.name(),
+        value,
+        places: places.map(|(field, place)| (field, Some(place))).collect(),
+    })
 }
 
 /// Prints the stored maze.

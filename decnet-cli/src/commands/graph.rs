@@ -21,6 +21,8 @@ pub(crate) struct Arguments {
 enum Format {
     /// A tree of LANs, for terminals.
     Text,
+    /// A picture for browsers, in one file: `> maze.svg`.
+    Svg,
     /// For Graphviz: `| dot -Tsvg`.
     Dot,
     /// For Mermaid, which many Markdown viewers can draw.
@@ -40,6 +42,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         return Ok(Exit::Done);
     }
     match arguments.format {
+        Format::Svg => context.output.data(&graph.to_svg())?,
         Format::Dot => context.output.data(&graph.to_dot())?,
         Format::Mermaid => context.output.data(&graph.to_mermaid())?,
         Format::Text => context.output.either(&graph.shape(), || graph.to_text())?,

@@ -17,6 +17,8 @@ mod exec;
 mod generate;
 mod graph;
 mod hash;
+mod import;
+mod init;
 mod list;
 mod logs;
 mod man;
@@ -29,9 +31,11 @@ mod reap;
 mod reconcile;
 mod restart;
 mod schema;
+mod serve;
 mod services;
 mod show;
 mod teardown;
+mod token;
 mod validate;
 mod verify;
 mod watch;
@@ -44,7 +48,9 @@ use crate::{command_error::CommandError, context::Context, exit::Exit};
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Init(init::Arguments),
     Generate(Box<generate::Arguments>),
+    Import(import::Arguments),
     Validate(validate::Arguments),
     Schema(schema::Arguments),
     Apply(apply::Arguments),
@@ -70,6 +76,8 @@ pub(crate) enum Command {
     Cp(cp::Arguments),
     Capture(capture::Arguments),
     Bus(bus::Arguments),
+    Serve(serve::Arguments),
+    Token(token::Arguments),
     Services(services::Arguments),
     Archetypes(archetypes::Arguments),
     Mutate(Box<mutate::Arguments>),
@@ -96,6 +104,8 @@ impl Command {
     /// Runs the command.
     pub(crate) async fn run(self, context: &Context, line: CommandLine) -> Result<Exit, CommandError> {
         match self {
+            Self::Init(arguments) => init::run(&arguments, context),
+            Self::Import(arguments) => import::run(&arguments, context),
             Self::Generate(arguments) => generate::run(*arguments, context).await,
             Self::Validate(arguments) => validate::run(arguments, context).await,
             Self::Schema(arguments) => schema::run(&arguments, context),
@@ -120,6 +130,8 @@ impl Command {
             Self::Cp(arguments) => Box::pin(cp::run(arguments, context)).await,
             Self::Capture(arguments) => Box::pin(capture::run(arguments, context)).await,
             Self::Bus(arguments) => bus::run(&arguments, context).await,
+            Self::Serve(arguments) => serve::run(arguments, context).await,
+            Self::Token(arguments) => token::run(arguments, context),
             Self::Services(arguments) => services::run(&arguments, context),
             Self::Archetypes(arguments) => archetypes::run(&arguments, context),
             Self::Mutate(arguments) => mutate::run(*arguments, context).await,

@@ -121,7 +121,8 @@ async fn show_plan(
 ) -> Result<Exit, CommandError> {
     let (status, intent) = (row.status, row.intent);
     if status != Status::Pending && !row.takes_mutations() {
-        return Err(RepoError::NotEditable { status, intent }.into());
+        let name = row.name.clone();
+        return Err(RepoError::NotEditable { name, status, intent }.into());
     }
     engine.check_mutation(row.id, &mutation, expected).await?;
     if status == Status::Pending {

@@ -80,6 +80,55 @@ fn bash_completes_commands_mazes_and_their_parts() {
 }
 
 #[test]
+fn bash_completes_what_is_copied_and_captured() {
+    let sandbox = with_corp();
+    let check = |words: &[&str], expected: &[&str]| assert_eq!(in_bash(&sandbox, words), expected, "{words:?}");
+    check(&["decnet", "cp", "corp", "door"], &["door:", "door.ssh:"]);
+    check(
+        &["decnet", "capture", "corp", "d"],
+        &["dmz", "door", "door.dmz", "door.office"],
+    );
+    check(&["decnet", "capture", "corp", "w"], &["web-01"]);
+    check(&["decnet", "generate", "--services", "a"], &["archetypes"]);
+}
+
+#[test]
+fn the_catalogues_of_the_command_line_and_of_the_maze_are_completed() {
+    let sandbox = with_corp();
+    sandbox.write(
+        "own.toml",
+        "[services.gopher]\nports = [\"70/tcp\"]\n[archetypes.gopher-hole]\nservices = [\"gopher\"]\n",
+    );
+    let check = |words: &[&str], expected: &[&str]| assert_eq!(in_bash(&sandbox, words), expected, "{words:?}");
+    check(&["decnet", "services", "goph"], &[]);
+    check(&["decnet", "--catalog", "own.toml", "services", "goph"], &["gopher"]);
+    check(&["decnet", "services", "--catalog", "own.toml", "goph"], &["gopher"]);
+    let add = ["decnet", "mutate", "corp", "update_decky", "--archetype", "goph"];
+    check(&add, &[]);
+    check(
+        &[&["decnet", "--catalog", "own.toml"][..], &add[1..]].concat(),
+        &["gopher-hole"],
+    );
+    sandbox.write(
+        "hole.yaml",
+        &CORP
+            .replace("name: corp", "name: hole")
+            .replace("[http]", "[gopher]")
+            .replace("10.204.", "10.205."),
+    );
+    let apply = ["apply", "-f", "hole.yaml", "--quiet", "--catalog", "own.toml"];
+    sandbox.run(&apply).exits(0);
+    let add = ["decnet", "mutate", "hole", "update_decky", "--services", "goph"];
+    check(&add, &["gopher"]);
+    // A broken catalogue leaves the built-in entries.
+    sandbox.write("broken.toml", "[services");
+    check(
+        &["decnet", "--catalog", "broken.toml", "services", "post"],
+        &["postgres"],
+    );
+}
+
+#[test]
 fn a_database_elsewhere_is_read_and_a_missing_one_is_not_created() {
     let sandbox = with_corp();
     let elsewhere = sandbox.path("other.db");

@@ -66,7 +66,7 @@ fn a_maze_that_does_not_run_and_a_missing_daemon_are_reported() {
         &["cp", "corp", "web-01.http:/etc", "here"],
         &["capture", "corp", "office"],
     ] {
-        check(&pending, arguments, 4, "a maze that is pending cannot be");
+        check(&pending, arguments, 4, "is pending: it cannot be");
         check(&running, arguments, 5, "no Docker daemon answers");
     }
     check(&running, &["restart", "corp", "web-01"], 5, "no Docker daemon answers");

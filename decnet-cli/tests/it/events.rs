@@ -125,9 +125,47 @@ fn the_feed_begins_with_a_snapshot_and_continues_with_events() {
     let corp = id(&sandbox, "corp");
     let event = events.until(became(&corp, "pending"));
     let keys: Vec<&String> = event.as_object().expect("a map").keys().collect();
-    assert_eq!(keys, ["id", "payload", "topic", "ts", "type", "v"]);
+    assert_eq!(keys, ["id", "payload", "seq", "topic", "ts", "type", "v"]);
+    assert!(snapshot["seq"].as_u64() < event["seq"].as_u64(), "{snapshot} {event}");
     assert_eq!(event["topic"], format!("topology.{corp}.status"));
     assert_eq!(event["payload"]["from"], Value::Null);
+}
+
+#[test]
+fn an_interrupted_program_continues_after_the_number_of_its_last_event() {
+    let sandbox = Sandbox::new();
+    let mut events = Following::start(&sandbox, &["events", "--json"]);
+    assert_eq!(events.until(|value| value["type"] == "snapshot")["seq"], 0);
+    sandbox.run(&["create", "first"]).exits(0);
+    let first = events.until(became(&id(&sandbox, "first"), "pending"));
+    events.signal("TERM");
+    let _ = events.child.wait();
+
+    sandbox.write("corp.yaml", CORP);
+    sandbox.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    sandbox.run(&["mutate", "corp", "add_lan", "--name", "lab"]).exits(0);
+    sandbox.run(&["delete", "corp"]).exits(0);
+    let after = first["seq"].as_u64().expect("a number");
+    let arguments = ["events", "--json", "--after", &after.to_string()];
+    let mut events = Following::start(&sandbox, &arguments);
+    let mut missed = Vec::new();
+    for seq in after + 1..after + 5 {
+        let event = events.until(|value| value["type"] != "lagged");
+        assert_eq!(event["seq"], seq, "{event}");
+        let topic = event["topic"].as_str().expect("a topic");
+        missed.push(topic.rsplit('.').next().expect("its end").to_owned());
+    }
+    assert_eq!(missed, ["status", "applied", "edited", "deleted"]);
+
+    // A number of another database.
+    let mut events = Following::start(&sandbox, &["events", "--json", "--after", "4711"]);
+    let snapshot = events.until(|_| true);
+    assert_eq!(
+        (&snapshot["type"], &snapshot["seq"]),
+        (&"snapshot".into(), &(after + 4).into())
+    );
+    events.until_printed("the database does not have the changes after 4711");
+    sandbox.run(&["events", "--after", "yesterday"]).exits(2);
 }
 
 #[test]
@@ -237,7 +275,7 @@ fn people_get_text_lines_and_logs_get_rfc_5424() {
         line.starts_with("<133>1 ") && line.contains(" status [decnet@32473 event=\""),
         "{line}"
     );
-    assert!(line.contains(r#"to="pending" reason="created"] "#), "{line}");
+    assert!(line.contains(r#"to="pending" reason="created" maze="lab"#), "{line}");
     assert!(events.line().contains("  status: pending (created)"));
     appended.signal("TERM");
     let _ = appended.child.wait();

@@ -217,7 +217,7 @@ fn a_maze_is_drawn_as_a_tree() {
 }
 
 #[test]
-fn a_maze_is_drawn_for_graphviz_and_mermaid() {
+fn a_maze_is_drawn_for_browsers_graphviz_and_mermaid() {
     let sandbox = Sandbox::new();
     sandbox.write("corp.yaml", CORP);
     assert!(
@@ -234,6 +234,8 @@ fn a_maze_is_drawn_for_graphviz_and_mermaid() {
             .stdout
             .contains("web-01")
     );
+    let picture = sandbox.run(&["graph", "corp.yaml", "--format", "svg"]).exits(0).stdout;
+    assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n") && picture.contains("web-01"));
     let value = sandbox.run(&["graph", "corp.yaml", "--json"]).exits(0).json();
     assert_eq!(value["layers"], serde_json::json!([["dmz"], ["office"]]));
     assert_eq!(value["choke_points"]["deckies"], serde_json::json!(["door"]));
@@ -325,8 +327,8 @@ fn a_custom_catalogue_adds_services() {
     );
     let ran = sandbox.run(&["services", "--catalog", "bad.toml"]).exits(3);
     ran.says("bad.toml cannot be used")
-        .says("bad.toml:2:1: services.gopher has no key `portz` (did you mean `ports`?)")
-        .says("bad.toml:5:1: services.ssh has no key `baner` (did you mean `banner`?)");
+        .says("bad.toml:2:1: error DOC_UNKNOWN_KEY: services.gopher has no key `portz` (did you mean `ports`?)")
+        .says("bad.toml:5:1: error DOC_UNKNOWN_KEY: services.ssh has no key `baner` (did you mean `banner`?)");
     sandbox
         .run(&["services", "--catalog", "nowhere.toml"])
         .exits(1)

@@ -92,6 +92,32 @@ fn all_faults_of_a_config_are_printed_together() {
 }
 
 #[test]
+fn a_fault_of_a_config_has_its_place_in_each_syntax() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "c.toml",
+        "name = \"corp\"\ndepth = 2\nbranching_factor = 2\nnaming = \"funny\"\n",
+    );
+    sandbox.write(
+        "c.json",
+        "{\"name\": \"corp\",\n  \"depth\": 99, \"branching_factor\": 2}",
+    );
+    let check = |arguments: &[&str], place: &str| {
+        sandbox
+            .run(&[&["generate", "-o", "-"][..], arguments].concat())
+            .exits(3)
+            .says(place);
+    };
+    check(&["-c", "c.toml"], "c.toml:4:11: naming: `funny` is not one of");
+    check(&["-c", "c.json"], "c.json:2:4: depth: must be a whole number");
+    // A flag is not in the file.
+    check(
+        &["-c", "c.json", "--depth", "98"],
+        "  depth: must be a whole number from 1 to 16, not 98",
+    );
+}
+
+#[test]
 fn plausible_hosts_can_be_asked_for_by_flags() {
     let sandbox = Sandbox::new();
     let flags = ["--services", "archetypes", "--naming", "realistic"];

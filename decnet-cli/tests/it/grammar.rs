@@ -3,7 +3,9 @@
 use crate::command::{Sandbox, assert_seen};
 
 const COMMANDS: &[&str] = &[
+    "init",
     "generate",
+    "import",
     "validate",
     "schema",
     "apply",
@@ -32,6 +34,8 @@ const COMMANDS: &[&str] = &[
     "cp",
     "capture",
     "bus",
+    "serve",
+    "token",
     "next-subnet",
     "next-ip",
     "doctor",

@@ -18,7 +18,13 @@ use crate::command::Sandbox;
 pub(crate) const WIDTHS: [u16; 2] = [80, 120];
 
 /// The pages whose commands need Docker. `docker::walking` walks them.
-pub(crate) const ON_DOCKER: [&str; 2] = ["README.md", "docs/log-targets.md"];
+pub(crate) const ON_DOCKER: [&str; 5] = [
+    "README.md",
+    "docs/daily.md",
+    "docs/http.md",
+    "docs/log-targets.md",
+    "docs/maze-file.md",
+];
 
 /// What the walk does with a command that it cannot simply run.
 enum Exception {
@@ -26,10 +32,12 @@ enum Exception {
     Left(&'static str),
     /// It runs another command, for this reason.
     Instead(&'static str, &'static str),
+    /// It runs the command, and repeats another one until that ends, for this reason.
+    Meanwhile(&'static str, &'static str),
     /// It interrupts the command after a while, because it does not end by itself.
     Interrupted,
 }
-use Exception::{Instead, Interrupted, Left};
+use Exception::{Instead, Interrupted, Left, Meanwhile};
 
 /// All exceptions: the page, the start of the command, and what the walk does.
 const EXCEPTIONS: &[(&str, &str, Exception)] = &[
@@ -50,34 +58,52 @@ const EXCEPTIONS: &[(&str, &str, Exception)] = &[
         ),
     ),
     (
-        "docs/command.md",
-        "decnet show corp",
-        Left("`docker::everyday` has what `show` prints as a snapshot"),
+        "docs/daily.md",
+        "decnet exec -it",
+        Instead(
+            "printf 'ls /srv; exit\\n' | script --quiet --return --command 'decnet exec -it shop web-01.cart sh' /dev/null | grep '^shop'",
+            "a person types into the shell",
+        ),
     ),
     (
-        "docs/command.md",
-        "tcpdump",
-        Left("it needs tcpdump, and a bridge of that name"),
+        "docs/daily.md",
+        "decnet capture shop office",
+        Meanwhile(
+            "decnet exec shop web-01 ping desk-01 >/dev/null",
+            "a person pings in another terminal",
+        ),
     ),
     (
-        "docs/command.md",
-        "decnet exec",
-        Left("`docker::daily::exec` runs the verbs, and programs of an image"),
+        "docs/daily.md",
+        "decnet capture shop web-01 ",
+        Meanwhile(
+            "curl --silent --output page.html http://127.0.0.1:8080/",
+            "a person visits the decky in another terminal",
+        ),
     ),
     (
-        "docs/command.md",
-        "decnet cp",
-        Left("`docker::daily::cp` copies from an image that it builds"),
+        "docs/daily.md",
+        "decnet capture shop web-01.dmz",
+        Instead(
+            "decnet capture shop web-01.dmz --duration 3s >packets.pcap && test -s packets.pcap",
+            "the machine may have no tcpdump",
+        ),
     ),
     (
-        "docs/command.md",
-        "decnet capture",
-        Left("`docker::daily::capture` captures packets that it sends"),
+        "docs/http.md",
+        "decnet serve --no-auth",
+        Instead(
+            "setsid -f sh -c 'echo $$ >pid; exec timeout 230 decnet serve --no-auth >served 2>&1'; until grep -s serving served; do sleep 0.1; done",
+            "it runs in another terminal while the next commands use it",
+        ),
     ),
     (
-        "docs/command.md",
-        "decnet restart",
-        Left("`docker::daily::restart` restarts deckies and services"),
+        "docs/http.md",
+        "decnet token create",
+        Instead(
+            "kill $(cat pid); decnet token create ci --scope write >token",
+            "it also stops the server of this page",
+        ),
     ),
     ("docs/hardening.md", "echo net.ipv4", Left("it changes the machine")),
     (
@@ -89,12 +115,11 @@ const EXCEPTIONS: &[(&str, &str, Exception)] = &[
     (
         "docs/maze-file.md",
         "decnet deploy",
-        Left("it pulls an image from a registry"),
-    ),
-    (
-        "docs/maze-file.md",
-        "decnet logs",
-        Left("it needs the deploy before it"),
+        Instead(
+            r#"printf '[services.cowrie]\nimage = { build = "examples/mazes/shop" }\ncommand = ["sleep", "1000000"]\n' >stand-in.toml
+            decnet deploy -f cowrie.yaml --catalog examples/catalog/high-interaction.toml --catalog stand-in.toml"#,
+            "the image is in a registry, so another one takes its place",
+        ),
     ),
     ("docs/podman.md", "systemctl", Left("it starts a daemon")),
     (
@@ -143,6 +168,9 @@ pub(crate) fn walk(page: &Page, sandbox: &Sandbox, columns: u16) -> Vec<String> 
         match exception(page, &step).map(|(_, _, exception)| exception) {
             Some(Left(_)) => continue,
             Some(Instead(other, _)) => (*other).clone_into(&mut command),
+            Some(Meanwhile(other, _)) => {
+                command = format!("(\n{command}\n) &\nwhile kill -0 $! 2>/dev/null; do\n{other}\ndone\nwait $!");
+            }
             Some(Interrupted) => {
                 // The exit status is that of the program, not that of an interrupted shell.
                 command = format!("exec {command}");
@@ -207,7 +235,7 @@ fn every_exception_is_for_a_command_of_a_page() {
     let listed: BTreeSet<_> = EXCEPTIONS.iter().map(|(name, start, _)| (*name, *start)).collect();
     assert_eq!(used, listed);
     for (_, start, exception) in EXCEPTIONS {
-        if let Left(reason) | Instead(_, reason) = exception {
+        if let Left(reason) | Instead(_, reason) | Meanwhile(_, reason) = exception {
             assert!(reason.len() > 10, "{start} needs a reason");
         }
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use decnet_topology::{
     GenerateError, Intent, InvalidConfig, InvalidTopology, Lease, Mutation, MutationError, MutationId, MutationRow,
     MutationState, NameError, RepoError, ResolveError, Status, StoredTopology, Topology, TopologyId, TopologyName,
-    UnknownPart, shown::count,
+    TopologyRow, UnknownPart, shown::count,
 };
 
 use super::access::AccessError;
@@ -27,17 +27,21 @@ pub enum EngineError {
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     /// Another process holds the topology's lease.
-    #[error("{} (pid {}) is working on the maze; its lease expires at {}", .lease.holder.label, .lease.holder.pid, .lease.until)]
+    #[error("{} (pid {}) is working on `{name}`; its lease expires at {}", .lease.holder.label, .lease.holder.pid, .lease.until)]
     Busy {
+        /// The topology's name.
+        name: TopologyName,
         /// The lease.
         lease: Box<Lease>,
     },
     /// The topology was torn down as far as possible, but the store could not be written to, so it has the old status.
-    #[error("{}, but the store still says that the maze is {status}", if .leftovers.is_empty() { "nothing of the maze is left".to_owned() } else { format!("{} is left of the maze", .leftovers.join(", ")) })]
+    #[error("{}, but the store still says that it is {status}", if .leftovers.is_empty() { format!("nothing of `{name}` is left") } else { format!("{} is left of `{name}`", .leftovers.join(", ")) })]
     #[strum(serialize = "teardown_unrecorded")]
     TeardownUnrecorded {
         /// The topology.
         id: TopologyId,
+        /// Its name.
+        name: TopologyName,
         /// The stored status.
         status: Status,
         /// What is left.
@@ -63,8 +67,10 @@ pub enum EngineError {
         reason: String,
     },
     /// The topology's status does not allow it. Nothing was changed.
-    #[error("a maze that is {status}{} cannot be {verb}", match .intent { Some(Intent::Down) => " with intent down", _ => "" })]
+    #[error("`{name}` is {status}{}: it cannot be {verb}", match .intent { Some(Intent::Down) => " with intent down", _ => "" })]
     WrongStatus {
+        /// The topology's name.
+        name: TopologyName,
         /// The status.
         status: Status,
         /// The intent of the topology.
@@ -81,8 +87,10 @@ pub enum EngineError {
         rule: String,
     },
     /// The topology is for an agent on another host.
-    #[error("the maze is for an agent{}, and agents are not supported yet", .host.as_deref().map(|host| format!(" on {host}")).unwrap_or_default())]
+    #[error("`{name}` is for an agent{}, and agents are not supported yet", .host.as_deref().map(|host| format!(" on {host}")).unwrap_or_default())]
     AgentMode {
+        /// The topology's name.
+        name: TopologyName,
         /// The agent's host.
         host: Option<String>,
     },
@@ -113,10 +121,12 @@ pub enum EngineError {
         now: Option<String>,
     },
     /// Other mutations of the topology are queued, and the plan does not include them. Nothing was changed.
-    #[error("other mutations of the maze are queued")]
+    #[error("other mutations of `{name}` are queued")]
     QueueNotEmpty {
         /// The topology.
         id: TopologyId,
+        /// Its name.
+        name: TopologyName,
     },
     /// The mutation was rejected. Nothing was changed.
     #[error("the mutation was rejected: {reason}")]
@@ -227,6 +237,24 @@ impl EngineError {
         }
     }
 
+    /// Makes the error of an operation that the status of a topology does not allow. The verb is a past participle.
+    pub(crate) fn wrong_status(row: &TopologyRow, verb: &'static str) -> Self {
+        Self::WrongStatus {
+            name: row.name.clone(),
+            status: row.status,
+            intent: row.intent,
+            verb,
+        }
+    }
+
+    /// Makes the error of mutations that the plan does not include.
+    pub(crate) fn queue_not_empty(row: &TopologyRow) -> Self {
+        Self::QueueNotEmpty {
+            id: row.id,
+            name: row.name.clone(),
+        }
+    }
+
     /// Makes the error of a mutation that is queued and not finished.
     pub(crate) fn queued(row: &MutationRow, source: Self) -> Self {
         Self::MutationQueued {
@@ -268,6 +296,24 @@ impl EngineError {
             Self::Plan(error) => error.code(),
             Self::Desired(error) => error.code(),
             error => error.into(),
+        }
+    }
+
+    /// Returns the name of the topology that the error is about, if it knows it.
+    pub fn topology_name(&self) -> Option<&TopologyName> {
+        match self {
+            Self::Repo(error) => error.topology_name(),
+            Self::MutationQueued { source, .. } => source.topology_name(),
+            Self::Differs { stored, .. } => Some(&stored.row.name),
+            Self::Busy { name, .. }
+            | Self::TeardownUnrecorded { name, .. }
+            | Self::WrongStatus { name, .. }
+            | Self::AgentMode { name, .. }
+            | Self::QueueNotEmpty { name, .. }
+            | Self::LeftOnRuntime { name, .. }
+            | Self::DeployFailed { name, .. }
+            | Self::TeardownIncomplete { name, .. } => Some(name),
+            _ => None,
         }
     }
 
@@ -384,8 +430,8 @@ impl From<GenerateError> for EngineError {
 impl From<RepoError> for EngineError {
     fn from(error: RepoError) -> Self {
         match error {
-            RepoError::LeaseHeld { lease } => Self::Busy { lease },
-            RepoError::QueueNotEmpty { id } => Self::QueueNotEmpty { id },
+            RepoError::LeaseHeld { name, lease } => Self::Busy { name, lease },
+            RepoError::QueueNotEmpty { id, name } => Self::QueueNotEmpty { id, name },
             error => Self::Repo(error),
         }
     }

@@ -18,8 +18,9 @@ use jiff::Timestamp;
 
 pub use crate::lease::{BrokenLease, HolderState, break_lease, holder_state};
 pub use access::{
-    AccessError, CaptureOptions, CapturePoint, CaptureReport, CopyOptions, CopyReport, DeckyAnswer, DeckyVerb,
-    ExecChoices, ExecOptions, LanAddress, PacketFilter, PacketProtocol, RunningCapture, VerbTarget,
+    AccessError, CaptureOptions, CapturePoint, CaptureReport, CollectOptions, Collected, CommandEnd, CopyOptions,
+    CopyReport, DeckyAnswer, DeckyVerb, Entered, ExecChoices, ExecOptions, LanAddress, PacketFilter, PacketProtocol,
+    RunningCapture, VerbTarget,
 };
 pub use converge::{EnqueuedMutation, Prepared, PreparedReap, ReapOptions, ReapReport, Reaped, Submitted, submit};
 pub use error::EngineError;

@@ -8,7 +8,8 @@ use super::{Event, StepState};
 use crate::naming::ContainerName;
 
 impl Event {
-    /// Describes the event in one line for people. The start of a step is described only if `verbose`.
+    /// Describes the event in one line for people. The start of a step and a change of settings
+    /// are described only if `verbose`.
     pub fn describe(&self, verbose: bool) -> Option<String> {
         match self {
             Event::Status { to, reason, .. } => Some(match reason {
@@ -28,6 +29,9 @@ impl Event {
                     .unwrap_or_default();
                 Some(format!("mutation {mutation} {op}: {}{reason}", state.as_str()))
             }
+            Event::Edited { version, .. } => Some(format!("edited: version {version}")),
+            Event::Settings { .. } => verbose.then(|| "settings changed".to_owned()),
+            Event::Deleted { .. } => Some("deleted".to_owned()),
             Event::Decky(event) => Some(format!(
                 "decky {}: {}, {} -> {}",
                 event.decky,

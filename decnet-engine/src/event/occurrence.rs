@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, fmt};
 
-use decnet_topology::{MutationId, MutationState, Name, ServiceName, Status, TopologyId};
+use decnet_topology::{MutationId, MutationState, Name, ServiceName, Status, TopologyId, Version};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,7 @@ use crate::naming::ContainerName;
 /// |---|---|
 /// | `topology.<id>.status` | [`Status`](Event::Status) |
 /// | `topology.<id>.mutation.enqueued`, `.applying`, `.applied`, `.rejected`, `.failed` | [`Mutation`](Event::Mutation) |
+/// | `topology.<id>.edited`, `.settings`, `.deleted` | [`Edited`](Event::Edited), [`Settings`](Event::Settings), [`Deleted`](Event::Deleted) |
 /// | `topology.<id>.step.planned` | [`Planned`](Event::Planned) |
 /// | `topology.<id>.step.started`, `.done`, `.failed`, `.skipped` | [`Step`](Event::Step) |
 /// | `decky.<topology id>.<name>.mutation` | [`Decky`](Event::Decky) |
@@ -69,6 +70,24 @@ pub enum Event {
         actor: Option<String>,
         /// The reason for a rejection or failure.
         reason: Option<String>,
+    },
+    /// The maze of a pending topology was replaced.
+    Edited {
+        /// The topology.
+        topology: TopologyId,
+        /// Its version after the edit.
+        version: Version,
+    },
+    /// The settings of a topology, its stored catalogue, or whether it needs a resync changed. Only a [`Feed`](crate::Feed) has
+    /// this event.
+    Settings {
+        /// The topology.
+        topology: TopologyId,
+    },
+    /// A topology was deleted.
+    Deleted {
+        /// The topology.
+        topology: TopologyId,
     },
     /// A plan is about to be executed.
     Planned {
@@ -211,6 +230,9 @@ impl Event {
         match self {
             Self::Status { topology, .. }
             | Self::Mutation { topology, .. }
+            | Self::Edited { topology, .. }
+            | Self::Settings { topology }
+            | Self::Deleted { topology }
             | Self::Planned { topology, .. }
             | Self::Step { topology, .. }
             | Self::Decky(DeckyEvent { topology, .. })
@@ -224,6 +246,9 @@ impl Event {
         match self {
             Self::Status { topology, .. } => format!("topology.{topology}.status"),
             Self::Mutation { topology, state, .. } => format!("topology.{topology}.mutation.{}", state.as_str()),
+            Self::Edited { topology, .. } => format!("topology.{topology}.edited"),
+            Self::Settings { topology } => format!("topology.{topology}.settings"),
+            Self::Deleted { topology } => format!("topology.{topology}.deleted"),
             Self::Planned { topology, .. } => format!("topology.{topology}.step.planned"),
             Self::Step { topology, progress } => format!("topology.{topology}.step.{}", progress.state.as_str()),
             Self::Decky(DeckyEvent { topology, decky, .. }) => format!("decky.{topology}.{decky}.mutation"),

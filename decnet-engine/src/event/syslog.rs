@@ -138,6 +138,18 @@ impl Entry {
                     values,
                 })
             }
+            Event::Edited { topology, version } => Some(Self {
+                kind: "edited",
+                severity: Severity::Notice,
+                message: format!("the maze was edited: version {version}"),
+                values: vec![("topology", topology.to_string()), ("version", version.to_string())],
+            }),
+            Event::Deleted { topology } => Some(Self {
+                kind: "deleted",
+                severity: Severity::Notice,
+                message: "the maze was deleted".into(),
+                values: vec![("topology", topology.to_string())],
+            }),
             Event::Attacker(event) => Some(Self::attacker(event)),
             _ => None,
         }

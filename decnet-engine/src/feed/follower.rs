@@ -1,27 +1,31 @@
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
-use decnet_topology::{Repo, RepoError, TopologyId};
+use decnet_topology::{EventId, Repo, RepoError, Sequence, TopologyId};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep_until, timeout},
 };
 
 use super::{
-    FeedItem,
+    FeedItem, TopologyNow,
     attackers::SeenAttackers,
-    stored::{StoredEvents, TopologyNow},
+    log::{LogReader, LoggedEvent, Page, is_logged},
 };
 use crate::{
     bus::{Bus, Connectivity, Pattern, Received, Subscription},
     event::{Envelope, Event},
 };
 
-/// How often the store is read while the bus is not connected.
-const POLL_WITHOUT_BUS: Duration = Duration::from_secs(1);
-/// How often the store is read while the bus is connected, because a bus may lose events.
-const POLL_WITH_BUS: Duration = Duration::from_secs(10);
-/// How long the snapshot waits for the bus.
+/// How often the log of the store is read. A bus announces most changes earlier, and may lose events.
+const POLL: Duration = Duration::from_secs(1);
+/// How long changes that were read wait for their announcements, so that they come after the steps before them.
+const GRACE: Duration = Duration::from_millis(100);
+/// How long the start waits for the bus.
 const CONNECT: Duration = Duration::from_secs(1);
+/// How many changes wait at most for the events of a bus that came before them.
+const HELD_BACK: usize = 1024;
+/// After all numbers.
+const END: Sequence = Sequence::new(u64::MAX);
 
 /// The task of a feed.
 #[derive(Debug)]
@@ -30,10 +34,12 @@ pub(super) struct Follower {
     connectivity: watch::Receiver<Connectivity>,
     /// The connectivity that the reader was last informed of.
     connected: bool,
-    stored: StoredEvents,
+    log: LogReader,
     /// The topology to follow; none for all.
     only: Option<TopologyId>,
     attackers: SeenAttackers,
+    /// How long the bus is followed before the log is read.
+    pause: Duration,
     sender: mpsc::Sender<Result<FeedItem, RepoError>>,
 }
 
@@ -62,21 +68,41 @@ impl Follower {
             events: bus.map(|bus| bus.subscribe(&patterns(only))),
             connectivity: bus.map_or_else(|| watch::channel(Connectivity::Lost).1, Bus::connectivity),
             connected: true,
-            stored: StoredEvents::new(repo, only),
+            log: LogReader::new(repo, only),
             only,
             attackers: SeenAttackers::default(),
+            pause: POLL,
             sender,
         }
     }
 
-    /// Reads the current state.
+    /// Waits until the bus is connected or lost, for a short time. A bus that takes longer is reported later.
     ///
-    /// It waits for the bus first. An event in between is seen on the bus and in the store, and returned once.
-    pub(super) async fn snapshot(&mut self) -> Result<Vec<TopologyNow>, RepoError> {
+    /// Steps and changes of deckies after that are seen on the bus.
+    async fn settle(&mut self) {
         let settled = self.connectivity.wait_for(|now| *now != Connectivity::Connecting);
-        // A bus that takes longer is reported later.
         let _ = timeout(CONNECT, settled).await;
-        self.stored.snapshot().await
+    }
+
+    /// Returns the current state.
+    pub(super) async fn snapshot(&mut self) -> Result<Vec<TopologyNow>, RepoError> {
+        self.settle().await;
+        self.log.snapshot().await
+    }
+
+    /// Continues after a change. Returns the current state instead if later changes are no longer in the log.
+    pub(super) async fn resume(&mut self, after: Sequence) -> Result<Option<Vec<TopologyNow>>, RepoError> {
+        self.settle().await;
+        if self.log.resume(after).await? {
+            self.pause = Duration::ZERO;
+            return Ok(None);
+        }
+        self.log.snapshot().await.map(Some)
+    }
+
+    /// Returns the number of the change after which the events follow.
+    pub(super) const fn position(&self) -> Sequence {
+        self.log.position()
     }
 
     /// Sends items until the reader is dropped or the store cannot be read.
@@ -90,15 +116,9 @@ impl Follower {
     async fn follow(&mut self) -> Result<(), Ended> {
         loop {
             self.note_connectivity().await?;
-            let pause = if self.connected {
-                POLL_WITH_BUS
-            } else {
-                POLL_WITHOUT_BUS
-            };
+            let pause = mem::replace(&mut self.pause, POLL);
             self.follow_bus(Instant::now() + pause).await?;
-            for envelope in self.stored.catch_up().await? {
-                self.send_event(envelope).await?;
-            }
+            self.catch_up(pause.min(GRACE)).await?;
         }
     }
 
@@ -129,25 +149,100 @@ impl Follower {
                 received = next(&mut self.events) => received,
             };
             match received {
-                Received::Event(envelope) if self.see(&envelope) => self.send_event(envelope).await?,
+                Received::Event(envelope) if is_logged(&envelope.event) => self.announce(&envelope).await?,
+                Received::Event(envelope) if self.is_new(&envelope) => self.send_event(envelope).await?,
                 Received::Event(_) => {}
                 Received::Lagged(lost) => return self.send(FeedItem::Lagged(lost)).await,
             }
         }
     }
 
-    /// Records an event from the bus. Returns whether it is selected and new.
-    fn see(&mut self, envelope: &Envelope) -> bool {
+    /// Records an event that only a bus has. Returns whether it is selected and new.
+    fn is_new(&mut self, envelope: &Envelope) -> bool {
         match &envelope.event {
             Event::Attacker(event) => self.only.is_none_or(|only| only == event.topology) && self.attackers.note(event),
-            _ => self.stored.see(envelope),
+            _ => true,
         }
     }
 
+    /// Sends the changes up to the one that the bus announced: later ones may belong after the next events of the bus.
+    ///
+    /// A change that is not in the log was sent before, or the store is behind the bus; then it follows later.
+    async fn announce(&mut self, envelope: &Envelope) -> Result<(), Ended> {
+        loop {
+            if let Some(last) = self.log.announced(&envelope.event) {
+                return self.send_changes(last, Some(envelope.id)).await;
+            }
+            if self.log.waiting() > HELD_BACK {
+                self.send_changes(self.log.position(), None).await?;
+            }
+            match self.log.read_page().await? {
+                Page::Full => {}
+                Page::Last if self.log.announced(&envelope.event).is_some() => {}
+                Page::Last => return Ok(()),
+                Page::Missing(lost) => self.send_missing(lost).await?,
+            }
+        }
+    }
+
+    /// Sends all changes that are in the log now, with or without an announcement.
+    async fn catch_up(&mut self, grace: Duration) -> Result<(), Ended> {
+        loop {
+            let page = match self.log.read_page().await? {
+                Page::Missing(lost) => {
+                    self.send_missing(lost).await?;
+                    continue;
+                }
+                page => page,
+            };
+            let last = self.log.position();
+            if self.connected && self.log.waiting() > 0 && page == Page::Last {
+                self.follow_bus(Instant::now() + grace).await?;
+            }
+            self.send_changes(last, None).await?;
+            if page == Page::Last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends the changes that were read, up to a number. The last one has the id of its announcement.
+    async fn send_changes(&mut self, last: Sequence, announcement: Option<EventId>) -> Result<(), Ended> {
+        while let Some(LoggedEvent {
+            mut envelope,
+            name,
+            sequence,
+        }) = self.log.next_until(last)
+        {
+            if let Some(id) = announcement.filter(|_| sequence == last) {
+                envelope.id = id;
+            }
+            self.send(FeedItem::Event {
+                envelope,
+                name: Some(name),
+                sequence: Some(sequence),
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Sends the changes that were read, and then the number of those after them that the log no longer has.
+    async fn send_missing(&mut self, lost: u64) -> Result<(), Ended> {
+        self.send_changes(END, None).await?;
+        self.send(FeedItem::Lagged(lost)).await
+    }
+
+    /// Sends an event that only a bus has.
     async fn send_event(&self, envelope: Envelope) -> Result<(), Ended> {
         let topology = envelope.event.topology();
-        let name = topology.and_then(|id| self.stored.name(id)).map(ToOwned::to_owned);
-        self.send(FeedItem::Event { envelope, name }).await
+        let name = topology.and_then(|id| self.log.name(id)).map(ToString::to_string);
+        self.send(FeedItem::Event {
+            envelope,
+            name,
+            sequence: None,
+        })
+        .await
     }
 
     async fn send(&self, item: FeedItem) -> Result<(), Ended> {

@@ -1,3 +1,4 @@
+use decnet_topology::Sequence;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use crate::event::Envelope;
 /// One item of a feed.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "nearly all items are events")]
 pub enum FeedItem {
     /// Something happened.
     Event {
@@ -15,11 +17,15 @@ pub enum FeedItem {
         envelope: Envelope,
         /// The name of its topology, if the store has it.
         name: Option<String>,
+        /// Its number in the log of the store. All changes up to it were returned, so a reader can [resume](super::Feed::resume)
+        /// after it. None for an event that only a bus has: steps, changes of deckies, attackers, workers.
+        sequence: Option<Sequence>,
     },
-    /// The number of events of the bus that were lost. The store was read again, so only steps and changes of deckies are
-    /// missing.
+    /// The number of events that were lost, because the reader was slower than the bus. The log of the store still has its
+    /// changes, so only events without a number are missing, unless the reader was also slower than the store by more than
+    /// [`KEPT_CHANGES`](decnet_topology::KEPT_CHANGES) changes.
     Lagged(u64),
-    /// The bus cannot be reached. The store is read every second until [`FeedItem::BusFound`].
+    /// The bus cannot be reached. The store is read every second.
     BusLost,
     /// The bus is connected.
     BusFound,
@@ -43,6 +49,8 @@ pub struct FeedNotice {
     #[serde(rename = "type")]
     kind: &'static str,
     ts: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<Sequence>,
     payload: Value,
 }
 
@@ -57,11 +65,19 @@ impl FeedNotice {
         Self::new("lagged", at, json!({ "lost": lost }))
     }
 
+    /// Sets the number of the change up to which the notice includes all: `seq` on the wire.
+    #[must_use]
+    pub fn sequence(mut self, sequence: Sequence) -> Self {
+        self.seq = Some(sequence);
+        self
+    }
+
     fn new(kind: &'static str, ts: Timestamp, payload: Value) -> Self {
         Self {
             v: 1,
             kind,
             ts,
+            seq: None,
             payload,
         }
     }

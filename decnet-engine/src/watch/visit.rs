@@ -25,7 +25,7 @@ pub(super) async fn run(engine: Engine, target: VisitTarget, signal: WakeSignal,
     };
     let maze = name_of(engine.repo().as_ref(), id).await;
     match error {
-        EngineError::Busy { lease } => {
+        EngineError::Busy { lease, .. } => {
             tracing::debug!(maze, holder = %lease.holder.label, "another process works on the maze");
             Visit::Busy
         }

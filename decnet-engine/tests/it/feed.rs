@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{AttackerAction, AttackerEvent, Bus, Envelope, Event, Feed, FeedItem, LocalBus, Place};
 use decnet_topology::{
-    Intent, MemoryRepo, NewTopology, Status, StatusChange, Topology, TopologyId, TopologyName, TopologyStore as _,
+    ChangeLog as _, Edit, Intent, MemoryRepo, NewTopology, Sequence, Status, StatusChange, Topology, TopologyId,
+    TopologyName, TopologyStore as _,
 };
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
@@ -57,6 +58,7 @@ async fn next_status(feed: &mut Feed) -> (TopologyId, Option<String>, Status) {
                     ..
                 },
             name,
+            ..
         } => (topology, name, to),
         item => panic!("{item:?}"),
     }
@@ -71,12 +73,15 @@ async fn an_event_of_bus_and_store_is_returned_once() {
     assert_eq!((snapshot[0].row.id, snapshot[0].unfinished.len()), (id, 0));
 
     let envelope = deploying(&repo, id).await;
+    let announcement = envelope.id;
     bus.publish(envelope.clone());
     bus.publish(envelope);
     // Only the store has this one.
     let other = pending(&repo, "other").await;
-    let corp = (id, Some("corp".into()), Status::Deploying);
-    assert_eq!(next_status(&mut feed).await, corp);
+    let FeedItem::Event { envelope, name, .. } = next(&mut feed).await else {
+        panic!("not an event")
+    };
+    assert_eq!((envelope.id, name.as_deref()), (announcement, Some("corp")));
     assert_eq!(
         next_status(&mut feed).await,
         (other, Some("other".into()), Status::Pending)
@@ -144,8 +149,12 @@ async fn an_event_about_an_attacker_is_returned_once_and_only_for_the_selected_t
     }
     bus.publish(deploying(&repo, mine).await);
     match next(&mut feed).await {
-        FeedItem::Event { envelope, name } => {
-            assert_eq!(envelope.topic(), "attacker.observed");
+        FeedItem::Event {
+            envelope,
+            name,
+            sequence,
+        } => {
+            assert_eq!((envelope.topic().as_str(), sequence), ("attacker.observed", None));
             assert_eq!((envelope.event.topology(), name.as_deref()), (Some(mine), Some("mine")));
         }
         item => panic!("{item:?}"),
@@ -167,6 +176,174 @@ async fn the_reader_learns_when_the_bus_is_lost_and_found() {
 
     let _served = Served::again(folder);
     assert_eq!(next(&mut feed).await, FeedItem::BusFound);
+}
+
+/// Returns the number, the maze and the topic without its id of the next change.
+async fn next_change(feed: &mut Feed) -> (Sequence, String, String) {
+    match next(feed).await {
+        FeedItem::Event {
+            envelope,
+            name: Some(name),
+            sequence: Some(sequence),
+        } => {
+            assert_eq!(feed.sequence(), sequence);
+            let topic = envelope.topic();
+            (sequence, name, topic.rsplit_once('.').expect("a topic").1.to_owned())
+        }
+        item => panic!("{item:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_resumes_gets_the_changes_that_it_missed_and_no_other() {
+    let (repo, bus) = (Arc::new(MemoryRepo::new()), LocalBus::default());
+    let id = pending(&repo, "corp").await;
+    let (_, mut feed) = Feed::open(repo.clone(), Some(&bus), None).await.expect("a feed");
+    bus.publish(deploying(&repo, id).await);
+    let (last, ..) = next_change(&mut feed).await;
+    drop(feed);
+    let other = pending(&repo, "other").await;
+    repo.delete(other, time(2)).await.expect("deleted");
+    let missed = [("other", "status"), ("other", "deleted")];
+    for only in [None, Some(id), Some(other)] {
+        let resumed = Feed::resume(repo.clone(), Some(&bus), only, last).await;
+        let (snapshot, mut feed) = resumed.expect("a feed");
+        assert!(snapshot.is_none(), "nothing is missing");
+        assert_eq!(feed.sequence(), last);
+        let missed = if only == Some(id) { &missed[..0] } else { &missed };
+        let mut before = last;
+        for (maze, what) in missed {
+            let (sequence, name, topic) = next_change(&mut feed).await;
+            assert_eq!((name.as_str(), topic.as_str()), (*maze, *what));
+            assert!(sequence > before);
+            before = sequence;
+        }
+        // The steps of a maze that was not mentioned since have its name.
+        bus.publish(attacker(id, "1"));
+        if only != Some(other) {
+            let FeedItem::Event { name, sequence, .. } = next(&mut feed).await else {
+                panic!("not an event")
+            };
+            assert_eq!((name.as_deref(), sequence), (Some("corp"), None));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_missed_too_much_gets_the_current_state() {
+    let repo = Arc::new(MemoryRepo::new());
+    let id = pending(&repo, "corp").await;
+    deploying(&repo, id).await;
+    let latest = repo.latest_change().await.expect("a number");
+    let foreign = Sequence::new(latest.get() + 1);
+    repo.trim_changes(1).await.expect("trimmed");
+    for (after, is_kept) in [
+        (0, false),
+        (latest.get() - 1, true),
+        (latest.get(), true),
+        (foreign.get(), false),
+    ] {
+        let resumed = Feed::resume(repo.clone(), None, None, Sequence::new(after)).await;
+        let (snapshot, feed) = resumed.expect("a feed");
+        assert_eq!(snapshot.is_none(), is_kept, "after {after}");
+        if let Some(snapshot) = snapshot {
+            assert_eq!(snapshot[0].row.status, Status::Deploying);
+            assert_eq!(feed.sequence(), latest);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_is_slower_than_the_log_learns_how_many_changes_are_missing() {
+    let repo = Arc::new(MemoryRepo::new());
+    let (_, mut feed) = Feed::open(repo.clone(), None, None).await.expect("a feed");
+    assert_eq!(next(&mut feed).await, FeedItem::BusLost);
+    for name in ["a", "bb", "ccc", "dddd"] {
+        pending(&repo, name).await;
+    }
+    repo.trim_changes(1).await.expect("trimmed");
+    assert_eq!(next(&mut feed).await, FeedItem::Lagged(3));
+    assert_eq!(next_change(&mut feed).await.1, "dddd");
+}
+
+#[tokio::test]
+async fn an_event_of_a_bus_without_a_change_in_the_store_is_not_returned() {
+    let (repo, bus) = (Arc::new(MemoryRepo::new()), LocalBus::default());
+    let id = pending(&repo, "corp").await;
+    let (_, mut feed) = Feed::open(repo.clone(), Some(&bus), None).await.expect("a feed");
+    // The bus is ahead of the store, and says it twice.
+    let early = status(id, Status::Deploying);
+    bus.publish(early.clone());
+    bus.publish(early);
+    bus.publish(attacker(id, "1"));
+    let FeedItem::Event { sequence: None, .. } = next(&mut feed).await else {
+        panic!("not the attacker")
+    };
+    deploying(&repo, id).await;
+    assert_eq!(next_change(&mut feed).await.2, "status");
+}
+
+#[tokio::test]
+async fn an_event_of_the_bus_stays_between_the_changes_around_it() {
+    let (repo, bus) = (Arc::new(MemoryRepo::new()), LocalBus::default());
+    let id = pending(&repo, "corp").await;
+    let (_, mut feed) = Feed::open(repo.clone(), Some(&bus), None).await.expect("a feed");
+    // The log has all changes before the first announcement is read.
+    let first = deploying(&repo, id).await;
+    let unannounced = pending(&repo, "other").await;
+    repo.delete(unannounced, time(2)).await.expect("deleted");
+    let last = Envelope::new(Event::Deleted { topology: unannounced }, time(2));
+    for envelope in [first, attacker(id, "1"), last] {
+        bus.publish(envelope);
+    }
+    let mut topics = Vec::new();
+    for _ in 0..4 {
+        let FeedItem::Event { envelope, .. } = next(&mut feed).await else {
+            panic!("not an event")
+        };
+        topics.push(envelope.topic().rsplit('.').next().expect("its end").to_owned());
+    }
+    assert_eq!(topics, ["status", "observed", "status", "deleted"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_reader_that_connects_again_and_again_gets_every_change_once() {
+    const EDITS: u64 = 1500;
+    let (repo, bus) = (Arc::new(MemoryRepo::new()), Arc::new(LocalBus::default()));
+    let id = pending(&repo, "corp").await;
+    let (writing, publishing) = (repo.clone(), bus.clone());
+    let writer = tokio::spawn(async move {
+        let maze = Topology::builder()
+            .dmz("dmz", "10.4.0.0/24")
+            .build()
+            .expect("a topology");
+        for second in 0..EDITS {
+            let edited = writing.edit(id, Edit::new(maze.clone()), time(2)).await;
+            let (topology, version) = (id, edited.expect("edited").row.version);
+            // Some changes are announced twice, late, or not at all.
+            for _ in 0..second % 3 {
+                publishing.publish(Envelope::new(Event::Edited { topology, version }, time(2)));
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    let mut read = vec![Sequence::new(1)];
+    let mut connections = 0;
+    while read.len() as u64 <= EDITS {
+        let after = *read.last().expect("a number");
+        let resumed = Feed::resume(repo.clone(), Some(bus.as_ref()), Some(id), after).await;
+        let (snapshot, mut feed) = resumed.expect("a feed");
+        assert!(snapshot.is_none());
+        connections += 1;
+        for _ in 0..=connections % 4 {
+            if read.len() as u64 <= EDITS {
+                read.push(next_change(&mut feed).await.0);
+            }
+        }
+    }
+    writer.await.expect("it wrote");
+    assert!(connections > 500, "{connections} connections");
+    assert!(read.iter().map(|sequence| sequence.get()).eq(1..=EDITS + 1), "{read:?}");
 }
 
 #[tokio::test]

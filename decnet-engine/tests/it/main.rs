@@ -10,6 +10,8 @@ mod docker;
 mod engine;
 mod event;
 mod feed;
+#[cfg(feature = "http")]
+mod http;
 mod log_targets;
 mod plan;
 mod runtime;

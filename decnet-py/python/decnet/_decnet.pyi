@@ -13,6 +13,9 @@ from collections.abc import (
 from os import (
     PathLike,
 )
+from pathlib import (
+    Path,
+)
 from typing import (
     Any,
     ClassVar,
@@ -30,12 +33,16 @@ from .types import (
     Cause,
     Check,
     Claim,
+    DeckyAnswer,
     DeckyState,
     DeploySettings,
     Document,
     EnqueuedMutation,
     Event,
+    ExecChoices,
+    FieldType,
     Holder,
+    ImageSource,
     InsideOnly,
     Intent,
     Lease,
@@ -50,6 +57,7 @@ from .types import (
     MutationRow,
     MutationState,
     Naming,
+    PacketProtocol,
     PreparedOperation,
     Progress,
     ReachDeviation,
@@ -58,7 +66,10 @@ from .types import (
     Route,
     Rules,
     RuntimeInfo,
+    SeccompMode,
     ServiceChoice,
+    ServiceLimits,
+    ServiceVolume,
     Severity,
     SkippedPath,
     Status,
@@ -77,11 +88,15 @@ __all__ = [
     "AioPrepared",
     "AioPreparedReap",
     "AioRepo",
+    "Archetype",
+    "CaptureReport",
     "Catalog",
+    "CopyReport",
     "Decky",
     "Edge",
     "Engine",
     "Events",
+    "ExecResult",
     "Finding",
     "IpAllocator",
     "Lan",
@@ -95,6 +110,8 @@ __all__ = [
     "PreparedReap",
     "Repo",
     "Report",
+    "Service",
+    "ServiceField",
     "Simulated",
     "Step",
     "StoreOutcome",
@@ -153,10 +170,54 @@ def validate(
     """Validates a document as written: missing values that would be allocated are not faults."""
 
 @final
+class Archetype:
+    """A ready-made kind of host."""
+    @property
+    def os(self) -> str | None:
+        """The operating system that it pretends to run; none for that of the engine."""
+    @property
+    def services(self) -> list[str]:
+        """The services that such a host runs."""
+    @property
+    def slug(self) -> str:
+        """The name in documents."""
+    @property
+    def title(self) -> str:
+        """The name for people."""
+    def to_dict(self) -> Document:
+        """Returns it as a dict, as `decnet archetypes --json` prints it."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self) -> str: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class CaptureReport:
+    """The result of `Engine.capture`: how many packets were captured."""
+    @property
+    def captured(self) -> int:
+        """The number of packets that were written."""
+    @property
+    def dropped(self) -> int:
+        """The number of packets that the kernel dropped, as of the last packet."""
+    @property
+    def interface(self) -> str:
+        """The interface on the machine or in the decky."""
+    @property
+    def left_out(self) -> int:
+        """The number of packets that the filter left out."""
+    def to_dict(self) -> Document:
+        """Returns it as a dict, as `decnet capture --json` prints it."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self) -> str: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
 class Catalog:
     """The catalogue of services and archetypes."""
     @property
-    def archetypes(self) -> dict[str, Document]:
+    def archetypes(self) -> dict[str, Archetype]:
         """The archetypes, by slug."""
     @staticmethod
     def builtin() -> Catalog:
@@ -171,12 +232,43 @@ class Catalog:
     @staticmethod
     def from_toml(text: str) -> Catalog:
         """Reads a catalogue in TOML: it adds entries to the built-in one, or overrides them key by key."""
-    def service(self, name: str) -> Document:
-        """Returns one service, with `login` and an `example`; an unknown name raises `UnknownService`."""
+    def service(self, name: str) -> Service:
+        """Returns one service; an unknown name raises `UnknownService`."""
     @property
-    def services(self) -> dict[str, Document]:
+    def services(self) -> dict[str, Service]:
         """The services, by name."""
     def __contains__(self, service: str, /) -> bool: ...
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self) -> str: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class CopyReport:
+    """The result of `Engine.copy_out`: what was copied."""
+    @property
+    def bytes(self) -> int:
+        """The bytes of the files."""
+    @property
+    def destination(self) -> Path:
+        """The file or folder that was written."""
+    @property
+    def files(self) -> int:
+        """The number of files."""
+    @property
+    def folders(self) -> int:
+        """The number of folders."""
+    @property
+    def links(self) -> int:
+        """The number of symbolic links."""
+    @property
+    def skipped(self) -> int:
+        """The number of entries that were left out: links out of the copy, devices, pipes."""
+    @property
+    def skipped_entries(self) -> list[str]:
+        """The first of them, each with the reason."""
+    def to_dict(self) -> Document:
+        """Returns it as a dict, as `decnet cp --json` prints it."""
     def __eq__(self, value: object, /) -> bool: ...
     def __ne__(self, value: object, /) -> bool: ...
     def __repr__(self) -> str: ...
@@ -245,6 +337,28 @@ class Edge:
     def __hash__(self) -> int: ...
     def __ne__(self, value: object, /) -> bool: ...
     def __repr__(self) -> str: ...
+
+@final
+class ExecResult:
+    """The result of `Engine.exec`: a command that ended."""
+    @property
+    def answer(self) -> DeckyAnswer | None:
+        """The answer to a verb, as a dict; None for a program."""
+    @property
+    def status(self) -> int:
+        """Its exit status: 127 if the program does not exist (126 on Docker 20.10), 126 if it cannot run. A verb has 1 if the target does not
+        answer.
+        """
+    @property
+    def stderr(self) -> bytes:
+        """Its errors."""
+    @property
+    def stdout(self) -> bytes:
+        """Its output. A program in a container may be that of an intruder."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self) -> str: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
 
 @final
 class Finding:
@@ -527,8 +641,116 @@ class Report:
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
 @final
+class Service:
+    """A service that a decky may run."""
+    @property
+    def banner(self) -> str | None:
+        """The text that a built-in responder sends to each visitor."""
+    @property
+    def broadcast(self) -> list[str]:
+        """The UDP ports to which it sends broadcasts and multicasts."""
+    @property
+    def capabilities(self) -> list[str]:
+        """The capabilities that it keeps, without `CAP_`."""
+    @property
+    def command(self) -> list[str]:
+        """The command that replaces the image's own; empty to keep that."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """Its environment."""
+    @property
+    def example(self) -> Document:
+        """The keys of a decky in a maze file that runs the service, with valid values."""
+    @property
+    def fields(self) -> list[ServiceField]:
+        """The fields of its configuration."""
+    @property
+    def image(self) -> ImageSource:
+        """The source of its image: `builtin`, or a dict with a `reference` or a folder to `build`."""
+    @property
+    def inside(self) -> dict[str, int]:
+        """The numbers of the ports on which its program listens, by the port that visitors see; only those that differ from it."""
+    @property
+    def limits(self) -> ServiceLimits:
+        """Its resource limits where they differ from the engine's defaults."""
+    @property
+    def login(self) -> list[str]:
+        """The keys of the fields with the passwords that visitors can log in with. Without any, the service has no login."""
+    @property
+    def name(self) -> str:
+        """The name."""
+    @property
+    def ports(self) -> list[str]:
+        """The ports that visitors see, like `22/tcp`."""
+    @property
+    def seccomp(self) -> SeccompMode:
+        """The system calls that it may make: `decnet`, `engine` or `unconfined`."""
+    @property
+    def singleton(self) -> bool:
+        """Whether one instance serves a whole installation. Such a service never runs on a decky."""
+    @property
+    def tmpfs(self) -> list[str]:
+        """The folders that are writable and in memory, like `/run:size=16m`."""
+    def to_dict(self) -> Document:
+        """Returns it as a dict, as `decnet services --json` prints it."""
+    @property
+    def user(self) -> str | None:
+        """The user that it runs as, `uid[:gid]`; none for the image's user, or 65534:65534 if that is root."""
+    @property
+    def version(self) -> str | None:
+        """A version that a persona can pin; none if no version can be pinned."""
+    @property
+    def volumes(self) -> list[ServiceVolume]:
+        """The named volumes."""
+    @property
+    def writable_root(self) -> bool:
+        """Whether its root must be writable."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self) -> str: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class ServiceField:
+    """A field of a service's configuration."""
+    @property
+    def default(self) -> Any:
+        """The default value; None if there is none."""
+    @property
+    def help(self) -> str:
+        """The purpose of the field."""
+    @property
+    def key(self) -> str:
+        """The key in `service_config`."""
+    @property
+    def max_length(self) -> int | None:
+        """The longest text in bytes; none if its value is not a text."""
+    @property
+    def maximum(self) -> int | None:
+        """The highest whole number."""
+    @property
+    def minimum(self) -> int | None:
+        """The lowest whole number."""
+    @property
+    def options(self) -> list[str]:
+        """The values that an enum may have."""
+    def to_dict(self) -> Document:
+        """Returns it as a dict, without the keys that have no value."""
+    @property
+    def type(self) -> FieldType:
+        """The type of its value."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self) -> str: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
 class Simulated:
-    """A Docker daemon in memory."""
+    """A Docker daemon in memory.
+
+    Its services have four programs: `cat`, which prints its input, `echo`, which prints its arguments, `exit`, which exits with a status,
+    and `sleep`, which waits for seconds.
+    """
     @property
     def containers(self) -> dict[str, str]:
         """The existing containers, and their activities."""
@@ -547,6 +769,8 @@ class Simulated:
         """Prints a line on the standard output of a container, and returns whether it exists. The time is that of this daemon's own
         clock by default.
         """
+    def put_archive(self, container: str, path: str, archive: bytes) -> None:
+        """Puts a file or a folder into a container: the tar archive that a copy of the path returns."""
     def reconnect(self) -> None:
         """Answers again, and removes all injected faults."""
     def remove(self, container: str) -> bool:
@@ -865,6 +1089,25 @@ class AioEngine:
         It is stored as new, replaces the pending topology of that name, or is already stored. Missing subnets and addresses are
         those of the stored topology, or free ones. A different topology that is not pending is not changed: `Differs` is raised.
         """
+    def capture(
+        self,
+        id: TopologyId,
+        point: str,
+        file: str | PathLike[str],
+        *,
+        count: int | None = None,
+        duration: float | None = None,
+        address: Address | None = None,
+        port: int | None = None,
+        protocol: PacketProtocol | None = None,
+        snap_length: int | None = None,
+    ) -> Coroutine[Any, Any, CaptureReport]:
+        """Captures packets of a LAN (`office`), of a decky (`web-01`) or of its interface in a LAN (`web-01.office`) into a pcap file.
+
+        It replaces the file, which only its owner can read, and ends after `count` packets or `duration` seconds, after Ctrl-C, or when
+        the engine is closed; what was written is then a valid file. `address`, `port` and `protocol` leave out all other packets. It
+        needs a daemon on this machine, and root.
+        """
     def check(
         self,
         id: TopologyId,
@@ -875,6 +1118,24 @@ class AioEngine:
         """Checks a mutation against the current topology, and returns the maze after it. Nothing is changed."""
     def close(self) -> None:
         """Closes the engine and cancels its operations. It is idempotent."""
+    def copy_out(
+        self,
+        id: TopologyId,
+        part: str,
+        path: str,
+        destination: str | PathLike[str],
+        *,
+        force: bool = False,
+        max_bytes: int | None = None,
+        max_files: int | None = None,
+    ) -> Coroutine[Any, Any, CopyReport]:
+        """Copies a file or a folder out of a service with its own image.
+
+        If `destination` is a folder, the copy is put into it; otherwise it gets that name. An intruder may control the files: nothing is
+        written outside of the destination, links that lead out of the copy, devices and pipes are left out, and no file is executable.
+        Existing files are replaced only with `force`. The limits are 1 GiB and 100 000 files by default; a copy that fails or is
+        cancelled is removed again.
+        """
     def create(self, name: str, *, subnet: Subnet | None = None) -> Coroutine[Any, Any, StoreOutcome]:
         """Stores an empty topology: a DMZ without deckies. Its subnet is free by default."""
     def delete(self, id: TopologyId) -> Coroutine[Any, Any, TopologyRow]:
@@ -899,12 +1160,35 @@ class AioEngine:
         self,
         *,
         topology: TopologyId | None = None,
+        after: int | None = None,
         timeout: float | None = None,
     ) -> Coroutine[Any, Any, AioEvents]:
         """Returns a snapshot of the store, and every later event of this engine and of the store.
 
+        With `after`, the `seq` of an event, the events after it follow without a snapshot. If the store no longer has them, there is
+        one, and `resumed` is False.
+
         Iterating ends when the engine is closed, which drops unread events, or after `timeout` seconds without an event.
         """
+    def exec(
+        self,
+        id: TopologyId,
+        part: str,
+        command: Iterable[str],
+        *,
+        input: bytes | None = None,
+        timeout: float | None = None,
+        max_output: int | None = None,
+    ) -> Coroutine[Any, Any, ExecResult]:
+        """Runs a command in a decky, or in a service of it (`web-01.shop`), and waits for its end.
+
+        In a service with its own image, any program of the image runs, without a shell. Every decky has the verbs `ping`, `connect`,
+        `resolve` and `routes`, which are answered from its base; built-in services have no programs. A program that fails is not an
+        exception: see `status`. `max_output` limits stdout and stderr together, by default to 64 MiB. After `timeout` seconds, beyond
+        `max_output`, and after Ctrl-C, the program keeps running in the container, but its input ends.
+        """
+    def exec_choices(self, id: TopologyId, part: str) -> Coroutine[Any, Any, ExecChoices]:
+        """Returns what `exec` can run in a decky or a service: the usage of the verbs, and the services with their own images."""
     def find(self, name: str) -> Coroutine[Any, Any, TopologyRow]:
         """Returns the row of a stored topology by its name, its id, or the start of its id, as `Repo.find` does."""
     def forward_logs(
@@ -1003,10 +1287,13 @@ class AioEngine:
         force: bool = False,
         settings: DeploySettings | None = None,
         actor: str | None = None,
+        part: str | None = None,
+        timeout: float | None = None,
     ) -> Coroutine[Any, Any, AioPrepared]:
-        """Plans an operation and changes nothing. `operation` is "deploy" (the default), "teardown", "reconcile" or a mutation.
+        """Plans an operation and changes nothing. `operation` is "deploy" (the default), "teardown", "reconcile", "restart" or a mutation.
 
-        `force` is for a deploy and a reconcile, `settings` for a deploy, `actor` for a mutation.
+        `force` is for a deploy, a reconcile and a restart, `settings` for a deploy, `actor` for a mutation. A restart needs `part`, the
+        decky or the service, and may have a `timeout`.
         """
     def prepare_file(
         self,
@@ -1049,6 +1336,21 @@ class AioEngine:
         progress: Progress | None = None,
     ) -> Coroutine[Any, Any, Outcome]:
         """Repairs only the drift of a running topology."""
+    def restart(
+        self,
+        id: TopologyId,
+        part: str,
+        *,
+        timeout: float = 60.0,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> Coroutine[Any, Any, Outcome]:
+        """Restarts a decky with all its services, or one of its services (`web-01.ssh`), and waits until it is well.
+
+        It is well when its containers keep running, its network matches the maze, and its services answer on their ports. If it is not
+        well after `timeout` seconds, `NotWell` is raised; the restart is done then. Containers keep their logs, and other deckies are left
+        alone. After Ctrl-C, some containers may not be restarted.
+        """
     def store_logs(
         self,
         *,
@@ -1131,8 +1433,14 @@ class AioEngine:
 class AioEvents:
     """A snapshot of a store, and an asynchronous iterator of all later events."""
     @property
+    def resumed(self) -> bool:
+        """Whether all events after the given number follow."""
+    @property
+    def seq(self) -> int:
+        """The number of the change after which the events follow: the snapshot has all changes up to it."""
+    @property
     def snapshot(self) -> list[TopologyNow]:
-        """The state of each topology when the feed was opened."""
+        """The state of each topology when the feed was opened. Empty if the feed resumed."""
     def __aiter__(self) -> AioEvents: ...
     def __anext__(self) -> Coroutine[Any, Any, Event]: ...
     def __repr__(self) -> str: ...
@@ -1398,10 +1706,47 @@ class Engine:
         It is stored as new, replaces the pending topology of that name, or is already stored. Missing subnets and addresses are
         those of the stored topology, or free ones. A different topology that is not pending is not changed: `Differs` is raised.
         """
+    def capture(
+        self,
+        id: TopologyId,
+        point: str,
+        file: str | PathLike[str],
+        *,
+        count: int | None = None,
+        duration: float | None = None,
+        address: Address | None = None,
+        port: int | None = None,
+        protocol: PacketProtocol | None = None,
+        snap_length: int | None = None,
+    ) -> CaptureReport:
+        """Captures packets of a LAN (`office`), of a decky (`web-01`) or of its interface in a LAN (`web-01.office`) into a pcap file.
+
+        It replaces the file, which only its owner can read, and ends after `count` packets or `duration` seconds, after Ctrl-C, or when
+        the engine is closed; what was written is then a valid file. `address`, `port` and `protocol` leave out all other packets. It
+        needs a daemon on this machine, and root.
+        """
     def check(self, id: TopologyId, mutation: Mutation | Document, *, expected: int | None = None) -> Topology:
         """Checks a mutation against the current topology, and returns the maze after it. Nothing is changed."""
     def close(self) -> None:
         """Closes the engine and cancels its operations. It is idempotent."""
+    def copy_out(
+        self,
+        id: TopologyId,
+        part: str,
+        path: str,
+        destination: str | PathLike[str],
+        *,
+        force: bool = False,
+        max_bytes: int | None = None,
+        max_files: int | None = None,
+    ) -> CopyReport:
+        """Copies a file or a folder out of a service with its own image.
+
+        If `destination` is a folder, the copy is put into it; otherwise it gets that name. An intruder may control the files: nothing is
+        written outside of the destination, links that lead out of the copy, devices and pipes are left out, and no file is executable.
+        Existing files are replaced only with `force`. The limits are 1 GiB and 100 000 files by default; a copy that fails or is
+        cancelled is removed again.
+        """
     def create(self, name: str, *, subnet: Subnet | None = None) -> StoreOutcome:
         """Stores an empty topology: a DMZ without deckies. Its subnet is free by default."""
     def delete(self, id: TopologyId) -> TopologyRow:
@@ -1422,11 +1767,39 @@ class Engine:
         """Checks the prerequisites of mazes: Docker, the kernel, leftovers, and the stored mazes."""
     def drain(self, id: TopologyId, *, progress: Progress | None = None) -> list[MutationRow]:
         """Applies the queued mutations of a topology, and returns their rows."""
-    def events(self, *, topology: TopologyId | None = None, timeout: float | None = None) -> Events:
+    def events(
+        self,
+        *,
+        topology: TopologyId | None = None,
+        after: int | None = None,
+        timeout: float | None = None,
+    ) -> Events:
         """Returns a snapshot of the store, and every later event of this engine and of the store.
+
+        With `after`, the `seq` of an event, the events after it follow without a snapshot. If the store no longer has them, there is
+        one, and `resumed` is False.
 
         Iterating ends when the engine is closed, which drops unread events, or after `timeout` seconds without an event.
         """
+    def exec(
+        self,
+        id: TopologyId,
+        part: str,
+        command: Iterable[str],
+        *,
+        input: bytes | None = None,
+        timeout: float | None = None,
+        max_output: int | None = None,
+    ) -> ExecResult:
+        """Runs a command in a decky, or in a service of it (`web-01.shop`), and waits for its end.
+
+        In a service with its own image, any program of the image runs, without a shell. Every decky has the verbs `ping`, `connect`,
+        `resolve` and `routes`, which are answered from its base; built-in services have no programs. A program that fails is not an
+        exception: see `status`. `max_output` limits stdout and stderr together, by default to 64 MiB. After `timeout` seconds, beyond
+        `max_output`, and after Ctrl-C, the program keeps running in the container, but its input ends.
+        """
+    def exec_choices(self, id: TopologyId, part: str) -> ExecChoices:
+        """Returns what `exec` can run in a decky or a service: the usage of the verbs, and the services with their own images."""
     def find(self, name: str) -> TopologyRow:
         """Returns the row of a stored topology by its name, its id, or the start of its id, as `Repo.find` does."""
     def forward_logs(
@@ -1525,10 +1898,13 @@ class Engine:
         force: bool = False,
         settings: DeploySettings | None = None,
         actor: str | None = None,
+        part: str | None = None,
+        timeout: float | None = None,
     ) -> Prepared:
-        """Plans an operation and changes nothing. `operation` is "deploy" (the default), "teardown", "reconcile" or a mutation.
+        """Plans an operation and changes nothing. `operation` is "deploy" (the default), "teardown", "reconcile", "restart" or a mutation.
 
-        `force` is for a deploy and a reconcile, `settings` for a deploy, `actor` for a mutation.
+        `force` is for a deploy, a reconcile and a restart, `settings` for a deploy, `actor` for a mutation. A restart needs `part`, the
+        decky or the service, and may have a `timeout`.
         """
     def prepare_file(
         self,
@@ -1560,6 +1936,21 @@ class Engine:
         """Removes the resources of deleted and torn-down topologies. The arguments are those of `prepare_reap`."""
     def reconcile(self, id: TopologyId, *, force: bool = False, progress: Progress | None = None) -> Outcome:
         """Repairs only the drift of a running topology."""
+    def restart(
+        self,
+        id: TopologyId,
+        part: str,
+        *,
+        timeout: float = 60.0,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> Outcome:
+        """Restarts a decky with all its services, or one of its services (`web-01.ssh`), and waits until it is well.
+
+        It is well when its containers keep running, its network matches the maze, and its services answer on their ports. If it is not
+        well after `timeout` seconds, `NotWell` is raised; the restart is done then. Containers keep their logs, and other deckies are left
+        alone. After Ctrl-C, some containers may not be restarted.
+        """
     def store_logs(
         self,
         *,
@@ -1636,8 +2027,14 @@ class Engine:
 class Events:
     """A snapshot of a store, and an iterator of all later events."""
     @property
+    def resumed(self) -> bool:
+        """Whether all events after the given number follow."""
+    @property
+    def seq(self) -> int:
+        """The number of the change after which the events follow: the snapshot has all changes up to it."""
+    @property
     def snapshot(self) -> list[TopologyNow]:
-        """The state of each topology when the feed was opened."""
+        """The state of each topology when the feed was opened. Empty if the feed resumed."""
     def __iter__(self) -> Events: ...
     def __next__(self) -> Event: ...
     def __repr__(self) -> str: ...

@@ -32,10 +32,27 @@ class PermissionDenied(FileError, PermissionError):
     """The system does not permit the access to a file."""
 
 
+class FileExists(FileError, FileExistsError):
+    """The destination of a copy exists. Nothing was written."""
+
+
 class TimedOut(DecnetError, TimeoutError):
-    """The timeout passed before a mutation was queued. Nothing was changed."""
+    """The timeout passed: before a mutation was queued, so nothing was changed, or before a command in a decky ended.
+
+    `stdout` and `stderr` are the output of the command until then. A program keeps running in its container.
+    """
 
     code = "timed_out"
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+class OutputTooLarge(DecnetError):
+    """A command in a decky has more output than `max_output`. `stdout` and `stderr` are its output until then; it keeps running."""
+
+    code = "output_too_large"
+    stdout: bytes
+    stderr: bytes
 
 
 class InvalidName(DecnetError):
@@ -68,6 +85,18 @@ class GenerateFailed(DecnetError):
 
 class UnknownService(DecnetError):
     """The catalogue has no such service. Nothing was changed."""
+
+
+class UnknownPart(DecnetError, LookupError):
+    """The maze has no such decky, service or LAN. Nothing was changed."""
+
+
+class NotWell(DecnetError):
+    """A decky or a service is not well after its restart. `part` names it, and `reason` says what is wrong."""
+
+    code = "not_well"
+    part: str
+    reason: str
 
 
 class MutationRejected(DecnetError):
@@ -188,7 +217,7 @@ class TeardownUnrecorded(TeardownFailed):
 
 
 class Interrupted(DecnetError):
-    """An operation was cancelled and undone, except for the leftovers."""
+    """An operation was cancelled and undone, except for the leftovers: resources, or a command that keeps running in a decky."""
 
     code = "interrupted"
     rolled_back: bool

@@ -36,8 +36,14 @@ ServiceChoice: TypeAlias = Literal["random", "archetypes"]
 #: How deckies are named: `decky-000`, or `fin-desk-07`.
 Naming: TypeAlias = Literal["numbered", "realistic"]
 StoreResult: TypeAlias = Literal["created", "replaced", "unchanged"]
-#: An operation that `Engine.prepare` can plan. A str that is not a mutation is "deploy", "teardown" or "reconcile".
-PreparedOperation: TypeAlias = 'Literal["deploy", "teardown", "reconcile"] | Mutation | Document'
+#: An operation that `Engine.prepare` can plan. A str that is not a mutation is "deploy", "teardown", "reconcile" or "restart".
+PreparedOperation: TypeAlias = 'Literal["deploy", "teardown", "reconcile", "restart"] | Mutation | Document'
+#: The type of a field of a service: a text of one line, a hidden one, ..., one of its `options`, or a list of some of them.
+FieldType: TypeAlias = Literal["string", "password", "int", "bool", "text", "enum", "multi_enum"]
+#: The system calls that a service may make: those of the engine's profile for deckies, those of Docker's own profile, or all.
+SeccompMode: TypeAlias = Literal["decnet", "engine", "unconfined"]
+#: A protocol of packets that `Engine.capture` keeps.
+PacketProtocol: TypeAlias = Literal["tcp", "udp", "icmp", "arp"]
 
 
 class ConfigFault(TypedDict):
@@ -136,7 +142,8 @@ class RecordedChange(TypedDict):
 class Event(TypedDict, total=False):
     """An event. If the `type` is `lagged`, the only other key is `payload`: how many events were `lost`.
 
-    The `name` of its topology is in events of a feed, not in those of `progress`.
+    The `name` of its topology is in events of a feed, not in those of `progress`. So is `seq`, the number of a change in the log
+    of the store; it is None for steps, deckies and attackers.
     """
 
     v: int
@@ -146,6 +153,7 @@ class Event(TypedDict, total=False):
     ts: str
     payload: Document
     name: str | None
+    seq: int | None
 
 
 #: Is called with every event of an operation. An exception cancels the operation, and is raised after the undo.
@@ -190,6 +198,100 @@ class DeckyState(TypedDict):
     base_crash_loop: bool
     base_exit_code: int | None
     services: list[ServiceState]
+
+
+class ExternalImage(TypedDict, total=False):
+    """The image of a service with an image of its own, with one key: a `reference`, or a folder with a Dockerfile to `build`."""
+
+    reference: str
+    build: str
+
+
+#: The source of a service's image.
+ImageSource: TypeAlias = Literal["builtin"] | ExternalImage
+
+
+class _ServiceVolume(TypedDict):
+    name: str
+    path: str
+
+
+class ServiceVolume(_ServiceVolume, total=False):
+    """A named volume of a service. With `keep`, it stays when its maze, decky or service is removed."""
+
+    keep: bool
+
+
+class ServiceLimits(TypedDict, total=False):
+    """The resource limits of a service where they differ from the engine's defaults."""
+
+    memory_mib: int
+    pids: int
+    cpus: float
+    open_files: int
+    root_mib: int
+
+
+class ExecChoices(TypedDict):
+    """What `Engine.exec` can run: the usage of each verb, and the services with their own images, as `decky.service`."""
+
+    verbs: list[str]
+    services: list[str]
+
+
+class LanAddress(TypedDict):
+    """An address of a decky in a LAN. `shared` says whether the decky that was asked is on this LAN."""
+
+    lan: str
+    subnet: str
+    address: str
+    shared: bool
+
+
+class PingAnswer(TypedDict):
+    """The answer to `ping`. `decky` is None if an address was given."""
+
+    verb: Literal["ping"]
+    decky: str | None
+    address: str
+    reached: bool
+    result: str
+    rtt_us: int | None
+
+
+class ConnectAnswer(TypedDict):
+    """The answer to `connect`. `decky` is None if an address was given."""
+
+    verb: Literal["connect"]
+    decky: str | None
+    address: str
+    port: int
+    reached: bool
+    result: str
+    rtt_us: int | None
+
+
+class ResolveAnswer(TypedDict):
+    """The answer to `resolve`: the addresses of a decky, those in a shared LAN first."""
+
+    verb: Literal["resolve"]
+    decky: str
+    addresses: list[LanAddress]
+
+
+class RoutesAnswer(TypedDict):
+    """The answer to `routes`: each route is a destination and the next hop; `differs` says how the kernel differs, if it does."""
+
+    verb: Literal["routes"]
+    interfaces: list[LanAddress]
+    routes: list[list[str]]
+    default_route: bool
+    forwards: bool
+    differs: str | None
+
+
+#: The answer of a decky to a verb of `Engine.exec`.
+DeckyAnswer: TypeAlias = PingAnswer | ConnectAnswer | ResolveAnswer | RoutesAnswer
 
 
 class PathPlace(TypedDict, total=False):

@@ -46,7 +46,8 @@ impl TryFrom<Json> for TopologyConfig {
     }
 }
 
-const KEYS: &[&str] = &[
+/// The fields of a config.
+pub(super) const KEYS: &[&str] = &[
     "name",
     "mode",
     "depth",

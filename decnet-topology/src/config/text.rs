@@ -1,10 +1,11 @@
-use std::{ffi::OsStr, path::Path};
+use std::{collections::BTreeMap, ffi::OsStr, path::Path};
 
 use serde_json::Value as Json;
 
 use crate::{
-    config::TopologyConfig,
-    decode::{self, At, Diagnostics, TextError},
+    config::{TopologyConfig, read::KEYS},
+    decode::{self, At, Diagnostics, TextError, Value, line_and_column},
+    finding::LineColumn,
 };
 
 /// The syntax of a config.
@@ -79,12 +80,7 @@ impl TopologyConfig {
     /// ```
     pub fn value_from_text(text: impl AsRef<[u8]>, syntax: ConfigSyntax) -> Result<Json, ConfigTextError> {
         let text = decode::utf8(text.as_ref())?;
-        let tree = match syntax {
-            ConfigSyntax::Json => decode::json(text),
-            ConfigSyntax::Toml => decode::toml(text),
-            // JSON is YAML, and the JSON reader is stricter and faster.
-            ConfigSyntax::Yaml | ConfigSyntax::Auto => decode::json(text).or_else(|_| decode::yaml(text)),
-        }?;
+        let tree = tree(text, syntax)?;
         let diagnostics = Diagnostics::new(text);
         let value = At::root(&diagnostics, &tree).json();
         match diagnostics.finish().0.into_iter().next() {
@@ -95,5 +91,45 @@ impl TopologyConfig {
             }),
             None => Ok(value.unwrap_or_default()),
         }
+    }
+
+    /// Returns the place of each field in the text of a config: that of its value if that is a text, or else that of its key. A text that cannot be read
+    /// has none.
+    ///
+    /// ```
+    /// use decnet_topology::{ConfigSyntax, TopologyConfig};
+    ///
+    /// let places = TopologyConfig::places_in_text("name: corp\ndepth: 99", ConfigSyntax::Yaml);
+    /// assert_eq!((places["name"].line, places["name"].column), (1, 7));
+    /// assert_eq!((places["depth"].line, places["depth"].column), (2, 1));
+    /// ```
+    pub fn places_in_text(text: impl AsRef<[u8]>, syntax: ConfigSyntax) -> BTreeMap<String, LineColumn> {
+        let text = decode::utf8(text.as_ref()).unwrap_or_default();
+        let Ok(Value::Map(entries)) = tree(text, syntax) else {
+            return BTreeMap::new();
+        };
+        let diagnostics = Diagnostics::new(text);
+        let mut places = BTreeMap::new();
+        for (key, value) in &entries {
+            let of_text = match value {
+                Value::Text(value) if KEYS.contains(&&**key) => diagnostics.offset_of(value),
+                _ => None,
+            };
+            // The first of a repeated key counts.
+            if let Some(offset) = of_text.or_else(|| diagnostics.offset_of(key)) {
+                let place = line_and_column(text, offset);
+                places.entry(key.to_string()).or_insert_with(|| place.into());
+            }
+        }
+        places
+    }
+}
+
+fn tree(text: &str, syntax: ConfigSyntax) -> Result<Value<'_>, TextError> {
+    match syntax {
+        ConfigSyntax::Json => decode::json(text),
+        ConfigSyntax::Toml => decode::toml(text),
+        // JSON is YAML, and the JSON reader is stricter and faster.
+        ConfigSyntax::Yaml | ConfigSyntax::Auto => decode::json(text).or_else(|_| decode::yaml(text)),
     }
 }

@@ -65,6 +65,29 @@ impl<'p, 't> At<'p, 't> {
         self.value
     }
 
+    /// Returns where faults of the text are recorded.
+    pub(crate) fn diagnostics(self) -> &'p Diagnostics<'p> {
+        self.diagnostics
+    }
+
+    /// Returns the path of the value, for people.
+    pub(crate) fn path(self) -> String {
+        self.path.to_string()
+    }
+
+    /// Returns whether the value is a map.
+    pub(crate) fn is_map(self) -> bool {
+        matches!(self.value, Value::Map(_))
+    }
+
+    /// Returns the value if it is a text.
+    pub(crate) fn as_text(self) -> Option<&'t str> {
+        match self.value {
+            Value::Text(text) => Some(text.as_ref()),
+            _ => None,
+        }
+    }
+
     /// Returns the position of the value in the text, or of its key if the value is not a text itself.
     pub(crate) fn offset(self) -> Option<usize> {
         let own = match (self.value, self.path) {
@@ -137,11 +160,7 @@ impl<'p, 't> At<'p, 't> {
 
     /// Reads a text.
     pub(crate) fn text(self, expected: &'static str) -> Option<&'t str> {
-        let text = match self.value {
-            Value::Text(text) => Some(text.as_ref()),
-            _ => None,
-        };
-        self.expect(text, expected)
+        self.expect(self.as_text(), expected)
     }
 
     /// Reads a boolean.

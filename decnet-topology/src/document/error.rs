@@ -14,7 +14,7 @@ impl DocumentError {
         "invalid"
     }
 
-    pub(super) fn new(code: Code, place: Option<(usize, usize)>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, place: Option<(usize, usize)>, message: impl Into<String>) -> Self {
         let target = Target::Document {
             path: String::new(),
             line: place.map(|(line, _)| line),

@@ -49,6 +49,7 @@ pub(crate) mod syntax;
 use crate::decode;
 
 pub(crate) use error::DocumentError;
+pub(crate) use parse::tree;
 pub use parse::{from_value, parse};
 pub use place::locate;
 pub use print::{print, print_topology, to_value};

@@ -30,7 +30,7 @@ pub fn parse(text: impl AsRef<[u8]>, syntax: Syntax) -> Result<Draft, DocumentEr
 }
 
 /// Reads the values of a text.
-pub(super) fn tree(text: &str, syntax: Syntax) -> Result<Value<'_>, TextError> {
+pub(crate) fn tree(text: &str, syntax: Syntax) -> Result<Value<'_>, TextError> {
     match syntax {
         Syntax::Json => decode::json(text),
         Syntax::Auto if looks_like_json(text) => decode::json(text),

@@ -2,16 +2,30 @@ use std::fmt::{self, Write as _};
 
 use crate::{
     graph::{Graph, places},
-    model::{Decky, Lan},
+    model::{Decky, Lan, Topology},
 };
 
 /// The role of a decky in the maze.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+pub(super) enum Role {
     Host,
     Bridge,
     Router,
     Gateway,
+}
+
+impl Role {
+    pub(super) fn of(topology: &Topology, decky: &Decky) -> Self {
+        if topology.is_gateway(decky) {
+            Self::Gateway
+        } else if decky.is_router() {
+            Self::Router
+        } else if decky.is_bridge() {
+            Self::Bridge
+        } else {
+            Self::Host
+        }
+    }
 }
 
 /// A decky with its edges. The edge to the LAN nearest to the DMZ comes first, so that the DMZ is drawn at the top.
@@ -43,15 +57,7 @@ impl Graph<'_> {
         self.topology.deckies().iter().map(move |decky| {
             let mut edges: Vec<_> = places(self.topology, decky).collect();
             edges.sort_by_key(|&(lan, _)| depths[lan].unwrap_or(usize::MAX));
-            let role = if self.topology.is_gateway(decky) {
-                Role::Gateway
-            } else if decky.is_router() {
-                Role::Router
-            } else if decky.is_bridge() {
-                Role::Bridge
-            } else {
-                Role::Host
-            };
+            let role = Role::of(self.topology, decky);
             Drawn { decky, role, edges }
         })
     }

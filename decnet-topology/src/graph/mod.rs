@@ -2,8 +2,10 @@
 
 mod analysis;
 mod drawing;
+mod layout;
 mod routes;
 mod shape;
+mod svg;
 mod tree;
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
@@ -14,8 +16,10 @@ use petgraph::{
 };
 
 pub use analysis::{Analysis, AnalysisReport, Crossing, DeckyAnalysis, LanAnalysis, Loss, LossCounts};
+pub use layout::{LanBox, LanLink, Layout};
 pub use routes::Route;
 pub use shape::ChokePoints;
+pub use svg::DrawnState;
 pub use tree::{ChokePointNames, GraphShape};
 
 use crate::{

@@ -27,7 +27,7 @@ pub enum MutationError {
         hint: String,
     },
     /// An unknown key.
-    #[error("{path} is not a key of {op}{hint}")]
+    #[error("{path} is not a field of {op}{hint}")]
     UnknownKey {
         /// Its path.
         path: String,

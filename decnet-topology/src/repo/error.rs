@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use ipnet::Ipv4Net;
 
 use crate::{
-    id::{MutationId, TopologyId},
+    id::{MutationId, Sequence, TopologyId},
     mutation::MutationError,
     name::{Name, TopologyName},
     repo::Lease,
@@ -44,59 +44,73 @@ pub enum RepoError {
         by: TopologyName,
     },
     /// The topology was edited meanwhile.
-    #[error("the maze is at version {current}, not {expected}")]
+    #[error("`{name}` is at version {current}, not {expected}")]
     VersionConflict {
+        /// The topology's name.
+        name: TopologyName,
         /// The version that the caller expected.
         expected: Version,
         /// The current version.
         current: Version,
     },
     /// The topology cannot be edited this way in its status, or with its intent.
-    #[error("a maze that is {status} {}", takes(*.status, *.intent))]
+    #[error("`{name}` is {status}{}", takes(*.status, *.intent))]
     #[strum(serialize = "wrong_status")]
     NotEditable {
+        /// The topology's name.
+        name: TopologyName,
         /// The status.
         status: Status,
         /// Its intent.
         intent: Option<Intent>,
     },
     /// The topology cannot be deleted in its status.
-    #[error("a maze that is {status} cannot be deleted")]
+    #[error("`{name}` is {status}: it cannot be deleted")]
     #[strum(serialize = "wrong_status")]
     NotDeletable {
+        /// The topology's name.
+        name: TopologyName,
         /// The status.
         status: Status,
     },
     /// The status changed meanwhile.
-    #[error("the maze is {current}, not {expected}")]
+    #[error("`{name}` is {current}, not {expected}")]
     StatusConflict {
+        /// The topology's name.
+        name: TopologyName,
         /// The status that the caller expected.
         expected: Status,
         /// The current status.
         current: Status,
     },
     /// The status machine does not have this step.
-    #[error("a maze that is {from} cannot become {to}")]
+    #[error("`{name}` is {from}: it cannot become {to}")]
     #[strum(serialize = "wrong_status")]
     IllegalStatus {
+        /// The topology's name.
+        name: TopologyName,
         /// The current status.
         from: Status,
         /// The requested status.
         to: Status,
     },
     /// Another process holds the lease of the topology.
-    #[error("the maze is locked by {} (pid {}, until {})", .lease.holder.label, .lease.holder.pid, .lease.until)]
+    #[error("`{name}` is locked by {} (pid {}, until {})", .lease.holder.label, .lease.holder.pid, .lease.until)]
     #[strum(serialize = "busy")]
     LeaseHeld {
+        /// The topology's name.
+        name: TopologyName,
         /// The lease that is held.
         lease: Box<Lease>,
     },
     /// The lease expired and another process took it.
-    #[error("the lease on the maze was lost to another process")]
+    #[error("the lease on `{name}` was lost to another process")]
     #[strum(serialize = "busy")]
     LeaseLost {
         /// The topology.
         id: TopologyId,
+        /// Its name.
+        name: TopologyName,
     },
     /// No mutation has that id.
     #[error("no mutation has the number {id}")]
@@ -112,10 +126,12 @@ pub enum RepoError {
         source: Box<MutationError>,
     },
     /// Other mutations of the topology are unfinished.
-    #[error("other mutations of this maze are queued")]
+    #[error("other mutations of `{name}` are queued")]
     QueueNotEmpty {
         /// The topology.
         id: TopologyId,
+        /// Its name.
+        name: TopologyName,
     },
     /// The claim on the mutation expired and another process took it, or it was released, or the mutation is finished.
     #[error("the claim on mutation {id} was lost")]
@@ -137,6 +153,17 @@ pub enum RepoError {
     MutationNotStored {
         /// The mutation.
         id: MutationId,
+    },
+    /// The log of changes cannot be read from there: older changes were removed, or the number is of another store. A reader
+    /// reads the current state instead.
+    #[error("the store has no changes after {after}: it keeps those from {} to {latest}", .forgotten.get() + 1)]
+    ChangesGone {
+        /// The number of the last change that the reader knows.
+        after: Sequence,
+        /// The number of the last change that was removed.
+        forgotten: Sequence,
+        /// The number of the latest change.
+        latest: Sequence,
     },
     /// A newer program created the store.
     #[error("the store {} has layout {found}, this program supports layouts up to {known}", .path.display())]
@@ -222,6 +249,21 @@ impl RepoError {
         self.into()
     }
 
+    /// Returns the name of the topology that the error is about, if it knows it.
+    pub const fn topology_name(&self) -> Option<&TopologyName> {
+        match self {
+            Self::VersionConflict { name, .. }
+            | Self::NotEditable { name, .. }
+            | Self::NotDeletable { name, .. }
+            | Self::StatusConflict { name, .. }
+            | Self::IllegalStatus { name, .. }
+            | Self::LeaseHeld { name, .. }
+            | Self::LeaseLost { name, .. }
+            | Self::QueueNotEmpty { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
     /// Returns whether the store can be read, but not written to now: its disk is full, or it is read-only.
     pub const fn is_unwritable(&self) -> bool {
         matches!(self, Self::Full | Self::ReadOnly)
@@ -231,9 +273,9 @@ impl RepoError {
 /// Describes the changes that a topology does accept.
 fn takes(status: Status, intent: Option<Intent>) -> &'static str {
     match (status, intent) {
-        (Status::Pending, _) => "is edited directly and does not queue mutations",
-        (Status::Active | Status::Degraded, Some(Intent::Down)) => "with intent down cannot be edited",
-        (Status::Active | Status::Degraded, _) => "cannot be edited as a whole; use mutations",
-        _ => "cannot be edited",
+        (Status::Pending, _) => ": it is edited directly and does not queue mutations",
+        (Status::Active | Status::Degraded, Some(Intent::Down)) => " with intent down: it cannot be edited",
+        (Status::Active | Status::Degraded, _) => ": it cannot be edited as a whole; use mutations",
+        _ => ": it cannot be edited",
     }
 }

@@ -2,6 +2,8 @@
 
 mod backend;
 mod batch_edit;
+mod change_log;
+mod changes;
 mod claims;
 mod error;
 mod find;
@@ -20,6 +22,8 @@ mod visit_store;
 mod visits;
 
 pub use batch_edit::BatchEdit;
+pub use change_log::ChangeLog;
+pub use changes::{ChangeFilter, ChangeKind, ChangePage, KEPT_CHANGES, StoreChange};
 pub use error::RepoError;
 pub use find::FindError;
 pub use lease::{Holder, Lease, MutationClaim};
@@ -35,7 +39,8 @@ pub use topology_store::TopologyStore;
 pub use visit_store::VisitStore;
 pub use visits::{Visit, VisitFilter};
 
-/// A store of topologies, leases, mutation queues and visits. A type that implements the four traits is a repo.
+/// A store of topologies, leases, mutation queues and visits, with a log of its changes. A type that implements the five traits
+/// is a repo.
 ///
 /// Every method is one atomic transaction with plain data as input and output; callers never hold a transaction. A method that
 /// depends on an earlier read takes the value that was read (a version, a status, a token), and the write is refused if it has
@@ -91,6 +96,6 @@ pub use visits::{Visit, VisitFilter};
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait Repo: TopologyStore + LeaseStore + MutationQueue + VisitStore {}
+pub trait Repo: TopologyStore + LeaseStore + MutationQueue + VisitStore + ChangeLog {}
 
-impl<T: TopologyStore + LeaseStore + MutationQueue + VisitStore> Repo for T {}
+impl<T: TopologyStore + LeaseStore + MutationQueue + VisitStore + ChangeLog> Repo for T {}

@@ -17,6 +17,7 @@ mod generate;
 mod graph;
 mod hash;
 mod history;
+mod layout;
 mod model;
 mod mutation;
 mod personas;

@@ -4,6 +4,7 @@ mod conformance;
 mod crash;
 mod damage;
 mod draining;
+mod faulty;
 mod files;
 mod processes;
 mod released;

@@ -9,8 +9,12 @@ fn folder() -> PathBuf {
 }
 
 fn catalog() -> Catalog {
-    let own = fs::read_to_string(folder().join("forge.toml")).unwrap();
-    Catalog::builtin().extend_from_toml(&own).unwrap()
+    let mut catalog = Catalog::builtin();
+    for name in ["forge.toml", "shop.toml"] {
+        let own = fs::read_to_string(folder().join(name)).unwrap();
+        catalog = catalog.extend_from_toml(&own).unwrap();
+    }
+    catalog
 }
 
 fn resolve(text: &str) -> Topology {
@@ -34,7 +38,7 @@ fn every_maze_file_is_valid_without_warnings() {
         }
     }
     names.sort();
-    assert_eq!(names, ["corp", "forge", "plant"]);
+    assert_eq!(names, ["corp", "forge", "plant", "shop"]);
 }
 
 #[test]
@@ -58,6 +62,21 @@ fn the_documented_picture_shows_its_maze() {
     let page = fs::read_to_string(folder().join("../../docs/maze-file.md")).unwrap();
     let corp = resolve(&fs::read_to_string(folder().join("corp.yaml")).unwrap());
     assert!(page.contains(&format!("```mermaid\n{}```", Graph::new(&corp).to_mermaid())));
+}
+
+/// `DECNET_UPDATE=1` writes the picture.
+#[test]
+fn the_picture_of_the_readme_shows_its_maze() {
+    let path = folder().join("../../docs/corp.svg");
+    let corp = resolve(&fs::read_to_string(folder().join("corp.yaml")).unwrap());
+    let picture = Graph::new(&corp).to_svg();
+    if std::env::var_os("DECNET_UPDATE").is_some() {
+        fs::write(&path, &picture).unwrap();
+    }
+    assert!(
+        fs::read_to_string(path).unwrap() == picture,
+        "write it with `decnet graph examples/mazes/corp.yaml --format svg > docs/corp.svg`"
+    );
 }
 
 fn public() -> Catalog {

@@ -22,7 +22,7 @@ const TOPOLOGY: Layers = Layers {
         &["graph", "validate", "document"],
         &["alloc", "hash", "history"],
         &["mutation"],
-        &["generate", "repo"],
+        &["generate", "repo", "import"],
         &["testing"],
     ],
     // The claims of other topologies have the types of the repo.
@@ -43,6 +43,7 @@ const ENGINE: Layers = Layers {
         &["doctor", "logs"],
         &["movement", "testing"],
         &["watch"],
+        &["http"],
     ],
     exceptions: &[],
 };
@@ -85,7 +86,7 @@ const PYTHON: Layers = Layers {
     layers: &[
         &["tree"],
         &["convert"],
-        &["argument", "finding"],
+        &["argument", "finding", "service"],
         &["errors"],
         &[
             "runtime",
@@ -98,13 +99,13 @@ const PYTHON: Layers = Layers {
             "alloc",
         ],
         &["operation", "config", "report", "verification"],
-        &["follower", "model"],
+        &["access", "follower", "model"],
         &["generate", "validate", "rows"],
         &["plan", "repo"],
         &["open_repo", "queue", "workbench"],
         &["events", "prepared"],
         &["engine"],
-        &["engine_store", "logs"],
+        &["engine_access", "engine_store", "logs"],
         &["forward"],
         &["open_engine"],
         &["module"],

@@ -9,7 +9,7 @@ const UNDER_WAY: &str = "done: create base";
 fn one_of_two_concurrent_deploys_exits_with_4() {
     let lab = Lab::generate(20);
     let first = lab.start(&["deploy", "lab"], "status: deploying");
-    lab.run(&["deploy", "lab"]).exits(4).says("is working on the maze");
+    lab.run(&["deploy", "lab"]).exits(4).says("is working on `lab`");
     lab.run(&["teardown", "lab"]).exits(4).says("hint:");
     let (status, said) = first.end();
     assert_eq!(status.code(), Some(0), "{said}");

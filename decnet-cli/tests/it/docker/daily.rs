@@ -4,4 +4,4 @@ mod capture;
 mod cp;
 mod exec;
 mod restart;
-mod shop;
+pub(super) mod shop;

@@ -1,6 +1,6 @@
 //! Walks the pages whose commands need Docker.
 
-use super::lab::Lab;
+use super::{daily::shop::replace_base, lab::Lab};
 use crate::walk::{ON_DOCKER, WIDTHS, assert_none, page::Page, prepare, walk};
 
 #[test]
@@ -12,6 +12,7 @@ fn every_page_on_docker_shows_what_its_commands_print() {
             // Whatever a page leaves is removed at its end.
             let lab = Lab::empty();
             prepare(&lab.sandbox);
+            replace_base(&lab.sandbox.path("examples/mazes/shop"));
             differences.extend(walk(&Page::read(name), &lab.sandbox, columns));
         }
     }

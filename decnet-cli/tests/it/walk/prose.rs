@@ -50,7 +50,7 @@ fn commands_and_flags_in_sentences_exist() {
                 continue;
             };
             let mut command = (*first).to_owned();
-            if *first == "db" {
+            if ["db", "token"].contains(first) {
                 command = words.iter().take(2).copied().collect::<Vec<_>>().join(" ");
             }
             checked += 1;

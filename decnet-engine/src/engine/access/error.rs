@@ -33,6 +33,9 @@ pub enum AccessError {
         /// What it does instead, as the end of the sentence.
         how: String,
     },
+    /// A command has no word.
+    #[error("the command is empty: give a program and its arguments, or a verb like `routes`")]
+    NoCommand,
     /// A built-in verb has wrong arguments.
     #[error("{why}; usage: {usage}")]
     InvalidVerb {

@@ -3,7 +3,7 @@
 use decnet_topology::{DeckyPart, TopologyId};
 use serde::Serialize;
 
-use super::DeckyVerb;
+use super::{AccessError, DeckyAnswer, DeckyVerb};
 use crate::{
     engine::{Engine, EngineError},
     runtime::{CommandRequest, RunningCommand, TerminalSize},
@@ -58,7 +58,42 @@ pub struct ExecChoices {
     pub services: Vec<String>,
 }
 
+/// What a command in a decky is.
+#[derive(Debug)]
+pub enum Entered {
+    /// A verb, with its answer.
+    Answer(DeckyAnswer),
+    /// A program of a service with an image of its own.
+    Command(RunningCommand),
+}
+
 impl Engine {
+    /// Runs a command in a decky: a verb (see [`DeckyVerb`]), or a program of a service with an image of its own.
+    ///
+    /// The first word is a verb if it is the name of one, unless the part names a service with an image of its own, which may have
+    /// such a program.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ask`](Self::ask) and [`exec`](Self::exec).
+    pub async fn enter(&self, id: TopologyId, options: ExecOptions) -> Result<Entered, EngineError> {
+        let decky = options.part.decky.clone();
+        // A service that is named may have its own `ping`.
+        if options.part.service.is_none()
+            && let Some(verb) = DeckyVerb::parse(&options.command)?
+        {
+            return self.ask(id, &decky, &verb).await.map(Entered::Answer);
+        }
+        let command = options.command.clone();
+        match self.exec(id, options).await {
+            Err(EngineError::Access(built_in @ AccessError::BuiltIn { .. })) => {
+                let verb = DeckyVerb::parse(&command)?.ok_or(built_in)?;
+                self.ask(id, &decky, &verb).await.map(Entered::Answer)
+            }
+            running => running.map(Entered::Command),
+        }
+    }
+
     /// Runs a command in a service with an image of its own, as the user and with the limits of the service.
     ///
     /// The engine waits for nothing: the caller reads the output to its end, and then asks for the exit code. An intruder in the
@@ -76,6 +111,9 @@ impl Engine {
             input,
             terminal,
         } = options;
+        if command.is_empty() {
+            return Err(AccessError::NoCommand.into());
+        }
         let maze = self
             .running_maze(id, "entered", |maze| maze.find_part(&part).map(|_| ()))
             .await?;

@@ -3,6 +3,7 @@
 mod answer;
 mod ask;
 mod capture;
+mod collect;
 mod copy;
 mod error;
 mod exec;
@@ -15,9 +16,10 @@ mod verb;
 
 pub use answer::{DeckyAnswer, LanAddress};
 pub use capture::{CaptureOptions, CapturePoint, CaptureReport, RunningCapture};
+pub use collect::{CollectOptions, Collected, CommandEnd};
 pub use copy::CopyOptions;
 pub use error::AccessError;
-pub use exec::{ExecChoices, ExecOptions};
+pub use exec::{Entered, ExecChoices, ExecOptions};
 pub use filter::{PacketFilter, PacketProtocol};
 pub use report::CopyReport;
 pub use verb::{DeckyVerb, VerbTarget};

@@ -30,11 +30,7 @@ impl Engine {
         find(&stored.topology)?;
         let row = &stored.row;
         if !row.takes_mutations() {
-            return Err(EngineError::WrongStatus {
-                status: row.status,
-                intent: row.intent,
-                verb,
-            });
+            return Err(EngineError::wrong_status(row, verb));
         }
         let instance = self.repo.instance().await?;
         let observed = self.runtime.list(Scope::Topology(instance, id)).await?;

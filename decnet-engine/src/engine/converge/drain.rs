@@ -83,7 +83,7 @@ impl Session<'_> {
                 Some(expected) if expected.mutation != claim.row.id => {
                     // Another mutation was queued meanwhile: the plan does not include it.
                     claim.release_claim().await;
-                    return Err(EngineError::QueueNotEmpty { id: self.id });
+                    return Err(EngineError::queue_not_empty(&self.engine.repo.get(self.id).await?));
                 }
                 Some(Expected { task, others, .. }) => (Some(task), others),
                 None => (None, Vec::new()),

@@ -4,7 +4,6 @@ use decnet_topology::{
     Edit, Finding, Mutation, MutationContext, MutationRow, MutationState, NewMutation, RepoError, Status,
     StoredTopology, Topology, TopologyRow, ValidTopology, apply,
 };
-use jiff::Timestamp;
 
 use super::{drain::Expected, work::Task};
 use crate::engine::{Engine, EngineError, Outcome, session::lease::Session};
@@ -16,13 +15,8 @@ impl Engine {
         before: &StoredTopology,
         mutation: &Mutation,
     ) -> Result<ValidTopology, EngineError> {
-        let TopologyRow { status, intent, .. } = before.row;
-        if status != Status::Pending && !before.row.takes_mutations() {
-            return Err(EngineError::WrongStatus {
-                status,
-                intent,
-                verb: "changed",
-            });
+        if before.row.status != Status::Pending && !before.row.takes_mutations() {
+            return Err(EngineError::wrong_status(&before.row, "changed"));
         }
         let claims = self.repo.claims(Some(before.row.id)).await?;
         let catalog = self.catalog_of(&before.row);
@@ -41,7 +35,7 @@ impl Engine {
     ) -> Result<Outcome, EngineError> {
         let catalog = self.excerpt_of(shown, &result);
         let edit = Edit::new(result).catalog(catalog).expected(shown.version).mutation(new);
-        match self.repo.edit(shown.id, edit, Timestamp::now()).await {
+        match self.store_edit(shown.id, edit).await {
             Ok(edited) => {
                 return Ok(Outcome {
                     kept_volumes: Vec::new(),
@@ -79,7 +73,7 @@ impl Session<'_> {
     /// Queues a mutation, and applies it with the plan that was made for it.
     pub(in crate::engine) async fn mutate(&self, task: Task, new: NewMutation) -> Result<Outcome, EngineError> {
         if self.engine.repo.has_unfinished(self.id).await? {
-            return Err(EngineError::QueueNotEmpty { id: self.id });
+            return Err(EngineError::queue_not_empty(&task.stored.row));
         }
         let warnings = task.change.warnings.clone();
         let queued = self.engine.enqueue(self.id, new, task.stored.row.version).await?;

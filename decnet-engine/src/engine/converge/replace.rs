@@ -88,11 +88,7 @@ impl Engine {
             Status::Active | Status::Degraded if row.takes_mutations() => {
                 self.plan_batch(facts, stored, wanted, mutations).await
             }
-            Status::Deploying => Err(EngineError::WrongStatus {
-                status: row.status,
-                intent: row.intent,
-                verb: "replaced",
-            }),
+            Status::Deploying => Err(EngineError::wrong_status(row, "replaced")),
             _ => {
                 let mut work = self
                     .plan_copy(facts, stored, Some(&wanted.topology), options, copy)
@@ -144,7 +140,7 @@ impl Engine {
     ) -> Result<Work, EngineError> {
         let row = &before.row;
         if self.repo.has_unfinished(row.id).await? {
-            return Err(EngineError::QueueNotEmpty { id: row.id });
+            return Err(EngineError::queue_not_empty(row));
         }
         let settings = wanted.options.settings.as_ref().unwrap_or(&row.settings);
         let claims = self.repo.claims(Some(row.id)).await?;

@@ -66,11 +66,7 @@ impl Engine {
         let row = &stored.row;
         refuse_agent(row)?;
         if !row.takes_mutations() {
-            return Err(EngineError::WrongStatus {
-                status: row.status,
-                intent: row.intent,
-                verb: "restarted",
-            });
+            return Err(EngineError::wrong_status(row, "restarted"));
         }
         let containers = containers_of(&stored, &options.part)?;
         let settings = row.settings.clone();

@@ -1,7 +1,6 @@
 //! Executes an operation: takes the lease, and makes the plan under it.
 
 use decnet_topology::{RepoError, TopologyId, rng};
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::work::{Stores, Work};
@@ -77,7 +76,7 @@ impl Session<'_> {
     ) -> Result<Ended, EngineError> {
         let mut tries = 1;
         loop {
-            match self.run_once(operation, copy, shown).await {
+            match Box::pin(self.run_once(operation, copy, shown)).await {
                 Err(EngineError::Repo(RepoError::VersionConflict { .. }))
                     if matches!(operation, Operation::Deploy(_)) && tries < TRIES =>
                 {
@@ -113,16 +112,16 @@ impl Session<'_> {
             (Work::Store { stores, .. }, _) => {
                 let id = match *stores {
                     Stores::New(new) => self.engine.store_new(new).await?.row.id,
-                    Stores::Edit(edit) => self.engine.repo.edit(self.id, edit, Timestamp::now()).await?.row.id,
+                    Stores::Edit(edit) => self.engine.store_edit(self.id, edit).await?.row.id,
                 };
                 return Ok(Ended::Stored(id));
             }
             (Work::Teardown { row, remains }, _) => self.take_down(row, remains, cancel).await?,
             (Work::Reconcile(task), Operation::Reconcile { .. }) => self.converge(*task, Trigger::Healer).await?,
-            (Work::Restart(task), Operation::Restart(options)) => Box::pin(self.restart(*task, options)).await?,
+            (Work::Restart(task), Operation::Restart(options)) => self.restart(*task, options).await?,
             (Work::Reconcile(task) | Work::Restart(task), _) => self.converge(*task, Trigger::Operator).await?,
             (Work::Edit { row, new, topology, .. }, _) => self.engine.edit(&row, new, topology).await?,
-            (Work::Mutate { task, new }, _) => self.mutate(*task, new).await?,
+            (Work::Mutate { task, new }, _) => Box::pin(self.mutate(*task, new)).await?,
             (Work::Replace { task, batch }, _) => self.replace(*task, *batch).await?,
         };
         Ok(Ended::Outcome(Box::new(outcome)))

@@ -13,7 +13,7 @@ use super::admit::admit;
 use crate::{
     bus::Bus,
     engine::{Engine, EngineError, session::status::mutation_event},
-    event::Envelope,
+    event::{Envelope, Event},
 };
 
 /// How often an edit is retried if other processes write to the store meanwhile.
@@ -85,6 +85,11 @@ impl Engine {
         )
         .await
     }
+
+    /// Stores an edit of a pending topology, and publishes that.
+    pub(in crate::engine) async fn store_edit(&self, id: TopologyId, edit: Edit) -> Result<StoredTopology, RepoError> {
+        store_edit(self.repo.as_ref(), &|event| self.publish(event), id, edit).await
+    }
 }
 
 /// Submits a mutation. A pending topology is edited directly. For a running one, the mutation is queued and published on the bus.
@@ -129,10 +134,16 @@ async fn submit_to(
         }
         let current = stored.row.version;
         if let Some(expected) = expected.filter(|expected| *expected != current) {
-            return Err(RepoError::VersionConflict { expected, current }.into());
+            let name = stored.row.name;
+            return Err(RepoError::VersionConflict {
+                name,
+                expected,
+                current,
+            }
+            .into());
         }
         tries += 1;
-        match edit_pending(repo, catalog, &stored, &new).await {
+        match edit_pending(repo, catalog, publish, &stored, &new).await {
             Ok(edited) => return Ok(Submitted::Edited(Box::new(edited))),
             // Another process edited or deployed it first: start again.
             Err(EngineError::Repo(RepoError::VersionConflict { .. } | RepoError::NotEditable { .. }))
@@ -158,10 +169,25 @@ async fn enqueue(
     Ok(row)
 }
 
+/// Stores an edit of a pending topology, and publishes that.
+async fn store_edit(
+    repo: &dyn Repo,
+    publish: &(dyn Fn(Envelope) + Sync),
+    id: TopologyId,
+    edit: Edit,
+) -> Result<StoredTopology, RepoError> {
+    let at = Timestamp::now();
+    let stored = repo.edit(id, edit, at).await?;
+    let (topology, version) = (id, stored.row.version);
+    publish(Envelope::new(Event::Edited { topology, version }, at));
+    Ok(stored)
+}
+
 /// Edits a pending topology, which must still have this version.
 async fn edit_pending(
     repo: &dyn Repo,
     catalog: &Catalog,
+    publish: &(dyn Fn(Envelope) + Sync),
     stored: &StoredTopology,
     new: &NewMutation,
 ) -> Result<StoredTopology, EngineError> {
@@ -179,7 +205,7 @@ async fn edit_pending(
             .expected(row.version)
             .mutation(new.clone());
         tries += 1;
-        match repo.edit(row.id, edit, Timestamp::now()).await {
+        match store_edit(repo, publish, row.id, edit).await {
             // Another topology claimed the free subnet: apply allocates another, or refuses the given one.
             Err(RepoError::SubnetClaimed { .. }) if tries < TRIES => {}
             edited => return Ok(edited?),

@@ -52,6 +52,7 @@ impl Engine {
                 let clearing = cleared?;
                 return Err(EngineError::TeardownUnrecorded {
                     id,
+                    name: row.name,
                     status: row.status,
                     leftovers: clearing.leftovers,
                     source,

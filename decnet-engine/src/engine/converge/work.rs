@@ -182,11 +182,7 @@ impl Engine {
                 match row.status {
                     // It is already being torn down.
                     Status::TearingDown | Status::Degraded => self.plan_teardown(facts, stored.row).await,
-                    status => Err(EngineError::WrongStatus {
-                        status,
-                        intent: row.intent,
-                        verb: "reconciled",
-                    }),
+                    _ => Err(EngineError::wrong_status(row, "reconciled")),
                 }
             }
             Operation::Restart(options) => self.plan_restart(facts, stored, options).await,

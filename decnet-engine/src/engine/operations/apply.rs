@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use backon::Retryable as _;
 use decnet_topology::{
     Catalog, Code, Decky, DeploySettings, Draft, Edit, Finding, InvalidTopology, Lan, Name, NewTopology, Position,
-    RuleSet, Status, StoredTopology, Surroundings, Topology, TopologyName, canonical_hash, find_live_topology,
-    validate_in,
+    RepoError, RuleSet, Status, StoredTopology, Surroundings, Topology, TopologyId, TopologyName, TopologyRow, Version,
+    canonical_hash, find_live_topology, validate_in,
 };
 use jiff::Timestamp;
 
@@ -23,6 +23,19 @@ pub struct ApplyOptions {
     settings: SettingsChange,
     force: bool,
     actor: Option<String>,
+    onto: Onto,
+}
+
+/// Which stored topology a maze file replaces.
+#[derive(Debug, Clone, Copy, Default)]
+enum Onto {
+    /// The one with its name, if there is one.
+    #[default]
+    Named,
+    /// None: it is new.
+    Nothing,
+    /// This one, which must have the version if one is given.
+    Stored(TopologyId, Option<Version>),
 }
 
 impl ApplyOptions {
@@ -36,6 +49,19 @@ impl ApplyOptions {
     /// Sets whether [`Engine::prepare_file`] may recreate running containers.
     pub fn force(mut self, force: bool) -> Self {
         self.force = force;
+        self
+    }
+
+    /// Stores the maze only if no other topology has its name. Otherwise it is refused
+    /// ([`NameTaken`](decnet_topology::RepoError::NameTaken)).
+    pub fn only_new(mut self) -> Self {
+        self.onto = Onto::Nothing;
+        self
+    }
+
+    /// Replaces the maze of this topology, which must have the version if one is given, and the name of the file.
+    pub fn onto(mut self, id: TopologyId, expected: impl Into<Option<Version>>) -> Self {
+        self.onto = Onto::Stored(id, expected.into());
         self
     }
 
@@ -85,7 +111,7 @@ impl Engine {
     /// [`EngineError::PublishMapsNothing`] if a publish rule matches no port. Nothing was changed then.
     pub async fn apply(&self, draft: &Draft, options: ApplyOptions) -> Result<StoreOutcome, EngineError> {
         let name = name_of(draft)?;
-        (|| self.apply_once(draft, &name, &options.settings))
+        (|| self.apply_once(draft, &name, &options))
             .retry(attempts())
             .when(|error| is_open(draft) && is_claimed(error))
             .await
@@ -95,14 +121,14 @@ impl Engine {
         &self,
         draft: &Draft,
         name: &TopologyName,
-        change: &SettingsChange,
+        options: &ApplyOptions,
     ) -> Result<StoreOutcome, EngineError> {
         let FileState {
             known,
             topology,
             settings,
             catalog,
-        } = self.read_file(draft, name, change).await?;
+        } = self.read_file(draft, name, options).await?;
         if let Some(known) = &known
             && is_same(&known.topology, &topology)
         {
@@ -127,7 +153,7 @@ impl Engine {
             Some(known) if known.row.status == Status::Pending => {
                 let excerpt = self.excerpt_of(&known.row, &topology);
                 let edit = Edit::new(topology).catalog(excerpt).expected(known.row.version);
-                let stored = self.repo.edit(known.row.id, edit, Timestamp::now()).await?;
+                let stored = self.store_edit(known.row.id, edit).await?;
                 (stored, StoreResult::Replaced)
             }
             Some(known) => {
@@ -198,7 +224,7 @@ impl Engine {
             topology,
             settings,
             catalog,
-        } = self.read_file(draft, &name, &options.settings).await?;
+        } = self.read_file(draft, &name, &options).await?;
         if known.as_ref().is_none_or(|known| !is_same(&known.topology, &topology)) {
             self.check_applied(&topology, &catalog, known.as_ref(), &settings)
                 .await?;
@@ -223,12 +249,9 @@ impl Engine {
         &self,
         draft: &Draft,
         name: &TopologyName,
-        change: &SettingsChange,
+        options: &ApplyOptions,
     ) -> Result<FileState, EngineError> {
-        let known = match find_live_topology(self.repo.as_ref(), name).await? {
-            Some(row) => Some(self.repo.load(row.id).await?),
-            None => None,
-        };
+        let known = self.known(name, options.onto).await?;
         let mut draft = draft.clone();
         if let Some(known) = &known {
             keep_allocations(&mut draft, &known.topology);
@@ -243,7 +266,7 @@ impl Engine {
         let topology = self.resolve(&draft, &catalog, known.as_ref()).await?;
         let before = known.as_ref().map(|known| known.row.settings.clone());
         let before = before.unwrap_or_default();
-        let settings = change.apply_to(&before);
+        let settings = options.settings.apply_to(&before);
         refuse_idle_rules(&catalog, &topology, &before.publish, &settings.publish)?;
         Ok(FileState {
             known,
@@ -251,6 +274,34 @@ impl Engine {
             settings,
             catalog,
         })
+    }
+
+    /// Finds the stored topology that a file replaces.
+    async fn known(&self, name: &TopologyName, onto: Onto) -> Result<Option<StoredTopology>, EngineError> {
+        let named = async || find_live_topology(self.repo.as_ref(), name).await;
+        match onto {
+            Onto::Named => match named().await? {
+                Some(row) => Ok(Some(self.repo.load(row.id).await?)),
+                None => Ok(None),
+            },
+            Onto::Nothing => match named().await? {
+                Some(TopologyRow { name, id, .. }) => Err(RepoError::NameTaken { name, id }.into()),
+                None => Ok(None),
+            },
+            Onto::Stored(id, expected) => {
+                let stored = self.repo.load(id).await?;
+                let current = stored.row.version;
+                match expected.filter(|expected| *expected != current) {
+                    Some(expected) => Err(RepoError::VersionConflict {
+                        name: stored.row.name,
+                        expected,
+                        current,
+                    }
+                    .into()),
+                    None => Ok(Some(stored)),
+                }
+            }
+        }
     }
 
     /// Validates the maze by the rules of an edit and returns the warnings.

@@ -3,6 +3,7 @@ use jiff::Timestamp;
 
 use crate::{
     engine::{Engine, EngineError, converge::remains::leftovers},
+    event::{Envelope, Event},
     observe::Scope,
 };
 
@@ -28,7 +29,9 @@ impl Engine {
                 });
             }
         }
-        self.repo.delete(id, Timestamp::now()).await?;
+        let at = Timestamp::now();
+        self.repo.delete(id, at).await?;
+        self.publish(Envelope::new(Event::Deleted { topology: id }, at));
         Ok(row)
     }
 }

@@ -25,7 +25,12 @@ impl Engine {
         let stored = self.repo.load(id).await?;
         let current = stored.row.version;
         if let Some(expected) = expected.filter(|expected| *expected != current) {
-            return Err(RepoError::VersionConflict { expected, current }.into());
+            return Err(RepoError::VersionConflict {
+                name: stored.row.name,
+                expected,
+                current,
+            }
+            .into());
         }
         Ok(self.mutated(&stored, mutation).await?.into_topology())
     }

@@ -14,7 +14,8 @@ use crate::{
 
 impl Session<'_> {
     fn lost(&self) -> EngineError {
-        RepoError::LeaseLost { id: self.id }.into()
+        let (id, name) = (self.id, self.name.clone());
+        RepoError::LeaseLost { id, name }.into()
     }
 
     /// Executes a plan and publishes every step.

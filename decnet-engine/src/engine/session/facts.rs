@@ -178,7 +178,10 @@ impl Engine {
 /// Refuses a topology for an agent on another host.
 pub(in crate::engine) fn refuse_agent(row: &TopologyRow) -> Result<(), EngineError> {
     match row.mode {
-        Mode::Agent => Err(EngineError::AgentMode { host: row.host.clone() }),
+        Mode::Agent => Err(EngineError::AgentMode {
+            name: row.name.clone(),
+            host: row.host.clone(),
+        }),
         _ => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 //! One operation on one topology, under its lease.
 
-use decnet_topology::{LeaseToken, StoredTopology, TopologyId};
+use decnet_topology::{LeaseToken, StoredTopology, TopologyId, TopologyName};
 use tokio_util::sync::CancellationToken;
 
 use super::facts::Facts;
@@ -42,6 +42,8 @@ impl Right {
 pub(in crate::engine) struct Session<'a> {
     pub(in crate::engine) engine: &'a Engine,
     pub(in crate::engine) id: TopologyId,
+    /// The name of the topology: when the lease is lost, its row may be deleted.
+    pub(in crate::engine) name: TopologyName,
     pub(in crate::engine) facts: Facts,
     pub(in crate::engine) lease: Right,
     pub(in crate::engine) cancel: CancellationToken,
@@ -55,11 +57,13 @@ impl<'a> Session<'a> {
         cancel: &CancellationToken,
     ) -> Result<Self, EngineError> {
         let facts = engine.facts().await?;
+        let name = engine.repo.get(id).await?.name;
         // In this order: while this waits for a hanging runtime, others can still work on the topology.
         let lease = HeldLease::acquire(engine.repo.clone(), id, &engine.options.label).await?;
         Ok(Self {
             engine,
             id,
+            name,
             facts,
             lease: Right::Lease(lease),
             cancel: cancel.clone(),
@@ -74,11 +78,13 @@ impl<'a> Session<'a> {
         cancel: &CancellationToken,
     ) -> Result<Self, EngineError> {
         let facts = engine.facts().await?;
+        let name = engine.repo.get(id).await?.name;
         let lock = engine.repo.lock_unwritten().await?;
         refuse_held(engine.repo.as_ref(), id).await?;
         Ok(Self {
             engine,
             id,
+            name,
             facts,
             lease: Right::Lock {
                 _lock: lock,

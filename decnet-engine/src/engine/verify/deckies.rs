@@ -110,11 +110,7 @@ impl Engine {
         let stored = self.repo.load(id).await?;
         let row = &stored.row;
         if !row.takes_mutations() {
-            return Err(EngineError::WrongStatus {
-                status: row.status,
-                intent: row.intent,
-                verb: "verified",
-            });
+            return Err(EngineError::wrong_status(row, "verified"));
         }
         let facts = self.facts().await?;
         let (info, instance) = (&facts.info, facts.instance);

@@ -1,6 +1,6 @@
 //! Commands in simulated containers, and files of theirs.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
@@ -40,8 +40,8 @@ impl Simulated {
         archives.insert((name.clone(), path.to_owned()), archive);
     }
 
-    /// Runs a command. The simulation knows three programs: `cat`, which prints its input, `echo`, which prints its arguments, and
-    /// `exit`, which ends with a code.
+    /// Runs a command. The simulation knows four programs: `cat`, which prints its input, `echo`, which prints its arguments,
+    /// `exit`, which ends with a code, and `sleep`, which waits for seconds.
     pub(super) async fn start_command(&self, request: CommandRequest) -> Result<RunningCommand, RuntimeError> {
         self.reach().await?;
         let name = &request.container;
@@ -60,6 +60,7 @@ impl Simulated {
             ["cat"] => (stream::empty().boxed(), 0),
             ["echo", words @ ..] => (once(CommandOutput::Stdout(format!("{}\n", words.join(" ")).into())), 0),
             ["exit", code] => (stream::empty().boxed(), code.parse().unwrap_or(2)),
+            ["sleep", seconds] => (sleep(seconds.parse().unwrap_or(0)), 0),
             words => {
                 let program = words.first().copied().unwrap_or_default();
                 let said = format!("{program}: executable file not found\n");
@@ -87,6 +88,12 @@ impl Simulated {
         };
         stream::once(read).boxed()
     }
+}
+
+/// Ends after some seconds, without output.
+fn sleep(seconds: u64) -> CommandOutputs {
+    let slept = tokio::time::sleep(Duration::from_secs(seconds));
+    stream::once(slept).filter_map(async |()| None).boxed()
 }
 
 /// Returns what comes in.

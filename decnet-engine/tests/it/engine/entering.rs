@@ -1,10 +1,10 @@
 //! Commands in a decky, its answers, and copies of its files.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use decnet_engine::{
-    AccessError, CaptureOptions, CommandOutput, ContainerName, CopyOptions, DeckyAnswer, DeckyVerb, EngineError,
-    ExecOptions, RunningCommand,
+    AccessError, CaptureOptions, CollectOptions, Collected, CommandEnd, CommandOutput, ContainerName, CopyOptions,
+    DeckyAnswer, DeckyVerb, EngineError, ExecOptions, RunningCommand,
 };
 use decnet_topology::{Catalog, DeckyPart, Topology, TopologyId};
 use futures_util::StreamExt as _;
@@ -110,8 +110,117 @@ async fn a_command_runs_in_the_service_that_is_named_or_the_only_one_with_an_own
     let error = exec(&lab, id, "web", &["cat"]).await.expect_err("torn down");
     assert_eq!(
         error.to_string(),
-        "a maze that is torn_down with intent down cannot be entered"
+        "`maze` is torn_down with intent down: it cannot be entered"
     );
+}
+
+/// Runs a command and waits for its end.
+async fn wait(
+    lab: &Lab,
+    id: TopologyId,
+    what: &str,
+    command: &str,
+    collect: CollectOptions,
+) -> Result<Collected, EngineError> {
+    let options = ExecOptions::new(part(what), command.split_terminator(' '));
+    lab.engine
+        .exec_and_wait(id, options, collect, &CancellationToken::new())
+        .await
+}
+
+#[tokio::test]
+async fn a_command_is_awaited_with_its_input_output_and_status() {
+    let (lab, id) = deployed().await;
+    let typed = || CollectOptions::default().input(vec![b'x'; 1 << 20]);
+    let cat = wait(&lab, id, "web", "cat", typed()).await.expect("ran");
+    assert_eq!(
+        (cat.end, cat.stdout.len(), cat.started),
+        (CommandEnd::Exited(0), 1 << 20, true)
+    );
+    let exit = wait(&lab, id, "web", "exit 3", typed()).await.expect("ran");
+    assert_eq!(
+        (exit.end, exit.stdout),
+        (CommandEnd::Exited(3), vec![]),
+        "it reads no input"
+    );
+    let cat = wait(&lab, id, "web", "cat", CollectOptions::default())
+        .await
+        .expect("ran");
+    assert_eq!(
+        (cat.end, cat.stdout),
+        (CommandEnd::Exited(0), vec![]),
+        "it has no input"
+    );
+    let missing = wait(&lab, id, "web", "nothing", CollectOptions::default())
+        .await
+        .expect("ran");
+    assert_eq!(missing.end, CommandEnd::Exited(127));
+    assert_eq!(missing.stderr, b"nothing: executable file not found\n");
+    let long = wait(&lab, id, "web", "cat", typed().max_output(10)).await.expect("ran");
+    assert_eq!((long.end, long.stdout), (CommandEnd::TooMuchOutput, vec![b'x'; 10]));
+    let empty = wait(&lab, id, "web", "", CollectOptions::default()).await;
+    assert_eq!(empty.expect_err("empty").code(), "no_command");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_does_not_end_is_left_after_a_timeout_or_a_cancellation() {
+    let (lab, id) = deployed().await;
+    let limited = CollectOptions::default().timeout(Duration::from_secs(5));
+    let late = wait(&lab, id, "web", "sleep 60", limited.clone()).await.expect("ran");
+    assert_eq!((late.end, late.started), (CommandEnd::TimedOut, true));
+    assert_eq!(
+        wait(&lab, id, "web", "sleep 4", limited).await.expect("ran").end,
+        CommandEnd::Exited(0)
+    );
+    let cancel = CancellationToken::new();
+    let options = ExecOptions::new(part("web"), ["sleep", "60"]);
+    let work = lab
+        .engine
+        .exec_and_wait(id, options.clone(), CollectOptions::default(), &cancel);
+    let stop = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        cancel.cancel();
+    };
+    let (left, ()) = futures_util::future::join(work, stop).await;
+    let left = left.expect("cancelled");
+    assert_eq!((left.end, left.started), (CommandEnd::Cancelled, true));
+    let never = lab
+        .engine
+        .exec_and_wait(id, options, CollectOptions::default(), &cancel)
+        .await;
+    let never = never.expect("cancelled");
+    assert_eq!((never.end, never.started), (CommandEnd::Cancelled, false));
+}
+
+#[tokio::test]
+async fn a_verb_is_a_command_of_every_decky_but_a_named_service_may_have_its_own() {
+    let (lab, id) = deployed().await;
+    for (what, command, status, output) in [
+        ("files", "ping web", 0, "web (10.90.1.10): answered\n"),
+        ("web.ssh", "resolve files", 0, "10.90.1.12 in LAN office\n"),
+        ("web", "connect files 23", 1, "files (10.90.1.12) tcp/23: refused\n"),
+    ] {
+        let ran = wait(&lab, id, what, command, CollectOptions::default())
+            .await
+            .expect(what);
+        assert_eq!((ran.end, ran.started), (CommandEnd::Exited(status), false), "{command}");
+        assert_eq!(String::from_utf8_lossy(&ran.stdout), output);
+        assert!(ran.answer.is_some() && ran.stderr.is_empty());
+    }
+    let own = wait(&lab, id, "web.pot", "ping web", CollectOptions::default())
+        .await
+        .expect("ran");
+    assert_eq!((own.end, own.answer), (CommandEnd::Exited(127), None));
+    for (what, command, code) in [
+        ("files", "ping", "invalid_verb"),
+        ("files", "ls", "no_own_image"),
+        ("web.ssh", "ls", "built_in"),
+        ("web.ssh", "ping", "invalid_verb"),
+        ("nobody", "routes", "unknown_decky"),
+    ] {
+        let error = wait(&lab, id, what, command, CollectOptions::default()).await;
+        assert_eq!(error.expect_err(command).code(), code);
+    }
 }
 
 fn container(lab: &Lab, suffix: &str) -> ContainerName {

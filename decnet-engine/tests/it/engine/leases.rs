@@ -86,7 +86,7 @@ async fn a_lease_that_ends_within_its_duration_is_valid_for_any_duration() {
     let taken = taken.expect("taken");
     let refused = lab.deploy(id).await.expect_err("another process has the lease");
     assert!(
-        matches!(&refused, EngineError::Busy { lease } if lease.token == taken.token),
+        matches!(&refused, EngineError::Busy { lease, .. } if lease.token == taken.token),
         "{refused:?}"
     );
 }

@@ -6,7 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::Backend;
 use crate::{
     id::{LeaseToken, TopologyId},
-    repo::{Holder, Lease, LeaseStore, RepoError, rules::lease},
+    repo::{
+        Holder, Lease, LeaseStore, RepoError,
+        rules::{self, lease},
+    },
 };
 
 #[async_trait]
@@ -21,8 +24,13 @@ impl<B: Backend> LeaseStore for B {
     ) -> Result<Lease, RepoError> {
         let holder = holder.clone();
         self.write(move |tables| {
-            let lease = lease::acquire(tables.lease(id)?, &holder, time, superseding, at)
-                .map_err(|lease| RepoError::LeaseHeld { lease })?;
+            let lease = match lease::acquire(tables.lease(id)?, &holder, time, superseding, at) {
+                Ok(lease) => lease,
+                Err(lease) => {
+                    let name = tables.topology(id)?.name;
+                    return Err(RepoError::LeaseHeld { name, lease });
+                }
+            };
             tables.set_lease(id, &lease)?;
             Ok(lease)
         })
@@ -37,7 +45,9 @@ impl<B: Backend> LeaseStore for B {
         at: Timestamp,
     ) -> Result<Lease, RepoError> {
         self.write(move |tables| {
-            let lease = lease::renew(tables.lease(id)?, token, time, at).ok_or(RepoError::LeaseLost { id })?;
+            let Some(lease) = lease::renew(tables.lease(id)?, token, time, at) else {
+                return Err(rules::lease_lost(&tables.topology(id)?));
+            };
             tables.set_lease(id, &lease)?;
             Ok(lease)
         })

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Backend,
+    change_log::record_mutation,
     topologies::{refuse_claimed, replace_maze, require_held},
 };
 use crate::{
@@ -39,7 +40,9 @@ impl<B: Backend> MutationQueue for B {
             let mut new = new;
             rules::extend_catalog(&mut topology, mem::take(&mut new.catalog), at);
             tables.update_topology(&topology)?;
-            tables.insert_mutation(queue::enqueued(UNNUMBERED, &topology, new, at))
+            let enqueued = tables.insert_mutation(queue::enqueued(UNNUMBERED, &topology, new, at))?;
+            record_mutation(tables, &topology, &enqueued, at)?;
+            Ok(enqueued)
         })
         .await
     }
@@ -74,7 +77,7 @@ impl<B: Backend> MutationQueue for B {
                 changes.push(step.changes);
             }
             if tables.first_unfinished(id)?.is_some() {
-                return Err(RepoError::QueueNotEmpty { id });
+                return Err(RepoError::QueueNotEmpty { id, name: row.name });
             }
             refuse_claimed(tables, Some(id), &topology)?;
             if let Some(settings) = settings {
@@ -91,6 +94,7 @@ impl<B: Backend> MutationQueue for B {
                     change,
                 });
                 tables.append_changes(id, &recorded.collect::<Vec<_>>())?;
+                record_mutation(tables, &row, &mutation, at)?;
                 stored.push(mutation);
             }
             tables.set_maze(id, &topology)?;
@@ -118,8 +122,13 @@ impl<B: Backend> MutationQueue for B {
                 let Some(mut first) = tables.first_unfinished(id)? else {
                     continue;
                 };
+                let before = first.state;
                 if queue::claim(&mut first, &topology, &holder, time, superseding, at) {
                     tables.update_mutation(&first)?;
+                    // A mutation that is resumed after the death of its holder stays in its state.
+                    if first.state != before {
+                        record_mutation(tables, &topology, &first, at)?;
+                    }
                     return Ok(Some(first));
                 }
             }
@@ -153,6 +162,7 @@ impl<B: Backend> MutationQueue for B {
             let topology = tables.topology(mutation.topology)?;
             if queue::release_claim(&mut mutation, &topology, token, at) {
                 tables.update_mutation(&mutation)?;
+                record_mutation(tables, &topology, &mutation, at)?;
             }
             Ok(())
         })
@@ -188,8 +198,10 @@ impl<B: Backend> MutationQueue for B {
     ) -> Result<MutationRow, RepoError> {
         self.write(move |tables| {
             let mut mutation = tables.mutation(id)?;
+            let topology = tables.topology(mutation.topology)?;
             queue::finish(&mut mutation, token, outcome, at)?;
             tables.update_mutation(&mutation)?;
+            record_mutation(tables, &topology, &mutation, at)?;
             Ok(mutation)
         })
         .await

@@ -3,12 +3,12 @@ use std::{fmt::Debug, ops::RangeInclusive};
 use jiff::Timestamp;
 
 use crate::{
-    id::{InstanceId, MutationId, TopologyId},
+    id::{InstanceId, MutationId, Sequence, TopologyId},
     model::{Topology, TopologyRow},
     name::TopologyName,
     repo::{
-        Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, SubnetClaim, TopologyFilter,
-        TopologyPage, Visit, VisitFilter,
+        ChangeFilter, Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, StoreChange,
+        SubnetClaim, TopologyFilter, TopologyPage, Visit, VisitFilter, rules::changes::LogBounds,
     },
     secret::InstallationSecret,
     status::StatusEvent,
@@ -123,4 +123,16 @@ pub(in crate::repo) trait Tables {
 
     /// Returns the visits that match, in order of time and id. An unknown topology has none.
     fn visits(&mut self, filter: &VisitFilter) -> Result<Vec<Visit>, RepoError>;
+
+    /// Appends a change to the log. Returns its number, which is one more than the latest, even if that was removed.
+    fn append_to_log(&mut self, change: &StoreChange) -> Result<Sequence, RepoError>;
+
+    /// Returns the numbers of the latest change and of the last one that was removed.
+    fn log_bounds(&mut self) -> Result<LogBounds, RepoError>;
+
+    /// Returns the changes after a number that match, in order. An unknown topology may have some: it may have been deleted.
+    fn log(&mut self, after: Sequence, filter: &ChangeFilter) -> Result<Vec<StoreChange>, RepoError>;
+
+    /// Removes the changes up to a number.
+    fn trim_log(&mut self, last: Sequence) -> Result<(), RepoError>;
 }

@@ -3,15 +3,18 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Backend, Tables};
+use super::{
+    Backend, Tables,
+    change_log::{record, record_mutation},
+};
 use crate::{
     catalog::CatalogExcerpt,
     history,
     id::{InstanceId, LeaseToken, MutationId, TopologyId},
     model::{DeploySettings, Lan, StoredTopology, Topology, TopologyRow},
     repo::{
-        Edit, MutationFilter, NewTopology, RecordedChange, RepoError, StatusChange, SubnetClaim, TopologyFilter,
-        TopologyPage, TopologyStore, claims,
+        ChangeKind, Edit, MutationFilter, NewTopology, RecordedChange, RepoError, StatusChange, SubnetClaim,
+        TopologyFilter, TopologyPage, TopologyStore, claims,
         rules::{
             self,
             queue::{Dismissal, UNNUMBERED},
@@ -73,11 +76,14 @@ impl<B: Backend> TopologyStore for B {
             let mutation = match mutation {
                 Some(new) => {
                     let applied = rules::queue::applied(UNNUMBERED, &row, new, at);
-                    Some(tables.insert_mutation(applied)?.id)
+                    let applied = tables.insert_mutation(applied)?;
+                    record_mutation(tables, &row, &applied, at)?;
+                    Some(applied.id)
                 }
                 None => None,
             };
             replace_maze(tables, id, &topology, mutation, at)?;
+            record(tables, &row, ChangeKind::Edited, at)?;
             Ok(StoredTopology { row, topology })
         })
         .await
@@ -90,8 +96,9 @@ impl<B: Backend> TopologyStore for B {
             let event = rules::change(&mut row, change, at)?;
             tables.update_status(&row)?;
             tables.append_event(id, &event)?;
+            record(tables, &row, event.into(), at)?;
             if let Some(dismissal) = Dismissal::of(&row) {
-                dismiss(tables, id, &dismissal, at)?;
+                dismiss(tables, &row, &dismissal, at)?;
             }
             Ok(row)
         })
@@ -109,7 +116,7 @@ impl<B: Backend> TopologyStore for B {
         held: Option<LeaseToken>,
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError> {
-        self.write(move |tables| change_row(tables, id, held, |row| rules::set_settings(row, settings, at)))
+        self.write(move |tables| change_row(tables, id, held, at, |row| rules::set_settings(row, settings, at)))
             .await
     }
 
@@ -121,7 +128,7 @@ impl<B: Backend> TopologyStore for B {
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError> {
         self.write(move |tables| {
-            change_row(tables, id, held, |row| {
+            change_row(tables, id, held, at, |row| {
                 rules::extend_catalog(row, catalog, at);
                 Ok(())
             })
@@ -137,7 +144,7 @@ impl<B: Backend> TopologyStore for B {
         at: Timestamp,
     ) -> Result<(), RepoError> {
         self.write(move |tables| {
-            change_row(tables, id, held, |row| {
+            change_row(tables, id, held, at, |row| {
                 row.needs_resync = needs_resync;
                 row.changed_at = at;
                 Ok(())
@@ -158,8 +165,9 @@ impl<B: Backend> TopologyStore for B {
     async fn delete(&self, id: TopologyId, at: Timestamp) -> Result<(), RepoError> {
         self.write(move |tables| {
             let row = tables.topology(id)?;
-            rules::refuse_delete(row.status, tables.lease(id)?, at)?;
-            tables.delete_topology(id)
+            rules::refuse_delete(&row, tables.lease(id)?, at)?;
+            tables.delete_topology(id)?;
+            record(tables, &row, ChangeKind::Deleted, at)
         })
         .await
     }
@@ -182,8 +190,10 @@ pub(in crate::repo) fn create(
     }
     let row = new.first_row(id, at);
     tables.insert_topology(&row)?;
-    tables.append_event(id, &rules::first_event(at))?;
+    let event = rules::first_event(at);
+    tables.append_event(id, &event)?;
     tables.set_maze(id, &new.topology)?;
+    record(tables, &row, event.into(), at)?;
     Ok(StoredTopology {
         row,
         topology: new.topology,
@@ -225,30 +235,36 @@ fn change_row(
     tables: &mut dyn Tables,
     id: TopologyId,
     held: Option<LeaseToken>,
+    at: Timestamp,
     change: impl FnOnce(&mut TopologyRow) -> Result<(), RepoError>,
 ) -> Result<TopologyRow, RepoError> {
-    let mut row = tables.topology(id)?;
+    let before = tables.topology(id)?;
     require_held(tables, id, held)?;
+    let mut row = before.clone();
     change(&mut row)?;
     tables.update_topology(&row)?;
+    if rules::changes::is_reconfigured(&before, &row) {
+        record(tables, &row, ChangeKind::Settings, at)?;
+    }
     Ok(row)
 }
 
 /// Refuses a caller that lost its lease.
 pub(super) fn require_held(tables: &mut dyn Tables, id: TopologyId, held: Option<LeaseToken>) -> Result<(), RepoError> {
-    let lease = match held {
-        Some(_) => tables.lease(id)?,
-        None => None,
-    };
-    rules::require_held(id, lease.as_ref(), held)
+    if held.is_none() {
+        return Ok(());
+    }
+    let lease = tables.lease(id)?;
+    rules::require_held(&tables.topology(id)?, lease.as_ref(), held)
 }
 
 /// Finishes the unfinished mutations of a topology that no longer takes mutations.
-fn dismiss(tables: &mut dyn Tables, id: TopologyId, dismissal: &Dismissal, at: Timestamp) -> Result<(), RepoError> {
-    let unfinished = tables.mutations(&MutationFilter::unfinished(Some(id)))?.rows;
+fn dismiss(tables: &mut dyn Tables, row: &TopologyRow, dismissal: &Dismissal, at: Timestamp) -> Result<(), RepoError> {
+    let unfinished = tables.mutations(&MutationFilter::unfinished(Some(row.id)))?.rows;
     for mut mutation in unfinished.into_iter().filter(|mutation| dismissal.concerns(mutation)) {
         dismissal.dismiss(&mut mutation, at);
         tables.update_mutation(&mutation)?;
+        record_mutation(tables, row, &mutation, at)?;
     }
     Ok(())
 }

@@ -1,19 +1,19 @@
 //! The tables in memory.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     ops::RangeInclusive,
 };
 
 use jiff::Timestamp;
 
 use crate::{
-    id::{self, InstanceId, MutationId, TopologyId},
+    id::{self, InstanceId, MutationId, Sequence, TopologyId},
     model::{Topology, TopologyRow},
     name::TopologyName,
     repo::{
-        Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, SubnetClaim, TopologyFilter,
-        TopologyPage, Visit, VisitFilter, backend::Tables,
+        ChangeFilter, Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, StoreChange,
+        SubnetClaim, TopologyFilter, TopologyPage, Visit, VisitFilter, backend::Tables, rules::changes::LogBounds,
     },
     rng,
     secret::InstallationSecret,
@@ -31,6 +31,9 @@ pub(super) struct Stock {
     /// The number of a mutation is not reused after its topology was deleted.
     last_mutation: u64,
     visits: BTreeMap<(TopologyId, String), Visit>,
+    /// The log of changes, which end at `last_change`. The oldest were removed.
+    log: VecDeque<StoreChange>,
+    last_change: u64,
 }
 
 /// One topology with everything that refers to it, except its mutations.
@@ -53,6 +56,8 @@ impl Stock {
             unfinished: BTreeSet::new(),
             last_mutation: 0,
             visits: BTreeMap::new(),
+            log: VecDeque::new(),
+            last_change: 0,
         }
     }
 
@@ -292,6 +297,37 @@ impl Tables for Stock {
         });
         visits.sort_by_key(|visit| visit.place());
         Ok(page(visits, filter.limit, 0))
+    }
+
+    fn append_to_log(&mut self, change: &StoreChange) -> Result<Sequence, RepoError> {
+        self.last_change += 1;
+        let sequence = Sequence::new(self.last_change);
+        self.log.push_back(StoreChange {
+            sequence,
+            ..change.clone()
+        });
+        Ok(sequence)
+    }
+
+    fn log_bounds(&mut self) -> Result<LogBounds, RepoError> {
+        let kept = self.log.len() as u64;
+        Ok(LogBounds {
+            forgotten: Sequence::new(self.last_change - kept),
+            latest: Sequence::new(self.last_change),
+        })
+    }
+
+    fn log(&mut self, after: Sequence, filter: &ChangeFilter) -> Result<Vec<StoreChange>, RepoError> {
+        let start = self.log.partition_point(|change| change.sequence <= after);
+        let changes = self.log.range(start..);
+        let matching = changes.filter(|change| filter.topology.is_none_or(|id| change.topology == id));
+        Ok(matching.take(filter.limit.unwrap_or(usize::MAX)).cloned().collect())
+    }
+
+    fn trim_log(&mut self, last: Sequence) -> Result<(), RepoError> {
+        let surplus = self.log.partition_point(|change| change.sequence <= last);
+        self.log.drain(..surplus);
+        Ok(())
     }
 }
 

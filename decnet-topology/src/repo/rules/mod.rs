@@ -1,5 +1,6 @@
 //! The rules of status, versions, leases and queues. They are pure, and every backend applies them.
 
+pub(super) mod changes;
 pub(super) mod lease;
 pub(super) mod queue;
 
@@ -7,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     catalog::CatalogExcerpt,
-    id::{LeaseToken, TopologyId},
+    id::LeaseToken,
     model::{DeploySettings, TopologyRow},
     repo::{Lease, RepoError, StatusChange},
     status::{Status, StatusEvent},
@@ -34,6 +35,7 @@ pub(super) fn edit(row: &mut TopologyRow, expected: Option<Version>, at: Timesta
 
 fn not_editable(row: &TopologyRow) -> RepoError {
     RepoError::NotEditable {
+        name: row.name.clone(),
         status: row.status,
         intent: row.intent,
     }
@@ -57,7 +59,11 @@ fn count_edit(
 pub(super) fn require_version(row: &TopologyRow, expected: Option<Version>) -> Result<(), RepoError> {
     let current = row.version;
     match expected {
-        Some(expected) if expected != current => Err(RepoError::VersionConflict { expected, current }),
+        Some(expected) if expected != current => Err(RepoError::VersionConflict {
+            name: row.name.clone(),
+            expected,
+            current,
+        }),
         _ => Ok(()),
     }
 }
@@ -86,10 +92,22 @@ pub(super) fn extend_catalog(row: &mut TopologyRow, catalog: CatalogExcerpt, at:
 }
 
 /// Refuses a caller whose lease is no longer the stored one. A caller without a lease is not refused.
-pub(super) fn require_held(id: TopologyId, lease: Option<&Lease>, held: Option<LeaseToken>) -> Result<(), RepoError> {
+pub(super) fn require_held(
+    row: &TopologyRow,
+    lease: Option<&Lease>,
+    held: Option<LeaseToken>,
+) -> Result<(), RepoError> {
     match held {
-        Some(_) if held != lease.map(|lease| lease.token) => Err(RepoError::LeaseLost { id }),
+        Some(_) if held != lease.map(|lease| lease.token) => Err(lease_lost(row)),
         _ => Ok(()),
+    }
+}
+
+/// The lease of a topology was lost.
+pub(super) fn lease_lost(row: &TopologyRow) -> RepoError {
+    RepoError::LeaseLost {
+        id: row.id,
+        name: row.name.clone(),
     }
 }
 
@@ -106,13 +124,18 @@ pub(super) fn change(row: &mut TopologyRow, change: StatusChange, at: Timestamp)
     } = change;
     if row.status != from {
         return Err(RepoError::StatusConflict {
+            name: row.name.clone(),
             expected: from,
             current: row.status,
         });
     }
     require_version(row, version)?;
     if !from.may_become(to) {
-        return Err(RepoError::IllegalStatus { from, to });
+        return Err(RepoError::IllegalStatus {
+            name: row.name.clone(),
+            from,
+            to,
+        });
     }
     if let Some(settings) = settings {
         set_settings(row, settings, at)?;
@@ -129,15 +152,19 @@ pub(super) fn change(row: &mut TopologyRow, change: StatusChange, at: Timestamp)
 }
 
 /// Refuses to delete a topology that may exist on Docker or whose lease is held.
-pub(super) fn refuse_delete(status: Status, lease: Option<Lease>, at: Timestamp) -> Result<(), RepoError> {
+pub(super) fn refuse_delete(row: &TopologyRow, lease: Option<Lease>, at: Timestamp) -> Result<(), RepoError> {
+    let (status, name) = (row.status, row.name.clone());
     if !matches!(status, Status::Pending | Status::Failed | Status::TornDown) {
-        return Err(RepoError::NotDeletable { status });
+        return Err(RepoError::NotDeletable { name, status });
     }
     // The caller may have waited for the store. Then a lease that was acquired meanwhile seems to end too late, by at most that
     // time.
     let now = lease::ending(at, SignedDuration::from_mins(1));
     match lease::held(lease, at).filter(|lease| !lease.is_overlong(now)) {
-        Some(lease) => Err(RepoError::LeaseHeld { lease: Box::new(lease) }),
+        Some(lease) => Err(RepoError::LeaseHeld {
+            name,
+            lease: Box::new(lease),
+        }),
         None => Ok(()),
     }
 }

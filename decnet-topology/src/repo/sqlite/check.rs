@@ -7,7 +7,7 @@ use rusqlite::Transaction;
 use super::{
     columns::{collect, only},
     fault::Fault,
-    tables::{decky_changes, meta, mutations, status_events, topologies, visits},
+    tables::{change_log, decky_changes, meta, mutations, status_events, topologies, visits},
     transaction,
 };
 use crate::repo::{RepoError, TopologyFilter};
@@ -31,6 +31,9 @@ pub(super) fn damage(moment: &Transaction<'_>) -> Result<Vec<String>, Fault> {
     })?;
     visits::each(moment, |number, visit| {
         note(&mut found, format_args!("visit #{number}"), visit)
+    })?;
+    change_log::each(moment, |number, change| {
+        note(&mut found, format_args!("change {number}"), change)
     })?;
     Ok(found)
 }

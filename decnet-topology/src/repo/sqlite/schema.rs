@@ -22,6 +22,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("5-persona.sql"),
     include_str!("6-visits.sql"),
     include_str!("7-catalog.sql"),
+    include_str!("8-change-log.sql"),
 ];
 
 /// The newest supported layout.

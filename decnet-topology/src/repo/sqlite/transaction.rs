@@ -8,18 +8,18 @@ use rusqlite::Transaction;
 use super::{
     fault::{Fault, corrupt},
     tables::{
-        attachments, deckies, decky_changes, lans, leases, meta, mutations, status_events,
+        attachments, change_log, deckies, decky_changes, lans, leases, meta, mutations, status_events,
         topologies::{self, key},
         visits,
     },
 };
 use crate::{
-    id::{InstanceId, MutationId, TopologyId},
+    id::{InstanceId, MutationId, Sequence, TopologyId},
     model::{Topology, TopologyRow},
     name::TopologyName,
     repo::{
-        Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, SubnetClaim, TopologyFilter,
-        TopologyPage, Visit, VisitFilter, backend::Tables,
+        ChangeFilter, Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, StoreChange,
+        SubnetClaim, TopologyFilter, TopologyPage, Visit, VisitFilter, backend::Tables, rules::changes::LogBounds,
     },
     secret::InstallationSecret,
     status::StatusEvent,
@@ -174,5 +174,21 @@ impl Tables for SqliteTables<'_> {
             key => key.transpose()?,
         };
         Ok(visits::list(self.0, key, filter)?)
+    }
+
+    fn append_to_log(&mut self, change: &StoreChange) -> Result<Sequence, RepoError> {
+        Ok(change_log::append(self.0, change)?)
+    }
+
+    fn log_bounds(&mut self) -> Result<LogBounds, RepoError> {
+        Ok(change_log::bounds(self.0)?)
+    }
+
+    fn log(&mut self, after: Sequence, filter: &ChangeFilter) -> Result<Vec<StoreChange>, RepoError> {
+        Ok(change_log::list(self.0, after, filter)?)
+    }
+
+    fn trim_log(&mut self, last: Sequence) -> Result<(), RepoError> {
+        Ok(change_log::trim(self.0, last)?)
     }
 }

@@ -61,7 +61,7 @@ pub(super) async fn an_edit_that_expects_another_version_is_refused(repo: Arc<dy
     for other in [0, 1, 3, u64::MAX].map(Version::new) {
         let edit = repo.edit(id, Edit::new(stage::maze(3)).expected(other), stage::second(2));
         let refusal = stage::refused(&*repo, edit).await;
-        let RepoError::VersionConflict { expected, current } = refusal else {
+        let RepoError::VersionConflict { expected, current, .. } = refusal else {
             panic!("{refusal:?}")
         };
         assert_eq!((expected, current), (other, Version::new(2)));

@@ -24,7 +24,7 @@ async fn take_from(repo: &dyn Repo, id: TopologyId, pid: u32, dead: LeaseToken, 
 
 fn assert_held(refusal: &RepoError, by: &Lease) {
     assert!(
-        matches!(refusal, RepoError::LeaseHeld { lease } if **lease == *by),
+        matches!(refusal, RepoError::LeaseHeld { lease, .. } if **lease == *by),
         "{refusal:?}"
     );
 }
@@ -118,7 +118,7 @@ pub(super) async fn a_lease_that_another_process_took_is_lost(repo: Arc<dyn Repo
     let held = take(&*repo, id, 2, 15).await;
     let refusal = stage::refused(&*repo, repo.renew_lease(id, lost.token, LEASE, second(16))).await;
     assert!(
-        matches!(refusal, RepoError::LeaseLost { id: it } if it == id),
+        matches!(refusal, RepoError::LeaseLost { id: it, .. } if it == id),
         "{refusal:?}"
     );
     repo.release_lease(id, held.token).await.expect("the lease is released");

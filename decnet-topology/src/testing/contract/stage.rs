@@ -9,8 +9,8 @@ use crate::{
     model::{StoredTopology, Topology},
     mutation::{AddLan, Mutation},
     repo::{
-        Holder, Lease, MutationFilter, MutationRow, NewMutation, NewTopology, RecordedChange, Repo, RepoError,
-        StatusChange, SubnetClaim, TopologyFilter,
+        ChangeFilter, ChangePage, Holder, Lease, MutationFilter, MutationRow, NewMutation, NewTopology, RecordedChange,
+        Repo, RepoError, StatusChange, SubnetClaim, TopologyFilter,
     },
     status::{Intent, Status, StatusEvent},
 };
@@ -144,6 +144,15 @@ pub(super) struct Snapshot {
     claims: Vec<SubnetClaim>,
     mutations: Vec<MutationRow>,
     changes: Vec<Vec<RecordedChange>>,
+    log: Option<ChangePage>,
+}
+
+impl Snapshot {
+    /// Leaves out the log of changes, which outlives a topology.
+    pub(super) fn without_log(mut self) -> Self {
+        self.log = None;
+        self
+    }
 }
 
 /// Reads the contents of a store.
@@ -160,6 +169,7 @@ pub(super) async fn snapshot(repo: &dyn Repo) -> Snapshot {
         claims: repo.claims(None).await.expect("the claims"),
         mutations: mutations.rows,
         changes: Vec::new(),
+        log: Some(log(repo, None).await),
     };
     for row in page.rows {
         let stored = repo.load(row.id).await.expect("a topology");
@@ -182,6 +192,12 @@ pub(super) async fn snapshot(repo: &dyn Repo) -> Snapshot {
             .push(repo.lease(row.id, Timestamp::MIN).await.expect("the lease"));
     }
     snapshot
+}
+
+/// Reads the log of changes, of one topology or of all.
+pub(super) async fn log(repo: &dyn Repo, topology: Option<TopologyId>) -> ChangePage {
+    let filter = ChangeFilter::default().topology(topology);
+    repo.changes_since(None, &filter).await.expect("the log")
 }
 
 /// Makes a call that must be refused, checks that the store is unchanged, and returns the refusal.

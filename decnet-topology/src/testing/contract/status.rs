@@ -18,7 +18,8 @@ pub(super) async fn only_steps_of_the_status_machine_are_allowed(repo: Arc<dyn R
                 assert_eq!(change.await.expect("it is allowed").status, to);
             } else {
                 let refusal = stage::refused(&*repo, change).await;
-                let is_illegal = matches!(refusal, RepoError::IllegalStatus { from: a, to: b } if (a, b) == (from, to));
+                let is_illegal =
+                    matches!(refusal, RepoError::IllegalStatus { from: a, to: b, .. } if (a, b) == (from, to));
                 assert!(is_illegal, "{refusal:?}");
             }
             clear(&*repo, id).await;
@@ -51,7 +52,7 @@ pub(super) async fn a_change_from_an_outdated_status_is_refused(repo: Arc<dyn Re
         (Status::TornDown, Status::Pending),
     ] {
         let refusal = stage::refused(&*repo, repo.set_status(id, stage::step(from, to), stage::second(2))).await;
-        let RepoError::StatusConflict { expected, current } = refusal else {
+        let RepoError::StatusConflict { expected, current, .. } = refusal else {
             panic!("{refusal:?}")
         };
         assert_eq!((expected, current), (from, Status::Active));
@@ -143,7 +144,7 @@ pub(super) async fn a_change_with_a_lost_lease_is_refused(repo: Arc<dyn Repo>) {
     repo.release_lease(id, released).await.expect("it is released");
     let refusal = stage::refused(&*repo, repo.set_status(id, under(released), stage::second(2))).await;
     assert!(
-        matches!(refusal, RepoError::LeaseLost { id: it } if it == id),
+        matches!(refusal, RepoError::LeaseLost { id: it, .. } if it == id),
         "{refusal:?}"
     );
 
@@ -166,7 +167,7 @@ pub(super) async fn a_change_that_expects_another_version_is_refused(repo: Arc<d
     };
     let refusal = stage::refused(&*repo, repo.set_status(seen.id, at(seen.version), stage::second(2))).await;
     assert!(
-        matches!(refusal, RepoError::VersionConflict { expected, current }
+        matches!(refusal, RepoError::VersionConflict { expected, current, .. }
             if (expected, current) == (seen.version, edited.version)),
         "{refusal:?}"
     );

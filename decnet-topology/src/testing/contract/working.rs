@@ -276,7 +276,8 @@ pub(super) async fn no_mutation_is_stored_for_a_topology_that_does_not_run(repo:
         refusal,
         RepoError::NotEditable {
             status: Status::TearingDown,
-            intent: Some(Intent::Down)
+            intent: Some(Intent::Down),
+            ..
         }
     );
     assert!(is_refused, "{refusal:?}");

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use decnet_topology::{Edit, RepoError, SqliteRepo, Status, StatusChange, TopologyFilter, TopologyStore, Version};
+use decnet_topology::{
+    ChangeFilter, ChangeKind, ChangeLog, Edit, RepoError, Sequence, SqliteRepo, Status, StatusChange, TopologyFilter,
+    TopologyId, TopologyStore, Version,
+};
 use jiff::Timestamp;
 
 use super::{maze, new, processes, wait};
@@ -67,9 +70,55 @@ fn a_process_killed_while_writing_leaves_only_complete_topologies() {
                 Some(row.status),
                 "each status has its event"
             );
+            let (edits, status) = logged(&repo, row.id);
+            assert_eq!(
+                (edits + 1, status),
+                (row.version.get(), Some(row.status)),
+                "after {said}"
+            );
             wait(repo.delete(row.id, Timestamp::UNIX_EPOCH)).expect("deleted");
         }
     }
+}
+
+/// Returns the number of edits of a topology in the log, and its last status there.
+fn logged(repo: &SqliteRepo, id: TopologyId) -> (u64, Option<Status>) {
+    let filter = ChangeFilter::default().topology(id);
+    let page = wait(repo.changes_since(None, &filter)).expect("the log");
+    let (mut edits, mut status) = (0, None);
+    for change in page.changes {
+        match change.what {
+            ChangeKind::Edited => edits += 1,
+            ChangeKind::Status { to, .. } => status = Some(to),
+            other => panic!("{other:?}"),
+        }
+    }
+    (edits, status)
+}
+
+#[test]
+fn the_log_is_read_without_a_gap_while_another_process_writes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("decnet.db");
+    let repo = SqliteRepo::open(&path).expect("a store");
+    let mut child = processes::child_of(&processes::this_program(), "write", &path);
+    let mut child = child.spawn().expect("a child process");
+    let words = processes::words(&mut child);
+    let reader = std::thread::spawn(|| words.count());
+    let filter = ChangeFilter::default().limit(3);
+    let (mut read, mut after) = (Vec::new(), Sequence::START);
+    while read.len() < 60 {
+        let page = wait(repo.changes_since(Some(after), &filter)).expect("a page");
+        after = page.changes.last().map_or(after, |change| change.sequence);
+        read.extend(page.changes);
+    }
+    child.kill().expect("killed");
+    child.wait().expect("its end");
+    assert!(reader.join().expect("its words") > 0, "it wrote meanwhile");
+    let all = wait(repo.changes_since(None, &ChangeFilter::default())).expect("the log");
+    assert_eq!(read, all.changes[..read.len()]);
+    let numbers = all.changes.iter().map(|change| change.sequence.get());
+    assert!(numbers.eq(1..=all.latest.get()), "SQLite gives each number once");
 }
 
 #[test]

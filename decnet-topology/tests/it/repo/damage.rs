@@ -105,6 +105,9 @@ fn damage_to_the_queue_and_the_history_is_found() {
             "decky_changes refers to a missing row of mutations",
         ),
         ("UPDATE status_events SET to_status = 'flying'", "flying"),
+        ("UPDATE change_log SET change = '{}'", "change 1"),
+        ("UPDATE change_log SET at = 'yesterday'", "yesterday"),
+        ("UPDATE change_log SET topology = 'corp'", "corp"),
     ] {
         let found = after_edit(damage);
         assert!(found.iter().any(|line| line.contains(expected)), "{damage}: {found:?}");

@@ -231,7 +231,7 @@ fn one_of_several_connections_gets_the_lease() {
         let [lease] = &won[..] else { panic!("one wins: {won:?}") };
         for refusal in lost {
             assert!(
-                matches!(&refusal, Err(RepoError::LeaseHeld { lease: held }) if **held == *lease),
+                matches!(&refusal, Err(RepoError::LeaseHeld { lease: held, .. }) if **held == *lease),
                 "{refusal:?}"
             );
         }

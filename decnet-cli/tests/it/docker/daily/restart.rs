@@ -100,7 +100,7 @@ fn a_restart_of_what_does_not_exist_or_does_not_run_says_what_to_do() {
     let lab = Lab::apply(&maze(62));
     lab.run(&["restart", "lab", "gate"])
         .exits(4)
-        .says("a maze that is pending cannot be restarted");
+        .says("is pending: it cannot be restarted");
     lab.run(&["deploy", "lab", "--quiet"]).exits(0);
     lab.run(&["restart", "lab", "gaet"])
         .exits(1)

@@ -7,6 +7,9 @@ use crate::{command::Ran, docker::lab::Lab};
 /// The programs of the image, as this machine has them.
 const PROGRAMS: [&str; 9] = ["sh", "cat", "ln", "ls", "mkdir", "mkfifo", "sleep", "stty", "wc"];
 
+/// The start of a Dockerfile whose image has these programs.
+const BASE: &str = "FROM scratch\nCOPY root/ /\nENV PATH=/bin\n";
+
 /// A maze that runs, with the deckies `web` (own image `shop`, and `ssh`), `desk` and `files`.
 pub(super) struct Shop {
     pub(super) lab: Lab,
@@ -43,6 +46,23 @@ impl Shop {
 
 /// Writes the folder of an image: programs with their libraries.
 fn image(folder: &Path) {
+    programs(folder);
+    let dockerfile = format!("{BASE}CMD [\"sleep\", \"1000000\"]\nUSER 65534\n");
+    fs::write(folder.join("Dockerfile"), dockerfile).expect("written");
+}
+
+/// Puts the programs into an example instead of its base image, because tests reach no registry.
+pub(crate) fn replace_base(folder: &Path) {
+    let path = folder.join("Dockerfile");
+    let text = fs::read_to_string(&path).expect("an example");
+    let with_base = text.replace("FROM busybox:1.37\n", BASE);
+    assert_ne!(text, with_base, "name the base of the example here");
+    programs(folder);
+    fs::write(path, with_base).expect("written");
+}
+
+/// Puts programs with their libraries into the folder `root`.
+fn programs(folder: &Path) {
     let root = folder.join("root");
     for (name, mode) in [("bin", 0o755), ("tmp", 0o777)] {
         fs::create_dir_all(root.join(name)).expect("created");
@@ -68,8 +88,6 @@ fn image(folder: &Path) {
     for file in files {
         put(Path::new(&file), &root.join(file.trim_start_matches('/')));
     }
-    let dockerfile = "FROM scratch\nCOPY root/ /\nENV PATH=/bin\nCMD [\"sleep\", \"1000000\"]\nUSER 65534\n";
-    fs::write(folder.join("Dockerfile"), dockerfile).expect("written");
 }
 
 fn put(from: &Path, to: &Path) {

@@ -2,6 +2,7 @@
 //! [`backend`](crate::repo::backend) combine them.
 
 pub(super) mod attachments;
+pub(super) mod change_log;
 pub(super) mod deckies;
 pub(super) mod decky_changes;
 pub(super) mod lans;

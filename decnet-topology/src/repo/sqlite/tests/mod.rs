@@ -6,7 +6,8 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::{SqliteRepo, schema, tables::mutations};
 use crate::{
-    Decky, DeckyId, MutationId, MutationQueue, Topology, TopologyId, TopologyStore, Version,
+    ChangeFilter, ChangeLog as _, Decky, DeckyId, MutationId, MutationQueue, Sequence, Topology, TopologyId,
+    TopologyStore, Version,
     model::ServiceConfig,
     repo::{
         Holder, NewMutation, NewTopology, RepoError, TopologyFilter,
@@ -144,5 +145,9 @@ fn a_store_of_the_first_layout_is_migrated_by_all_processes_that_open_it_at_once
             .enqueue(id, queue::removing("web"), None, Timestamp::UNIX_EPOCH)
             .await;
         assert_eq!(enqueued.expect("it runs").version, Version::new(8));
+        // What happened before the log existed is not in it.
+        let log = repo.changes_since(None, &ChangeFilter::default()).await;
+        let log = log.expect("the log");
+        assert_eq!((log.changes.len(), log.latest), (1, Sequence::new(1)));
     });
 }

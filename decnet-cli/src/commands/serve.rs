@@ -1,0 +1,133 @@
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use decnet_engine::{Authenticator, CancellationToken, HttpOptions, OpenAccess, http};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::{
+    command_error::CommandError, commands::token, context::Context, exit::Exit, interrupt::Signals, output::say,
+};
+
+const EXAMPLES: &str = "Examples:
+  decnet serve --no-auth
+  decnet token create ci --scope write && decnet serve --listen 10.0.0.5:7377
+  curl http://127.0.0.1:7377/api/v1/topologies";
+
+/// Serve the HTTP API, until Ctrl-C or SIGTERM.
+///
+/// Requests need a token of `decnet token`. With --no-auth they need none; the server then listens on a loopback address only. It has
+/// no TLS: put it behind a proxy that has, to use it over a network. `decnet watch` applies the mutations that are queued.
+///
+/// It stops after open requests and operations: an interrupted deploy is undone. A second signal exits immediately.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The address and the port; port 0 is any free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7377")]
+    listen: SocketAddr,
+    /// Let everyone on this machine do everything, without a token.
+    #[arg(long, conflicts_with = "tokens")]
+    no_auth: bool,
+    /// The file of the tokens [default: beside the database].
+    #[arg(long, value_name = "FILE")]
+    tokens: Option<PathBuf>,
+    /// The web origins whose pages may use the API, separated by commas, such as `https://map.example`.
+    #[arg(long, value_name = "ORIGINS", value_delimiter = ',', value_parser = origin)]
+    origin: Vec<String>,
+}
+
+/// Serves the API.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let Arguments {
+        listen,
+        no_auth,
+        tokens,
+        origin,
+    } = arguments;
+    let engine = context.engine_on_demand()?;
+    let authenticator: Arc<dyn Authenticator> = if no_auth {
+        Arc::new(OpenAccess)
+    } else {
+        let tokens = token::file(context, tokens)?;
+        if tokens.list()?.is_empty() {
+            context
+                .output
+                .note("there are no tokens yet; `decnet token create NAME --scope write` makes one");
+        }
+        Arc::new(tokens)
+    };
+    let mut signals = Signals::new()?;
+    let cannot = |source| CommandError::Listen {
+        address: listen,
+        source,
+    };
+    if authenticator.needs_loopback() && !listen.ip().is_loopback() {
+        let text = "without tokens, the address must be a loopback address";
+        return Err(cannot(io::Error::new(io::ErrorKind::PermissionDenied, text)));
+    }
+    let listener = TcpListener::bind(listen).await.map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?;
+    let stop = CancellationToken::new();
+    // Each origin was checked when the arguments were read.
+    let origins = origin.iter().filter_map(|origin| origin.parse().ok());
+    let options = HttpOptions::new(authenticator).origins(origins).stop(stop.clone());
+    let server = tokio::spawn(http::serve(engine, options, listener));
+    let url = format!("http://{address}/api/v1");
+    // Printed only now: a reader of this line may connect immediately.
+    if context.output.json {
+        let value = json!({ "url": url, "pid": std::process::id() });
+        context.output.json_line(&value)?;
+    } else {
+        context.output.line(format!("serving {url}"))?;
+    }
+    tokio::spawn(async move {
+        signals.next().await;
+        say("stopping: finishing requests and undoing operations");
+        stop.cancel();
+        signals.next().await;
+        std::process::exit(Exit::Interrupted.code().into());
+    });
+    match server.await {
+        Ok(ended) => ended.map_err(cannot)?,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+    Ok(Exit::Done)
+}
+
+/// Reads a web origin: a scheme, a host, perhaps a port, and nothing else.
+fn origin(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_host = |rest: &str| {
+        !rest.is_empty()
+            && rest
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+    };
+    match rest {
+        Some(rest) if is_host(rest) => Ok(text.to_ascii_lowercase()),
+        _ => Err("an origin has a scheme and a host, and no path: https://map.example".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::origin;
+
+    #[test]
+    fn an_origin_has_no_path() {
+        for text in ["https://map.example", "http://127.0.0.1:3000", "http://[::1]:3000"] {
+            assert_eq!(origin(text).as_deref(), Ok(text));
+        }
+        assert_eq!(origin("https://Map.Example").as_deref(), Ok("https://map.example"));
+        for text in [
+            "*",
+            "map.example",
+            "https://",
+            "https://map.example/",
+            "https://a b",
+            "null",
+        ] {
+            assert!(origin(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Streams of events, as server-sent events: a snapshot, then every event. The id of an event is its number in the log of the store,
+//! so a client that connects again continues after it.
+
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
+
+use axum::response::{
+    IntoResponse as _,
+    sse::{Event, Sse},
+};
+use decnet_topology::{Sequence, TopologyId};
+use futures_util::stream;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Interval, MissedTickBehavior, interval_at},
+};
+
+use super::{
+    answer::{Answer, ok},
+    api::Api,
+    call::Call,
+    problem::Problem,
+    ticket,
+};
+use crate::feed::{Feed, FeedItem, FeedNotice, TopologyNow};
+
+/// How often an idle stream shows that it is alive. A browser does not see comments, so it is an event.
+const PING: Duration = Duration::from_secs(15);
+
+/// Follows all topologies.
+pub(super) async fn all(api: Arc<Api>, call: Call) -> Answer {
+    follow(api, None, last_event(&call)).await
+}
+
+/// Follows one topology.
+pub(super) async fn one(api: Arc<Api>, call: Call) -> Answer {
+    let id = call.id()?;
+    api.engine.repo().get(id).await?;
+    follow(api, Some(id), last_event(&call)).await
+}
+
+/// Returns the last event that the client got, by the header `Last-Event-ID`. Another text than a number is from another server; the
+/// client gets a snapshot.
+fn last_event(call: &Call) -> Option<Sequence> {
+    call.headers.get("last-event-id")?.to_str().ok()?.parse().ok()
+}
+
+/// Issues a ticket for a stream.
+pub(super) fn ticket(api: &Api, call: &Call) -> Answer {
+    let ticket = api.tickets.issue(call.principal.clone())?;
+    ok(&json!({ "ticket": ticket, "expires_in": ticket::LIFETIME.as_secs() }))
+}
+
+/// One open stream.
+struct Following {
+    api: Arc<Api>,
+    only: Option<TopologyId>,
+    feed: Feed,
+    /// What is sent next.
+    waiting: VecDeque<Event>,
+    pings: Interval,
+    /// Whether the stream ends after what is waiting.
+    is_over: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+async fn follow(api: Arc<Api>, only: Option<TopologyId>, after: Option<Sequence>) -> Answer {
+    let permit = Arc::clone(&api.streams).try_acquire_owned();
+    let permit = permit.map_err(|_| {
+        Problem::new(
+            "too_many_streams",
+            format!("{} streams are open", api.options.max_streams),
+        )
+    })?;
+    let (feed, snapshot) = open(&api, only, after).await?;
+    let mut pings = interval_at(tokio::time::Instant::now() + PING, PING);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let following = Following {
+        api,
+        only,
+        feed,
+        waiting: snapshot.into_iter().collect(),
+        pings,
+        is_over: false,
+        _permit: permit,
+    };
+    let events = stream::unfold(following, async |mut following| {
+        let event = following.next().await?;
+        Some((Ok::<_, Infallible>(event), following))
+    });
+    Ok(Sse::new(Box::pin(events)).into_response())
+}
+
+/// Subscribes, and then reads the state: no event is missed between the two. There is no state if the client has it, and all that
+/// changed since follows.
+async fn open(api: &Api, only: Option<TopologyId>, after: Option<Sequence>) -> Result<(Feed, Option<Event>), Problem> {
+    let (repo, bus) = (Arc::clone(api.engine.repo()), Some(api.engine.bus()));
+    let (topologies, feed) = if let Some(after) = after {
+        Feed::resume(repo, bus, only, after).await?
+    } else {
+        let (topologies, feed) = Feed::open(repo, bus, only).await?;
+        (Some(topologies), feed)
+    };
+    let snapshot = topologies.map(|topologies| snapshot(&topologies, feed.sequence()));
+    Ok((feed, snapshot))
+}
+
+fn snapshot(topologies: &[TopologyNow], sequence: Sequence) -> Event {
+    let notice = FeedNotice::snapshot(topologies, Timestamp::now()).sequence(sequence);
+    event("snapshot", &notice).id(sequence.to_string())
+}
+
+/// Makes an event of the stream, without an id.
+fn event(kind: &str, data: &impl Serialize) -> Event {
+    let event = Event::default().event(kind);
+    match serde_json::to_string(data) {
+        Ok(text) => event.data(text),
+        Err(_) => event.data("{}"),
+    }
+}
+
+impl Following {
+    /// Returns the next event; none at the end of the stream.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.waiting.pop_front() {
+                return Some(event);
+            }
+            if self.is_over {
+                return None;
+            }
+            tokio::select! {
+                biased;
+                () = self.api.options.stop.cancelled() => return None,
+                item = self.feed.next() => match item? {
+                    Ok(item) => self.take(item).await,
+                    Err(error) => self.end(&error.into()),
+                },
+                _ = self.pings.tick() => return Some(event("ping", &json!({ "ts": Timestamp::now() }))),
+            }
+        }
+    }
+
+    /// Queues what an item of the feed says.
+    async fn take(&mut self, item: FeedItem) {
+        match item {
+            FeedItem::Event {
+                envelope,
+                name,
+                sequence,
+            } => {
+                let mut data = json!(envelope);
+                data["maze"] = json!(name);
+                let mut event = event(data["type"].as_str().unwrap_or("message"), &data);
+                if let Some(sequence) = sequence {
+                    event = event.id(sequence.to_string());
+                }
+                self.waiting.push_back(event);
+            }
+            FeedItem::Lagged(lost) => {
+                self.waiting
+                    .push_back(event("lagged", &FeedNotice::lagged(lost, Timestamp::now())));
+                // What was lost is not known, so the client gets the whole state.
+                match open(&self.api, self.only, None).await {
+                    Ok((feed, snapshot)) => {
+                        self.feed = feed;
+                        self.waiting.extend(snapshot);
+                    }
+                    Err(problem) => self.end(&problem),
+                }
+            }
+            FeedItem::BusLost => self.waiting.push_back(event("bus", &json!({ "connected": false }))),
+            FeedItem::BusFound => self.waiting.push_back(event("bus", &json!({ "connected": true }))),
+        }
+    }
+
+    /// Ends the stream with the reason. In browsers, `error` is the name of an event of the connection itself.
+    fn end(&mut self, problem: &Problem) {
+        self.waiting.push_back(event("problem", &problem.to_value()));
+        self.is_over = true;
+    }
+}

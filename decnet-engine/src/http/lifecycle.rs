@@ -1,0 +1,250 @@
+//! Operations on Docker: each is a job, and its result can be waited for.
+
+use std::sync::Arc;
+
+use axum::http::{StatusCode, header};
+use decnet_topology::{DeckyPart, DeploySettings, InstanceId, Name, ServiceName, TopologyId};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    answer::{Answer, WithHeaders as _, json, ok},
+    api::Api,
+    call::Call,
+    jobs::JobResult,
+    prefer,
+    problem::Problem,
+};
+use crate::engine::{DeployOptions, Engine, EngineError, Operation, Outcome, ReapOptions, RestartOptions};
+
+/// What a deploy may do.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Deploy {
+    /// Whether running containers may be recreated.
+    force: bool,
+    /// How the maze is deployed from now on; all settings that are not given have their defaults. Without it, the stored settings
+    /// are kept.
+    #[schemars(with = "Option<std::collections::BTreeMap<String, Value>>")]
+    settings: Option<DeploySettings>,
+}
+
+/// What a reconcile may do.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Reconcile {
+    /// Whether running containers may be recreated.
+    force: bool,
+}
+
+/// What to restart.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Restart {
+    /// The decky.
+    #[schemars(with = "String")]
+    decky: Name,
+    /// One of its services; all of it if this is not given.
+    #[serde(default)]
+    service: Option<String>,
+    /// Whether a running container may be recreated, if that is needed.
+    #[serde(default)]
+    force: bool,
+}
+
+/// The operation to plan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Planned {
+    #[default]
+    Deploy,
+    Teardown,
+    Reconcile,
+}
+
+/// What to plan.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct PlanRequest {
+    /// The operation.
+    operation: Planned,
+    /// Whether running containers may be recreated.
+    force: bool,
+    /// The new settings of a deploy.
+    #[schemars(with = "Option<std::collections::BTreeMap<String, Value>>")]
+    settings: Option<DeploySettings>,
+}
+
+/// What to reap.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Reap {
+    /// Whether only to report what would be removed.
+    dry_run: bool,
+    /// Mazes that are removed even if they run, by id or its first eight hex digits.
+    running: Vec<String>,
+    /// Another store, whose database is lost: everything of it is removed.
+    #[schemars(with = "Option<String>")]
+    instance: Option<InstanceId>,
+}
+
+/// Plans an operation, and changes nothing.
+pub(super) async fn plan(api: Arc<Api>, call: Call) -> Answer {
+    let id = call.id()?;
+    let PlanRequest {
+        operation,
+        force,
+        settings,
+    } = call.json()?;
+    let expected = call.expected(&api.engine, id).await?;
+    let operation = match operation {
+        Planned::Deploy => Operation::Deploy(DeployOptions::default().force(force).settings(settings)),
+        Planned::Teardown => Operation::Teardown,
+        Planned::Reconcile => Operation::Reconcile { force },
+    };
+    let prepared = api.engine.prepare(id, operation).await?;
+    let plan = prepared.plan();
+    let answer = ok(&json!({
+        "summary": plan.summary(),
+        "steps": plan,
+        "restarts": prepared.restarts(),
+        "deleted_logs": plan.deleted_logs(),
+        "refusal": prepared.refusal().map(ToString::to_string),
+        "warnings": prepared.warnings(),
+    }));
+    match expected {
+        Some(version) => answer.tagged(version),
+        None => answer,
+    }
+}
+
+/// Deploys a topology.
+pub(super) async fn deploy(api: Arc<Api>, call: Call) -> Answer {
+    let Deploy { force, settings } = call.json()?;
+    let options = DeployOptions::default().force(force).settings(settings);
+    on_topology(api, call, "deploy", async move |engine: Engine, id, cancel| {
+        outcome(engine.deploy(id, options, &cancel).await)
+    })
+    .await
+}
+
+/// Tears a topology down.
+pub(super) async fn teardown(api: Arc<Api>, call: Call) -> Answer {
+    on_topology(api, call, "teardown", async |engine: Engine, id, cancel| {
+        outcome(engine.teardown(id, &cancel).await)
+    })
+    .await
+}
+
+/// Reconciles a topology with its maze.
+pub(super) async fn reconcile(api: Arc<Api>, call: Call) -> Answer {
+    let Reconcile { force } = call.json()?;
+    on_topology(api, call, "reconcile", async move |engine: Engine, id, cancel| {
+        outcome(engine.reconcile(id, force, &cancel).await)
+    })
+    .await
+}
+
+/// Restarts a decky or a service.
+pub(super) async fn restart(api: Arc<Api>, call: Call) -> Answer {
+    let Restart { decky, service, force } = call.json()?;
+    let part = DeckyPart::new(decky).service(service.as_deref().map(ServiceName::new));
+    let options = RestartOptions::new(part).force(force);
+    on_topology(api, call, "restart", async move |engine: Engine, id, cancel| {
+        outcome(engine.restart(id, options, &cancel).await)
+    })
+    .await
+}
+
+/// Verifies a topology from inside.
+pub(super) async fn verify(api: Arc<Api>, call: Call) -> Answer {
+    on_topology(api, call, "verify", async |engine: Engine, id, cancel| {
+        let report = engine.verify(id, &cancel).await?;
+        let clean = report.is_clean();
+        Ok(json!({ "clean": clean, "summary": report.summary(), "report": report }))
+    })
+    .await
+}
+
+/// Removes what mazes left that are not in the store, or torn down.
+pub(super) async fn reap(api: Arc<Api>, call: Call) -> Answer {
+    let Reap {
+        dry_run,
+        running,
+        instance,
+    } = call.json()?;
+    let mut options = ReapOptions::default().running(running);
+    if let Some(instance) = instance {
+        options = options.instance(instance);
+    }
+    let engine = api.engine.clone();
+    start(&api, &call, "reap", None, async move |cancel| {
+        let prepared = engine.prepare_reap(options).await?;
+        if dry_run {
+            return Ok(json!({ "executed": false, "report": prepared.report() }));
+        }
+        let report = prepared.execute(&cancel).await?;
+        if cancel.is_cancelled() {
+            return Err(Problem::new(
+                "interrupted",
+                "the reap was interrupted; the next one continues",
+            ));
+        }
+        if !report.is_clean() {
+            let problem = Problem::new("reap_incomplete", "resources are left");
+            return Err(problem.member("report", json!(report)));
+        }
+        Ok(json!({ "executed": true, "report": report }))
+    })
+    .await
+}
+
+/// Starts an operation on the topology in the path. It must exist, and have the version of the condition.
+async fn on_topology<F: Future<Output = JobResult> + Send + 'static>(
+    api: Arc<Api>,
+    call: Call,
+    operation: &'static str,
+    work: impl FnOnce(Engine, TopologyId, CancellationToken) -> F,
+) -> Answer {
+    let id = call.id()?;
+    api.engine.repo().get(id).await?;
+    call.expected(&api.engine, id).await?;
+    let engine = api.engine.clone();
+    start(&api, &call, operation, Some(id), |cancel| work(engine, id, cancel)).await
+}
+
+/// Starts an operation, and waits for it as long as the client wants.
+async fn start<F: Future<Output = JobResult> + Send + 'static>(
+    api: &Api,
+    call: &Call,
+    operation: &'static str,
+    topology: Option<TopologyId>,
+    work: impl FnOnce(CancellationToken) -> F,
+) -> Answer {
+    let job = api.jobs.start(operation, topology, &call.principal.actor, work)?;
+    let location = call.location(&format!("/operations/{}", job.id()));
+    let waited = match call.wait() {
+        Some(wait) => {
+            let result = tokio::time::timeout(wait, job.finished()).await;
+            Some((wait, result.ok().flatten()))
+        }
+        None => None,
+    };
+    match waited {
+        None => json(StatusCode::ACCEPTED, &job.to_value()).with(header::LOCATION, &location),
+        Some((wait, None)) => json(StatusCode::ACCEPTED, &job.to_value())
+            .with(header::LOCATION, &location)
+            .with(prefer::APPLIED, &format!("wait={}", wait.as_secs())),
+        Some((wait, Some(Ok(_)))) => ok(&job.to_value())
+            .with(header::CONTENT_LOCATION, &location)
+            .with(prefer::APPLIED, &format!("wait={}", wait.as_secs())),
+        Some((_, Some(Err(problem)))) => Err(problem.header(header::CONTENT_LOCATION, &location)),
+    }
+}
+
+fn outcome(result: Result<Outcome, EngineError>) -> JobResult {
+    let outcome = result?;
+    serde_json::to_value(&outcome).map_err(|error| Problem::new("internal", error.to_string()))
+}

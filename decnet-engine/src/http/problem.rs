@@ -1,0 +1,219 @@
+//! Error answers: `application/problem+json` (RFC 9457).
+
+use std::borrow::Cow;
+
+use axum::{
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use decnet_topology::{
+    AllocError, ConfigFault, ConfigTextError, DocumentError, Finding, InvalidConfig, InvalidTopology, MutationError,
+    RepoError, ResolveError,
+};
+use serde_json::{Map, Value, json};
+
+use super::status::{hint_of, status_of};
+use crate::{causes, engine::EngineError};
+
+/// An error answer, with all findings.
+#[derive(Debug, Clone)]
+pub(super) struct Problem {
+    /// The status of the answer.
+    pub(super) status: StatusCode,
+    /// The stable code.
+    pub(super) code: Cow<'static, str>,
+    rest: Box<Rest>,
+}
+
+/// The rest of a problem.
+#[derive(Debug, Clone, Default)]
+struct Rest {
+    /// What is wrong, with its causes.
+    detail: String,
+    /// What to do.
+    hint: Option<Cow<'static, str>>,
+    /// The broken rules.
+    findings: Vec<Finding>,
+    /// The faults of a config.
+    faults: Vec<ConfigFault>,
+    /// Further details for people, one line each.
+    details: Vec<String>,
+    /// Further members.
+    members: Map<String, Value>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    /// Creates a problem with the status and the hint of its code.
+    pub(super) fn new(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+        let code = code.into();
+        let rest = Rest {
+            detail: detail.into(),
+            hint: hint_of(&code).map(Cow::Borrowed),
+            ..Rest::default()
+        };
+        Self {
+            status: status_of(&code),
+            code,
+            rest: Box::new(rest),
+        }
+    }
+
+    /// Sets another status.
+    pub(super) fn status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// Sets what to do.
+    pub(super) fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.rest.hint = Some(hint.into());
+        self
+    }
+
+    /// Sets the findings.
+    pub(super) fn findings(mut self, findings: Vec<Finding>) -> Self {
+        self.rest.findings = findings;
+        self
+    }
+
+    /// Returns the findings, to give them places.
+    pub(super) fn findings_mut(&mut self) -> &mut [Finding] {
+        &mut self.rest.findings
+    }
+
+    /// Adds a member.
+    pub(super) fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.rest.members.insert(name.into(), value.into());
+        self
+    }
+
+    /// Adds a header. A text that cannot be a header is left out.
+    pub(super) fn header(mut self, name: HeaderName, value: &str) -> Self {
+        let value = HeaderValue::from_str(value).ok();
+        self.rest.headers.extend(value.map(|value| (name, value)));
+        self
+    }
+
+    /// Makes it say that something does not exist, if its code is one of these.
+    pub(super) fn not_found_if(self, codes: &[&str]) -> Self {
+        if codes.contains(&&*self.code) {
+            self.status(StatusCode::NOT_FOUND)
+        } else {
+            self
+        }
+    }
+
+    /// Returns it as a JSON value.
+    pub(super) fn to_value(&self) -> Value {
+        let Rest {
+            detail,
+            hint,
+            findings,
+            faults,
+            details,
+            members,
+            headers: _,
+        } = &*self.rest;
+        let mut fields = members.clone();
+        let mut add = |name: &str, value: Value| fields.insert(name.into(), value);
+        add("type", format!("urn:decnet:problem:{}", self.code).into());
+        add("title", self.code.replace('_', " ").to_lowercase().into());
+        add("status", self.status.as_u16().into());
+        add("detail", detail.as_str().into());
+        add("code", json!(self.code));
+        if let Some(hint) = hint {
+            add("hint", json!(hint));
+        }
+        for (name, list) in [
+            ("findings", json!(findings)),
+            ("faults", json!(faults)),
+            ("details", json!(details)),
+        ] {
+            if list.as_array().is_some_and(|items| !items.is_empty()) {
+                add(name, list);
+            }
+        }
+        Value::Object(fields)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.to_value().to_string()).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response.headers_mut().extend(self.rest.headers);
+        response
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        let mut problem = Self::new(error.code(), causes::with_causes(&error));
+        problem.rest.details = error.details();
+        match error {
+            EngineError::Invalid(InvalidTopology { report })
+            | EngineError::Mutation(MutationError::ResultInvalid { report })
+            | EngineError::Resolve(ResolveError::Unsound { report })
+            | EngineError::RefusedAfterQueue {
+                source: MutationError::ResultInvalid { report },
+                ..
+            } => problem.findings(report.into_findings()),
+            EngineError::Config(InvalidConfig { faults }) => {
+                problem.rest.faults = faults;
+                problem
+            }
+            EngineError::Repo(RepoError::VersionConflict { expected, current, .. }) => problem
+                .member("expected", expected.get())
+                .member("current", current.get()),
+            EngineError::Repo(RepoError::NameTaken { id, .. }) => problem.member("id", id.to_string()),
+            EngineError::Busy { lease, .. } => problem
+                .member("holder", lease.holder.label.as_str())
+                .member("until", lease.until.to_string()),
+            EngineError::MutationQueued { mutation, state, .. } => problem
+                .member("mutation", mutation.get())
+                .member("state", state.as_str()),
+            EngineError::WrongStatus { status, .. } => problem.member("topology_status", status.as_str()),
+            _ => problem,
+        }
+    }
+}
+
+impl From<RepoError> for Problem {
+    fn from(error: RepoError) -> Self {
+        EngineError::from(error).into()
+    }
+}
+
+impl From<MutationError> for Problem {
+    fn from(error: MutationError) -> Self {
+        EngineError::from(error).into()
+    }
+}
+
+impl From<InvalidConfig> for Problem {
+    fn from(error: InvalidConfig) -> Self {
+        EngineError::Config(error).into()
+    }
+}
+
+impl From<ConfigTextError> for Problem {
+    fn from(error: ConfigTextError) -> Self {
+        Self::new(error.code(), format!("the body cannot be read as a config: {error}"))
+    }
+}
+
+impl From<DocumentError> for Problem {
+    fn from(error: DocumentError) -> Self {
+        let detail = format!("the body is not a maze file: {error}");
+        Self::new(error.code(), detail)
+            .status(StatusCode::BAD_REQUEST)
+            .findings(error.findings)
+    }
+}
+
+impl From<AllocError> for Problem {
+    fn from(error: AllocError) -> Self {
+        Self::new(error.code(), causes::with_causes(&error))
+    }
+}
