@@ -1,6 +1,9 @@
+use std::path::PathBuf;
+
+use decnet_engine::http;
 use decnet_topology::{Analysis, AnalysisReport, Graph, Topology};
 
-use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, table, text};
+use crate::{command_error::CommandError, context::Context, exit::Exit, input, lookup, table, text};
 
 /// Show the shape of a maze: LANs, deckies, routers and choke points.
 #[derive(Debug, clap::Args)]
@@ -11,6 +14,9 @@ pub(crate) struct Arguments {
     /// The output format.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Write to a file instead of stdout. An existing file is replaced.
+    #[arg(long, short, value_name = "FILE", conflicts_with = "analyse")]
+    output: Option<PathBuf>,
     /// Show how many deckies an intruder must take over to reach each LAN and decky, and what is lost with each decky.
     #[arg(long, visible_alias = "analyze", conflicts_with = "format")]
     analyse: bool,
@@ -21,8 +27,12 @@ pub(crate) struct Arguments {
 enum Format {
     /// A tree of LANs, for terminals.
     Text,
-    /// A picture for browsers, in one file: `> maze.svg`.
+    /// A picture for browsers, in one file: `-o maze.svg`.
     Svg,
+    /// A page for browsers, in one file that needs no network: `-o maze.html`.
+    Html,
+    /// LANs, links and choke points, as with --json.
+    Json,
     /// For Graphviz: `| dot -Tsvg`.
     Dot,
     /// For Mermaid, which many Markdown viewers can draw.
@@ -31,7 +41,9 @@ enum Format {
 
 /// Prints the shape of a maze.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let topology = lookup::maze(context, &arguments.maze).await?.into_topology();
+    let maze = lookup::maze(context, &arguments.maze).await?;
+    let header = maze.header();
+    let topology = maze.into_topology();
     let graph = Graph::new(&topology);
     if arguments.analyse {
         let analysis = graph.analysis();
@@ -41,11 +53,17 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             .either(&report, || analysis_text(&topology, &analysis, &report))?;
         return Ok(Exit::Done);
     }
-    match arguments.format {
-        Format::Svg => context.output.data(&graph.to_svg())?,
-        Format::Dot => context.output.data(&graph.to_dot())?,
-        Format::Mermaid => context.output.data(&graph.to_mermaid())?,
-        Format::Text => context.output.either(&graph.shape(), || graph.to_text())?,
+    let drawn = match arguments.format {
+        Format::Svg => graph.to_svg(),
+        Format::Html => http::page_file(&header, &topology),
+        Format::Dot => graph.to_dot(),
+        Format::Mermaid => graph.to_mermaid(),
+        Format::Text if !context.output.json => text::visible(&graph.to_text()).into(),
+        Format::Text | Format::Json => format!("{}\n", serde_json::to_string_pretty(&graph.shape())?),
+    };
+    match &arguments.output {
+        Some(path) => input::write(path, &drawn, context.output)?,
+        None => context.output.data(&drawn)?,
     }
     Ok(Exit::Done)
 }
