@@ -88,13 +88,7 @@ impl Source {
     /// Reads a maze file and completes it as if the store were empty.
     pub(crate) fn topology(&self, catalog: &Catalog) -> Result<(MazeFile, Topology), CommandError> {
         let file = self.maze_file()?;
-        let topology = file
-            .draft
-            .resolve(catalog, &SubnetPool::default())
-            .map_err(|error| match error {
-                ResolveError::Unsound { report } => file.refused(report),
-                error => EngineError::Resolve(error).into(),
-            })?;
+        let topology = file.topology(catalog)?;
         Ok((file, topology))
     }
 }
@@ -112,6 +106,15 @@ impl MazeFile {
     /// Returns the name of the file for people.
     pub(crate) fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// Completes the maze as if the store were empty.
+    pub(crate) fn topology(&self, catalog: &Catalog) -> Result<Topology, CommandError> {
+        let resolved = self.draft.resolve(catalog, &SubnetPool::default());
+        resolved.map_err(|error| match error {
+            ResolveError::Unsound { report } => self.refused(report),
+            error => EngineError::Resolve(error).into(),
+        })
     }
 
     /// Returns findings with their places, in the order of the file.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use decnet_engine::Engine;
-use decnet_topology::{FindError, Repo, StoredTopology, Topology, TopologyId, TopologyRow};
+use decnet_topology::{FindError, Header, Repo, StoredTopology, Topology, TopologyId, TopologyRow};
 
 use crate::{
     command_error::CommandError,
@@ -57,6 +57,14 @@ pub(crate) enum Maze {
 }
 
 impl Maze {
+    /// Returns what is known of the maze as a whole.
+    pub(crate) fn header(&self) -> Header {
+        match self {
+            Self::File(file, _) => file.draft.header.clone(),
+            Self::Stored(stored) => Header::from(&stored.row),
+        }
+    }
+
     /// Returns only the maze.
     pub(crate) fn into_topology(self) -> Topology {
         match self {

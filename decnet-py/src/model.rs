@@ -6,7 +6,11 @@ use decnet_topology::{
     Graph, Header, MutationContext, Name, Stage, Syntax, TopologyConfig as Config, ValidTopology, canonical_hash,
     document,
 };
-use pyo3::{exceptions::PyKeyError, prelude::*, types::PyDict};
+use pyo3::{
+    exceptions::{PyKeyError, PyValueError},
+    prelude::*,
+    types::PyDict,
+};
 
 use crate::{
     argument::{FilePath, Text},
@@ -262,6 +266,24 @@ impl Topology {
         py.detach(|| Graph::new(&self.maze).to_mermaid())
     }
 
+    /// Draws the maze as SVG, in light or dark colours as the reader prefers.
+    fn to_svg(&self, py: Python<'_>) -> String {
+        py.detach(|| Graph::new(&self.maze).to_svg())
+    }
+
+    /// The picture in a notebook.
+    fn _repr_svg_(&self, py: Python<'_>) -> String {
+        self.to_svg(py)
+    }
+
+    /// Returns how many deckies an intruder must take over to reach each LAN and decky, and what is lost with each decky, as
+    /// `decnet graph --analyse --json` does.
+    #[pyo3(signature = () -> "Document")]
+    fn analysis(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let report = py.detach(|| serde_json::to_value(Graph::new(&self.maze).analysis().report()));
+        convert::from_value(py, &report.map_err(|error| PyValueError::new_err(error.to_string()))?)
+    }
+
     /// Returns the maze after a mutation; this one is unchanged.
     #[pyo3(signature = (mutation: "Mutation | Document", *, live = false, reserved: "Subnets | None" = None, catalog = None))]
     fn apply(
@@ -310,7 +332,11 @@ impl Topology {
         exclude: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let _ = (include, exclude);
-        let bundle = serde_json::json!({"text/plain": self.__repr__(), "text/vnd.mermaid": self.to_mermaid(py)});
+        let bundle = serde_json::json!({
+            "text/plain": self.__repr__(),
+            "text/vnd.mermaid": self.to_mermaid(py),
+            "image/svg+xml": self.to_svg(py),
+        });
         convert::from_value(py, &bundle)
     }
 

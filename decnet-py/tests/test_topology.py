@@ -173,6 +173,11 @@ def test_a_maze_as_a_graph(maze: decnet.Topology) -> None:
     assert graph.nodes["lan", maze.lans[0].name]["is_dmz"]
     assert maze.to_dot().startswith("graph maze {") and maze.to_mermaid().startswith("flowchart TD")
     assert maze._repr_mimebundle_()["text/vnd.mermaid"] == maze.to_mermaid()
+    assert maze.to_svg().startswith("<svg ") and maze.lans[0].name in maze.to_svg()
+    assert maze._repr_mimebundle_()["image/svg+xml"] == maze._repr_svg_() == maze.to_svg()
+    analysis = maze.analysis()
+    assert [row["lan"] for row in analysis["lans"]] == [lan.name for lan in maze.lans]
+    assert {row["decky"] for row in analysis["deckies"]} == {decky.name for decky in maze.deckies}
     routes = maze.routes()
     assert set(routes) == {decky.name for decky in maze.deckies}
     assert all(set(route) == {"destination", "via"} for of_decky in routes.values() for route in of_decky)

@@ -55,6 +55,9 @@ pub enum Code {
     DmzMultiple,
     /// A LAN that no chain of bridge deckies connects to the DMZ.
     DmzOrphan,
+    /// A LAN that an intruder reaches with fewer compromises than intended. No set of rules has it; it is of
+    /// [`Analysis::shallower_than`](crate::Analysis::shallower_than).
+    MazeShallow,
     /// A decky with no attachment.
     DeckyOrphan,
     /// An address outside its LAN's subnet.

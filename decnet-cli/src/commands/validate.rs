@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
-use decnet_topology::{Catalog, Finding, Report, RuleSet, Severity, claims_except, validate_against};
+use decnet_topology::{
+    Catalog, Finding, Graph, Name, Report, RuleSet, Severity, claims_except, did_you_mean, validate_against,
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -8,7 +10,8 @@ use crate::{
     command_error::CommandError,
     context::Context,
     exit::Exit,
-    input::{self, Source},
+    input::{self, MazeFile, Source},
+    number,
     output::{Output, Style},
     text,
 };
@@ -27,6 +30,28 @@ pub(crate) struct Arguments {
     /// Use the rules for running mazes, which allow a temporary lack of a DMZ.
     #[arg(long)]
     live: bool,
+    /// Refuse a maze in which an intruder reaches this LAN with fewer compromises. May be repeated. The count starts in the DMZ:
+    /// a router costs 0, a bridge decky that does not forward costs 1.
+    #[arg(long, value_name = "LAN=N", value_parser = intended)]
+    min_compromises: Vec<Intended>,
+}
+
+/// The fewest compromises that a LAN is intended to take.
+#[derive(Debug, Clone)]
+struct Intended {
+    lan: Name,
+    compromises: usize,
+}
+
+/// Reads `LAN=N`.
+fn intended(text: &str) -> Result<Intended, String> {
+    let (lan, compromises) = text
+        .split_once('=')
+        .ok_or("write the name of a LAN, `=` and a number, like servers=2")?;
+    Ok(Intended {
+        lan: Name::new(lan.trim()).map_err(|error| error.to_string())?,
+        compromises: number::whole(compromises)?,
+    })
 }
 
 /// The findings of one file, in its order.
@@ -60,7 +85,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     let mut found = Vec::with_capacity(sources.len());
     for source in &sources {
-        found.push(check(source, &catalog, rules, arguments.against_store.then_some(context)).await?);
+        let store = arguments.against_store.then_some(context);
+        found.push(check(source, &catalog, rules, &arguments.min_compromises, store).await?);
     }
     let several = found.len() > 1;
     let all = || {
@@ -90,6 +116,7 @@ async fn check(
     source: &Source,
     catalog: &Catalog,
     rules: RuleSet,
+    intended: &[Intended],
     store: Option<&Context>,
 ) -> Result<Found, CommandError> {
     let (report, file) = match source.maze_file() {
@@ -98,7 +125,8 @@ async fn check(
                 Some(context) => claims_except(context.repo()?.as_ref(), &file.draft.header.name).await?,
                 None => Vec::new(),
             };
-            (validate_against(&file.draft, catalog, rules, &claims), Some(file))
+            let report = validate_against(&file.draft, catalog, rules, &claims);
+            (with_depths(report, &file, catalog, intended)?, Some(file))
         }
         Err(CommandError::Document { findings, .. }) => (Report::new(findings), None),
         Err(error) => return Err(error),
@@ -112,6 +140,35 @@ async fn check(
             None => report.into_findings(),
         },
     })
+}
+
+/// Adds the LANs that are shallower than intended. The paths of a maze with errors are not known.
+fn with_depths(
+    report: Report,
+    file: &MazeFile,
+    catalog: &Catalog,
+    intended: &[Intended],
+) -> Result<Report, CommandError> {
+    if intended.is_empty() || report.count(Severity::Error) > 0 {
+        return Ok(report);
+    }
+    let topology = file.topology(catalog)?;
+    let analysis = Graph::new(&topology).analysis();
+    let mut findings = Vec::new();
+    for Intended { lan, compromises } in intended {
+        let known = topology.lan_named(lan).ok_or_else(|| CommandError::Unknown {
+            kind: "LAN",
+            name: lan.to_string(),
+            hint: format!(
+                " in {}{}",
+                file.origin(),
+                did_you_mean(lan.as_str(), topology.lans().iter().map(|lan| lan.name().as_str()))
+            ),
+        })?;
+        findings.extend(analysis.shallower_than(known.id(), *compromises));
+    }
+    findings.extend(report.into_findings());
+    Ok(Report::new(findings))
 }
 
 fn print_summary(found: &[Found], output: Output) {

@@ -236,6 +236,16 @@ fn a_maze_is_drawn_for_browsers_graphviz_and_mermaid() {
     );
     let picture = sandbox.run(&["graph", "corp.yaml", "--format", "svg"]).exits(0).stdout;
     assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n") && picture.contains("web-01"));
+    sandbox
+        .run(&["graph", "corp.yaml", "--format", "svg", "-o", "corp.svg"])
+        .exits(0);
+    assert_eq!(sandbox.read("corp.svg"), picture);
+    let page = sandbox.run(&["graph", "corp.yaml", "--format", "html"]).exits(0).stdout;
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("Content-Security-Policy") && page.contains("web-01"));
+    let refused = sandbox.run(&["graph", "corp.yaml", "--format", "html", "-o", "no/such/folder.html"]);
+    refused.exits(1).says("cannot be written");
+    let json = sandbox.run(&["graph", "corp.yaml", "--format", "json"]).exits(0).stdout;
+    assert_eq!(json, sandbox.run(&["graph", "corp.yaml", "--json"]).exits(0).stdout);
     let value = sandbox.run(&["graph", "corp.yaml", "--json"]).exits(0).json();
     assert_eq!(value["layers"], serde_json::json!([["dmz"], ["office"]]));
     assert_eq!(value["choke_points"]["deckies"], serde_json::json!(["door"]));

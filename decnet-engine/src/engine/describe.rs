@@ -1,6 +1,6 @@
 //! Text about deckies, plans and remains for people.
 
-use decnet_topology::shown::count;
+use decnet_topology::{DrawnState, shown::count};
 
 use super::{DeckyState, InterfaceState, ReapReport, ServiceState};
 use crate::{
@@ -35,6 +35,20 @@ impl DeckyState {
             None => interface.describe(),
         });
         named.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Returns its state in a picture: gone if its base does not run, and degraded if one of its services does not run, or if its
+    /// interfaces are not those of the maze.
+    pub fn drawn(&self) -> DrawnState {
+        let is_as_meant = |interface: &InterfaceState| interface.found == interface.expected;
+        let runs = |state: &ServiceState| state.activity == Some(Activity::Running) && !state.crash_loop;
+        if self.base != Some(Activity::Running) {
+            DrawnState::Gone
+        } else if !self.base_crash_loop && self.interfaces.iter().all(is_as_meant) && self.services.iter().all(runs) {
+            DrawnState::Running
+        } else {
+            DrawnState::Degraded
+        }
     }
 
     /// Describes its state in a few words: the state of its base, and the services that do not run.

@@ -109,6 +109,7 @@ pub(super) async fn plan(api: Arc<Api>, call: Call) -> Answer {
     let answer = ok(&json!({
         "summary": plan.summary(),
         "steps": plan,
+        "lines": plan.steps().iter().map(ToString::to_string).collect::<Vec<_>>(),
         "restarts": prepared.restarts(),
         "deleted_logs": plan.deleted_logs(),
         "refusal": prepared.refusal().map(ToString::to_string),

@@ -21,6 +21,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! At `/`, the router has the map: a page that shows mazes, follows their events and edits them. [`page_file`] makes one file of it.
+//!
 //! # Errors
 //!
 //! Every error is a problem document (RFC 9457) with the stable `code` of the library, all findings, and a hint.
@@ -55,6 +57,7 @@ mod history;
 mod idempotency;
 mod jobs;
 mod lifecycle;
+mod map;
 mod metrics;
 mod mutations;
 mod openapi;
@@ -62,6 +65,7 @@ mod operations;
 pub(crate) mod options;
 mod origin;
 mod parts;
+mod picture;
 mod prefer;
 mod problem;
 mod route;
@@ -72,4 +76,5 @@ mod ticket;
 mod topologies;
 mod visits;
 
+pub use map::page_file;
 pub use serving::{router, serve};

@@ -158,6 +158,7 @@ fn responses(route: &Route) -> Value {
         let content = match *schema {
             "" => None,
             "EventStream" => Some(json!({ "text/event-stream": { "schema": { "type": "string" } } })),
+            "Picture" => Some(json!({ "image/svg+xml": { "schema": { "type": "string" } } })),
             "Text" => Some(json!({ "text/plain": { "schema": { "type": "string" } } })),
             "Document" => Some(json!({
                 "application/json": { "schema": reference("Document") },

@@ -7,7 +7,7 @@ use axum::http::Method;
 use super::{
     allocation,
     auth::scope::AccessScope,
-    catalog, events, history, lifecycle, metrics, mutations, operations, parts,
+    catalog, events, history, lifecycle, metrics, mutations, operations, parts, picture,
     route::{
         Access, BodyKind, Parameter,
         ParameterKind::{self, Flag, Number, Text, Time, Word},
@@ -90,6 +90,10 @@ fn stored() -> Vec<Route> {
         is_required: true,
         ..parameter("time", Time, "The time, like 2030-01-31T12:00:00Z.")
     }];
+    const DRAW: &[Parameter] = &[
+        parameter("states", Flag, "Whether to draw the states of the deckies on Docker."),
+        parameter("time", Time, "Draws the deckies of that time in the LANs of now."),
+    ];
     vec![
         route!(GET "/topologies", "list_topologies", "Lists topologies in order of creation.", topologies::list)
             .query(LIST)
@@ -124,6 +128,11 @@ fn stored() -> Vec<Route> {
             .answers(&[(200, "Object")]),
         route!(GET "/topologies/{id}/at", "get_deckies_at", "Returns the deckies at a time.", history::at)
             .query(AT)
+            .answers(&[(200, "Object")]),
+        route!(GET "/topologies/{id}/graph.svg", "draw_topology", "Draws a topology.", picture::draw)
+            .query(DRAW)
+            .answers(&[(200, "Picture")]),
+        route!(GET "/topologies/{id}/analysis", "analyse_topology", "Returns how many deckies an intruder must take over to reach each LAN and decky.", picture::analyse)
             .answers(&[(200, "Object")]),
     ]
 }

@@ -18,7 +18,7 @@ use super::{
     api::Api,
     dispatch::{self, BASE},
     idempotency::{IDEMPOTENCY_KEY, REPLAYED},
-    openapi,
+    map, openapi,
     options::HttpOptions,
     routes,
 };
@@ -33,7 +33,7 @@ const CONNECTIONS: usize = 4096;
 /// How long to wait after a connection could not be accepted, for instance because there are too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Returns the router of the API, with all routes below `/api/v1`. It can be nested in another one.
+/// Returns the router of the API, with all routes below `/api/v1`, and the map at `/`. It can be nested in another one.
 ///
 /// The token [`HttpOptions::stop`] ends its streams and interrupts its operations. A program that drops its tokio runtime before
 /// they end has the same effect as killing the process: the next operation on the topology continues.
@@ -51,7 +51,7 @@ fn build(engine: Engine, options: HttpOptions) -> (Arc<Api>, Router) {
         let handler = move |request: Request| dispatch::answer(api, route, request);
         router = router.route(&path, on(filter, handler));
     }
-    let mut router = router
+    let mut router = map::add_to(router)
         .fallback(dispatch::without_route)
         .method_not_allowed_fallback(dispatch::without_method);
     let origins = &api.options.origins;

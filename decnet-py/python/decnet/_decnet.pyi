@@ -826,6 +826,9 @@ class SubnetAllocator:
 @final
 class Topology:
     """A complete, well-formed maze: LANs, deckies and attachments."""
+    def analysis(self) -> Document:
+        """Returns how many deckies an intruder must take over to reach each LAN and decky, and what is lost with each decky, as
+        `decnet graph --analyse --json` does."""
     def apply(
         self,
         mutation: Mutation | Document,
@@ -890,6 +893,8 @@ class Topology:
         """Draws the maze for Mermaid."""
     def to_networkx(self) -> Any:
         """Returns the maze as a graph of networkx."""
+    def to_svg(self) -> str:
+        """Draws the maze as SVG, in light or dark colours as the reader prefers."""
     def to_yaml(self) -> str:
         """Returns the document in YAML."""
     def validate(
@@ -906,6 +911,8 @@ class Topology:
     def __repr__(self) -> str: ...
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         """The output in a notebook: a picture if possible."""
+    def _repr_svg_(self) -> str:
+        """The picture in a notebook."""
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
 @final

@@ -1,5 +1,6 @@
 //! The maze as a graph: reachability, routes, depth and weak points.
 
+mod analysis;
 mod drawing;
 mod layout;
 mod routes;
@@ -14,6 +15,7 @@ use petgraph::{
     unionfind::UnionFind,
 };
 
+pub use analysis::{Analysis, AnalysisReport, Crossing, DeckyAnalysis, LanAnalysis, Loss, LossCounts};
 pub use layout::{LanBox, LanLink, Layout};
 pub use routes::Route;
 pub use shape::ChokePoints;

@@ -5,6 +5,7 @@
 )]
 
 mod alloc;
+mod analysis;
 mod catalog;
 mod config;
 mod document;

@@ -75,7 +75,7 @@ fn the_picture_of_the_readme_shows_its_maze() {
     }
     assert!(
         fs::read_to_string(path).unwrap() == picture,
-        "write it with `decnet graph examples/mazes/corp.yaml --format svg > docs/corp.svg`"
+        "write it with `decnet graph examples/mazes/corp.yaml --format svg -o docs/corp.svg`"
     );
 }
 

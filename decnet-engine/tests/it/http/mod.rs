@@ -4,6 +4,7 @@ mod admitting;
 mod describing;
 mod editing;
 mod operating;
+mod picturing;
 mod reading;
 mod repeating;
 mod serving;

@@ -52,7 +52,9 @@ pub(super) fn write_decky(
     let class = state.map_or("", DrawnState::class);
     write!(
         out,
-        "<g class=\"decky {role_name}{class}\" tabindex=\"0\" role=\"img\" aria-label=\"{title}\"><title>{title}</title>"
+        "<g class=\"decky {role_name}{class}\" data-decky=\"{}\" tabindex=\"0\" role=\"img\" aria-label=\"{title}\">\
+         <title>{title}</title>",
+        escaped(decky.name().as_str()),
     )?;
     write_outline(out, role, (x, y, width, height))?;
     let columns = |room: i64, tenths: i64| room * 10 / tenths;

@@ -3,6 +3,7 @@ use std::fmt::{self, Write as _};
 use super::text::{escaped, shortened};
 use crate::{
     graph::layout::{LanLink, Layout},
+    id::LanId,
     model::Topology,
 };
 
@@ -16,8 +17,10 @@ pub(super) fn write_lines(out: &mut String, topology: &Topology, layout: &Layout
         let class = if link.forwards { "edge forwards" } else { "edge" };
         write!(
             out,
-            "<g class=\"{class}\" tabindex=\"0\" role=\"img\" aria-label=\"{title}\"><title>{title}</title>\
-             <path class=\"link\" d=\""
+            "<g class=\"{class}\" data-from=\"{}\" data-to=\"{}\" tabindex=\"0\" role=\"img\" aria-label=\"{title}\"><title>{title}</title>\
+             <path class=\"link\" d=\"",
+            escaped(name(topology, link.from)),
+            escaped(name(topology, link.to)),
         )?;
         for (at, (x, y)) in link.points.iter().enumerate() {
             let command = match (at, link.curved) {
@@ -65,9 +68,12 @@ pub(super) fn write_labels(out: &mut String, topology: &Topology, layout: &Layou
     Ok(())
 }
 
+fn name(topology: &Topology, lan: LanId) -> &str {
+    topology.lan(lan).map(|lan| lan.name().as_str()).unwrap_or_default()
+}
+
 fn title(topology: &Topology, link: &LanLink) -> String {
-    let name = |lan| topology.lan(lan).map(|lan| lan.name().as_str()).unwrap_or_default();
-    let mut title = format!("{} to {}: ", name(link.from), name(link.to));
+    let mut title = format!("{} to {}: ", name(topology, link.from), name(topology, link.to));
     for (at, decky) in link.deckies.iter().filter_map(|id| topology.decky(*id)).enumerate() {
         let comma = if at == 0 { "" } else { ", " };
         let forwards = if decky.is_router() {

@@ -32,8 +32,8 @@ impl Graph<'_> {
     ///
     /// Each LAN is a box, the DMZ one with a thick line. Each decky is a row in the box of its home: hosts are rectangles, bridges
     /// dashed ones, routers hexagons and gateways arrows. Lines lead from the home of a decky to its other LANs; they are dashed
-    /// if no decky of them forwards packets. Everything has a title and can be focused with the keyboard. The file has no scripts
-    /// and no links.
+    /// if no decky of them forwards packets. Everything has a title and can be focused with the keyboard. The groups have the names
+    /// as `data-lan`, `data-decky`, `data-from` and `data-to`, for programs. The file has no scripts and no links.
     pub fn to_svg(&self) -> String {
         self.to_svg_with(|_| None)
     }
@@ -119,9 +119,10 @@ impl Graph<'_> {
         let (title, name) = (escaped(&title), format!("{mark}{}", lan.name()));
         writeln!(
             out,
-            "<g class=\"{class}\" tabindex=\"0\" role=\"group\" aria-label=\"{title}\"><title>{title}</title>\
+            "<g class=\"{class}\" data-lan=\"{}\" tabindex=\"0\" role=\"group\" aria-label=\"{title}\"><title>{title}</title>\
              <rect class=\"box\" x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{}\" rx=\"6\"/>\
              <text class=\"name\" x=\"{tx}\" y=\"{}\">{}</text><text class=\"quiet\" x=\"{tx}\" y=\"{}\">{}</text>",
+            escaped(lan.name().as_str()),
             place.width,
             place.height,
             y + 18,

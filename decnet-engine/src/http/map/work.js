@@ -1,0 +1,41 @@
+// Deploy, tear down, reconcile: the plan first, then the work.
+
+async function work(operation) {
+  const plan = (await call("POST", at("/plan"), { operation })).value;
+  const lines = plan.lines ?? [];
+  const shown = lines.slice(0, 200);
+  const force = element("input", { type: "checkbox", id: "force" });
+  const yes = await ask(`${operation} ${page.maze.name}`, lines.length || operation !== "reconcile" ? operation : null,
+    element("p", null, plan.summary),
+    plan.refusal ? element("p", { class: "warning" }, plan.refusal) : null,
+    (plan.warnings ?? []).map((warning) => element("p", { class: "warning" }, warning.message ?? JSON.stringify(warning))),
+    plan.deleted_logs?.length ? element("p", { class: "warning" }, `Logs are deleted with ${plan.deleted_logs.length} containers.`) : null,
+    element("ol", { class: "steps", tabindex: "0", "aria-label": "Steps" }, shown.map((line) => element("li", null, line)), lines.length > shown.length ? element("li", null, `and ${lines.length - shown.length} more`) : null),
+    operation === "teardown" ? null : element("label", { class: "check" }, force, " Recreate running containers if that is needed"));
+  if (!yes) return;
+  const body = operation === "teardown" ? undefined : { force: force.checked };
+  fill($("work"), `${operation} runs…`);
+  try {
+    const started = (await call("POST", at(`/${operation}`), body)).value;
+    const ended = await finished(started);
+    if (ended.state === "failed") throw new Refused(ended.problem?.status, ended.problem ?? {});
+    fill($("work"), `${operation}: ${ended.result?.status ?? "done"}`);
+    await mazes();
+    // A topology that failed or is torn down is deployed as a fresh copy.
+    const id = ended.result?.id;
+    if (typeof id === "string" && id !== page.maze?.id && page.rows.some((row) => row.id === id)) await open(id);
+    else await refresh();
+  } catch (error) {
+    fill($("work"), `${operation} failed`);
+    throw error;
+  }
+}
+
+async function finished(job) {
+  let now = job;
+  while (now.state === "running") {
+    now = (await call("GET", `/operations/${encodeURIComponent(job.id)}`, undefined, { Prefer: "wait=20" })).value;
+    if (now.state === "running") await delay(200);
+  }
+  return now;
+}
