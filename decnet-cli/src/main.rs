@@ -6,6 +6,7 @@
 mod attached;
 mod bus;
 mod cli;
+mod columns;
 mod command_error;
 mod commands;
 mod confirm;
@@ -25,9 +26,12 @@ mod output;
 mod past;
 mod progress;
 mod report;
+#[cfg(test)]
+mod samples;
 mod store;
 mod table;
 mod text;
+mod tree;
 
 use std::process::ExitCode;
 

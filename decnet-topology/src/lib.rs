@@ -185,7 +185,7 @@ pub use document::{error::DocumentError, syntax::Syntax};
 pub use finding::{Code, Finding, LineColumn, MAX_LISTED, Severity, Target};
 pub use generate::{GenerateError, generate};
 pub use graph::{
-    ChokePointNames, ChokePoints, DrawnState, Graph, GraphNode, GraphShape, LanBox, LanLink, Layout, Route,
+    ChokePointNames, ChokePoints, DrawnState, Graph, GraphNode, GraphShape, LanBox, LanLink, Layout, Route, TreeRow,
 };
 pub use hash::{Digest, DigestError, canonical_hash};
 pub use history::change::{DeckyChange, DeckySnapshot, Membership};
