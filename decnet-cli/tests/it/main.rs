@@ -22,4 +22,5 @@ mod schema;
 mod serving;
 mod stored;
 mod streams;
+mod top;
 mod walk;

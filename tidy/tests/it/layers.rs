@@ -73,7 +73,7 @@ const COMMAND: Layers = Layers {
         &["bus", "exit", "output", "store", "tree"],
         &["confirm", "input", "interrupt", "lines", "log", "progress", "report"],
         &["attached", "context"],
-        &["destination", "lookup", "past"],
+        &["destination", "lookup", "past", "top"],
         &["commands"],
         &["cli"],
     ],
