@@ -82,3 +82,15 @@ pub(crate) enum ColorChoice {
     /// Never.
     Never,
 }
+
+impl ColorChoice {
+    /// Returns whether a terminal gets colours.
+    pub(crate) fn on_terminal(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            // https://no-color.org: set and not empty.
+            Self::Auto => std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! The log of the libraries on stderr, one line per event.
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    io::IsTerminal as _,
+};
 
 use tracing::{Event, Level, Subscriber, field::Visit};
 use tracing_subscriber::{
@@ -11,9 +14,11 @@ use tracing_subscriber::{
 
 use crate::{globals::Globals, output::Output, text};
 
-/// Starts logging: warnings by default, information with `-v`, and details with `-vv` and `-vvv`.
-pub(crate) fn start(globals: &Globals, output: Output) {
+/// Starts logging: warnings by default, information with `-v`, and details with `-vv` and `-vvv`. A command that
+/// draws on the whole terminal does not log there.
+pub(crate) fn start(globals: &Globals, output: Output, draws: bool) {
     let level = match (globals.quiet, globals.verbose) {
+        _ if draws && std::io::stderr().is_terminal() => LevelFilter::OFF,
         (true, _) => LevelFilter::ERROR,
         (_, 0) => LevelFilter::WARN,
         (_, 1) => LevelFilter::INFO,

@@ -6,6 +6,7 @@
 mod attached;
 mod bus;
 mod cli;
+mod columns;
 mod command_error;
 mod commands;
 mod confirm;
@@ -25,9 +26,13 @@ mod output;
 mod past;
 mod progress;
 mod report;
+#[cfg(test)]
+mod samples;
 mod store;
 mod table;
 mod text;
+mod top;
+mod tree;
 
 use std::process::ExitCode;
 
@@ -47,7 +52,7 @@ fn main() -> ExitCode {
         Err(error) => return report::grammar(&error, wants_json).into(),
     };
     let output = Output::new(&cli.globals);
-    log::start(&cli.globals, output);
+    log::start(&cli.globals, output, cli.command.draws());
     descriptors::raise();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

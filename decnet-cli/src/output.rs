@@ -27,12 +27,8 @@ impl Output {
     /// Reads the flags and the environment.
     pub(crate) fn new(globals: &Globals) -> Self {
         let color = match globals.color {
-            ColorChoice::Always => true,
-            ColorChoice::Never => false,
-            // https://no-color.org: set and not empty.
-            ColorChoice::Auto => {
-                io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            }
+            ColorChoice::Auto => io::stderr().is_terminal() && globals.color.on_terminal(),
+            chosen => chosen.on_terminal(),
         };
         Self {
             json: globals.json,

@@ -14,9 +14,7 @@ const MIN_WIDTH: u16 = 60;
 pub(crate) fn rows<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    // Only a terminal with a known, sensible width is wrapped. Others get each row on one line.
-    let is_wide = table.width().is_some_and(|width| width >= MIN_WIDTH);
-    let arrangement = if std::io::stdout().is_terminal() && is_wide {
+    let arrangement = if width().is_some() {
         ContentArrangement::Dynamic
     } else {
         ContentArrangement::Disabled
@@ -36,6 +34,13 @@ pub(crate) fn rows<const N: usize>(header: [&str; N], rows: impl IntoIterator<It
         text.push('\n');
     }
     text
+}
+
+/// Returns the number of columns to wrap lines at. Only a terminal with a known, sensible width is wrapped. Others get each row on one
+/// line.
+pub(crate) fn width() -> Option<usize> {
+    let width = Table::new().width().filter(|width| *width >= MIN_WIDTH)?;
+    std::io::stdout().is_terminal().then_some(width.into())
 }
 
 /// Prints the deckies of a topology, with their addresses as `addresses` formats them. Without Docker, their states are unknown.

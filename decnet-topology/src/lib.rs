@@ -186,7 +186,7 @@ pub use finding::{Code, Finding, LineColumn, MAX_LISTED, Severity, Target};
 pub use generate::{GenerateError, generate};
 pub use graph::{
     Analysis, AnalysisReport, ChokePointNames, ChokePoints, Crossing, DeckyAnalysis, DrawnState, Graph, GraphNode,
-    GraphShape, LanAnalysis, LanBox, LanLink, Layout, Loss, LossCounts, Route,
+    GraphShape, LanAnalysis, LanBox, LanLink, Layout, Loss, LossCounts, Route, TreeRow,
 };
 pub use hash::{Digest, DigestError, canonical_hash};
 pub use history::change::{DeckyChange, DeckySnapshot, Membership};

@@ -36,6 +36,7 @@ mod services;
 mod show;
 mod teardown;
 mod token;
+mod top;
 mod validate;
 mod verify;
 mod watch;
@@ -58,6 +59,7 @@ pub(crate) enum Command {
     List(list::Arguments),
     #[command(visible_alias = "inspect")]
     Show(show::Arguments),
+    Top(top::Arguments),
     Graph(graph::Arguments),
     Hash(hash::Arguments),
     Plan(plan::Arguments),
@@ -101,6 +103,11 @@ pub(crate) struct CommandLine {
 }
 
 impl Command {
+    /// Returns whether the command draws on the whole terminal.
+    pub(crate) const fn draws(&self) -> bool {
+        matches!(self, Self::Top(_))
+    }
+
     /// Runs the command.
     pub(crate) async fn run(self, context: &Context, line: CommandLine) -> Result<Exit, CommandError> {
         match self {
@@ -113,6 +120,7 @@ impl Command {
             Self::Create(arguments) => create::run(arguments, context).await,
             Self::List(arguments) => list::run(arguments, context).await,
             Self::Show(arguments) => show::run(arguments, context).await,
+            Self::Top(arguments) => Box::pin(top::run(arguments, context)).await,
             Self::Graph(arguments) => graph::run(arguments, context).await,
             Self::Hash(arguments) => hash::run(arguments, context).await,
             Self::Plan(arguments) => plan::run(arguments, context).await,

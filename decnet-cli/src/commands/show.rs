@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    command_error::CommandError, context::Context, duration::read_past, exit::Exit, lookup, past, table, text,
+    command_error::CommandError, context::Context, duration::read_past, exit::Exit, lookup, past, table, text, tree,
 };
 
 /// How many mutations to read.
@@ -33,6 +33,10 @@ pub(crate) struct Arguments {
     /// Print the maze file instead.
     #[arg(long, conflicts_with = "json")]
     document: bool,
+    /// Draw the maze as a tree: each LAN below the one through which visitors reach it, with its deckies, their roles, states and services.
+    /// `decnet graph` draws the same tree with addresses and choke points, without Docker, and also of files.
+    #[arg(long, conflicts_with_all = ["json", "document", "at"])]
+    tree: bool,
     /// Show the deckies at an earlier time, from the audit trail: 2030-01-31T12:00:00Z, "2030-01-31 12:00", -2h.
     #[arg(long, value_name = "TIME", value_parser = read_past, allow_hyphen_values = true, conflicts_with = "document")]
     at: Option<Timestamp>,
@@ -80,6 +84,10 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let catalog = catalog.with_stored(&stored.row.catalog);
     let published = published_ports(&stored.topology, &catalog, &stored.row.settings.publish);
     let inspection = Inspection::new(stored, &observed, Timestamp::now());
+    if arguments.tree {
+        print_tree(context, &inspection, trouble.as_deref())?;
+        return Ok(Exit::Done);
+    }
     let host = HostSide { bridges, published };
     print(context, &inspection, &host, trouble.as_deref(), &events, &mutations)?;
     Ok(Exit::Done)
@@ -106,6 +114,30 @@ async fn observe(
     let bridges = observed.networks.iter();
     let bridges = bridges.filter_map(|network| Bridge::of(network, podman)).collect();
     Ok((observed, bridges))
+}
+
+/// Prints a topology as a tree. `trouble` is the reason why its deckies were not observed.
+fn print_tree(context: &Context, inspection: &Inspection, trouble: Option<&str>) -> Result<(), CommandError> {
+    let output = context.output;
+    let observed = trouble.is_none();
+    output.line(head(&inspection.stored))?;
+    output.data("\n")?;
+    output.data(&tree::text(inspection, observed, table::width()))?;
+    if let Some(trouble) = trouble {
+        output.note(format!("Docker did not answer, so states are unknown: {trouble}"));
+    }
+    Ok(())
+}
+
+/// Returns the first line about a topology: its name, status, version and size.
+fn head(stored: &StoredTopology) -> String {
+    let StoredTopology { row, topology } = stored;
+    let lans = text::count(topology.lans().len(), "LAN", "LANs");
+    let deckies = text::count(topology.deckies().len(), "decky", "deckies");
+    format!(
+        "{}  {}  version {}, {lans}, {deckies}",
+        row.name, row.status, row.version
+    )
 }
 
 /// Prints a topology and its deckies. `trouble` is the reason why they were not observed.
@@ -136,13 +168,7 @@ fn print(
             mutations,
         });
     }
-    let (lans, number) = (topology.lans().len(), topology.deckies().len());
-    let size = format!(
-        "{}, {}",
-        text::count(lans, "LAN", "LANs"),
-        text::count(number, "decky", "deckies")
-    );
-    output.line(format!("{}  {}  version {}, {size}", row.name, row.status, row.version))?;
+    output.line(head(stored))?;
     output.line(format!("  id {}", row.id))?;
     if let Some(reason) = reason {
         output.line(format!("  {reason}"))?;

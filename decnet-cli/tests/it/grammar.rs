@@ -12,6 +12,7 @@ const COMMANDS: &[&str] = &[
     "create",
     "list",
     "show",
+    "top",
     "graph",
     "hash",
     "plan",

@@ -23,4 +23,5 @@ mod schema;
 mod serving;
 mod stored;
 mod streams;
+mod top;
 mod walk;

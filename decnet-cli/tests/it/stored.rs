@@ -28,6 +28,16 @@ fn a_maze_is_shown_without_docker() {
 }
 
 #[test]
+fn a_maze_is_drawn_with_the_states_of_its_deckies() {
+    let sandbox = with_corp();
+    assert_seen!(sandbox, sandbox.run(&["show", "corp", "--tree"]).exits(0));
+    for flag in ["--json", "--document", "--at=-1h"] {
+        let ran = sandbox.run(&["show", "corp", "--tree", flag]).exits(2);
+        assert!(ran.stderr.contains("--tree"), "{ran:#?}");
+    }
+}
+
+#[test]
 fn a_maze_is_found_by_name_id_and_start_of_its_id() {
     let sandbox = with_corp();
     let id = sandbox.run(&["show", "corp", "--json"]).exits(0).json()["id"]

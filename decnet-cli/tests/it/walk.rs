@@ -6,7 +6,7 @@ mod compare;
 mod fields;
 pub(crate) mod page;
 mod prose;
-mod terminal;
+pub(crate) mod terminal;
 
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 

@@ -65,12 +65,16 @@ impl DeckyState {
         if down.is_empty() {
             return "running".into();
         }
-        let word = |state: &&ServiceState| {
-            let condition = condition(state.activity, state.crash_loop, state.exit_code);
-            format!("{} {condition}", state.service)
-        };
+        let word = |state: &&ServiceState| format!("{} {}", state.service, state.state_text());
         let down: Vec<_> = down.iter().map(word).collect();
         format!("running, but {}", down.join(", "))
+    }
+}
+
+impl ServiceState {
+    /// Describes its state in a few words.
+    pub fn state_text(&self) -> String {
+        condition(self.activity, self.crash_loop, self.exit_code)
     }
 }
 

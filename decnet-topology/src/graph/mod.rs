@@ -20,7 +20,7 @@ pub use layout::{LanBox, LanLink, Layout};
 pub use routes::Route;
 pub use shape::ChokePoints;
 pub use svg::DrawnState;
-pub use tree::{ChokePointNames, GraphShape};
+pub use tree::{ChokePointNames, GraphShape, TreeRow};
 
 use crate::{
     id::{DeckyId, LanId},

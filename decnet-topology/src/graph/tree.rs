@@ -5,7 +5,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::Graph;
+use super::{Graph, GraphNode};
 use crate::{
     id::{DeckyId, LanId},
     model::{Decky, Lan, Topology},
@@ -65,6 +65,39 @@ impl<'a> Graph<'a> {
     pub fn to_text(&self) -> String {
         Tree::new(self).draw()
     }
+
+    /// Returns the rows of that tree: each LAN, the deckies whose home it is, and the LANs below it. Deckies without a LAN come last.
+    ///
+    /// ```
+    /// use decnet_topology::{Graph, Topology};
+    ///
+    /// let topology = Topology::builder()
+    ///     .dmz("dmz", "10.0.0.0/24")
+    ///     .lan("office", "10.0.1.0/24")
+    ///     .decky("door", |decky| decky.on("dmz", "10.0.0.2").on("office", "10.0.1.2"))
+    ///     .build()?;
+    /// let rows = Graph::new(&topology).tree();
+    /// let branches: Vec<&str> = rows.iter().map(|row| row.branches.as_str()).collect();
+    /// assert_eq!(branches, ["", "│   • ", "└── "], "the DMZ, the door in it, and the office");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn tree(&self) -> Vec<TreeRow> {
+        Tree::new(self).rows()
+    }
+}
+
+/// One row of a maze as a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TreeRow {
+    /// The LAN or the decky.
+    pub node: GraphNode,
+    /// The branches before its name: lines, spaces, and a bullet before a decky.
+    pub branches: String,
+    /// What is in their place if it needs another line.
+    pub continued: String,
+    /// The name of the decky; or the name and the subnet of the LAN, and whether it is the DMZ or cut off from it.
+    pub label: String,
 }
 
 /// A maze as a tree: each LAN below the one through which it is nearest to the DMZ.
@@ -129,17 +162,13 @@ impl<'g> Tree<'g> {
 
     fn draw(&self) -> String {
         let mut text = String::new();
-        for root in &self.roots {
-            self.lan(&mut text, *root, "", "");
-        }
-        let unattached: Vec<_> = self
-            .topology
-            .deckies()
-            .iter()
-            .filter(|decky| decky.home().is_none())
-            .collect();
-        for decky in unattached {
-            let _ = writeln!(text, "{} (not attached)", decky.name());
+        for row in self.rows() {
+            let decky = match row.node {
+                GraphNode::Lan(_) => None,
+                GraphNode::Decky(id) => self.topology.decky(id),
+            };
+            let line = decky.map_or(row.label, |decky| self.decky(decky));
+            let _ = writeln!(text, "{}{line}", row.branches);
         }
         let routers = self.topology.deckies().iter().filter(|decky| decky.is_router()).count();
         let deepest = self.depths.values().max().copied().unwrap_or_default();
@@ -154,22 +183,41 @@ impl<'g> Tree<'g> {
         text
     }
 
-    /// Draws a LAN, its deckies, and the LANs below it. The depth is not bounded, so pending LANs are kept on a stack on the
-    /// heap.
-    fn lan(&self, text: &mut String, root: LanId, lead: &str, below: &str) {
-        let mut stack = vec![(root, lead.to_owned(), below.to_owned())];
-        while let Some((id, lead, below)) = stack.pop() {
-            let Some(lan) = self.topology.lan(id) else { continue };
-            let mark = match (lan.is_dmz(), self.depths.get(&id)) {
-                (true, _) => " (DMZ)",
-                (_, None) => " (cut off from the DMZ)",
-                _ => "",
-            };
-            let _ = writeln!(text, "{lead}{} {}{mark}", lan.name(), lan.subnet());
+    fn rows(&self) -> Vec<TreeRow> {
+        let mut rows = Vec::new();
+        for root in &self.roots {
+            self.below(*root, &mut rows);
+        }
+        let deckies = self.topology.deckies().iter();
+        let unattached = deckies.filter(|decky| decky.home().is_none());
+        rows.extend(unattached.map(|decky| TreeRow {
+            node: GraphNode::Decky(decky.id()),
+            branches: String::new(),
+            continued: String::new(),
+            label: decky.name().to_string(),
+        }));
+        rows
+    }
+
+    /// Adds a LAN, its deckies, and the LANs below it. The depth is not bounded, so pending LANs are kept on a stack on the heap.
+    fn below(&self, root: LanId, rows: &mut Vec<TreeRow>) {
+        let mut stack = vec![(root, String::new(), String::new())];
+        while let Some((id, branches, below)) = stack.pop() {
             let children = self.children.get(&id).map_or(&[][..], Vec::as_slice);
             let bar = if children.is_empty() { "    " } else { "│   " };
+            rows.push(TreeRow {
+                node: GraphNode::Lan(id),
+                branches,
+                continued: format!("{below}{bar}"),
+                label: self.topology.lan(id).map(|lan| self.lan(lan)).unwrap_or_default(),
+            });
             for decky in self.residents.get(&id).map_or(&[][..], Vec::as_slice) {
-                let _ = writeln!(text, "{below}{bar}{}", self.decky(decky, lan));
+                rows.push(TreeRow {
+                    node: GraphNode::Decky(decky.id()),
+                    branches: format!("{below}{bar}• "),
+                    continued: format!("{below}{bar}  "),
+                    label: decky.name().to_string(),
+                });
             }
             let last = children.len().saturating_sub(1);
             for (at, child) in children.iter().enumerate().rev() {
@@ -183,14 +231,25 @@ impl<'g> Tree<'g> {
         }
     }
 
-    fn decky(&self, decky: &Decky, home: &Lan) -> String {
-        let ip = decky.home().map(|home| home.ip.to_string()).unwrap_or_default();
+    fn lan(&self, lan: &Lan) -> String {
+        let mark = match (lan.is_dmz(), self.depths.get(&lan.id())) {
+            (true, _) => " (DMZ)",
+            (_, None) => " (cut off from the DMZ)",
+            _ => "",
+        };
+        format!("{} {}{mark}", lan.name(), lan.subnet())
+    }
+
+    fn decky(&self, decky: &Decky) -> String {
+        let Some(home) = decky.home() else {
+            return format!("{} (not attached)", decky.name());
+        };
         let services: Vec<_> = decky.services().iter().map(ToString::to_string).collect();
-        let mut line = format!("• {} {ip}", decky.name());
+        let mut line = format!("{} {}", decky.name(), home.ip);
         if !services.is_empty() {
             let _ = write!(line, " [{}]", services.join(" "));
         }
-        let elsewhere = decky.attachments().iter().filter(|edge| edge.lan != home.id());
+        let elsewhere = decky.attachments().iter().filter(|edge| edge.lan != home.lan);
         let elsewhere: Vec<_> = elsewhere
             .filter_map(|edge| Some(format!("{} {}", self.topology.lan(edge.lan)?.name(), edge.ip)))
             .collect();

@@ -68,12 +68,12 @@ const DECOY: Layers = Layers {
 const COMMAND: Layers = Layers {
     krate: "decnet_cli",
     layers: &[
-        &["descriptors", "duration", "number", "text"],
+        &["columns", "descriptors", "duration", "number", "samples", "text"],
         &["command_error", "globals", "table"],
-        &["bus", "exit", "output", "store"],
+        &["bus", "exit", "output", "store", "tree"],
         &["confirm", "input", "interrupt", "lines", "log", "progress", "report"],
         &["attached", "context"],
-        &["destination", "lookup", "past"],
+        &["destination", "lookup", "past", "top"],
         &["commands"],
         &["cli"],
     ],

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::Read as _,
     num::NonZero,
-    os::unix::process::CommandExt as _,
+    os::{fd::OwnedFd, unix::process::CommandExt as _},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -29,8 +29,8 @@ pub(crate) struct Seen {
     pub(crate) code: Option<i32>,
 }
 
-/// Runs a command whose output is a terminal with so many columns. It reads nothing. After the time, if any, it gets Ctrl-C.
-pub(crate) fn run(command: &mut Command, columns: u16, interrupt_after: Option<Duration>) -> Seen {
+/// Opens a terminal of this size: its two sides, that of a person and that of a program.
+pub(crate) fn open(columns: u16, rows: u16) -> (OwnedFd, OwnedFd) {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
     grantpt(&master).expect("a terminal");
     unlockpt(&master).expect("a terminal");
@@ -38,13 +38,18 @@ pub(crate) fn run(command: &mut Command, columns: u16, interrupt_after: Option<D
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let slave = rustix::fs::open(&*name, flags, Mode::empty()).expect("a terminal");
     let size = Winsize {
-        ws_row: 50,
+        ws_row: rows,
         ws_col: columns,
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
     tcsetwinsize(&slave, size).expect("a size");
+    (master, slave)
+}
 
+/// Runs a command whose output is a terminal with so many columns. It reads nothing. After the time, if any, it gets Ctrl-C.
+pub(crate) fn run(command: &mut Command, columns: u16, interrupt_after: Option<Duration>) -> Seen {
+    let (master, slave) = open(columns, 50);
     command
         .process_group(0)
         .env("TERM", "xterm")
