@@ -27,6 +27,10 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// For tcpdump: BRIDGE is the host's interface of a LAN. ADDRESSES has the name of each interface inside the decky, if Docker runs
 /// on this machine. PUBLISHED lists the ports of the host that lead to services.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet show corp\n  \
+                        decnet show corp --tree\n  \
+                        decnet show corp --at -2h")]
 pub(crate) struct Arguments {
     /// Its name, its id, or the start of its id.
     topology: String,
