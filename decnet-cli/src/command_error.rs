@@ -19,11 +19,19 @@ pub(crate) enum CommandError {
     #[error(transparent)]
     Engine(EngineError),
     /// A stored maze breaks rules, or conflicts with the host.
-    #[error("the maze breaks {}; nothing was changed", text::count(.findings.len(), "rule", "rules"))]
-    Maze { findings: Vec<Finding> },
+    #[error("{} breaks {}; nothing was changed", the_maze(.name.as_deref()), text::count(.findings.len(), "rule", "rules"))]
+    Maze {
+        /// The maze as the user named it.
+        name: Option<String>,
+        findings: Vec<Finding>,
+    },
     /// A mutation would make a maze break rules.
-    #[error("the maze would break {}; nothing was changed", text::count(.findings.len(), "rule", "rules"))]
-    Mutated { findings: Vec<Finding> },
+    #[error("{} would break {}; nothing was changed", the_maze(.name.as_deref()), text::count(.findings.len(), "rule", "rules"))]
+    Mutated {
+        /// The maze as the user named it.
+        name: Option<String>,
+        findings: Vec<Finding>,
+    },
     /// A config is wrong.
     #[error("the config breaks {}", text::count(.0.faults.len(), "rule", "rules"))]
     Config(InvalidConfig),
@@ -164,9 +172,11 @@ impl From<EngineError> for CommandError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Invalid(invalid) => Self::Maze {
+                name: None,
                 findings: invalid.report.into_errors(),
             },
             EngineError::Mutation(MutationError::ResultInvalid { report }) => Self::Mutated {
+                name: None,
                 findings: report.into_errors(),
             },
             EngineError::Config(config) => Self::Config(config),
@@ -212,6 +222,14 @@ impl From<FindError> for CommandError {
 }
 
 impl CommandError {
+    /// Names the maze that the error is about, as the user typed it, if the error does not name it.
+    pub(crate) fn about(mut self, maze: Option<&str>) -> Self {
+        if let Self::Maze { name, .. } | Self::Mutated { name, .. } = &mut self {
+            *name = maze.map(ToOwned::to_owned);
+        }
+        self
+    }
+
     /// Returns the function that creates the error for a file that could not be read.
     pub(crate) fn reading(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         |source| Self::Read {
@@ -302,8 +320,8 @@ impl CommandError {
         match self {
             Self::Document { findings, .. }
             | Self::NotImported { findings, .. }
-            | Self::Maze { findings }
-            | Self::Mutated { findings } => findings,
+            | Self::Maze { findings, .. }
+            | Self::Mutated { findings, .. } => findings,
             _ => &[],
         }
     }
@@ -367,6 +385,11 @@ impl CommandError {
 
 fn did_you_mean(suggestion: Option<&str>) -> String {
     suggestion.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
+}
+
+/// Returns the subject of a sentence about a maze.
+fn the_maze(name: Option<&str>) -> String {
+    name.map_or_else(|| "the maze".into(), |name| format!("`{name}`"))
 }
 
 /// Describes why a maze file is refused.

@@ -93,7 +93,7 @@ impl CommandError {
             Self::Engine(error) => return hint_of_engine(error),
             Self::NotImported { .. } => "`decnet import --help` names the formats that it reads",
             Self::FileExists { .. } => "--force replaces it; -o writes another file",
-            Self::Maze { findings } => hint_of_finding(findings.first()),
+            Self::Maze { findings, .. } => hint_of_finding(findings.first()),
             Self::Document { .. } => "fix the file; `decnet validate FILE` checks it, `decnet schema` describes it",
             Self::Find(FindError::NotFound { .. }) => {
                 "`decnet list --all` lists all mazes; --db selects another database"

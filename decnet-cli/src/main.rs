@@ -72,6 +72,6 @@ fn main() -> ExitCode {
     runtime.shutdown_background();
     match result {
         Ok(exit) => exit.into(),
-        Err(error) => report::failure(&error, maze.as_deref(), output).into(),
+        Err(error) => report::failure(&error.about(maze.as_deref()), maze.as_deref(), output).into(),
     }
 }

@@ -159,7 +159,7 @@ impl CopyReport {
     fn __repr__(&self) -> String {
         let report = &self.0;
         format!(
-            "<CopyReport: {} file(s), {} bytes, {} left out>",
+            "<CopyReport: {} file(s), {} bytes, {} skipped>",
             report.files, report.bytes, report.skipped
         )
     }

@@ -205,7 +205,7 @@ def test_files_are_copied_out(engine: decnet.Engine, docker: decnet.Simulated, l
     assert (report.destination, report.files, report.bytes) == (tmp_path / "copy", 1, 4)
     assert (report.destination / "within").read_bytes() == b"loot" and report.links == 1
     assert report.skipped == len(report.skipped_entries) == 1 and "out" in report.skipped_entries[0]
-    assert repr(report) == "<CopyReport: 1 file(s), 4 bytes, 1 left out>" and report.to_dict()["files"] == 1
+    assert repr(report) == "<CopyReport: 1 file(s), 4 bytes, 1 skipped>" and report.to_dict()["files"] == 1
     assert [file.name for file in tmp_path.iterdir()] == ["copy"]
     folder = tmp_path / "copy"
     assert engine.copy_out(lab, "web.pot", "/var/log/pot", str(folder)).destination == folder / "pot", "into the folder"
@@ -246,7 +246,7 @@ def test_a_decky_or_a_service_is_restarted(engine: decnet.Engine, docker: decnet
     assert docker.stop(container(docker, "files.smb")) and engine.restart(lab, "files.smb").changed == 1
     assert docker.containers[container(docker, "files.smb")] == "running"
     docker.fail(1, "no such thing")
-    with pytest.raises(decnet.NotWell, match="web.ssh is not well after its restart") as ill:
+    with pytest.raises(decnet.NotWell, match="web.ssh is unhealthy after its restart") as ill:
         engine.restart(lab, "web.ssh", timeout=1)
     assert ill.value.part == "web.ssh" and "no such thing" in ill.value.reason and ill.value.code == "not_well"
 

@@ -206,7 +206,7 @@ def test_a_missing_file_is_also_the_error_of_python(tmp_path: Path, engine: decn
         assert (missing.value.errno, missing.value.filename) == (errno.ENOENT, str(file))
     again = pickle.loads(pickle.dumps(missing.value))
     assert (str(again), again.errno, again.filename) == (str(missing.value), errno.ENOENT, str(file))
-    with pytest.raises(FileNotFoundError, match="folder .*nowhere of the store does not exist") as unopened:
+    with pytest.raises(FileNotFoundError, match="folder .*nowhere of the database does not exist") as unopened:
         decnet.Repo.open(file)
     assert isinstance(unopened.value, decnet.RepoError) and unopened.value.filename == str(file.parent)
     with pytest.raises(decnet.FileError) as folder:

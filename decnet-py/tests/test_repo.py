@@ -203,14 +203,14 @@ def test_handles_say_what_they_are(tmp_path: Path) -> None:
 def test_a_file_that_is_not_a_store_is_left_alone(tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("no store")
-    with pytest.raises(decnet.RepoError, match="not a DECNET store"):
+    with pytest.raises(decnet.RepoError, match="not a DECNET database"):
         decnet.Repo.open(text)
     assert text.read_text() == "no store"
     foreign = tmp_path / "foreign.db"
     with sqlite3.connect(foreign) as connection:
         connection.execute("create table t (x)")
     connection.close()
-    with pytest.raises(decnet.RepoError, match="not a DECNET store"):
+    with pytest.raises(decnet.RepoError, match="not a DECNET database"):
         decnet.Repo.open(foreign)
 
 

@@ -1,8 +1,10 @@
-//! Rules for this workspace that neither the compiler nor clippy checks: imports, the length of files, names and words.
+//! Rules for this workspace that neither the compiler nor clippy checks: imports, the length of files, names, words, and the
+//! pages for people.
 //!
 //! A rule is a function from a [`Source`] to its [`Breach`]es. The tests run every rule over the workspace, and prove that each
 //! rule can fail.
 
+pub mod book;
 mod breach;
 pub mod cycles;
 pub mod errors;

@@ -82,7 +82,9 @@ fn candidates(argument: Arg) -> Arg {
         "services" if is_choice(&argument) => argument.add(ArgValueCandidates::new(|| {
             Vec::from(["random", "archetypes"].map(CompletionCandidate::new))
         })),
-        "service" | "services" | "services_explicit" => argument.add(ArgValueCandidates::new(services)),
+        "service" => argument.add(ArgValueCandidates::new(services)),
+        // Each of a list is completed. The command itself takes the list as one text.
+        "services" | "services_explicit" => argument.value_delimiter(',').add(ArgValueCandidates::new(services)),
         "names" if argument.is_positional() => argument.add(ArgValueCandidates::new(services)),
         "archetype" => argument.add(ArgValueCandidates::new(archetypes)),
         _ => argument,

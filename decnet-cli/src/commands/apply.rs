@@ -21,6 +21,9 @@ use crate::{
 /// Missing subnets and addresses are taken from the stored maze, or allocated. If the maze runs and differs from the file, it is
 /// not changed: the command prints the difference and exits with status 4. `decnet deploy -f` changes a running maze.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet apply -f corp.yaml\n  \
+                        decnet validate corp.yaml && decnet apply -f corp.yaml")]
 pub(crate) struct Arguments {
     /// The maze file; - is stdin.
     #[arg(long, short, value_name = "FILE", required = true)]

@@ -5,6 +5,9 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, table};
 
 /// List the archetypes: ready-made kinds of hosts.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet archetypes\n  \
+                        decnet archetypes --catalog pots.toml")]
 pub(crate) struct Arguments {}
 
 /// Lists the archetypes.

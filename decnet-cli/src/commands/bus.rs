@@ -12,6 +12,9 @@ use crate::{bus, command_error::CommandError, context::Context, exit::Exit, inte
 /// The socket, set by --bus, can be used by its user and by the group `decnet`, if that exists. The socket of a dead server is
 /// replaced.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet bus\n  \
+                        decnet bus --bus /run/decnet/bus.sock")]
 pub(crate) struct Arguments {}
 
 /// Serves the bus.

@@ -10,6 +10,9 @@ use crate::{command_error::CommandError, context::Context, exit::Exit};
 /// zsh: `source <(decnet completions zsh)` in `~/.zshrc`, after `compinit`.
 /// fish: `decnet completions fish > ~/.config/fish/completions/decnet.fish`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet completions bash > /etc/bash_completion.d/decnet\n  \
+                        decnet completions fish > ~/.config/fish/completions/decnet.fish")]
 pub(crate) struct Arguments {
     /// The shell.
     shell: Shell,

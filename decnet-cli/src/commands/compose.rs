@@ -7,6 +7,9 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, input, lo
 
 /// Print a maze as a Compose file.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet compose corp > compose.yaml\n  \
+                        decnet compose corp.yaml --output compose.yaml")]
 pub(crate) struct Arguments {
     /// A maze file, - for stdin, or a stored maze by name, id or start of its id.
     #[arg(value_name = "FILE|TOPOLOGY")]

@@ -15,7 +15,7 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, interrupt
 /// Copy files out of a service with its own image.
 ///
 /// If DEST is a folder, the copy is put into it; otherwise it gets that name. An intruder may control the files: nothing is written
-/// outside of DEST, links that lead out of the copy, devices and pipes are left out, and no file is executable. Files in memory (tmpfs)
+/// outside of DEST, links that lead out of the copy, devices and pipes are skipped, and no file is executable. Files in memory (tmpfs)
 /// cannot be copied; `decnet exec` prints them. Built-in services keep no files; `decnet logs` has the names and digests of uploads.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
@@ -108,11 +108,11 @@ fn print(context: &Context, report: &CopyReport) -> Result<(), CommandError> {
         .output
         .note(format!("copied {files} ({size}) to {}", report.destination.display()));
     for entry in &report.skipped_entries {
-        context.output.note(format!("left out: {entry}"));
+        context.output.note(format!("skipped: {entry}"));
     }
     let more = report.skipped - report.skipped_entries.len();
     if more > 0 {
-        context.output.note(format!("left out {more} more"));
+        context.output.note(format!("skipped {more} more"));
     }
     Ok(())
 }

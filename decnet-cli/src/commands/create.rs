@@ -7,6 +7,9 @@ use crate::{command_error::CommandError, context::Context, exit::Exit};
 
 /// Store an empty maze: a DMZ without deckies.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet create lab\n  \
+                        decnet create lab --subnet 172.20.0.0/24")]
 pub(crate) struct Arguments {
     /// The maze's name.
     name: String,

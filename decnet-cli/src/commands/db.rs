@@ -9,6 +9,10 @@ use crate::{command_error::CommandError, confirm::confirm_or_refuse, context::Co
 
 /// Manage the database.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet db path\n  \
+                        decnet db check\n  \
+                        decnet db unlock corp")]
 pub(crate) struct Arguments {
     /// The task.
     #[command(subcommand)]
@@ -19,10 +23,17 @@ pub(crate) struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Task {
     /// Print its path.
+    #[command(after_help = "Examples:\n  \
+                        decnet db path")]
     Path,
     /// Check it for damage.
+    #[command(after_help = "Examples:\n  \
+                        decnet db check")]
     Check,
     /// Break the lease of a maze whose holder is dead or hangs, and print the holder.
+    #[command(after_help = "Examples:\n  \
+                        decnet db unlock corp\n  \
+                        decnet db unlock corp --yes")]
     Unlock {
         /// The maze's name, its id, or the start of its id.
         topology: String,
@@ -31,6 +42,8 @@ enum Task {
         yes: bool,
     },
     /// Remove it with every maze in it. Refused while one of its mazes is up.
+    #[command(after_help = "Examples:\n  \
+                        decnet db reset")]
     Reset {
         /// Do not ask for confirmation.
         #[arg(long, short)]

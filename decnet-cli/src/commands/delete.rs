@@ -6,6 +6,9 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
 ///
 /// It must be pending, torn down, or failed with nothing left on Docker.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet delete lab\n  \
+                        decnet teardown lab && decnet delete lab")]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.
     topology: String,

@@ -23,6 +23,10 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
 /// On Ctrl-C or a failure, the deploy of a new maze is undone. Changes of a running maze are stored first; an interrupted one is
 /// continued by `decnet watch` or the next command.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet deploy corp\n  \
+                        decnet deploy -f corp.yaml --publish http=127.0.0.1:8080\n  \
+                        decnet deploy -f corp.yaml --dry-run")]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.
     #[arg(required_unless_present = "file", conflicts_with = "file")]

@@ -28,6 +28,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// Exits with status 1 if something fails; a warning is not a failure.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet doctor\n  \
+                        decnet doctor --json")]
 pub(crate) struct Arguments {}
 
 /// Checks the prerequisites.

@@ -15,7 +15,8 @@ use crate::{
 ///
 /// In a service with its own image, any program of the image runs. Built-in services have no programs; every decky has the verbs ping,
 /// connect, resolve and routes, which are answered from its base. Without a command, what can be run is printed. The exit status is
-/// that of the command: 127 if the program does not exist, 126 if it cannot run. The verbs exit with status 1 if the target does not answer.
+/// that of the command. A program that cannot be run gives 126, and one that does not exist 127, as with `docker exec`. The verbs exit with
+/// status 1 if the target does not answer.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
                         decnet exec corp web-01\n  \

@@ -21,6 +21,9 @@ use crate::{
 /// The same config and seed give the same maze everywhere. A stored maze also avoids the subnets of other stored mazes and, if a
 /// daemon answers, those of Docker's networks and this machine's routes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet generate --name corp --depth 2 --branching-factor 2\n  \
+                        decnet generate --config corp.toml --seed 7 -o corp.yaml")]
 pub(crate) struct Arguments {
     /// The config: a .json, .yaml or .toml file, or - for stdin. Flags override its fields.
     #[arg(long, short, value_name = "FILE")]

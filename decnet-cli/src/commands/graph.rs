@@ -7,6 +7,10 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, input, lo
 
 /// Show the shape of a maze: LANs, deckies, routers and choke points.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet graph corp\n  \
+                        decnet graph corp.yaml --format svg > corp.svg\n  \
+                        decnet graph corp --json")]
 pub(crate) struct Arguments {
     /// A maze file, - for stdin, or a stored maze by name, id or start of its id.
     #[arg(value_name = "FILE|TOPOLOGY")]

@@ -7,6 +7,9 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
 ///
 /// Mazes that are the same on Docker have the same hash. Missing values of a file are allocated as if the store were empty.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet hash corp\n  \
+                        decnet hash corp.yaml")]
 pub(crate) struct Arguments {
     /// A maze file, - for stdin, or a stored maze by name, id or start of its id.
     #[arg(value_name = "FILE|TOPOLOGY")]

@@ -5,6 +5,10 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, number::w
 
 /// List the stored mazes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet list\n  \
+                        decnet list --status active,degraded\n  \
+                        decnet list --all --json")]
 pub(crate) struct Arguments {
     /// List torn-down mazes too.
     #[arg(long, short)]

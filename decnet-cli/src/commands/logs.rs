@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     /// Print the paths of attackers through the mazes instead of lines: their moves, and the mutations of the deckies meanwhile.
     #[arg(long, conflicts_with_all = ["follow", "cursor_file", "store", "to", "output"])]
     paths: bool,
-    /// Leave out visitors from an address or a subnet, at all ports or at one: 192.0.2.7, 192.0.2.0/24:22.
+    /// Skip visitors from an address or a subnet, at all ports or at one: 192.0.2.7, 192.0.2.0/24:22.
     #[arg(long, value_name = "VISITOR")]
     mute: Vec<Muted>,
     /// Continue after the lines that this file has, and keep it up to date. It is created if it does not exist.
@@ -140,7 +140,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             match item {
                 Ok(item) => destination.put(&item).await?,
                 Err(EngineError::Repo(error @ RepoError::Corrupt { .. })) => {
-                    context.output.note(format!("{error}; it is left out"));
+                    context.output.note(format!("{error}; it is skipped"));
                     damaged = Some(error);
                 }
                 Err(error) => return Err(error.into()),

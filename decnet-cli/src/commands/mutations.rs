@@ -7,6 +7,10 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, n
 
 /// List the mutations of mazes, oldest first.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet mutations corp\n  \
+                        decnet mutations --state pending,applying\n  \
+                        decnet mutations corp --json")]
 pub(crate) struct Arguments {
     /// List only mutations of this maze: its name, its id, or the start of its id.
     topology: Option<String>,

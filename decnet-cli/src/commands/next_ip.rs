@@ -5,6 +5,8 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
 
 /// Print the next free address of a LAN.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet next-ip corp office")]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.
     topology: String,

@@ -9,6 +9,9 @@ use crate::{command_error::CommandError, context::Context, exit::Exit};
 /// It does not overlap the subnets of stored mazes and, if a daemon answers, those of Docker's networks and this machine's
 /// routes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet next-subnet\n  \
+                        decnet next-subnet --json")]
 pub(crate) struct Arguments {
     /// The pool: 10.0.0.0/8, or the short form 172.20 [default: 172.16.0.0/12].
     #[arg(long, value_name = "RANGE", value_parser = |text: &str| net::parse_base(text))]

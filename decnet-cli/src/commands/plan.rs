@@ -8,6 +8,10 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, globals::
 ///
 /// With --down, show the plan of a teardown. Changes nothing.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet plan corp\n  \
+                        decnet plan corp --down\n  \
+                        decnet plan corp --json")]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.
     topology: String,

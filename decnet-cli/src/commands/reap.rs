@@ -11,6 +11,9 @@ use crate::{
 /// Resources of others are never touched. Running containers are removed only after a confirmation, because an older copy of the
 /// database does not know the mazes that were deployed since.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet reap --dry-run\n  \
+                        decnet reap")]
 pub(crate) struct Arguments {
     /// Remove all resources of another, lost database, by its id. `decnet doctor` lists the ids.
     #[arg(long, value_name = "UUID")]

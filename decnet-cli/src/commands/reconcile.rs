@@ -10,6 +10,9 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
 ///
 /// Only differences are changed.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet reconcile corp\n  \
+                        decnet reconcile corp --dry-run")]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.
     topology: String,

@@ -8,6 +8,9 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, input};
 ///
 /// If the first line of a YAML file is `# yaml-language-server: $schema=decnet.schema.json`, editors complete it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet schema > decnet.schema.json\n  \
+                        decnet schema --mutation")]
 pub(crate) struct Arguments {
     /// Print the schema of mutations: `{"op": …, "payload": …}`. `decnet mutate` accepts the payload.
     #[arg(long)]

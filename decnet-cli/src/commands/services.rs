@@ -16,6 +16,10 @@ use crate::{
 /// With --check, validate a catalogue file instead, and show the services and archetypes that it defines. All its faults are printed with their
 /// places, and the exit status is 3 if there are any.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet services\n  \
+                        decnet services ssh\n  \
+                        decnet services --check pots.toml")]
 pub(crate) struct Arguments {
     /// Services to show in full.
     #[arg(value_name = "SERVICE")]

@@ -25,8 +25,12 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// crash loops. If Docker does not answer, the stored maze is shown, and STATE is `?`.
 ///
 /// For tcpdump: BRIDGE is the host's interface of a LAN. ADDRESSES has the name of each interface inside the decky, if Docker runs
-/// on this machine. PUBLISHED lists the ports of the host that lead to services.
+/// on this machine. PUBLISHED lists the ports of the host that lead to services, while the maze is up.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet show corp\n  \
+                        decnet show corp --tree\n  \
+                        decnet show corp --at -2h")]
 pub(crate) struct Arguments {
     /// Its name, its id, or the start of its id.
     topology: String,
@@ -82,7 +86,13 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     };
     let catalog = context.catalog()?;
     let catalog = catalog.with_stored(&stored.row.catalog);
-    let published = published_ports(&stored.topology, &catalog, &stored.row.settings.publish);
+    // The ports of a maze that is not up are closed.
+    let is_up = matches!(stored.row.status, Status::Deploying | Status::Active | Status::Degraded);
+    let published = if is_up {
+        published_ports(&stored.topology, &catalog, &stored.row.settings.publish)
+    } else {
+        Vec::new()
+    };
     let inspection = Inspection::new(stored, &observed, Timestamp::now());
     if arguments.tree {
         print_tree(context, &inspection, trouble.as_deref())?;
@@ -188,7 +198,7 @@ fn print(
             host.bridges.iter().map(cells),
         ))?;
     }
-    if row.status != Status::TornDown && !host.published.is_empty() {
+    if !host.published.is_empty() {
         let cells = |port: &PublishedPort| {
             let service = format!("{}.{}", port.decky, port.service);
             let bound = port.host.bound().map(|address| HostPort {

@@ -9,6 +9,9 @@ use crate::{
 ///
 /// Its status becomes `torn_down` only if nothing is left on Docker.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet teardown corp\n  \
+                        decnet teardown corp --json")]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.
     topology: String,

@@ -10,6 +10,9 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, store, ta
 ///
 /// Only a digest of a token is stored, in a file beside the database. A running `decnet serve` sees each change at once.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet token create ci --scope write\n  \
+                        decnet token list")]
 pub(crate) struct Arguments {
     /// The task.
     #[command(subcommand)]
@@ -23,6 +26,8 @@ pub(crate) struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Task {
     /// Make a token, and print it. It cannot be printed again.
+    #[command(after_help = "Examples:\n  \
+                        decnet token create ci --scope write")]
     Create {
         /// The name of its user, for the audit trail.
         name: String,
@@ -31,8 +36,12 @@ enum Task {
         scope: AccessScope,
     },
     /// List the tokens.
+    #[command(after_help = "Examples:\n  \
+                        decnet token list")]
     List,
     /// Revoke a token. It is refused from now on.
+    #[command(after_help = "Examples:\n  \
+                        decnet token revoke 1f8b2c3d")]
     Revoke {
         /// Its id, as `decnet token list` prints it.
         id: String,

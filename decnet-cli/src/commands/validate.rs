@@ -20,6 +20,10 @@ use crate::{
 ///
 /// Exits with status 3 if an error is found. Opens no database unless --against-store is given.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet validate corp.yaml\n  \
+                        decnet validate corp.yaml --json\n  \
+                        decnet generate --config corp.toml -o - | decnet validate -")]
 pub(crate) struct Arguments {
     /// Maze files, folders with maze files, or - for stdin.
     #[arg(required = true, value_name = "FILE")]

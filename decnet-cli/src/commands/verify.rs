@@ -9,6 +9,9 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, globals::
 /// Docker's resolver. Its interfaces must match the maze, and every service must run and answer on its ports. The maze must be
 /// active or degraded. The command changes nothing, prints all deviations, and exits with status 1 if there are any.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet verify corp\n  \
+                        decnet verify corp --json")]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.
     topology: String,

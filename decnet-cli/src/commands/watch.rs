@@ -14,6 +14,9 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, globals::
 /// It also follows the logs of all containers and publishes what attackers do: with a bus (`decnet bus`), `decnet events` prints
 /// it. It runs until it is interrupted. Then it finishes started work and releases its leases.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet watch\n  \
+                        decnet watch --no-attackers")]
 pub(crate) struct Arguments {
     /// How often to check all mazes, in addition to events: 10s, 1m.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::duration::read_duration)]

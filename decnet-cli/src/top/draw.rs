@@ -91,7 +91,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, theme: Theme) {
     frame.render_widget(footer_line(app), footer);
 }
 
-/// Distributes the height: the chosen pane gets most of it, but no pane gets more than its rows need while another one needs more.
+/// Distributes the height: the chosen pane gets most of it, but none gets more than its rows need while another one needs more.
 fn heights(app: &App, whole: u16) -> [u16; 4] {
     let needed = Pane::ALL.map(|pane| {
         let header = u16::from(!app.board.headers(pane).is_empty());
@@ -110,7 +110,8 @@ fn heights(app: &App, whole: u16) -> [u16; 4] {
         heights[at] += more;
         rest -= more;
     }
-    heights[focus] += rest;
+    // What nobody needs is at the bottom.
+    heights[Pane::Visits as usize] += rest;
     heights
 }
 

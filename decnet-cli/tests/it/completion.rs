@@ -72,6 +72,8 @@ fn bash_completes_commands_mazes_and_their_parts() {
         &["decnet", "mutate", "corp", "attach_decky", "--lan", "of"],
         &["office"],
     );
+    let list = ["decnet", "mutate", "corp", "add_decky", "--services", "ssh,postg"];
+    check(&list, &["ssh,postgres"]);
     check(&["decnet", "next-ip", "corp", "d"], &["dmz"]);
     check(&["decnet", "restart", "corp", "d"], &["door", "door.ssh"]);
     check(&["decnet", "services", "post"], &["postgres"]);

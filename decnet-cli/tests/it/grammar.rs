@@ -61,6 +61,24 @@ fn every_command_explains_itself() {
 }
 
 #[test]
+fn every_command_has_a_manual_page_with_examples() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["man", "pages/man1"]).exits(0);
+    for command in COMMANDS.iter().chain(&["db-reset", "token-create"]) {
+        let page = sandbox.read(&format!("pages/man1/decnet-{command}.1"));
+        let (_, examples) = page
+            .rsplit_once("\n.SH EXAMPLES\n")
+            .or(page.rsplit_once("\nExamples:\n"))
+            .expect("examples");
+        assert!(examples.contains("decnet "), "{page}");
+    }
+    assert!(sandbox.read("pages/man1/decnet.1").contains("decnet\\-deploy(1)"));
+    sandbox.write("file", "");
+    let ran = sandbox.run(&["man", "file"]).exits(1);
+    ran.says("file cannot be written");
+}
+
+#[test]
 fn the_help_of_generate_has_every_field_of_a_config() {
     let sandbox = Sandbox::new();
     assert_seen!(sandbox, sandbox.run(&["generate", "-h"]).exits(0));

@@ -4,7 +4,10 @@ use std::fs;
 
 use decnet_topology::{Holder, LeaseStore, SqliteRepo, Status, StatusChange, TopologyFilter, TopologyStore};
 
-use crate::command::{CORP, Sandbox, assert_seen, exists};
+use crate::{
+    command::{CORP, Sandbox, assert_seen, exists},
+    mutate::becomes,
+};
 
 fn with_corp() -> Sandbox {
     let sandbox = Sandbox::new();
@@ -35,6 +38,26 @@ fn a_maze_is_drawn_with_the_states_of_its_deckies() {
         let ran = sandbox.run(&["show", "corp", "--tree", flag]).exits(2);
         assert!(ran.stderr.contains("--tree"), "{ran:#?}");
     }
+}
+
+#[test]
+fn published_ports_are_those_of_a_maze_that_is_up() {
+    let sandbox = Sandbox::new();
+    let gateway = CORP.replace(
+        "attachments: [{lan: dmz, ip: 10.204.240.10}]",
+        "forwards_l3: true\n    attachments: [{lan: dmz, ip: 10.204.240.10}, {lan: office}]",
+    );
+    sandbox.write("corp.yaml", &gateway);
+    sandbox.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    let published = || {
+        let shown = sandbox.run(&["show", "corp", "--json"]).exits(0).json();
+        shown["published"].as_array().expect("a list").len()
+    };
+    assert_eq!(published(), 0, "pending");
+    becomes(&sandbox, &[Status::Deploying, Status::Active]);
+    assert_eq!(published(), 1, "active");
+    becomes(&sandbox, &[Status::TearingDown, Status::TornDown]);
+    assert_eq!(published(), 0, "torn down");
 }
 
 #[test]

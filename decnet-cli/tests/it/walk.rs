@@ -18,12 +18,13 @@ use crate::command::Sandbox;
 pub(crate) const WIDTHS: [u16; 2] = [80, 120];
 
 /// The pages whose commands need Docker. `docker::walking` walks them.
-pub(crate) const ON_DOCKER: [&str; 5] = [
+pub(crate) const ON_DOCKER: [&str; 6] = [
     "README.md",
     "docs/daily.md",
     "docs/http.md",
     "docs/log-targets.md",
     "docs/maze-file.md",
+    "docs/tutorial.md",
 ];
 
 /// What the walk does with a command that it cannot simply run.
@@ -122,6 +123,16 @@ const EXCEPTIONS: &[(&str, &str, Exception)] = &[
         ),
     ),
     ("docs/podman.md", "systemctl", Left("it starts a daemon")),
+    (
+        "docs/tutorial.md",
+        "ssh -p 2222 root@127.0.0.1",
+        Instead(
+            "printf '#!/bin/sh\\necho toor\\n' >answer; chmod +x answer; SSH_ASKPASS_REQUIRE=force SSH_ASKPASS=./answer \
+             ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
+             -p 2222 root@127.0.0.1 'id; uname -n'",
+            "a person types the password",
+        ),
+    ),
     (
         "docs/podman.md",
         "DOCKER_HOST=",

@@ -35,7 +35,7 @@ pub enum EngineError {
         lease: Box<Lease>,
     },
     /// The topology was torn down as far as possible, but the store could not be written to, so it has the old status.
-    #[error("{}, but the store still says that it is {status}", if .leftovers.is_empty() { format!("nothing of `{name}` is left") } else { format!("{} is left of `{name}`", .leftovers.join(", ")) })]
+    #[error("{}, but the database still says that it is {status}", if .leftovers.is_empty() { format!("nothing of `{name}` is left") } else { format!("{} is left of `{name}`", .leftovers.join(", ")) })]
     #[strum(serialize = "teardown_unrecorded")]
     TeardownUnrecorded {
         /// The topology.
@@ -59,7 +59,7 @@ pub enum EngineError {
     #[error(transparent)]
     Access(#[from] AccessError),
     /// A decky or a service is not well after its restart.
-    #[error("{part} is not well after its restart: {reason}")]
+    #[error("{part} is unhealthy after its restart: {reason}")]
     NotWell {
         /// The decky or the service.
         part: String,

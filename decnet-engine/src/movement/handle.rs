@@ -58,7 +58,7 @@ impl Engine {
         while let Some(item) = logs.next().await {
             match item {
                 Err(EngineError::Repo(error @ RepoError::Corrupt { .. })) => {
-                    tracing::warn!(%error, "a stored visit is left out");
+                    tracing::warn!(%error, "a stored visit is skipped");
                 }
                 item => reader.see(item?),
             }

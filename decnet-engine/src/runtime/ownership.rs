@@ -22,7 +22,7 @@ pub(super) fn require_ours(what: impl Into<String>, labels: &Labels, instance: I
 /// Reports that a resource of another owner is in the way.
 pub(super) fn foreign(what: impl Into<String>, labels: &Labels) -> RuntimeError {
     let owner = match labels.get(crate::naming::INSTANCE) {
-        Some(other) => format!("owned by store {other}"),
+        Some(other) => format!("owned by database {other}"),
         None => "not created by this program".into(),
     };
     RuntimeError::Foreign {

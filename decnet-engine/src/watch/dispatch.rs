@@ -324,7 +324,7 @@ impl Watch<'_> {
             }
             Err(error @ (RepoError::Corrupt { .. } | RepoError::TooNew { .. })) => Err(error.into()),
             Err(error) => {
-                tracing::warn!(%error, "the store could not be read; retrying");
+                tracing::warn!(%error, "the database could not be read; retrying");
                 Ok(())
             }
         }

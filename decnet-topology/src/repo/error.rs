@@ -156,7 +156,7 @@ pub enum RepoError {
     },
     /// The log of changes cannot be read from there: older changes were removed, or the number is of another store. A reader
     /// reads the current state instead.
-    #[error("the store has no changes after {after}: it keeps those from {} to {latest}", .forgotten.get() + 1)]
+    #[error("the database has no changes after {after}: it keeps those from {} to {latest}", .forgotten.get() + 1)]
     ChangesGone {
         /// The number of the last change that the reader knows.
         after: Sequence,
@@ -166,7 +166,7 @@ pub enum RepoError {
         latest: Sequence,
     },
     /// A newer program created the store.
-    #[error("the store {} has layout {found}, this program supports layouts up to {known}", .path.display())]
+    #[error("the database {} has layout {found}, this program supports layouts up to {known}", .path.display())]
     #[strum(serialize = "database_too_new")]
     TooNew {
         /// The file.
@@ -177,21 +177,21 @@ pub enum RepoError {
         known: u32,
     },
     /// The folder of the store does not exist.
-    #[error("the folder {} of the store does not exist", .folder.display())]
+    #[error("the folder {} of the database does not exist", .folder.display())]
     #[strum(serialize = "database")]
     FolderMissing {
         /// The folder.
         folder: PathBuf,
     },
     /// The path of the store is a folder.
-    #[error("{} is a folder, not a store", .path.display())]
+    #[error("{} is a folder, not a database", .path.display())]
     #[strum(serialize = "database")]
     IsFolder {
         /// The folder.
         path: PathBuf,
     },
     /// The file is not a store. It was left unchanged.
-    #[error("{} is not a DECNET store: it is {what}", .path.display())]
+    #[error("{} is not a DECNET database: it is {what}", .path.display())]
     #[strum(serialize = "database")]
     NotAStore {
         /// The file.
@@ -200,14 +200,14 @@ pub enum RepoError {
         what: String,
     },
     /// The file is empty: it was truncated, or never written. It was left unchanged.
-    #[error("the store {} is an empty file: it was truncated, or never written", .path.display())]
+    #[error("the database {} is an empty file: it was truncated, or never written", .path.display())]
     #[strum(serialize = "database_empty")]
     Empty {
         /// The file.
         path: PathBuf,
     },
     /// The store could not be opened.
-    #[error("the store {} cannot be opened", .path.display())]
+    #[error("the database {} cannot be opened", .path.display())]
     #[strum(serialize = "database")]
     Open {
         /// The file.
@@ -216,26 +216,26 @@ pub enum RepoError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Another process locked the store for too long.
-    #[error("the store is locked by another process")]
+    #[error("the database is locked by another process")]
     #[strum(serialize = "database_locked")]
     Locked,
     /// The store cannot be written to.
-    #[error("the store is read-only")]
+    #[error("the database is read-only")]
     #[strum(serialize = "database_read_only")]
     ReadOnly,
     /// The disk is full.
-    #[error("the disk of the store is full")]
+    #[error("the disk of the database is full")]
     #[strum(serialize = "disk_full")]
     Full,
     /// The store has invalid contents.
-    #[error("the store is damaged: {what}")]
+    #[error("the database is damaged: {what}")]
     #[strum(serialize = "database_damaged")]
     Corrupt {
         /// The invalid contents.
         what: String,
     },
     /// Any other error of the storage medium.
-    #[error("the store failed")]
+    #[error("the database failed")]
     #[strum(serialize = "database")]
     Medium {
         /// The reason.

@@ -1,5 +1,6 @@
 //! Every rule over the workspace, and a proof that each rule can fail.
 
+mod book;
 mod cycles;
 mod errors;
 mod layers;

@@ -68,7 +68,7 @@ pub(super) async fn deploy(
 /// Gives the findings their places in the file, if the maze is that of a file.
 pub(super) fn located(file: Option<&MazeFile>, error: CommandError) -> CommandError {
     match (file, error) {
-        (Some(file), CommandError::Maze { findings } | CommandError::Mutated { findings }) => {
+        (Some(file), CommandError::Maze { findings, .. } | CommandError::Mutated { findings, .. }) => {
             file.refused(Findings::new(findings))
         }
         (_, error) => error,

@@ -53,8 +53,8 @@ pub(super) async fn run(
         .prepare(row.id, Operation::Replace(Box::new(replacement)))
         .await
         .map_err(|error| located(Some(file), error.into()))?;
-    // With JSON, the plan is a part of the outcome; there is none if nothing is done.
-    if !context.output.json || !yes || prepared.refusal().is_some() {
+    // With JSON, the plan is a part of the outcome; if nothing is done, the error is the only document, and --dry-run prints the plan.
+    if !context.output.json {
         changes::print(context, &topology, &prepared, false)?;
     }
     plan::require_permitted(&prepared)?;

@@ -60,6 +60,12 @@ fn a_changed_file_changes_a_running_maze_and_touches_nothing_else() {
     let asked = lab.run(&["deploy", "-f", "lab.yaml"]).exits(2);
     assert!(asked.stdout.contains("+ lan vault"), "{asked:#?}");
     asked.says("apply 5 changes to `lab`").says("--yes confirms it");
+    let refused = lab.run(&["deploy", "-f", "lab.yaml", "--json"]).exits(2);
+    assert_eq!(
+        (refused.stdout.as_str(), &refused.error()["code"]),
+        ("", &json!("unconfirmed")),
+        "one document"
+    );
     lab.run(&["apply", "-f", "lab.yaml"])
         .exits(4)
         .says("`decnet deploy -f FILE`");

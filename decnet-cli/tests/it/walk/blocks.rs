@@ -1,6 +1,8 @@
-//! The files in `docs/maze-file.md` can be used.
+//! The files in the pages can be used.
 
-use super::page::Page;
+use std::fs;
+
+use super::page::{Page, root};
 use crate::command::Sandbox;
 
 /// Returns the blocks of one kind.
@@ -58,4 +60,13 @@ fn the_maze_files_the_config_and_the_catalogue_of_the_page_can_be_used() {
     assert!(ran.stdout.contains("3000/tcp"), "{ran:#?}");
     let archetypes = sandbox.run(&["archetypes", "--catalog", "catalogue.toml"]).exits(0);
     assert!(archetypes.stdout.contains("Software forge"), "{archetypes:#?}");
+}
+
+#[test]
+fn the_maze_file_of_the_tutorial_is_the_example() {
+    let page = Page::read("docs/tutorial.md");
+    let blocks = page.blocks();
+    let shown = blocks.iter().find(|block| block.kind == "yaml").expect("a maze file");
+    let example = fs::read_to_string(root().join("examples/mazes/first.yaml")).expect("the example");
+    assert_eq!(shown.text, example);
 }

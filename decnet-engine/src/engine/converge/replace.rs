@@ -16,7 +16,7 @@ use super::{
 };
 use crate::engine::{
     DeployOptions, Engine, EngineError, Operation, Outcome, Replacement,
-    operations::refuse_idle_rules,
+    operations::refuse_unused_rules,
     session::{
         facts::{CurrentState, Facts},
         lease::Session,
@@ -67,7 +67,7 @@ impl Engine {
         let row = &stored.row;
         if let Some(settings) = &options.settings {
             let (catalog, known) = (self.catalog_of(row), &row.settings.publish);
-            refuse_idle_rules(&catalog, &wanted.topology, known, &settings.publish)?;
+            refuse_unused_rules(&catalog, &wanted.topology, known, &settings.publish)?;
         }
         match row.status {
             Status::Pending => {

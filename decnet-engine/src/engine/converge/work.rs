@@ -16,7 +16,7 @@ use super::{
 use crate::{
     engine::{
         DeployOptions, Engine, EngineError, Operation,
-        operations::refuse_idle_rules,
+        operations::refuse_unused_rules,
         session::facts::{CurrentState, Facts, refuse_agent},
     },
     naming::ContainerName,
@@ -227,7 +227,7 @@ impl Engine {
         let row = &stored.row;
         if let Some(settings) = &options.settings {
             let (catalog, known) = (self.catalog_of(row), &row.settings.publish);
-            refuse_idle_rules(&catalog, &stored.topology, known, &settings.publish)?;
+            refuse_unused_rules(&catalog, &stored.topology, known, &settings.publish)?;
         }
         match row.status {
             Status::Pending | Status::Deploying => self.plan_deploy(facts, stored, options).await,

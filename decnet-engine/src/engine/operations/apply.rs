@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::{
     SettingsChange, StoreOutcome, StoreResult,
-    settings::refuse_idle_rules,
+    settings::refuse_unused_rules,
     store::{attempts, is_claimed, is_open},
 };
 use crate::engine::{DeployOptions, Engine, EngineError, Operation, Prepared, Replacement};
@@ -267,7 +267,7 @@ impl Engine {
         let before = known.as_ref().map(|known| known.row.settings.clone());
         let before = before.unwrap_or_default();
         let settings = options.settings.apply_to(&before);
-        refuse_idle_rules(&catalog, &topology, &before.publish, &settings.publish)?;
+        refuse_unused_rules(&catalog, &topology, &before.publish, &settings.publish)?;
         Ok(FileState {
             known,
             topology,

@@ -19,4 +19,4 @@ pub use outcome::{StoreOutcome, StoreResult};
 pub use own_images::own_images;
 pub use settings::SettingsChange;
 
-pub(super) use settings::refuse_idle_rules;
+pub(super) use settings::refuse_unused_rules;

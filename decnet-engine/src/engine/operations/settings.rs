@@ -88,7 +88,7 @@ impl SettingsChange {
 }
 
 /// Refuses new publish rules that match no port of a gateway. A stored rule may have stopped matching after a mutation.
-pub(in crate::engine) fn refuse_idle_rules(
+pub(in crate::engine) fn refuse_unused_rules(
     catalog: &Catalog,
     topology: &Topology,
     stored: &Publish,

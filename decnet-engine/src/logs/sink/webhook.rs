@@ -183,7 +183,7 @@ impl Accept<String> for Webhook {
                     tracing::warn!(
                         target = %self.policy.target,
                         bytes,
-                        "the target refused a line because it is too large (status 413); the line is left out"
+                        "the target refused a line because it is too large (status 413); the line is skipped"
                     );
                 }
                 Err(fault) => {

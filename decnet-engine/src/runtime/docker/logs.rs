@@ -91,7 +91,7 @@ impl Joined {
         }
         if self.left_out > 0 {
             // Writing to memory does not fail.
-            let _ = write!(line.text, "… ({} bytes left out)", self.left_out);
+            let _ = write!(line.text, "… ({} bytes skipped)", self.left_out);
         }
         Some(line)
     }
@@ -135,7 +135,7 @@ mod tests {
             assert_eq!(joined.push(out(&part)), None);
         }
         let line = joined.push(out(&format!("{part}\n"))).unwrap();
-        let mark = format!("… ({} bytes left out)", 4 * (16 << 10));
+        let mark = format!("… ({} bytes skipped)", 4 * (16 << 10));
         assert_eq!(line.text.len(), LONGEST_LINE + mark.len());
         assert!(line.text.ends_with(&mark), "{}", &line.text[LONGEST_LINE..]);
         assert_eq!(joined.push(out("2030-01-01T00:00:00Z next\n")).unwrap().text, "next");

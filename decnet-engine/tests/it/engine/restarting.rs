@@ -146,7 +146,7 @@ async fn a_part_that_is_not_well_in_time_is_named_with_the_reason() {
     assert_eq!(error.code(), "not_well");
     assert_eq!(
         error.to_string(),
-        "web is not well after its restart: web.ssh tcp/22: nothing listens there (after 5 s)"
+        "web is unhealthy after its restart: web.ssh tcp/22: nothing listens there (after 5 s)"
     );
     lease_is_released(&lab, id).await;
 

@@ -95,7 +95,7 @@ pub(super) fn refuse_path(path: &Path) -> Result<(), RepoError> {
     if file.len() == 1 {
         return Err(RepoError::NotAStore {
             path: path.into(),
-            what: "not a database".into(),
+            what: "not an SQLite file".into(),
         });
     }
     // An empty file is a truncated store, because a new store is completed under another name. SQLite would treat the file as new
@@ -129,7 +129,7 @@ pub(super) fn preparing(fault: Fault, path: &Path) -> RepoError {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => RepoError::NotAStore {
             path: path.into(),
-            what: "not a database".into(),
+            what: "not an SQLite file".into(),
         },
         // The file is open, so the log next to it is what cannot be created.
         Some(ErrorCode::CannotOpen) => RepoError::ReadOnly,
