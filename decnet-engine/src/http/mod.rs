@@ -67,9 +67,13 @@ mod problem;
 mod route;
 mod routes;
 mod serving;
+mod share;
 mod status;
 mod ticket;
 mod topologies;
 mod visits;
 
 pub use serving::{router, serve};
+
+#[cfg(test)]
+mod tests;
