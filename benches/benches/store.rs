@@ -217,7 +217,8 @@ fn mazes(criterion: &mut Criterion, folder: &Path, runtime: &Runtime) -> Result<
                     .map(|_| {
                         let mut new = Some(new(maze.clone()).expect("a name"));
                         let create = || Ok(runtime.block_on(repo.create(new.take().ok_or("one maze")?, at))?);
-                        let delete = |stored: StoredTopology| Ok(runtime.block_on(repo.delete(stored.row.id, at))?);
+                        let delete =
+                            |stored: StoredTopology| Ok(runtime.block_on(repo.delete(stored.row.id, None, at))?);
                         timed(1, create, delete)
                     })
                     .sum()

@@ -314,6 +314,7 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "tokens_damaged" => {
             "restore the file from a backup, or remove it and make new tokens with `decnet token create`"
         }
+        "tokens_foreign" => "run it as that user, or make the file your own with `chown`",
         "tokens_exposed" => "remove the permission with `chmod 600`, and check the tokens with `decnet token list`",
         "too_large" => "--max-size and --max-files allow more",
         "not_well" => {

@@ -155,7 +155,7 @@ impl EngineMethods {
     #[pyo3(signature = (id: "TopologyId") -> "Answer[TopologyRow]")]
     fn delete(&self, id: &Bound<'_, PyAny>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
-        let work = move |engine: decnet_engine::Engine| async move { engine.delete(id).await };
+        let work = move |engine: decnet_engine::Engine| async move { engine.delete(id, None).await };
         self.run(py, Stop::Never, work, rows::row)
     }
 

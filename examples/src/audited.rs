@@ -123,8 +123,8 @@ impl<R: TopologyStore> TopologyStore for Audited<R> {
         self.inner.decky_changes(id, since).await
     }
 
-    async fn delete(&self, id: TopologyId, at: Timestamp) -> Result<(), RepoError> {
-        self.inner.delete(id, at).await?;
+    async fn delete(&self, id: TopologyId, expected: Option<Version>, at: Timestamp) -> Result<(), RepoError> {
+        self.inner.delete(id, expected, at).await?;
         self.note(at, &format!("deleted {id}"));
         Ok(())
     }

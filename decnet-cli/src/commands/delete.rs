@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let engine = context.engine_on_demand()?;
     let row = lookup::find(engine.repo().as_ref(), &arguments.topology).await?;
-    let row = engine.delete(row.id).await?;
+    let row = engine.delete(row.id, None).await?;
     let value = json!({"id": row.id, "name": row.name, "deleted": true});
     context
         .output

@@ -3,6 +3,7 @@ use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 use decnet_engine::{Authenticator, CancellationToken, HttpOptions, OpenAccess, http};
 use serde_json::json;
 use tokio::net::TcpListener;
+use url::Url;
 
 use crate::{
     command_error::CommandError, commands::token, context::Context, exit::Exit, interrupt::Signals, output::say,
@@ -96,19 +97,32 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-/// Reads a web origin: a scheme, a host, perhaps a port, and nothing else.
+/// Reads a web origin, as a browser writes it: a scheme, a host, and a port unless it is that of the scheme.
 fn origin(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let is_host = |rest: &str| {
-        !rest.is_empty()
-            && rest
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
-    };
-    match rest {
-        Some(rest) if is_host(rest) => Ok(text.to_ascii_lowercase()),
-        _ => Err("an origin has a scheme and a host, and no path: https://map.example".into()),
+    let url = Url::parse(text).map_err(|error| {
+        let form = "an origin has a scheme, a host and perhaps a port: https://map.example";
+        match error {
+            url::ParseError::RelativeUrlWithoutBase => form.into(),
+            error => format!("{error}; {form}"),
+        }
+    })?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!(
+            "the scheme is `{}`; the origin of a web page has http or https",
+            url.scheme()
+        ));
     }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("an origin has no user and no password".into());
+    }
+    let after_scheme = text.split_once("//").map_or("", |(_, rest)| rest);
+    if after_scheme.contains(['/', '\\', '?', '#']) {
+        return Err(format!(
+            "an origin has no path; try {}",
+            url.origin().ascii_serialization()
+        ));
+    }
+    Ok(url.origin().ascii_serialization())
 }
 
 #[cfg(test)]
@@ -116,20 +130,40 @@ mod tests {
     use super::origin;
 
     #[test]
-    fn an_origin_has_no_path() {
-        for text in ["https://map.example", "http://127.0.0.1:3000", "http://[::1]:3000"] {
-            assert_eq!(origin(text).as_deref(), Ok(text));
-        }
-        assert_eq!(origin("https://Map.Example").as_deref(), Ok("https://map.example"));
-        for text in [
-            "*",
-            "map.example",
-            "https://",
-            "https://map.example/",
-            "https://a b",
-            "null",
+    fn an_origin_is_written_as_browsers_write_it() {
+        for (text, expected) in [
+            ("https://map.example", "https://map.example"),
+            ("HTTPS://Map.Example", "https://map.example"),
+            ("https://map.example:443", "https://map.example"),
+            ("http://map.example:80", "http://map.example"),
+            ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),
+            ("http://[0:0::1]:3000", "http://[::1]:3000"),
+            ("https://bücher.example", "https://xn--bcher-kva.example"),
         ] {
-            assert!(origin(text).is_err(), "{text}");
+            assert_eq!(origin(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_no_page_has_as_its_origin_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("*", "an origin has a scheme"),
+            ("map.example", "an origin has a scheme"),
+            ("null", "an origin has a scheme"),
+            ("https://", "an origin has a scheme"),
+            ("https://a b", "an origin has a scheme"),
+            ("https://map.example:99999", "an origin has a scheme"),
+            ("ftp://map.example", "the scheme is `ftp`"),
+            ("map.example:8080", "the scheme is `map.example`"),
+            ("https://me@map.example", "no user"),
+            ("https://me:secret@map.example", "no user"),
+            ("https://map.example/", "no path; try https://map.example"),
+            ("https://map.example/map", "no path; try https://map.example"),
+            ("https://map.example?a", "no path"),
+            ("https://map.example#a", "no path"),
+        ] {
+            let refused = origin(text).expect_err(text);
+            assert!(refused.contains(reason), "{text}: {refused}");
         }
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use decnet_topology::{
     GenerateError, Intent, InvalidConfig, InvalidTopology, Lease, Mutation, MutationError, MutationId, MutationRow,
     MutationState, NameError, RepoError, ResolveError, Status, StoredTopology, Topology, TopologyId, TopologyName,
-    TopologyRow, UnknownPart, shown::count,
+    TopologyRow, UnknownPart, Version, shown::count,
 };
 
 use super::access::AccessError;
@@ -349,6 +349,18 @@ impl EngineError {
     /// Formats the error with its causes, for people.
     pub(crate) fn with_causes(&self) -> String {
         causes::with_causes(self)
+    }
+}
+
+/// Refuses another version than the expected one, if one is expected.
+pub(super) fn require_version(row: &TopologyRow, expected: Option<Version>) -> Result<(), RepoError> {
+    match expected {
+        Some(expected) if expected != row.version => Err(RepoError::VersionConflict {
+            name: row.name.clone(),
+            expected,
+            current: row.version,
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
-use super::{counters::Counters, idempotency::Answers, jobs::Jobs, options::HttpOptions, ticket::Tickets};
+use super::{
+    counters::Counters, idempotency::Answers, jobs::Jobs, options::HttpOptions, share::Shares, ticket::Tickets,
+};
 use crate::engine::Engine;
 
-/// How many large bodies are read at the same time.
-const LARGE_BODIES: usize = 8;
+/// How much memory large bodies have together, in MiB.
+const LARGE_BODIES: usize = 512;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -30,8 +33,14 @@ pub(super) struct Api {
     pub(super) openapi: Value,
     /// Permits for event streams.
     pub(super) streams: Arc<Semaphore>,
-    /// Permits to read large bodies.
-    pub(super) large_bodies: Semaphore,
+    /// The streams of each principal.
+    pub(super) streams_each: Shares<String>,
+    /// Permits for changes.
+    pub(super) changes: Arc<Semaphore>,
+    /// The changes that were begun. They do not end with their requests.
+    pub(super) changing: TaskTracker,
+    /// Permits for large bodies: one for each MiB after the first.
+    pub(super) large_bodies: Arc<Semaphore>,
 }
 
 impl Api {
@@ -43,10 +52,20 @@ impl Api {
             tickets: Tickets::default(),
             counters: Counters::default(),
             streams: Arc::new(Semaphore::new(options.max_streams)),
-            large_bodies: Semaphore::new(LARGE_BODIES),
+            streams_each: Shares::default(),
+            changes: Arc::new(Semaphore::new(options.max_changes)),
+            changing: TaskTracker::new(),
+            large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
             openapi,
             engine,
             options,
         }
+    }
+
+    /// Waits for the changes that were begun and for the operations. No change begins any more.
+    pub(super) async fn finished(&self) {
+        self.changing.close();
+        self.changing.wait().await;
+        self.jobs.finished().await;
     }
 }

@@ -1,12 +1,13 @@
 //! A request that was admitted: who sends it, its path, its parameters and its body.
 
-use std::{collections::BTreeMap, fmt::Display, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, str::FromStr, sync::Arc, time::Duration};
 
 use axum::http::{HeaderMap, Method, StatusCode};
 use bytes::Bytes;
 use decnet_topology::{TopologyId, Version};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{auth::scope::Principal, etag::IfMatch, prefer, problem::Problem};
 use crate::engine::Engine;
@@ -28,6 +29,8 @@ pub(super) struct Call {
     pub(super) headers: HeaderMap,
     /// The body; empty if the route has none.
     pub(super) body: Bytes,
+    /// The permit for a large body, until the request is answered.
+    pub(super) _room: Option<Arc<OwnedSemaphorePermit>>,
     /// Who sends it.
     pub(super) principal: Principal,
 }

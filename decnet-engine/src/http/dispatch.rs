@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use axum::{
     body::Body,
     extract::{FromRequestParts as _, OriginalUri, RawPathParams, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
     response::{IntoResponse as _, Response},
 };
 use decnet_topology::{did_you_mean, rng};
@@ -98,25 +98,35 @@ async fn admitted(api: Arc<Api>, route: Arc<Route>, request: Request) -> Answer 
     if parts.method.is_safe() {
         return (route.handler)(api, call).await;
     }
+    let permit = Arc::clone(&api.changes).try_acquire_owned();
+    let permit = permit.map_err(|_| {
+        let detail = format!("{} changes are being made", api.options.max_changes);
+        Problem::new("too_many_changes", detail)
+    })?;
+    // The server waits for the token. It is taken first: after the server has begun to wait, nothing begins.
+    let token = api.changing.token();
+    if api.changing.is_closed() {
+        return Err(Problem::stopping());
+    }
     // A change does not end if the client does: half of it would be done, and nobody would know which half.
-    let task = tokio::spawn(changed(api, route, call).in_current_span());
-    task.await
+    let work = async move {
+        let _held = (permit, token);
+        changed(api, route, call).await
+    };
+    tokio::spawn(work.in_current_span())
+        .await
         .unwrap_or_else(|_| Err(Problem::new("internal", "the request failed unexpectedly")))
 }
 
 /// Does a change, once for each idempotency key.
 async fn changed(api: Arc<Api>, route: Arc<Route>, call: Call) -> Answer {
     let has_condition = call.headers.contains_key(header::IF_MATCH);
-    let is_post = call.method == Method::POST;
     let work = async {
         let answer = (route.handler)(Arc::clone(&api), call.clone()).await;
-        answer.map_err(|problem| match &*problem.code {
-            // Another process may have changed it after the condition was checked.
-            "version_conflict" if has_condition => problem.status(StatusCode::PRECONDITION_FAILED),
-            _ => problem,
-        })
+        // Another process may have changed it after the condition was checked.
+        answer.map_err(|problem| problem.precondition_if(has_condition))
     };
-    if is_post {
+    if route.has_keys() {
         api.answers.once(&call, work).await
     } else {
         work.await
@@ -125,35 +135,25 @@ async fn changed(api: Arc<Api>, route: Arc<Route>, call: Call) -> Answer {
 
 /// Decides who sends a request, and whether that principal may use the route.
 async fn principal(api: &Api, access: Access, parts: &Parts) -> Result<Principal, Problem> {
-    let (scope, has_tickets) = match access {
+    let Some(scope) = access.scope() else {
         // Nobody's name is needed.
-        Access::Public => return Ok(Principal::new("anyone", AccessScope::Read)),
-        Access::Scope(scope) => (scope, false),
-        Access::Ticket(scope) => (scope, true),
+        return Ok(Principal::new("anyone", AccessScope::Read));
     };
     let mut given = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-    let ticket = given.find(|(name, _)| has_tickets && name == TICKET);
+    let ticket = given.find(|(name, _)| access.has_tickets() && name == TICKET);
+    let authenticator = &api.options.authenticator;
     let principal = match ticket {
-        Some((_, ticket)) => api.tickets.redeem(&ticket).ok_or(AuthError::Invalid {
-            reason: "the ticket is unknown, too old or was used".into(),
-        }),
-        None => api.options.authenticator.authenticate(parts).await,
-    };
-    let principal = principal.map_err(|error| {
-        let problem = Problem::new(error.code(), error.to_string());
-        match error {
-            AuthError::Missing | AuthError::Invalid { .. } => {
-                problem.header(header::WWW_AUTHENTICATE, "Bearer realm=\"decnet\"")
-            }
-            _ => problem,
-        }
-    })?;
+        Some((_, ticket)) => match api.tickets.redeem(&ticket) {
+            // Its token may have been revoked meanwhile.
+            Some(principal) => authenticator.renew(&principal).await,
+            None => Err(AuthError::Invalid {
+                reason: "the ticket is unknown, too old or was used".into(),
+            }),
+        },
+        None => authenticator.authenticate(parts).await,
+    }?;
     if principal.scope < scope {
-        let detail = format!(
-            "this needs the scope {scope}, and `{}` has {}",
-            principal.actor, principal.scope
-        );
-        return Err(Problem::new("forbidden", detail).member("needs", scope.as_str()));
+        return Err(Problem::forbidden(&principal, scope));
     }
     Ok(principal)
 }
@@ -180,13 +180,15 @@ async fn call(
     let before = original.path().find(BASE).unwrap_or_default();
     let base = format!("{}{BASE}", &original.path()[..before]);
     let target = original.path_and_query().map(ToString::to_string).unwrap_or_default();
+    let (body, room) = body::read(api, route.body, &parts.headers, body).await?;
     Ok(Call {
         method: parts.method.clone(),
         base,
         target,
         path,
         query,
-        body: body::read(api, route.body, &parts.headers, body).await?,
+        body,
+        _room: room.map(Arc::new),
         headers: std::mem::take(&mut parts.headers),
         principal,
     })
@@ -195,7 +197,7 @@ async fn call(
 /// Reads the parameters. Those that the route does not have are refused, as are repeated ones.
 fn parameters(route: &Route, query: Option<&str>) -> Result<BTreeMap<String, String>, Problem> {
     let mut read = BTreeMap::new();
-    let ticket = matches!(route.access, Access::Ticket(_)).then_some(TICKET);
+    let ticket = route.access.has_tickets().then_some(TICKET);
     let known = || route.query.iter().map(|parameter| parameter.name).chain(ticket);
     for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         if !known().any(|known| known == name) {

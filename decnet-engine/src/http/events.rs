@@ -20,8 +20,10 @@ use tokio::{
 use super::{
     answer::{Answer, ok},
     api::Api,
+    auth::scope::Principal,
     call::Call,
     problem::Problem,
+    share::Share,
     ticket,
 };
 use crate::feed::{Feed, FeedItem, FeedNotice, TopologyNow};
@@ -31,14 +33,14 @@ const PING: Duration = Duration::from_secs(15);
 
 /// Follows all topologies.
 pub(super) async fn all(api: Arc<Api>, call: Call) -> Answer {
-    follow(api, None, last_event(&call)).await
+    follow(api, None, call).await
 }
 
 /// Follows one topology.
 pub(super) async fn one(api: Arc<Api>, call: Call) -> Answer {
     let id = call.id()?;
     api.engine.repo().get(id).await?;
-    follow(api, Some(id), last_event(&call)).await
+    follow(api, Some(id), call).await
 }
 
 /// Returns the last event that the client got, by the header `Last-Event-ID`. Another text than a number is from another server; the
@@ -61,20 +63,22 @@ struct Following {
     /// What is sent next.
     waiting: VecDeque<Event>,
     pings: Interval,
+    /// Who follows, and when that was checked.
+    principal: Principal,
+    checked: tokio::time::Instant,
     /// Whether the stream ends after what is waiting.
     is_over: bool,
-    _permit: OwnedSemaphorePermit,
+    _room: (OwnedSemaphorePermit, Share<String>),
 }
 
-async fn follow(api: Arc<Api>, only: Option<TopologyId>, after: Option<Sequence>) -> Answer {
+async fn follow(api: Arc<Api>, only: Option<TopologyId>, call: Call) -> Answer {
+    let (most, most_each) = (api.options.max_streams, api.options.max_streams_each);
+    let too_many = |number| Problem::new("too_many_streams", format!("{number} streams are open"));
+    let share = api.streams_each.take(call.principal.id.clone(), most_each);
+    let share = share.ok_or_else(|| too_many(most_each))?;
     let permit = Arc::clone(&api.streams).try_acquire_owned();
-    let permit = permit.map_err(|_| {
-        Problem::new(
-            "too_many_streams",
-            format!("{} streams are open", api.options.max_streams),
-        )
-    })?;
-    let (feed, snapshot) = open(&api, only, after).await?;
+    let permit = permit.map_err(|_| too_many(most))?;
+    let (feed, snapshot) = open(&api, only, last_event(&call)).await?;
     let mut pings = interval_at(tokio::time::Instant::now() + PING, PING);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let following = Following {
@@ -83,8 +87,10 @@ async fn follow(api: Arc<Api>, only: Option<TopologyId>, after: Option<Sequence>
         feed,
         waiting: snapshot.into_iter().collect(),
         pings,
+        principal: call.principal,
+        checked: tokio::time::Instant::now(),
         is_over: false,
-        _permit: permit,
+        _room: (permit, share),
     };
     let events = stream::unfold(following, async |mut following| {
         let event = following.next().await?;
@@ -125,6 +131,9 @@ impl Following {
     /// Returns the next event; none at the end of the stream.
     async fn next(&mut self) -> Option<Event> {
         loop {
+            if self.checked.elapsed() >= PING && !self.is_over {
+                self.admit().await;
+            }
             if let Some(event) = self.waiting.pop_front() {
                 return Some(event);
             }
@@ -138,7 +147,20 @@ impl Following {
                     Ok(item) => self.take(item).await,
                     Err(error) => self.end(&error.into()),
                 },
-                _ = self.pings.tick() => return Some(event("ping", &json!({ "ts": Timestamp::now() }))),
+                _ = self.pings.tick() => self.waiting.push_back(event("ping", &json!({ "ts": Timestamp::now() }))),
+            }
+        }
+    }
+
+    /// Ends the stream if its reader may not follow any more, for instance because the token was revoked.
+    async fn admit(&mut self) {
+        self.checked = tokio::time::Instant::now();
+        // Every scope may read.
+        match self.api.options.authenticator.renew(&self.principal).await {
+            Ok(principal) => self.principal = principal,
+            Err(error) => {
+                self.waiting.clear();
+                self.end(&error.into());
             }
         }
     }

@@ -8,11 +8,14 @@ use std::{
 
 use decnet_topology::{TopologyId, rng};
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::problem::Problem;
+use super::{
+    auth::scope::{AccessScope, Principal},
+    problem::Problem,
+};
 
 /// How many finished operations are kept.
 const KEPT: usize = 256;
@@ -23,13 +26,24 @@ const KEPT_FOR: Duration = Duration::from_hours(1);
 /// The result of an operation.
 pub(super) type JobResult = Result<Value, Problem>;
 
+/// What an operation is, and whose.
+#[derive(Debug)]
+pub(super) struct JobKind {
+    /// Its name.
+    pub(super) operation: &'static str,
+    /// The topology that it is about.
+    pub(super) topology: Option<TopologyId>,
+    /// Who started it.
+    pub(super) owner: Principal,
+    /// The scope of those who may see it.
+    pub(super) visible_to: AccessScope,
+}
+
 /// A long operation.
 #[derive(Debug)]
 pub(super) struct Job {
     id: String,
-    operation: &'static str,
-    topology: Option<TopologyId>,
-    actor: String,
+    kind: JobKind,
     begun_at: Timestamp,
     cancel: CancellationToken,
     result: watch::Sender<Option<(Timestamp, JobResult)>>,
@@ -39,6 +53,16 @@ impl Job {
     /// Returns its id.
     pub(super) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Returns whether a principal may see it.
+    pub(super) fn is_visible_to(&self, principal: &Principal) -> bool {
+        principal.scope >= self.kind.visible_to
+    }
+
+    /// Returns the scope that interrupts it: that of the principal who started it.
+    pub(super) fn owner_scope(&self) -> AccessScope {
+        self.kind.owner.scope
     }
 
     /// Interrupts it. It then undoes its changes, or finishes what it has started.
@@ -64,28 +88,36 @@ impl Job {
 
     /// Returns it as JSON.
     pub(super) fn to_value(&self) -> Value {
-        let mut value = Map::new();
-        let mut set = |key: &str, field: Value| value.insert(key.into(), field);
-        set("id", json!(self.id));
-        set("operation", json!(self.operation));
-        set("topology", json!(self.topology));
-        set("actor", json!(self.actor));
-        set("begun_at", json!(self.begun_at));
         let result = self.result.borrow();
-        set("finished_at", json!(result.as_ref().map(|(at, _)| at)));
-        let state = match result.as_ref() {
-            None => "running",
-            Some((_, Ok(result))) => {
-                set("result", result.clone());
-                "succeeded"
-            }
-            Some((_, Err(problem))) => {
-                set("problem", problem.to_value());
-                "failed"
-            }
+        let mut value = self.without_result(result.as_ref());
+        match result.as_ref() {
+            None => {}
+            Some((_, Ok(result))) => value["result"] = result.clone(),
+            Some((_, Err(problem))) => value["problem"] = problem.to_value(),
+        }
+        value
+    }
+
+    /// Returns it as JSON, without its result.
+    pub(super) fn summary(&self) -> Value {
+        self.without_result(self.result.borrow().as_ref())
+    }
+
+    fn without_result(&self, result: Option<&(Timestamp, JobResult)>) -> Value {
+        let (finished_at, state) = match result {
+            None => (None, "running"),
+            Some((at, Ok(_))) => (Some(at), "succeeded"),
+            Some((at, Err(_))) => (Some(at), "failed"),
         };
-        set("state", json!(state));
-        Value::Object(value)
+        json!({
+            "id": self.id,
+            "operation": self.kind.operation,
+            "topology": self.kind.topology,
+            "actor": self.kind.owner.actor,
+            "begun_at": self.begun_at,
+            "finished_at": finished_at,
+            "state": state,
+        })
     }
 }
 
@@ -113,13 +145,11 @@ impl Jobs {
     /// Starts an operation, which does not end with the request.
     pub(super) fn start<F: Future<Output = JobResult> + Send + 'static>(
         &self,
-        operation: &'static str,
-        topology: Option<TopologyId>,
-        actor: &str,
+        kind: JobKind,
         work: impl FnOnce(CancellationToken) -> F,
     ) -> Result<Arc<Job>, Problem> {
         if self.stop.is_cancelled() {
-            return Err(Problem::new("stopping", "the server is stopping"));
+            return Err(Problem::stopping());
         }
         let now = Timestamp::now();
         let mut jobs = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,9 +163,7 @@ impl Jobs {
         }
         let job = Arc::new(Job {
             id: format!("{:016x}", rng::os_seed()),
-            operation,
-            topology,
-            actor: actor.into(),
+            kind,
             begun_at: now,
             cancel: self.stop.child_token(),
             result: watch::Sender::new(None),
@@ -191,12 +219,21 @@ fn forget_old(jobs: &mut BTreeMap<(Timestamp, String), Arc<Job>>, now: Timestamp
 mod tests {
     use super::*;
 
+    fn kind() -> JobKind {
+        JobKind {
+            operation: "test",
+            topology: None,
+            owner: Principal::new("me", AccessScope::Write),
+            visible_to: AccessScope::Read,
+        }
+    }
+
     #[tokio::test]
     async fn finished_operations_are_kept_up_to_a_number_and_running_ones_are_bounded() {
         let jobs = Jobs::new(CancellationToken::new(), 2);
         for number in 0..KEPT + 5 {
             let job = jobs
-                .start("test", None, "me", |_| async move { Ok(json!(number)) })
+                .start(kind(), |_| async move { Ok(json!(number)) })
                 .expect("started");
             assert_eq!(job.finished().await.expect("a result").expect("done"), json!(number));
         }
@@ -210,27 +247,22 @@ mod tests {
             cancel.cancelled().await;
             Err(Problem::new("interrupted", "stopped"))
         };
-        let first = jobs.start("test", None, "me", wait).expect("started");
-        jobs.start("test", None, "me", wait).expect("started");
-        let refused = jobs.start("test", None, "me", wait).expect_err("two are running");
+        let first = jobs.start(kind(), wait).expect("started");
+        jobs.start(kind(), wait).expect("started");
+        let refused = jobs.start(kind(), wait).expect_err("two are running");
         assert_eq!(refused.code, "too_many_operations");
         first.cancel();
         let ended = first.finished().await.expect("a result").expect_err("it was stopped");
         assert_eq!(ended.code, "interrupted");
         jobs.stop.cancel();
         jobs.finished().await;
-        assert_eq!(
-            jobs.start("test", None, "me", wait).expect_err("stopped").code,
-            "stopping"
-        );
+        assert_eq!(jobs.start(kind(), wait).expect_err("stopped").code, "stopping");
     }
 
     #[tokio::test]
     async fn an_operation_that_panics_has_failed() {
         let jobs = Jobs::new(CancellationToken::new(), 2);
-        let job = jobs
-            .start("test", None, "me", |_| async { panic!("oh") })
-            .expect("started");
+        let job = jobs.start(kind(), |_| async { panic!("oh") }).expect("started");
         assert_eq!(
             job.finished().await.expect("a result").expect_err("failed").code,
             "internal"

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use axum::http::{StatusCode, header};
-use decnet_topology::{DeckyPart, DeploySettings, InstanceId, Name, ServiceName, TopologyId};
+use decnet_topology::{
+    DeckyPart, DeploySettings, InstanceId, Name, RepoError, ServiceName, TopologyId, TopologyRow, Version,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,12 +14,13 @@ use tokio_util::sync::CancellationToken;
 use super::{
     answer::{Answer, WithHeaders as _, json, ok},
     api::Api,
+    auth::scope::AccessScope,
     call::Call,
-    jobs::JobResult,
+    jobs::{JobKind, JobResult},
     prefer,
     problem::Problem,
 };
-use crate::engine::{DeployOptions, Engine, EngineError, Operation, Outcome, ReapOptions, RestartOptions};
+use crate::engine::{DeployOptions, Engine, Operation, ReapOptions, RestartOptions};
 
 /// What a deploy may do.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -105,6 +108,7 @@ pub(super) async fn plan(api: Arc<Api>, call: Call) -> Answer {
         Planned::Reconcile => Operation::Reconcile { force },
     };
     let prepared = api.engine.prepare(id, operation).await?;
+    require_version(&api.engine, id, expected).await?;
     let plan = prepared.plan();
     let answer = ok(&json!({
         "summary": plan.summary(),
@@ -125,27 +129,18 @@ pub(super) async fn plan(api: Arc<Api>, call: Call) -> Answer {
 pub(super) async fn deploy(api: Arc<Api>, call: Call) -> Answer {
     let Deploy { force, settings } = call.json()?;
     let options = DeployOptions::default().force(force).settings(settings);
-    on_topology(api, call, "deploy", async move |engine: Engine, id, cancel| {
-        outcome(engine.deploy(id, options, &cancel).await)
-    })
-    .await
+    operate(api, call, "deploy", Operation::Deploy(options)).await
 }
 
 /// Tears a topology down.
 pub(super) async fn teardown(api: Arc<Api>, call: Call) -> Answer {
-    on_topology(api, call, "teardown", async |engine: Engine, id, cancel| {
-        outcome(engine.teardown(id, &cancel).await)
-    })
-    .await
+    operate(api, call, "teardown", Operation::Teardown).await
 }
 
 /// Reconciles a topology with its maze.
 pub(super) async fn reconcile(api: Arc<Api>, call: Call) -> Answer {
     let Reconcile { force } = call.json()?;
-    on_topology(api, call, "reconcile", async move |engine: Engine, id, cancel| {
-        outcome(engine.reconcile(id, force, &cancel).await)
-    })
-    .await
+    operate(api, call, "reconcile", Operation::Reconcile { force }).await
 }
 
 /// Restarts a decky or a service.
@@ -153,16 +148,14 @@ pub(super) async fn restart(api: Arc<Api>, call: Call) -> Answer {
     let Restart { decky, service, force } = call.json()?;
     let part = DeckyPart::new(decky).service(service.as_deref().map(ServiceName::new));
     let options = RestartOptions::new(part).force(force);
-    on_topology(api, call, "restart", async move |engine: Engine, id, cancel| {
-        outcome(engine.restart(id, options, &cancel).await)
-    })
-    .await
+    operate(api, call, "restart", Operation::Restart(options)).await
 }
 
 /// Verifies a topology from inside.
 pub(super) async fn verify(api: Arc<Api>, call: Call) -> Answer {
-    on_topology(api, call, "verify", async |engine: Engine, id, cancel| {
+    on_topology(api, call, "verify", async |engine: Engine, id, expected, cancel| {
         let report = engine.verify(id, &cancel).await?;
+        require_version(&engine, id, expected).await?;
         let clean = report.is_clean();
         Ok(json!({ "clean": clean, "summary": report.summary(), "report": report }))
     })
@@ -181,7 +174,13 @@ pub(super) async fn reap(api: Arc<Api>, call: Call) -> Answer {
         options = options.instance(instance);
     }
     let engine = api.engine.clone();
-    start(&api, &call, "reap", None, async move |cancel| {
+    let kind = JobKind {
+        operation: "reap",
+        topology: None,
+        owner: call.principal.clone(),
+        visible_to: AccessScope::Admin,
+    };
+    start(&api, &call, kind, async move |cancel| {
         let prepared = engine.prepare_reap(options).await?;
         if dry_run {
             return Ok(json!({ "executed": false, "report": prepared.report() }));
@@ -202,29 +201,72 @@ pub(super) async fn reap(api: Arc<Api>, call: Call) -> Answer {
     .await
 }
 
-/// Starts an operation on the topology in the path. It must exist, and have the version of the condition.
+/// Starts an operation that changes the topology in the path.
+async fn operate(api: Arc<Api>, call: Call, name: &'static str, operation: Operation) -> Answer {
+    on_topology(api, call, name, async move |engine: Engine, id, expected, cancel| {
+        let outcome = engine.operate(id, operation, expected, &cancel).await?;
+        serde_json::to_value(&outcome).map_err(|error| Problem::new("internal", error.to_string()))
+    })
+    .await
+}
+
+/// Starts an operation on the topology in the path. It must exist, and have the version of the condition, also when the operation
+/// looks at it.
 async fn on_topology<F: Future<Output = JobResult> + Send + 'static>(
     api: Arc<Api>,
     call: Call,
     operation: &'static str,
-    work: impl FnOnce(Engine, TopologyId, CancellationToken) -> F,
+    work: impl FnOnce(Engine, TopologyId, Option<Version>, CancellationToken) -> F,
 ) -> Answer {
     let id = call.id()?;
     api.engine.repo().get(id).await?;
-    call.expected(&api.engine, id).await?;
+    let expected = call.expected(&api.engine, id).await?;
     let engine = api.engine.clone();
-    start(&api, &call, operation, Some(id), |cancel| work(engine, id, cancel)).await
+    let kind = JobKind {
+        operation,
+        topology: Some(id),
+        owner: call.principal.clone(),
+        visible_to: AccessScope::Read,
+    };
+    start(&api, &call, kind, |cancel| {
+        let result = work(engine, id, expected, cancel);
+        async move {
+            result
+                .await
+                .map_err(|problem| problem.precondition_if(expected.is_some()))
+        }
+    })
+    .await
+}
+
+/// Refuses another version than the expected one, after something was read: a version is never used again, so that was read at the
+/// expected version.
+async fn require_version(engine: &Engine, id: TopologyId, expected: Option<Version>) -> Result<(), Problem> {
+    let Some(expected) = expected else {
+        return Ok(());
+    };
+    let TopologyRow {
+        name, version: current, ..
+    } = engine.repo().get(id).await?;
+    if current == expected {
+        return Ok(());
+    }
+    Err(RepoError::VersionConflict {
+        name,
+        expected,
+        current,
+    }
+    .into())
 }
 
 /// Starts an operation, and waits for it as long as the client wants.
 async fn start<F: Future<Output = JobResult> + Send + 'static>(
     api: &Api,
     call: &Call,
-    operation: &'static str,
-    topology: Option<TopologyId>,
+    kind: JobKind,
     work: impl FnOnce(CancellationToken) -> F,
 ) -> Answer {
-    let job = api.jobs.start(operation, topology, &call.principal.actor, work)?;
+    let job = api.jobs.start(kind, work)?;
     let location = call.location(&format!("/operations/{}", job.id()));
     let waited = match call.wait() {
         Some(wait) => {
@@ -243,9 +285,4 @@ async fn start<F: Future<Output = JobResult> + Send + 'static>(
             .with(prefer::APPLIED, &format!("wait={}", wait.as_secs())),
         Some((_, Some(Err(problem)))) => Err(problem.header(header::CONTENT_LOCATION, &location)),
     }
-}
-
-fn outcome(result: Result<Outcome, EngineError>) -> JobResult {
-    let outcome = result?;
-    serde_json::to_value(&outcome).map_err(|error| Problem::new("internal", error.to_string()))
 }

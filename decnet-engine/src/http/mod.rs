@@ -71,6 +71,7 @@ mod problem;
 mod route;
 mod routes;
 mod serving;
+mod share;
 mod status;
 mod ticket;
 mod topologies;
@@ -78,3 +79,6 @@ mod visits;
 
 pub use map::page_file;
 pub use serving::{router, serve};
+
+#[cfg(test)]
+mod tests;

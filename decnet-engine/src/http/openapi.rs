@@ -12,7 +12,7 @@ use super::{
     dispatch::BASE,
     lifecycle::{Deploy, PlanRequest, Reap, Reconcile, Restart},
     parts::{DECKY_KEYS, LAN_KEYS},
-    route::{Access, BodyKind, Parameter, ParameterKind, Route},
+    route::{BodyKind, Parameter, ParameterKind, Route},
     topologies::Blank,
 };
 
@@ -52,7 +52,7 @@ fn operation(route: &Route) -> Value {
             json!({ "type": "string", "pattern": "^(\\*|\"v[0-9]+\")$" }),
         ));
     }
-    if route.method == Method::POST {
+    if route.has_keys() {
         let schema = json!({ "type": "string", "pattern": "^[!-~]{1,255}$" });
         headers.push(("Idempotency-Key", "The request is done once for each key.", schema));
     }
@@ -63,12 +63,8 @@ fn operation(route: &Route) -> Value {
     parameters.extend(headers.into_iter().map(|(name, about, schema)| {
         json!({ "name": name, "in": "header", "required": false, "description": about, "schema": schema })
     }));
-    let (scope, has_tickets) = match route.access {
-        Access::Public => (None, false),
-        Access::Scope(scope) => (Some(scope), false),
-        Access::Ticket(scope) => (Some(scope), true),
-    };
-    if has_tickets {
+    let scope = route.access.scope();
+    if route.access.has_tickets() {
         parameters.push(in_query(&Parameter {
             name: "ticket",
             kind: ParameterKind::Text,

@@ -11,12 +11,17 @@ use super::{
     call::Call,
     jobs::Job,
     problem::Problem,
+    topologies::page,
 };
 
-/// Lists the operations, oldest first.
-pub(super) fn list(api: &Api, _: &Call) -> Answer {
-    let operations: Vec<Value> = api.jobs.list().iter().map(|job| job.to_value()).collect();
-    ok(&json!({ "operations": operations }))
+/// Lists the operations that the sender may see, oldest first, without their results.
+pub(super) fn list(api: &Api, call: &Call) -> Answer {
+    let (limit, offset) = page(call)?;
+    let mut visible = api.jobs.list();
+    visible.retain(|job| job.is_visible_to(&call.principal));
+    let shown = visible.iter().skip(offset).take(limit);
+    let operations: Vec<Value> = shown.map(|job| job.summary()).collect();
+    ok(&json!({ "operations": operations, "total": visible.len() }))
 }
 
 /// Returns an operation, and waits for its end as long as the client wants.
@@ -29,16 +34,21 @@ pub(super) async fn get(api: Arc<Api>, call: Call) -> Answer {
     ok(&job.to_value())
 }
 
-/// Interrupts an operation, which then undoes its changes.
+/// Interrupts an operation, which then undoes its changes. It needs the scope of the principal who started it.
 pub(super) fn cancel(api: &Api, call: &Call) -> Answer {
     let job = find(api, call)?;
+    let needs = job.owner_scope();
+    if call.principal.scope < needs {
+        return Err(Problem::forbidden(&call.principal, needs));
+    }
     job.cancel();
     json(StatusCode::ACCEPTED, &job.to_value())
 }
 
 fn find(api: &Api, call: &Call) -> Result<Arc<Job>, Problem> {
     let id = call.segment("operation");
-    api.jobs.get(id).ok_or_else(|| {
+    let visible = api.jobs.get(id).filter(|job| job.is_visible_to(&call.principal));
+    visible.ok_or_else(|| {
         Problem::new("not_found", format!("no operation has the id `{id}`"))
             .hint("a finished operation is kept for an hour; GET /topologies/{id} has the result")
     })

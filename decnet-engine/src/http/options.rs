@@ -20,8 +20,17 @@ pub struct HttpOptions {
     pub grace: Duration,
     /// The largest number of event streams at the same time. The default is 1024.
     pub max_streams: usize,
+    /// The largest number of event streams of one principal at the same time. The default is 64.
+    pub max_streams_each: usize,
     /// The largest number of operations at the same time. The default is 64.
     pub max_operations: usize,
+    /// The largest number of changes at the same time, with those that wait for a result. The default is 256.
+    pub max_changes: usize,
+    /// The largest number of connections from one address, or one IPv6 network of 64 bits, to [`serve`](crate::http::serve). The
+    /// default is 64. Loopback addresses have no limit.
+    pub max_connections_each: usize,
+    /// How long [`serve`](crate::http::serve) waits for a client that does not read its answer. The default is 30 seconds.
+    pub write_timeout: Duration,
 }
 
 impl HttpOptions {
@@ -33,7 +42,11 @@ impl HttpOptions {
             stop: CancellationToken::new(),
             grace: Duration::from_secs(10),
             max_streams: 1024,
+            max_streams_each: 64,
             max_operations: 64,
+            max_changes: 256,
+            max_connections_each: 64,
+            write_timeout: Duration::from_secs(30),
         }
     }
 
@@ -58,6 +71,30 @@ impl HttpOptions {
     /// Sets the largest number of event streams at the same time.
     pub fn max_streams(mut self, streams: usize) -> Self {
         self.max_streams = streams;
+        self
+    }
+
+    /// Sets the largest number of event streams of one principal at the same time.
+    pub fn max_streams_each(mut self, streams: usize) -> Self {
+        self.max_streams_each = streams;
+        self
+    }
+
+    /// Sets the largest number of changes at the same time.
+    pub fn max_changes(mut self, changes: usize) -> Self {
+        self.max_changes = changes;
+        self
+    }
+
+    /// Sets the largest number of connections from one address.
+    pub fn max_connections_each(mut self, connections: usize) -> Self {
+        self.max_connections_each = connections;
+        self
+    }
+
+    /// Sets how long a server waits for a client that does not read its answer.
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.write_timeout = timeout;
         self
     }
 

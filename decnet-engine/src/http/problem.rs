@@ -12,7 +12,13 @@ use decnet_topology::{
 };
 use serde_json::{Map, Value, json};
 
-use super::status::{hint_of, status_of};
+use super::{
+    auth::{
+        error::AuthError,
+        scope::{AccessScope, Principal},
+    },
+    status::{hint_of, retry_after_of, status_of},
+};
 use crate::{causes, engine::EngineError};
 
 /// An error answer, with all findings.
@@ -59,6 +65,18 @@ impl Problem {
         }
     }
 
+    /// Creates the refusal of a principal whose scope is too narrow.
+    pub(super) fn forbidden(principal: &Principal, needs: AccessScope) -> Self {
+        let (actor, scope) = (&principal.actor, principal.scope);
+        let detail = format!("this needs the scope {needs}, and `{actor}` has {scope}");
+        Self::new("forbidden", detail).member("needs", needs.as_str())
+    }
+
+    /// Creates the refusal after the stop.
+    pub(super) fn stopping() -> Self {
+        Self::new("stopping", "the server is stopping")
+    }
+
     /// Sets another status.
     pub(super) fn status(self, status: StatusCode) -> Self {
         Self { status, ..self }
@@ -92,6 +110,15 @@ impl Problem {
         let value = HeaderValue::from_str(value).ok();
         self.rest.headers.extend(value.map(|value| (name, value)));
         self
+    }
+
+    /// Makes a conflict of versions say that the condition of the request is not met, if the request has one.
+    pub(super) fn precondition_if(self, has_condition: bool) -> Self {
+        if has_condition && self.code == "version_conflict" {
+            self.status(StatusCode::PRECONDITION_FAILED)
+        } else {
+            self
+        }
     }
 
     /// Makes it say that something does not exist, if its code is one of these.
@@ -142,6 +169,8 @@ impl IntoResponse for Problem {
         let mut response = (self.status, self.to_value().to_string()).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        let retry_after = retry_after_of(&self.code).map(|seconds| (header::RETRY_AFTER, seconds.into()));
+        response.headers_mut().extend(retry_after);
         response.headers_mut().extend(self.rest.headers);
         response
     }
@@ -175,6 +204,25 @@ impl From<EngineError> for Problem {
                 .member("state", state.as_str()),
             EngineError::WrongStatus { status, .. } => problem.member("topology_status", status.as_str()),
             _ => problem,
+        }
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match &error {
+            AuthError::Missing | AuthError::Invalid { .. } => {
+                Self::new(error.code(), error.to_string()).header(header::WWW_AUTHENTICATE, "Bearer realm=\"decnet\"")
+            }
+            AuthError::Unavailable { .. } => {
+                // The reason names files of the server, and nobody has proved yet who asks.
+                tracing::error!(%error, "nobody can be admitted");
+                Self::new(
+                    error.code(),
+                    "tokens cannot be checked now; the log of the server has the reason",
+                )
+            }
+            AuthError::ForeignHost { .. } => Self::new(error.code(), error.to_string()),
         }
     }
 }

@@ -23,6 +23,21 @@ pub(super) enum Access {
     Ticket(AccessScope),
 }
 
+impl Access {
+    /// Returns the scope that a principal needs; none if the route is public.
+    pub(super) fn scope(self) -> Option<AccessScope> {
+        match self {
+            Self::Public => None,
+            Self::Scope(scope) | Self::Ticket(scope) => Some(scope),
+        }
+    }
+
+    /// Returns whether holders of a ticket may use the route.
+    pub(super) fn has_tickets(self) -> bool {
+        matches!(self, Self::Ticket(_))
+    }
+}
+
 /// The body that a route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyKind {
@@ -112,6 +127,12 @@ impl Route {
             answers: &[],
             handler,
         }
+    }
+
+    /// Returns whether requests may have an idempotency key. Reading is repeated without harm, and readers must not be able to displace
+    /// the answers to changes.
+    pub(super) fn has_keys(&self) -> bool {
+        self.method == Method::POST && self.access.scope() > Some(AccessScope::Read)
     }
 
     /// Sets who may use it.

@@ -189,6 +189,7 @@ fn running() -> Vec<Route> {
         parameter("since", Time, "Only visits of this time or later."),
         LIMIT,
     ];
+    const PAGE: &[Parameter] = &[LIMIT, OFFSET];
     const JOB: &[(u16, &str)] = &[(200, "Operation"), (202, "Operation")];
     vec![
         route!(GET "/topologies/{id}/mutations", "list_mutations", "Lists the mutations in the order in which they were queued.", mutations::list)
@@ -221,7 +222,8 @@ fn running() -> Vec<Route> {
         route!(GET "/topologies/{id}/events", "follow_topology", "Follows the events of a topology.", events::one)
             .access(STREAM)
             .answers(&[(200, "EventStream")]),
-        route!(GET "/operations", "list_operations", "Lists the long operations, oldest first.", fn operations::list)
+        route!(GET "/operations", "list_operations", "Lists the long operations without their results, oldest first.", fn operations::list)
+            .query(PAGE)
             .answers(&[(200, "Object")]),
         route!(GET "/operations/{operation}", "get_operation", "Returns a long operation.", operations::get)
             .answers(&[(200, "Operation")]),

@@ -46,6 +46,8 @@ pub(super) fn status_of(code: &str) -> StatusCode {
         | "docker_unreachable"
         | "interrupted"
         | "stopping"
+        | "too_many_bodies"
+        | "too_many_changes"
         | "too_many_operations"
         | "too_many_streams"
         | "too_many_tickets" => StatusCode::SERVICE_UNAVAILABLE,
@@ -55,6 +57,11 @@ pub(super) fn status_of(code: &str) -> StatusCode {
         code if code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
+}
+
+/// Returns after how many seconds a request that was refused with this code may succeed.
+pub(super) fn retry_after_of(code: &str) -> Option<u64> {
+    code.starts_with("too_many_").then_some(1)
 }
 
 /// Returns what the client can do about an error, by its code.
@@ -82,7 +89,9 @@ pub(super) fn hint_of(code: &str) -> Option<&'static str> {
         "status_conflict" | "version_conflict" => "GET the topology again, and repeat the change with its new ETag",
         "subnet_claimed" | "subnet_taken" => "choose another subnet: GET /next-subnet returns a free one",
         "teardown_incomplete" => "POST …/teardown again continues it",
-        "too_many_operations" | "too_many_streams" | "too_many_tickets" => "try again later",
+        "too_many_bodies" | "too_many_changes" | "too_many_operations" | "too_many_streams" | "too_many_tickets" => {
+            "try again later"
+        }
         "unauthorized" => "send `Authorization: Bearer TOKEN`; `decnet token create` makes a token",
         "unsupported_media_type" => "send `Content-Type: application/json`: curl --json does",
         _ => return None,

@@ -132,11 +132,10 @@ pub(super) async fn state(api: Arc<Api>, call: Call) -> Answer {
 pub(super) async fn create(api: Arc<Api>, call: Call) -> Answer {
     let draft = draft(&call).await?;
     let stored = api.engine.apply(&draft, ApplyOptions::default().only_new()).await;
-    written(
-        &call,
-        StatusCode::CREATED,
-        &stored.map_err(|error| refused(&call, error))?,
-    )
+    match stored {
+        Ok(outcome) => written(&call, StatusCode::CREATED, &outcome),
+        Err(error) => Err(refused(&call, error).await),
+    }
 }
 
 /// Generates a maze from a config, and stores it.
@@ -166,17 +165,21 @@ pub(super) async fn validate(api: Arc<Api>, call: Call) -> Answer {
     let against_store = call.parameter("against_store")?.unwrap_or(false);
     let rules = if live { RuleSet::live() } else { RuleSet::deploy() };
     let body = call.body.clone();
-    let parsed = tokio::task::spawn_blocking(move || document::parse(&body, Syntax::Auto)).await;
-    let draft = parsed.map_err(|_| unexpected())??;
+    let draft = aside(move || document::parse(&body, Syntax::Auto)).await??;
     let claims = if against_store {
         claims_except(api.engine.repo().as_ref(), &draft.header.name).await?
     } else {
         Vec::new()
     };
-    let report = validate_against(&draft, api.engine.catalog(), rules, &claims);
-    let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
-    let mut findings = report.into_findings();
-    document::locate(&mut findings, &call.body, Syntax::Auto);
+    let body = call.body.clone();
+    let found = aside(move || {
+        let report = validate_against(&draft, api.engine.catalog(), rules, &claims);
+        let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
+        let mut findings = report.into_findings();
+        document::locate(&mut findings, &body, Syntax::Auto);
+        (errors, warnings, findings)
+    });
+    let (errors, warnings, findings) = found.await?;
     ok(&json!({ "valid": errors == 0, "errors": errors, "warnings": warnings, "findings": findings }))
 }
 
@@ -205,14 +208,17 @@ pub(super) async fn replace(api: Arc<Api>, call: Call) -> Answer {
         .engine
         .apply(&draft, ApplyOptions::default().onto(id, expected))
         .await;
-    written(&call, StatusCode::OK, &stored.map_err(|error| refused(&call, error))?)
+    match stored {
+        Ok(outcome) => written(&call, StatusCode::OK, &outcome),
+        Err(error) => Err(refused(&call, error).await),
+    }
 }
 
 /// Deletes a topology that does not run.
 pub(super) async fn delete(api: Arc<Api>, call: Call) -> Answer {
     let id = call.id()?;
-    call.expected(&api.engine, id).await?;
-    match api.engine.delete(id).await {
+    let expected = call.expected(&api.engine, id).await?;
+    match api.engine.delete(id, expected).await {
         Ok(_) => Ok(empty()),
         Err(error @ EngineError::Repo(RepoError::NotDeletable { .. })) => {
             let hint = format!(
@@ -228,8 +234,7 @@ pub(super) async fn delete(api: Arc<Api>, call: Call) -> Answer {
 /// Reads the maze file in the body. Parts that cannot be read are its findings.
 async fn draft(call: &Call) -> Result<Draft, Problem> {
     let body = call.body.clone();
-    let parsed = tokio::task::spawn_blocking(move || document::parse(&body, Syntax::Auto)).await;
-    let draft = parsed.map_err(|_| unexpected())??;
+    let draft = aside(move || document::parse(&body, Syntax::Auto)).await??;
     let errors = draft
         .findings
         .iter()
@@ -242,15 +247,20 @@ async fn draft(call: &Call) -> Result<Draft, Problem> {
     Ok(draft)
 }
 
-fn unexpected() -> Problem {
-    Problem::new("internal", "the body could not be read")
+/// Does work on a whole maze file on a thread of its own: other requests do not wait for it.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Problem::new("internal", "the body could not be read"))
 }
 
 /// Gives the findings of a refused document their places in the body.
-fn refused(call: &Call, error: EngineError) -> Problem {
-    let mut problem = Problem::from(error);
-    document::locate(problem.findings_mut(), &call.body, Syntax::Auto);
-    problem
+async fn refused(call: &Call, error: EngineError) -> Problem {
+    let (body, mut problem) = (call.body.clone(), Problem::from(error));
+    let located = aside(move || {
+        document::locate(problem.findings_mut(), &body, Syntax::Auto);
+        problem
+    });
+    located.await.unwrap_or_else(|problem| problem)
 }
 
 /// Answers with what was stored.

@@ -203,7 +203,7 @@ async fn a_reader_that_resumes_gets_the_changes_that_it_missed_and_no_other() {
     let (last, ..) = next_change(&mut feed).await;
     drop(feed);
     let other = pending(&repo, "other").await;
-    repo.delete(other, time(2)).await.expect("deleted");
+    repo.delete(other, None, time(2)).await.expect("deleted");
     let missed = [("other", "status"), ("other", "deleted")];
     for only in [None, Some(id), Some(other)] {
         let resumed = Feed::resume(repo.clone(), Some(&bus), only, last).await;
@@ -291,7 +291,7 @@ async fn an_event_of_the_bus_stays_between_the_changes_around_it() {
     // The log has all changes before the first announcement is read.
     let first = deploying(&repo, id).await;
     let unannounced = pending(&repo, "other").await;
-    repo.delete(unannounced, time(2)).await.expect("deleted");
+    repo.delete(unannounced, None, time(2)).await.expect("deleted");
     let last = Envelope::new(Event::Deleted { topology: unannounced }, time(2));
     for envelope in [first, attacker(id, "1"), last] {
         bus.publish(envelope);

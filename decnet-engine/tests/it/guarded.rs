@@ -20,7 +20,7 @@ macro_rules! guarded {
                 set_needs_resync(id: TopologyId, needs_resync: bool, held: Option<LeaseToken>, at: Timestamp) -> ();
                 claims(except: Option<TopologyId>) -> Vec<SubnetClaim>;
                 decky_changes(id: TopologyId, since: Option<Timestamp>) -> Vec<RecordedChange>;
-                delete(id: TopologyId, at: Timestamp) -> ();
+                delete(id: TopologyId, expected: Option<Version>, at: Timestamp) -> ();
             }
             LeaseStore {
                 acquire_lease(id: TopologyId, holder: &Holder, time: SignedDuration, superseding: Option<LeaseToken>, at: Timestamp) -> Lease;

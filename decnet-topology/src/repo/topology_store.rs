@@ -13,6 +13,7 @@ use crate::{
     model::{DeploySettings, StoredTopology, TopologyRow},
     secret::InstallationSecret,
     status::StatusEvent,
+    version::Version,
 };
 
 /// Stores topologies: their mazes, status, settings and history.
@@ -129,7 +130,9 @@ pub trait TopologyStore: Send + Sync + Debug {
     /// ones. [`history::at`](crate::history::at) computes earlier states from them.
     async fn decky_changes(&self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError>;
 
-    /// Removes a topology with all its data. Refused unless pending, failed or torn down
-    /// ([`RepoError::NotDeletable`]), or while its lease is held ([`RepoError::LeaseHeld`]).
-    async fn delete(&self, id: TopologyId, at: Timestamp) -> Result<(), RepoError>;
+    /// Removes a topology with all its data.
+    ///
+    /// Refused: another version than `expected` if that is given ([`RepoError::VersionConflict`]), a status other than pending, failed
+    /// or torn down ([`RepoError::NotDeletable`]), a held lease ([`RepoError::LeaseHeld`]).
+    async fn delete(&self, id: TopologyId, expected: Option<Version>, at: Timestamp) -> Result<(), RepoError>;
 }

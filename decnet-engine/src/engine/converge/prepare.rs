@@ -83,7 +83,7 @@ impl Prepared {
     /// the next drain applies it. The others are those of the one-call form, such as [`Engine::deploy`].
     pub async fn execute(&self, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
         let engine = &self.engine;
-        Box::pin(engine.run(self.id, &self.operation, self.copy, Some(self), cancel)).await
+        Box::pin(engine.run(self.id, &self.operation, self.copy, Some(self), None, cancel)).await
     }
 
     pub(in crate::engine) fn work(&self) -> &Work {
@@ -121,7 +121,7 @@ impl Engine {
         let copy = rng::topology_id();
         let work = match self.plan_edit(id, &operation).await? {
             Some(edit) => edit,
-            None => self.plan_work(&self.facts().await?, id, &operation, copy).await?,
+            None => self.plan_work(&self.facts().await?, id, &operation, copy, None).await?,
         };
         Ok(Prepared {
             engine: self.clone(),

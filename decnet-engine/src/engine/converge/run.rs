@@ -1,6 +1,6 @@
 //! Executes an operation: takes the lease, and makes the plan under it.
 
-use decnet_topology::{RepoError, TopologyId, rng};
+use decnet_topology::{RepoError, TopologyId, Version, rng};
 use tokio_util::sync::CancellationToken;
 
 use super::work::{Stores, Work};
@@ -22,6 +22,24 @@ enum Ended {
 }
 
 impl Engine {
+    /// Executes an operation, as the function of its name does, on a maze of a known version.
+    ///
+    /// The version is compared when the plan is made, under the lease. A maze that is edited later is not deployed either.
+    ///
+    /// # Errors
+    ///
+    /// [`RepoError::VersionConflict`] if the version is not `expected`; nothing was changed then. The others are those of the
+    /// function for the operation, such as [`Engine::deploy`].
+    pub async fn operate(
+        &self,
+        id: TopologyId,
+        operation: Operation,
+        expected: Option<Version>,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, EngineError> {
+        Box::pin(self.run(id, &operation, rng::topology_id(), None, expected, cancel)).await
+    }
+
     /// Prepares and executes in one call.
     pub(in crate::engine) async fn run_now(
         &self,
@@ -29,7 +47,7 @@ impl Engine {
         operation: Operation,
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError> {
-        Box::pin(self.run(id, &operation, rng::topology_id(), None, cancel)).await
+        self.operate(id, operation, None, cancel).await
     }
 
     /// Takes the lease, makes the plan under it, and executes it.
@@ -39,6 +57,7 @@ impl Engine {
         operation: &Operation,
         copy: TopologyId,
         shown: Option<&Prepared>,
+        mut expected: Option<Version>,
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError> {
         if let Some(Work::Edit { row, new, topology, .. }) = shown.map(Prepared::work) {
@@ -53,14 +72,15 @@ impl Engine {
         loop {
             let session = match Session::begin(self, id, cancel).await {
                 Err(EngineError::Repo(error)) if error.is_unwritable() && matches!(operation, Operation::Teardown) => {
-                    return self.take_down_unwritten(id, shown, error, cancel).await;
+                    return self.take_down_unwritten(id, shown, expected, error, cancel).await;
                 }
                 begun => begun?,
             };
-            let result = session.run(operation, copy, shown).await;
+            let result = session.run(operation, copy, shown, expected).await;
             match session.end(result).await? {
                 Ended::Outcome(outcome) => return Ok(*outcome),
-                Ended::Stored(stored) => id = stored,
+                // It has its own versions, and is what the caller wants.
+                Ended::Stored(stored) => (id, expected) = (stored, None),
             }
         }
     }
@@ -73,12 +93,13 @@ impl Session<'_> {
         operation: &Operation,
         copy: TopologyId,
         shown: Option<&Prepared>,
+        expected: Option<Version>,
     ) -> Result<Ended, EngineError> {
         let mut tries = 1;
         loop {
-            match Box::pin(self.run_once(operation, copy, shown)).await {
+            match Box::pin(self.run_once(operation, copy, shown, expected)).await {
                 Err(EngineError::Repo(RepoError::VersionConflict { .. }))
-                    if matches!(operation, Operation::Deploy(_)) && tries < TRIES =>
+                    if matches!(operation, Operation::Deploy(_)) && expected.is_none() && tries < TRIES =>
                 {
                     tries += 1;
                 }
@@ -92,8 +113,10 @@ impl Session<'_> {
         operation: &Operation,
         copy: TopologyId,
         shown: Option<&Prepared>,
+        expected: Option<Version>,
     ) -> Result<Ended, EngineError> {
-        let work = self.engine.plan_work(&self.facts, self.id, operation, copy).await?;
+        let (engine, facts) = (self.engine, &self.facts);
+        let work = engine.plan_work(facts, self.id, operation, copy, expected).await?;
         if let Some(shown) = shown {
             shown.require_same(&work)?;
         }

@@ -2,11 +2,15 @@
 
 use std::{pin::pin, time::Duration};
 
-use decnet_topology::{RepoError, TopologyId};
+use decnet_topology::{RepoError, TopologyId, Version};
 use tokio_util::sync::CancellationToken;
 
 use super::teardown::Before;
-use crate::engine::{Engine, EngineError, Outcome, Prepared, error::require_same, session::lease::Session};
+use crate::engine::{
+    Engine, EngineError, Outcome, Prepared,
+    error::{require_same, require_version},
+    session::lease::Session,
+};
 
 /// The pause between two attempts to write.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -21,11 +25,13 @@ impl Engine {
         &self,
         id: TopologyId,
         shown: Option<&Prepared>,
+        expected: Option<Version>,
         why: RepoError,
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError> {
         let unwritten = Session::begin_unwritten(self, id, cancel).await?;
         let (row, remains) = (self.repo.get(id).await?, unwritten.remains().await?);
+        require_version(&row, expected)?;
         if let Some(shown) = shown {
             require_same(shown.plan().steps(), remains.plan.steps())?;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use decnet_topology::{
     BatchEdit, DeploySettings, Edit, Finding, Mutation, NewMutation, NewTopology, RepoError, RuleSet, Status,
-    StoredTopology, Topology, TopologyFilter, TopologyId, TopologyRow, ValidTopology,
+    StoredTopology, Topology, TopologyFilter, TopologyId, TopologyRow, ValidTopology, Version,
 };
 use futures_util::try_join;
 
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     engine::{
         DeployOptions, Engine, EngineError, Operation,
+        error::require_version,
         operations::refuse_unused_rules,
         session::facts::{CurrentState, Facts, refuse_agent},
     },
@@ -165,9 +166,11 @@ impl Engine {
         id: TopologyId,
         operation: &Operation,
         copy: TopologyId,
+        expected: Option<Version>,
     ) -> Result<Work, EngineError> {
         let stored = self.repo.load(id).await?;
         let row = &stored.row;
+        require_version(row, expected)?;
         match operation {
             Operation::Deploy(options) => self.plan_any_deploy(facts, stored, options, copy).await,
             Operation::Replace(wanted) => self.plan_replace(facts, stored, wanted, copy).await,
@@ -187,7 +190,7 @@ impl Engine {
             }
             Operation::Restart(options) => self.plan_restart(facts, stored, options).await,
             Operation::Teardown => self.plan_teardown(facts, stored.row).await,
-            Operation::Mutate(new) => match self.plan_edit(id, operation).await? {
+            Operation::Mutate(new) => match self.plan_edit_of(&stored, new).await? {
                 Some(edit) => Ok(edit),
                 None => self.plan_mutation(facts, stored, new).await,
             },
@@ -203,13 +206,16 @@ impl Engine {
         let Operation::Mutate(new) = operation else {
             return Ok(None);
         };
-        let stored = self.repo.load(id).await?;
+        self.plan_edit_of(&self.repo.load(id).await?, new).await
+    }
+
+    async fn plan_edit_of(&self, stored: &StoredTopology, new: &NewMutation) -> Result<Option<Work>, EngineError> {
         if stored.row.status != Status::Pending {
             return Ok(None);
         }
-        let topology = self.mutated(&stored, &new.mutation).await?;
+        let topology = self.mutated(stored, &new.mutation).await?;
         Ok(Some(Work::Edit {
-            row: stored.row,
+            row: stored.row.clone(),
             new: new.clone(),
             topology: topology.into_topology(),
             nothing: Plan::empty(),

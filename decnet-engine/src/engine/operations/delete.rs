@@ -1,4 +1,4 @@
-use decnet_topology::{Status, TopologyId, TopologyRow};
+use decnet_topology::{Status, TopologyId, TopologyRow, Version};
 use jiff::Timestamp;
 
 use crate::{
@@ -15,9 +15,10 @@ impl Engine {
     /// # Errors
     ///
     /// [`EngineError::LeftOnRuntime`] if resources of it are left; [`EngineError::Repo`] with
-    /// [`NotDeletable`](decnet_topology::RepoError::NotDeletable) in any other status; [`EngineError::Runtime`] if the runtime
-    /// does not answer, so that it is unknown what is left of a failed topology. Nothing was changed then.
-    pub async fn delete(&self, id: TopologyId) -> Result<TopologyRow, EngineError> {
+    /// [`NotDeletable`](decnet_topology::RepoError::NotDeletable) in any other status, or with
+    /// [`VersionConflict`](decnet_topology::RepoError::VersionConflict) if the version is not `expected`; [`EngineError::Runtime`] if
+    /// the runtime does not answer, so that it is unknown what is left of a failed topology. Nothing was changed then.
+    pub async fn delete(&self, id: TopologyId, expected: Option<Version>) -> Result<TopologyRow, EngineError> {
         let row = self.repo.get(id).await?;
         if row.status == Status::Failed {
             let scope = Scope::Topology(self.repo.instance().await?, id);
@@ -30,7 +31,7 @@ impl Engine {
             }
         }
         let at = Timestamp::now();
-        self.repo.delete(id, at).await?;
+        self.repo.delete(id, expected, at).await?;
         self.publish(Envelope::new(Event::Deleted { topology: id }, at));
         Ok(row)
     }

@@ -184,7 +184,7 @@ async fn deleting_a_followed_topology_is_not_an_error() {
     become_status(&repo, id, Status::Active, Status::TearingDown, 5).await;
     become_status(&repo, id, Status::TearingDown, Status::TornDown, 6).await;
     assert_eq!(since(&mut log).await.len(), 2);
-    repo.delete(id, time(7)).await.expect("deleted");
+    repo.delete(id, None, time(7)).await.expect("deleted");
     assert_eq!(since(&mut log).await, ["deleted"]);
     assert!(log.name(id).is_none());
     let mut late = LogReader::new(repo, Some(id));

@@ -35,6 +35,13 @@ pub trait Authenticator: Send + Sync + Debug {
     /// Returns the sender of a request.
     async fn authenticate(&self, request: &Parts) -> Result<Principal, AuthError>;
 
+    /// Returns a principal that was admitted before, as it is now; an error if it is not admitted any more.
+    ///
+    /// It is called while a stream is open, and when a ticket is used. Without an implementation, a principal stays what it was.
+    async fn renew(&self, principal: &Principal) -> Result<Principal, AuthError> {
+        Ok(principal.clone())
+    }
+
     /// Returns whether a server with it may only listen on a loopback address, because it asks for no proof.
     fn needs_loopback(&self) -> bool {
         false

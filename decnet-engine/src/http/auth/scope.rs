@@ -51,8 +51,10 @@ impl fmt::Display for AccessScope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Principal {
-    /// Its name, for the audit trail.
+    /// Its name, for the audit trail. Several may have the same name.
     pub actor: String,
+    /// What identifies it: the name, unless it is set.
+    pub id: String,
     /// What it may do.
     pub scope: AccessScope,
 }
@@ -60,9 +62,17 @@ pub struct Principal {
 impl Principal {
     /// Creates a principal.
     pub fn new(actor: impl Into<String>, scope: AccessScope) -> Self {
+        let actor = actor.into();
         Self {
-            actor: actor.into(),
+            id: actor.clone(),
+            actor,
             scope,
         }
+    }
+
+    /// Sets what identifies it among others with the same name.
+    #[must_use]
+    pub fn id(self, id: impl Into<String>) -> Self {
+        Self { id: id.into(), ..self }
     }
 }

@@ -82,14 +82,21 @@ impl TokenFile {
             // Writing to a String does not fail.
             let _ = write!(secret, "{:016x}", rng::os_seed());
         }
-        let token = AccessToken {
-            id: format!("{:08x}", rng::os_seed() >> 32),
+        let new_id = || format!("{:08x}", rng::os_seed() >> 32);
+        let mut token = AccessToken {
+            id: new_id(),
             name: name.into(),
             scope,
             created_at: at,
             digest: digest(&secret),
         };
-        Stored::change(&self.path, |tokens| tokens.push(token))?;
+        Stored::change(&self.path, |tokens| {
+            // Two tokens with one id would be the same sender, and would be revoked together.
+            while tokens.iter().any(|other| other.id == token.id) {
+                token.id = new_id();
+            }
+            tokens.push(token);
+        })?;
         Ok(secret)
     }
 
@@ -116,6 +123,13 @@ impl TokenFile {
             removed = at.map(|at| tokens.remove(at));
         })?;
         removed.ok_or_else(|| TokenError::NotFound { id: id.into() })
+    }
+
+    /// Returns the tokens for a request.
+    fn readable(&self) -> Result<Arc<Vec<AccessToken>>, AuthError> {
+        self.current().map_err(|error| AuthError::Unavailable {
+            reason: crate::causes::with_causes(&error),
+        })
     }
 
     /// Returns the tokens of the file as it is now. It is read again only if it has changed.
@@ -147,14 +161,21 @@ impl Authenticator for TokenFile {
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(invalid("the scheme is not Bearer"));
         }
-        let tokens = self.current().map_err(|error| AuthError::Unavailable {
-            reason: crate::causes::with_causes(&error),
-        })?;
+        let tokens = self.readable()?;
         // The digests are compared, so the time that it takes says nothing about a secret.
         let digest = digest(secret.trim());
         let found = tokens.iter().find(|token| token.digest == digest);
         let found = found.ok_or_else(|| invalid("it is unknown or was revoked"))?;
-        Ok(Principal::new(found.name.clone(), found.scope))
+        Ok(found.principal())
+    }
+
+    async fn renew(&self, principal: &Principal) -> Result<Principal, AuthError> {
+        let tokens = self.readable()?;
+        let found = tokens.iter().find(|token| token.id == principal.id);
+        let found = found.ok_or_else(|| AuthError::Invalid {
+            reason: "it was revoked".into(),
+        })?;
+        Ok(found.principal())
     }
 }
 

@@ -28,6 +28,7 @@ mod state_machine;
 mod statuses;
 mod unwritten;
 mod verifying;
+mod versions;
 mod volumes;
 mod waiting;
 

@@ -144,7 +144,7 @@ async fn paths_are_found_from_stored_visits_after_a_teardown() {
     let missing = LogOptions::default().topology(decnet_topology::rng::topology_id());
     let refused = lab.engine.stored_paths(missing).await;
     assert_eq!(refused.expect_err("no such topology").code(), "not_found");
-    lab.engine.delete(id).await.expect("deleted");
+    lab.engine.delete(id, None).await.expect("deleted");
     assert!(stored(LogOptions::default()).await.is_empty());
 }
 

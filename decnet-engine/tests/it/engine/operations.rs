@@ -116,7 +116,7 @@ async fn mazes_are_stored_and_deleted_while_the_runtime_does_not_answer() {
         .apply(&open_file(), ApplyOptions::default())
         .await
         .expect("stored");
-    let row = lab.engine.delete(created.stored.row.id).await.expect("deleted");
+    let row = lab.engine.delete(created.stored.row.id, None).await.expect("deleted");
     assert_eq!(row.name, name("one"));
     assert_eq!(count(&lab).await, 2);
 }
@@ -257,17 +257,20 @@ async fn a_failed_maze_is_deleted_only_when_nothing_of_it_is_left() {
     let is_removal = |action: &decnet_engine::Action| action.to_string().starts_with("remove");
     lab.docker.fail_where(is_removal, Moment::Before, refused());
     lab.deploy(id).await.expect_err("it fails");
-    let error = lab.engine.delete(id).await.expect_err("something is left");
+    let error = lab.engine.delete(id, None).await.expect_err("something is left");
     assert_eq!(error.code(), "left_on_docker");
     assert!(error.to_string().contains("`corp` still has"), "{error}");
 
     lab.docker.reconnect();
     lab.teardown(id).await.expect("torn down");
-    lab.engine.delete(id).await.expect("deleted");
+    lab.engine.delete(id, None).await.expect("deleted");
     assert_eq!(count(&lab).await, 0);
     let id = lab.store("corp", small()).await;
     lab.deploy(id).await.expect("deployed");
-    assert_eq!(lab.engine.delete(id).await.expect_err("it runs").code(), "wrong_status");
+    assert_eq!(
+        lab.engine.delete(id, None).await.expect_err("it runs").code(),
+        "wrong_status"
+    );
 }
 
 #[tokio::test]
@@ -475,5 +478,5 @@ async fn docker_is_connected_at_its_first_use_only() {
         .deploy(stored.row.id, DeployOptions::default(), &CancellationToken::new())
         .await;
     assert_eq!(deployed.expect_err("no daemon").code(), "docker_unreachable");
-    engine.delete(stored.row.id).await.expect("deleted");
+    engine.delete(stored.row.id, None).await.expect("deleted");
 }

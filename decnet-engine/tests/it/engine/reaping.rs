@@ -68,7 +68,7 @@ async fn reap_removes_the_remains_of_a_deleted_row_and_nothing_else() {
     lab.deploy(lost).await.expect_err("the deploy fails and its undo fails");
     lab.docker.reconnect();
     assert_eq!(lab.status(lost).await, Status::Failed);
-    lab.repo.delete(lost, Timestamp::now()).await.expect("deleted");
+    lab.repo.delete(lost, None, Timestamp::now()).await.expect("deleted");
     assert!(!lab.docker.world().containers.is_empty(), "something was left");
 
     let report = other

@@ -3,6 +3,7 @@
 mod admitting;
 mod describing;
 mod editing;
+mod following;
 mod operating;
 mod picturing;
 mod reading;

@@ -56,7 +56,17 @@ async fn a_maze_goes_from_its_file_to_running_and_back() {
     assert_eq!(reply.header("preference-applied"), "wait=60");
     assert!(client.docker.world().containers.is_empty());
     let all = client.get("/operations").await.is(200);
-    assert_eq!(all["operations"].as_array().expect("a list").len(), 5);
+    assert_eq!(
+        (&all["total"], all["operations"].as_array().expect("a list").len()),
+        (&json!(5), 5)
+    );
+    assert!(all["operations"][0].get("result").is_none(), "{all}");
+    let page = client.get("/operations?limit=2&offset=3").await.is(200);
+    let (first, last) = (&page["operations"][0]["operation"], &page["operations"][1]["operation"]);
+    assert_eq!(
+        (first, last, &page["total"]),
+        (&json!("reconcile"), &json!("teardown"), &json!(5))
+    );
 }
 
 #[tokio::test]
@@ -178,6 +188,33 @@ async fn without_docker_mazes_are_edited_and_not_deployed() {
         .problem(503, "docker_unreachable");
     client.get("/healthz").await.is(200);
     assert_eq!(client.get(&path).await.is(200)["status"], "pending");
+}
+
+#[tokio::test]
+async fn a_maze_that_is_edited_after_its_condition_was_checked_is_not_deployed() {
+    for action in ["deploy", "teardown"] {
+        let client = Client::new();
+        let id = client.store("corp").await;
+        let path = format!("/topologies/{id}");
+        let (edit, action) = (format!("{path}/lans"), format!("{path}/{action}"));
+        let headers = [("if-match", "\"v1\""), ("prefer", "wait=60")];
+        // Both conditions hold when the requests arrive.
+        let (nothing, lan) = (json!({}), json!({ "name": "vault", "subnet": "10.90.2.0/24" }));
+        let (operated, edited) = tokio::join!(
+            client.json("POST", &action, &headers, &nothing),
+            client.json("POST", &edit, &headers, &lan),
+        );
+        edited.is(201);
+        let problem = operated.problem(412, "version_conflict");
+        assert_eq!((&problem["expected"], &problem["current"]), (&json!(1), &json!(2)));
+        let kept = client
+            .get(operated.header("content-location").trim_start_matches("/api/v1"))
+            .await
+            .is(200);
+        assert_eq!(kept["problem"]["status"], 412);
+        assert_eq!(client.get(&path).await.is(200)["status"], "pending");
+        assert!(client.docker.world().containers.is_empty());
+    }
 }
 
 #[tokio::test]

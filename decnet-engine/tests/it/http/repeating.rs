@@ -44,10 +44,46 @@ async fn a_key_of_another_request_is_refused() {
             &maze("corp"),
         )
         .await;
-    other.problem(422, "idempotency_key_reused");
+    // Reading needs no key.
+    other.is(200);
     for key in ["", " ", "\u{e9}", &"x".repeat(256)] {
         create(&client, key, &maze("corp")).await.problem(400, "invalid_header");
     }
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_kept() {
+    let client = Client::new();
+    let id = client.store("corp").await;
+    create(&client, "one", &maze("corp")).await.problem(409, "name_taken");
+    client
+        .send("DELETE", &format!("/topologies/{id}"), &[], "")
+        .await
+        .is(204);
+    let stored = create(&client, "one", &maze("corp")).await;
+    stored.is(201);
+    assert!(!stored.headers.contains_key("idempotency-replayed"));
+}
+
+#[tokio::test]
+async fn the_condition_is_a_part_of_the_request() {
+    let client = Client::new();
+    let id = client.store("corp").await;
+    let path = format!("/topologies/{id}/lans");
+    let add = async |version: &str| {
+        let headers = [("idempotency-key", "one"), ("if-match", version)];
+        client
+            .json(
+                "POST",
+                &path,
+                &headers,
+                &json!({ "name": "vault", "subnet": "10.90.2.0/24" }),
+            )
+            .await
+    };
+    add("\"v1\"").await.is(201);
+    add("\"v1\"").await.is(201);
+    add("\"v2\"").await.problem(422, "idempotency_key_reused");
 }
 
 #[tokio::test]

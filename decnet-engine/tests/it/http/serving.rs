@@ -23,7 +23,8 @@ impl Served {
         let stop = CancellationToken::new();
         let options = HttpOptions::new(Arc::new(OpenAccess))
             .stop(stop.clone())
-            .grace(Duration::from_secs(1));
+            .grace(Duration::from_secs(1))
+            .write_timeout(Duration::from_millis(300));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         Self {
             address: listener.local_addr().expect("an address"),
@@ -88,6 +89,49 @@ async fn requests_that_two_programs_could_read_differently_are_refused() {
         let expected = if is_refused { "HTTP/1.1 400 " } else { "HTTP/1.1 422 " };
         assert!(answer.starts_with(expected), "{smuggled:?}: {answer}");
     }
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_is_disconnected() {
+    let served = Served::start().await;
+    let mut stream = served.connect().await;
+    let request = "GET /api/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
+    // It asks until the server has closed the connection.
+    let asking = async { while stream.write_all(request.as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(60), asking)
+        .await
+        .expect("the server closes it");
+    served.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_has_ten_seconds_for_the_head_of_a_request() {
+    let served = Served::start().await;
+    let begun = tokio::time::Instant::now();
+    let mut stream = served.connect().await;
+    stream
+        .write_all(b"GET /api/v1/topologies HTTP/1.1\r\nHost:")
+        .await
+        .expect("sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("closed");
+    assert!(begun.elapsed() <= Duration::from_secs(11), "{:?}", begun.elapsed());
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_long_head_is_refused() {
+    let served = Served::start().await;
+    let long = "x".repeat(100 << 10);
+    let request =
+        format!("GET /api/v1/topologies HTTP/1.1\r\nHost: localhost\r\nX: {long}\r\nConnection: close\r\n\r\n");
+    let (mut stream, mut answer) = (served.connect().await, Vec::new());
+    // The server closes the connection before it has read everything, so the client may find it reset.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431 "), "{answer}");
     served.end().await;
 }
 

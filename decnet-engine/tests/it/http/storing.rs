@@ -1,6 +1,7 @@
 //! Mazes are stored, replaced and deleted.
 
 use axum::body::Body;
+use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 
 use super::{Client, maze};
@@ -184,6 +185,32 @@ async fn a_body_that_pauses_for_too_long_is_refused() {
         .send("POST", "/topologies", &[("content-type", "application/json")], body)
         .await;
     reply.problem(408, "slow_body");
+}
+
+#[tokio::test]
+async fn uploads_that_stand_still_keep_no_other_waiting() {
+    let client = std::sync::Arc::new(Client::new());
+    let upload = |text: String, goes_on: bool| {
+        let first = stream::iter([Ok::<_, std::io::Error>(text)]);
+        let rest = stream::unfold(goes_on, async |goes_on| {
+            if !goes_on {
+                std::future::pending::<()>().await;
+            }
+            None
+        });
+        let (client, body) = (std::sync::Arc::clone(&client), Body::from_stream(first.chain(rest)));
+        tokio::spawn(async move {
+            client
+                .send("POST", "/topologies", &[("content-type", "application/json")], body)
+                .await
+        })
+    };
+    let slow: Vec<_> = (0..40).map(|_| upload(" ".repeat(2 << 20), false)).collect();
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let padded = format!("{}{}", " ".repeat(2 << 20), maze("corp"));
+    upload(padded, true).await.expect("no panic").is(201);
+    assert!(slow.iter().all(|upload| !upload.is_finished()));
+    slow.into_iter().for_each(|upload| upload.abort());
 }
 
 #[tokio::test]

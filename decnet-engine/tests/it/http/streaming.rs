@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     http::{Request, header},
 };
-use decnet_engine::{CancellationToken, Envelope, Event, HttpOptions, OpenAccess};
+use decnet_engine::{AccessScope, CancellationToken, Envelope, Event, HttpOptions, OpenAccess, TokenFile};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -294,6 +294,41 @@ async fn there_are_only_so_many_streams() {
     client.get("/events").await.problem(503, "too_many_streams");
     drop(one);
     Stream::open(&client, "/events").await;
+}
+
+#[tokio::test]
+async fn each_principal_has_only_so_many_streams() {
+    let client = Client::with(HttpOptions::new(Arc::new(OpenAccess)).max_streams_each(1));
+    let one = Stream::open(&client, "/events").await;
+    let refused = client.get("/events").await;
+    refused.problem(503, "too_many_streams");
+    assert_eq!(refused.header("retry-after"), "1");
+    drop(one);
+    Stream::open(&client, "/events").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_streams_of_a_revoked_token_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tokens = Arc::new(TokenFile::new(folder.path().join("tokens")));
+    let secret = tokens.create("map", AccessScope::Read, Timestamp::now()).expect("made");
+    let client = Client::with(HttpOptions::new(tokens.clone()));
+    let bearer = format!("Bearer {secret}");
+    let issued = client
+        .send("POST", "/tickets", &[("authorization", &bearer)], "")
+        .await
+        .is(200);
+    let path = format!("/events?ticket={}", issued["ticket"].as_str().expect("a ticket"));
+    let mut stream = Stream::open(&client, &path).await;
+    stream.wait_for("ping").await;
+    stream.wait_for("ping").await;
+    let id = tokens.list().expect("read")[0].id.clone();
+    tokens.revoke(&id).expect("revoked");
+    let begun = tokio::time::Instant::now();
+    let problem = stream.wait_for("problem").await;
+    assert_eq!(problem["code"], "unauthorized");
+    assert!(begun.elapsed() < Duration::from_secs(16), "{:?}", begun.elapsed());
+    assert_eq!(stream.next().await, None);
 }
 
 #[tokio::test(start_paused = true)]

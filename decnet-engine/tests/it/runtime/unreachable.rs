@@ -92,7 +92,7 @@ async fn the_deletion_of_a_failed_maze_does_not_wait_for_the_whole_timeout_of_a_
     }
     let docker = DockerOptions::default().host(DockerHost::Unix(mute));
     let engine = Engine::on_docker_when_needed(repo.clone(), Ok(docker), EngineOptions::new(Catalog::builtin()));
-    let error = engine.delete(id).await.expect_err("nobody answers");
+    let error = engine.delete(id, None).await.expect_err("nobody answers");
     let EngineError::Runtime(RuntimeError::TimedOut {
         seconds,
         answers: false,

@@ -100,7 +100,7 @@ async fn a_topology_deleted_during_the_loop_is_dropped_and_the_others_are_not() 
         enqueue(&lab.engine, going, &format!("extra-{round}")).await;
     }
     until!(other.teardown(going, &CancellationToken::new()).await.is_ok());
-    lab.repo.delete(going, Timestamp::now()).await.expect("deleted");
+    lab.repo.delete(going, None, Timestamp::now()).await.expect("deleted");
     let mutation = enqueue(&lab.engine, staying, "extra").await;
     assert!(until!(lab.is_applied(mutation).await) < SECOND);
     tokio::time::sleep(10 * SECOND).await;

@@ -23,6 +23,7 @@ use crate::{
     rng,
     secret::InstallationSecret,
     status::StatusEvent,
+    version::Version,
 };
 
 #[async_trait]
@@ -162,9 +163,10 @@ impl<B: Backend> TopologyStore for B {
         self.read(move |tables| tables.changes(id, since)).await
     }
 
-    async fn delete(&self, id: TopologyId, at: Timestamp) -> Result<(), RepoError> {
+    async fn delete(&self, id: TopologyId, expected: Option<Version>, at: Timestamp) -> Result<(), RepoError> {
         self.write(move |tables| {
             let row = tables.topology(id)?;
+            rules::require_version(&row, expected)?;
             rules::refuse_delete(&row, tables.lease(id)?, at)?;
             tables.delete_topology(id)?;
             record(tables, &row, ChangeKind::Deleted, at)

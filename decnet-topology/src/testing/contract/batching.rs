@@ -157,7 +157,7 @@ pub(super) async fn a_batch_is_refused_as_a_whole(repo: Arc<dyn Repo>) {
         refused(id, held.clone()).await,
         RepoError::SubnetClaimed { .. }
     ));
-    repo.delete(other.row.id, second(4)).await.expect("it is pending");
+    repo.delete(other.row.id, None, second(4)).await.expect("it is pending");
 
     let pending = stage::create(&*repo, "pending", stage::maze(2)).await;
     assert!(matches!(

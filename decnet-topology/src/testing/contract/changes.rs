@@ -66,7 +66,7 @@ pub(super) async fn every_change_is_logged_once_and_in_order(repo: Arc<dyn Repo>
     repo.set_status(id, deploy, second(7)).await.expect("a step");
     let fail = StatusChange::new(Status::Deploying, Status::Failed);
     repo.set_status(id, fail, second(8)).await.expect("a step");
-    repo.delete(id, second(9)).await.expect("it is deleted");
+    repo.delete(id, None, second(9)).await.expect("it is deleted");
 
     let mutation = state(MutationId::new(1), MutationState::Applied, None);
     let created = || status(None, Status::Pending, Some("created"));
@@ -242,7 +242,7 @@ pub(super) async fn changes_are_read_page_by_page_and_by_topology(repo: Arc<dyn 
 pub(super) async fn numbers_of_changes_are_not_reused(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
     edit(&*repo, id, 1, 3).await;
-    repo.delete(id, second(5)).await.expect("it is pending");
+    repo.delete(id, None, second(5)).await.expect("it is pending");
     let page = stage::log(&*repo, Some(id)).await;
     assert_eq!(page.changes.len(), 5, "they outlive their topology");
     repo.trim_changes(0).await.expect("they are removed");

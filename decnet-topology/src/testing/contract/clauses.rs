@@ -40,6 +40,7 @@ clauses! { $
         a_name_is_free_again_once_deleted,
         a_deleted_topology_leaves_no_rows,
         a_topology_that_may_exist_on_docker_is_not_deleted,
+        a_topology_of_another_version_is_not_deleted,
         a_topology_with_a_held_lease_is_not_deleted,
         one_of_several_concurrent_creations_of_one_name_wins,
     }

@@ -149,7 +149,7 @@ pub(super) async fn a_list_is_a_consistent_snapshot_during_writes(repo: Arc<dyn 
                 .row
                 .id;
             if round % 2 == 1 {
-                writer.delete(id, stage::second(1)).await.expect("it is deleted");
+                writer.delete(id, None, stage::second(1)).await.expect("it is deleted");
             }
         }
     });

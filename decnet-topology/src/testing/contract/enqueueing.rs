@@ -425,7 +425,7 @@ pub(super) async fn mutations_are_deleted_with_their_topology_and_numbers_are_no
     stage::tear_down(&*repo, id, 9).await;
     let down = stage::step(Status::TearingDown, Status::TornDown);
     repo.set_status(id, down, second(10)).await.expect("it is torn down");
-    repo.delete(id, second(11)).await.expect("it is deleted");
+    repo.delete(id, None, second(11)).await.expect("it is deleted");
     assert_eq!(stage::snapshot(&*repo).await.without_log(), before);
     // Its holder gets the error.
     let refusal = repo.renew_claim(mutation, token, LEASE, second(12)).await;

@@ -131,7 +131,7 @@ pub(super) async fn every_field_is_loaded_as_stored(repo: Arc<dyn Repo>) {
         same(&new, &loaded);
         assert_eq!(loaded, stored);
         assert_eq!(loaded.row.created_at, at);
-        repo.delete(stored.row.id, at).await.expect("it is deleted");
+        repo.delete(stored.row.id, None, at).await.expect("it is deleted");
     }
 }
 
@@ -149,7 +149,7 @@ pub(super) async fn any_topology_is_loaded_as_stored(repo: Arc<dyn Repo>) {
             .await;
         let new = NewTopology { topology, ..new };
         same(&new, &edited.expect("it is edited"));
-        repo.delete(stored.row.id, stage::second(1))
+        repo.delete(stored.row.id, None, stage::second(1))
             .await
             .expect("it is deleted");
     }
@@ -182,7 +182,7 @@ pub(super) async fn an_unknown_topology_is_not_found(repo: Arc<dyn Repo>) {
             .err(),
         repo.renew_lease(id, token, stage::LEASE, at).await.err(),
         repo.lease(id, at).await.err(),
-        repo.delete(id, at).await.err(),
+        repo.delete(id, None, at).await.err(),
     ];
     for (at, refusal) in refusals.iter().enumerate() {
         assert!(
@@ -233,7 +233,7 @@ pub(super) async fn a_name_is_free_again_once_torn_down(repo: Arc<dyn Repo>) {
 
 pub(super) async fn a_name_is_free_again_once_deleted(repo: Arc<dyn Repo>) {
     let stored = stage::create(&*repo, "corp", stage::maze(1)).await;
-    repo.delete(stored.row.id, stage::second(1))
+    repo.delete(stored.row.id, None, stage::second(1))
         .await
         .expect("it is deleted");
     stage::create(&*repo, "CORP", stage::maze(1)).await;
@@ -249,7 +249,7 @@ pub(super) async fn a_deleted_topology_leaves_no_rows(repo: Arc<dyn Repo>) {
             .acquire_lease(id, &stage::holder(1), stage::LEASE, None, stage::second(1))
             .await;
         assert_eq!(lease.expect("the lease").until, stage::second(16));
-        repo.delete(id, stage::second(16)).await.expect("it is deleted");
+        repo.delete(id, None, stage::second(16)).await.expect("it is deleted");
         assert!(matches!(repo.load(id).await, Err(RepoError::NotFound { .. })));
         assert_eq!(stage::snapshot(&*repo).await.without_log(), before);
     }
@@ -263,12 +263,27 @@ pub(super) async fn a_topology_that_may_exist_on_docker_is_not_deleted(repo: Arc
             .row
             .id;
         stage::bring(&*repo, id, status).await;
-        let refusal = stage::refused(&*repo, repo.delete(id, stage::second(2))).await;
+        let refusal = stage::refused(&*repo, repo.delete(id, None, stage::second(2))).await;
         assert!(
             matches!(refusal, RepoError::NotDeletable { status: it, .. } if it == status),
             "{refusal:?}"
         );
     }
+}
+
+pub(super) async fn a_topology_of_another_version_is_not_deleted(repo: Arc<dyn Repo>) {
+    let stored = stage::create(&*repo, "corp", stage::maze(1)).await;
+    let (id, shown) = (stored.row.id, stored.row.version);
+    let edited = repo.edit(id, Edit::new(stage::maze(2)), stage::second(1)).await;
+    let current = edited.expect("it is edited").row.version;
+    let refusal = stage::refused(&*repo, repo.delete(id, Some(shown), stage::second(2))).await;
+    assert!(
+        matches!(refusal, RepoError::VersionConflict { expected, current: it, .. } if (expected, it) == (shown, current)),
+        "{refusal:?}"
+    );
+    repo.delete(id, Some(current), stage::second(3))
+        .await
+        .expect("it is deleted");
 }
 
 pub(super) async fn a_topology_with_a_held_lease_is_not_deleted(repo: Arc<dyn Repo>) {
@@ -277,7 +292,7 @@ pub(super) async fn a_topology_with_a_held_lease_is_not_deleted(repo: Arc<dyn Re
         .acquire_lease(id, &stage::holder(1), stage::LEASE, None, stage::second(0))
         .await;
     let lease = lease.expect("the lease");
-    let refusal = stage::refused(&*repo, repo.delete(id, stage::second(14))).await;
+    let refusal = stage::refused(&*repo, repo.delete(id, None, stage::second(14))).await;
     assert!(
         matches!(&refusal, RepoError::LeaseHeld { lease: held, .. } if **held == lease),
         "{refusal:?}"
@@ -290,7 +305,7 @@ pub(super) async fn a_topology_with_a_held_lease_is_not_deleted(repo: Arc<dyn Re
     repo.acquire_lease(id, &stage::holder(1), stage::LEASE, None, stage::second(hour))
         .await
         .expect("the lease");
-    repo.delete(id, stage::second(14)).await.expect("it is deleted");
+    repo.delete(id, None, stage::second(14)).await.expect("it is deleted");
 }
 
 pub(super) async fn one_of_several_concurrent_creations_of_one_name_wins(repo: Arc<dyn Repo>) {

@@ -134,6 +134,6 @@ pub(super) async fn visits_outlive_a_teardown_and_are_deleted_with_their_topolog
     put(&*repo, &[visit(id, "a", 1, "web"), visit(other, "b", 2, "web")]).await;
     stage::bring(&*repo, id, Status::TornDown).await;
     assert_eq!(ids(&*repo, VisitFilter::default()).await.concat(), "ab");
-    repo.delete(id, second(9)).await.expect("it is deleted");
+    repo.delete(id, None, second(9)).await.expect("it is deleted");
     assert_eq!(ids(&*repo, VisitFilter::default()).await.concat(), "b");
 }

@@ -31,7 +31,7 @@ pub(super) fn write_forever(store: &Path) {
         let change = StatusChange::new(Status::Pending, Status::TornDown);
         wait(repo.set_status(stored.row.id, change, at)).expect("changed");
         processes::say("changed");
-        wait(repo.delete(stored.row.id, at)).expect("deleted");
+        wait(repo.delete(stored.row.id, None, at)).expect("deleted");
         processes::say("deleted");
     }
 }
@@ -76,7 +76,7 @@ fn a_process_killed_while_writing_leaves_only_complete_topologies() {
                 (row.version.get(), Some(row.status)),
                 "after {said}"
             );
-            wait(repo.delete(row.id, Timestamp::UNIX_EPOCH)).expect("deleted");
+            wait(repo.delete(row.id, None, Timestamp::UNIX_EPOCH)).expect("deleted");
         }
     }
 }

@@ -39,6 +39,15 @@ pub enum TokenError {
         /// The file.
         path: PathBuf,
     },
+    /// The file belongs to another user, who can make tokens.
+    #[error("the tokens {} belong to another user, with the id {owner}", .path.display())]
+    #[strum(serialize = "tokens_foreign")]
+    ForeignOwner {
+        /// The file.
+        path: PathBuf,
+        /// The id of its owner.
+        owner: u32,
+    },
     /// A name that cannot be the name of an actor.
     #[error("`{}` is not a valid name", .name.escape_debug())]
     #[strum(serialize = "invalid_name")]

@@ -9,10 +9,16 @@ use std::{
 };
 
 use jiff::Timestamp;
-use rustix::fs::{FlockOperation, flock};
+use rustix::{
+    fs::{FlockOperation, OFlags, flock},
+    process::geteuid,
+};
 use serde::{Deserialize, Serialize};
 
-use super::{super::scope::AccessScope, error::TokenError};
+use super::{
+    super::scope::{AccessScope, Principal},
+    error::TokenError,
+};
 
 /// The version of the file's format.
 const VERSION: u32 = 1;
@@ -38,6 +44,13 @@ pub struct AccessToken {
     pub created_at: Timestamp,
     /// The digest of its secret.
     pub(super) digest: String,
+}
+
+impl AccessToken {
+    /// Returns the sender of requests with it.
+    pub(super) fn principal(&self) -> Principal {
+        Principal::new(&*self.name, self.scope).id(&*self.id)
+    }
 }
 
 /// The content of the file.
@@ -84,8 +97,15 @@ impl Stored {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
-        if file.metadata().map_err(failed)?.mode() & OTHERS_WRITE != 0 {
+        let about = file.metadata().map_err(failed)?;
+        if about.mode() & OTHERS_WRITE != 0 {
             return Err(TokenError::Exposed { path: path.into() });
+        }
+        if !is_trusted(about.uid(), geteuid().as_raw()) {
+            return Err(TokenError::ForeignOwner {
+                path: path.into(),
+                owner: about.uid(),
+            });
         }
         let text = io::read_to_string(&mut file).map_err(failed)?;
         let damaged = |source| TokenError::Damaged {
@@ -106,7 +126,12 @@ impl Stored {
             path: path.into(),
             source,
         };
-        let lock = private(&with_ending(path, ".lock"), false).map_err(failed)?;
+        let lock = private()
+            .create(true)
+            .truncate(false)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(with_ending(path, ".lock"))
+            .map_err(failed)?;
         flock(&lock, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
         let tokens = Self::read(path)?.map(|stored| stored.tokens).unwrap_or_default();
         let mut stored = Self { v: VERSION, tokens };
@@ -114,26 +139,58 @@ impl Stored {
         let temporary = with_ending(path, ".tmp");
         let mut text = serde_json::to_string_pretty(&stored).map_err(|error| failed(error.into()))?;
         text.push('\n');
-        let written = private(&temporary, true).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        });
-        written.and_then(|()| fs::rename(&temporary, path)).map_err(failed)
+        replace(path, &temporary, text.as_bytes()).map_err(failed)
     }
 }
 
-/// Opens a file that only the owner can read, and empties it if it must be new.
-fn private(path: &Path, is_new: bool) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(is_new)
-        .mode(MODE)
-        .open(path)
+/// Replaces a file at once, so that the new content is there after a crash too.
+fn replace(path: &Path, temporary: &Path, text: &[u8]) -> io::Result<()> {
+    match fs::remove_file(temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        // It is from a process that was killed: this one has the lock.
+        _ => {}
+    }
+    // A file or link that is there again was made by another user, and is not written to.
+    let mut file = private().create_new(true).open(temporary)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    fs::rename(temporary, path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Returns whether the owner of a file may decide who is admitted: the user of this process, and root.
+fn is_trusted(owner: u32, user: u32) -> bool {
+    owner == user || owner == 0
+}
+
+/// Returns the options for a file that only its owner can read.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(MODE);
+    options
 }
 
 fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(ending);
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_trusted;
+
+    #[test]
+    fn only_root_and_the_own_user_may_have_the_tokens() {
+        for (owner, user, expected) in [
+            (1000, 1000, true),
+            (0, 1000, true),
+            (0, 0, true),
+            (1000, 0, false),
+            (1, 2, false),
+        ] {
+            assert_eq!(is_trusted(owner, user), expected, "{owner}, {user}");
+        }
+    }
 }

@@ -27,7 +27,10 @@ async fn a_token_is_valid_until_it_is_revoked() {
     assert_ne!(secret, other);
     let bearer = format!("Bearer {secret}");
     let found = server.authenticate(&parts(&[&bearer])).await;
-    assert_eq!(found, Ok(Principal::new("ci", AccessScope::Write)));
+    let id = command.list().expect("read")[0].id.clone();
+    let ci = Principal::new("ci", AccessScope::Write).id(&*id);
+    assert_eq!(found, Ok(ci.clone()));
+    assert_eq!(server.renew(&ci).await, Ok(ci.clone()));
     let text = fs::read_to_string(&path).expect("read");
     assert!(
         !text.contains(&secret) && !text.contains(&secret[PREFIX.len()..]),
@@ -50,11 +53,11 @@ async fn a_token_is_valid_until_it_is_revoked() {
     }
     let twice = server.authenticate(&parts(&[&bearer, &bearer])).await;
     assert!(matches!(twice, Err(AuthError::Invalid { .. })), "{twice:?}");
-    let id = command.list().expect("read")[0].id.clone();
     assert_eq!(command.revoke(&id).expect("removed").name, "ci");
     assert_eq!(command.revoke(&id).expect_err("gone").code(), "not_found");
-    let refused = server.authenticate(&parts(&[&bearer])).await;
-    assert!(matches!(refused, Err(AuthError::Invalid { .. })), "{refused:?}");
+    for refused in [server.authenticate(&parts(&[&bearer])).await, server.renew(&ci).await] {
+        assert!(matches!(refused, Err(AuthError::Invalid { .. })), "{refused:?}");
+    }
 }
 
 #[tokio::test]
@@ -76,6 +79,25 @@ async fn a_file_that_others_can_write_or_that_is_damaged_admits_nobody() {
         let refused = tokens.authenticate(&request).await;
         assert!(matches!(refused, Err(AuthError::Unavailable { .. })), "{refused:?}");
     }
+}
+
+#[test]
+fn no_link_is_followed_and_what_a_killed_process_left_is_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, victim) = (folder.path().join("tokens"), folder.path().join("victim"));
+    let tokens = TokenFile::new(&path);
+    let create = || tokens.create("ci", AccessScope::Read, Timestamp::UNIX_EPOCH);
+    fs::write(&victim, "mine").expect("written");
+    std::os::unix::fs::symlink(&victim, folder.path().join("tokens.tmp")).expect("linked");
+    create().expect("made");
+    assert_eq!(fs::read_to_string(&victim).expect("read"), "mine");
+    fs::write(folder.path().join("tokens.tmp"), "half").expect("written");
+    create().expect("made");
+    assert_eq!(tokens.list().expect("read").len(), 2);
+    fs::remove_file(folder.path().join("tokens.lock")).expect("removed");
+    std::os::unix::fs::symlink(&victim, folder.path().join("tokens.lock")).expect("linked");
+    assert_eq!(create().expect_err("a link").code(), "io");
+    assert_eq!(tokens.list().expect("read").len(), 2);
 }
 
 #[test]

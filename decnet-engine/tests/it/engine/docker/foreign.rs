@@ -69,7 +69,7 @@ async fn a_reap_removes_the_remains_of_a_deleted_row_and_nothing_of_another_stor
                 let change = StatusChange::new(from, to);
                 lab.repo.set_status(id, change, Timestamp::now()).await.expect("set");
             }
-            lab.repo.delete(id, Timestamp::now()).await.expect("deleted");
+            lab.repo.delete(id, None, Timestamp::now()).await.expect("deleted");
             let cancel = CancellationToken::new();
             let report = lab.engine.reap(ReapOptions::default(), &cancel).await.expect("looked");
             assert!(report.orphans[0].kept, "running containers are kept: {report:?}");

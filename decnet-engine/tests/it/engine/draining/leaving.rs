@@ -119,7 +119,7 @@ async fn queued_mutations_of_a_torn_down_maze_are_rejected_and_never_applied() {
     }
     assert_eq!(lab.drain(id).await, []);
     lab.assert_nothing_left("drained after a teardown");
-    lab.repo.delete(id, Timestamp::now()).await.expect("deleted");
+    lab.repo.delete(id, None, Timestamp::now()).await.expect("deleted");
     let drained = lab.engine.drain(id, &CancellationToken::new()).await;
     assert!(
         matches!(drained, Err(EngineError::Repo(RepoError::NotFound { .. }))),
@@ -139,7 +139,7 @@ async fn a_maze_is_not_torn_down_under_a_drain() {
             lab.docker.reconnect();
             let refused = lab.teardown(id).await;
             assert!(matches!(refused, Err(EngineError::Busy { .. })), "{refused:?}");
-            let refused = lab.repo.delete(id, Timestamp::now()).await;
+            let refused = lab.repo.delete(id, None, Timestamp::now()).await;
             assert!(refused.is_err(), "{refused:?}");
         } => {}
     }
@@ -204,7 +204,7 @@ async fn a_drain_whose_maze_is_deleted_meanwhile_ends_and_creates_nothing() {
             lab.teardown(id)
                 .await
                 .unwrap_or_else(|error| panic!("{context}: {error:?}"));
-            lab.repo.delete(id, Timestamp::now()).await.expect("deleted");
+            lab.repo.delete(id, None, Timestamp::now()).await.expect("deleted");
         };
         let cancel = CancellationToken::new();
         let (drained, ()) = tokio::join!(lab.engine.drain(id, &cancel), vanish);

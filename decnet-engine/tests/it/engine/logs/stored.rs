@@ -57,7 +57,7 @@ async fn stored_visits_outlive_their_containers_and_are_deleted_with_their_topol
     lab.keep(&items, 2).await;
     assert_eq!(lab.stored_visits(none()).await, &items[1..], "the oldest is removed");
 
-    lab.engine.delete(id).await.expect("deleted");
+    lab.engine.delete(id, None).await.expect("deleted");
     assert_eq!(lab.stored_visits(none()).await, []);
     lab.keep(&items, 1000).await;
     assert_eq!(lab.stored_visits(none()).await, [], "its topology is not in the store");
