@@ -32,6 +32,8 @@ const EMPTY_WORDS: [&str; 10] = [
 const UNDONE: [&str; 3] = ["todo", "unimplemented", "dbg"];
 /// The reason why a test is ignored by default.
 const NEEDS_DOCKER: &str = "needs Docker";
+/// The reason why a test of the map is.
+const NEEDS_CHROMIUM: &str = "needs Chromium";
 /// The reason why a child process in the form of a test is ignored.
 const IS_RUN_BY_OTHERS: &str = "is the child process of other tests";
 
@@ -259,12 +261,13 @@ impl<'ast> Visit<'ast> for Ignored<'_> {
             },
             _ => None,
         });
-        let is_known = reason.is_some_and(|reason| [NEEDS_DOCKER, IS_RUN_BY_OTHERS].contains(&reason.as_str()));
+        let is_known =
+            reason.is_some_and(|reason| [NEEDS_DOCKER, NEEDS_CHROMIUM, IS_RUN_BY_OTHERS].contains(&reason.as_str()));
         if ignore.is_some() && !is_known {
-            self.breaches.push(
-                self.source
-                    .breach(line, format!("the only reason to ignore a test is `{NEEDS_DOCKER}`")),
-            );
+            self.breaches.push(self.source.breach(
+                line,
+                format!("the only reasons to ignore a test are `{NEEDS_DOCKER}` and `{NEEDS_CHROMIUM}`"),
+            ));
         }
         let is_outside = !self.modules.iter().any(|name| name == "src");
         let on_docker = is_outside && self.modules.iter().any(|name| name == "docker");

@@ -82,6 +82,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         context.output.json_line(&value)?;
     } else {
         context.output.line(format!("serving {url}"))?;
+        context.output.note(format!("the map is at http://{address}/"));
     }
     tokio::spawn(async move {
         signals.next().await;

@@ -1,6 +1,7 @@
 //! Tests on a Docker daemon: common tasks, and accidents.
 
 mod accidents;
+mod browsing;
 mod catalogs;
 mod clients;
 mod converging;

@@ -31,7 +31,7 @@ fn put(sandbox: &Sandbox, messages: &[&str]) {
 }
 
 /// Stores lines with their ids.
-fn put_lines(sandbox: &Sandbox, lines: Vec<(String, Value)>) {
+pub(crate) fn put_lines(sandbox: &Sandbox, lines: Vec<(String, Value)>) {
     let count = lines.len();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

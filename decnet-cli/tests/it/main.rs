@@ -15,6 +15,7 @@ mod grammar;
 mod import;
 mod init;
 mod log_targets;
+mod map;
 mod mistakes;
 mod mutate;
 mod mutations;

@@ -13,13 +13,13 @@ use serde_json::Value;
 use crate::command::Sandbox;
 
 /// A running server.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Server {
-    fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
+    pub(crate) fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
         let arguments = [&["serve", "--listen", "127.0.0.1:0", "--json"], arguments].concat();
         let mut child = sandbox.spawn(&arguments, Stdio::null());
         let mut line = String::new();
@@ -56,7 +56,7 @@ impl Server {
     }
 
     /// Interrupts it, and returns its exit status.
-    fn interrupt(mut self) -> i32 {
+    pub(crate) fn interrupt(mut self) -> i32 {
         kill_process(Pid::from_child(&self.child), Signal::INT).expect("sent");
         self.child.wait().expect("ended").code().expect("a status")
     }

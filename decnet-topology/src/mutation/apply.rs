@@ -246,10 +246,10 @@ fn next_id(last: Option<u32>, name: &Name) -> Applied<u32> {
     next.ok_or_else(|| MutationError::IdsExhausted { name: name.clone() })
 }
 
-fn moved(from: Position, x: Option<Coordinate>, y: Option<Coordinate>) -> Position {
+fn moved(from: Position, x: Option<Option<Coordinate>>, y: Option<Option<Coordinate>>) -> Position {
     Position {
-        x: x.or(from.x),
-        y: y.or(from.y),
+        x: x.unwrap_or(from.x),
+        y: y.unwrap_or(from.y),
     }
 }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     id::LanId,
-    model::{Decky, Lan, Position, Topology, print_alike},
+    model::{Decky, Lan, Topology, print_alike},
     mutation::{
         AddDecky, AddLan, AttachDecky, DetachDecky, Mutation, MutationError, RemoveDecky, RemoveLan, UpdateDecky,
         UpdateLan, apply::updated,
@@ -19,8 +19,7 @@ use crate::{
 /// again:
 /// - a LAN with another subnet, or that becomes or stops being the DMZ, and all deckies with their home there;
 /// - a decky with another home, or another address there;
-/// - a decky that begins to forward packets, but has only one LAN that is not the DMZ;
-/// - a position without a coordinate that was set before.
+/// - a decky that begins to forward packets, but has only one LAN that is not the DMZ.
 ///
 /// ```
 /// use decnet_topology::{
@@ -71,8 +70,7 @@ impl<'a> Pairs<'a> {
         let named: BTreeMap<&str, &Lan> = before.lans().iter().map(|lan| (lan.name().as_str(), lan)).collect();
         let pairs = after.lans().iter().filter_map(|new| {
             let old = *named.get(new.name().as_str())?;
-            let stays =
-                old.subnet() == new.subnet() && old.is_dmz() == new.is_dmz() && !clears(old.position(), new.position());
+            let stays = old.subnet() == new.subnet() && old.is_dmz() == new.is_dmz();
             stays.then_some((old.id(), new))
         });
         let mut pairs = Self {
@@ -103,7 +101,7 @@ impl<'a> Pairs<'a> {
         };
         let begins = new.forwards_l3() && !old.forwards_l3();
         let idle = begins && !new.is_bridge() && !self.after.is_gateway(new);
-        same_home && !idle && !clears(old.position(), new.position())
+        same_home && !idle
     }
 
     fn is_same_lan(&self, old: LanId, new: LanId) -> bool {
@@ -149,7 +147,7 @@ impl<'a> Pairs<'a> {
                     mutations.push(add.into());
                 }
                 Some(old) if old.position() != lan.position() => {
-                    mutations.push(UpdateLan::new(lan.name().clone()).at(lan.position()).into());
+                    mutations.push(UpdateLan::new(lan.name().clone()).exactly_at(lan.position()).into());
                 }
                 Some(_) => {}
             }
@@ -220,12 +218,7 @@ fn update(old: &Decky, new: &Decky) -> Option<UpdateDecky> {
         update = update.forwarding(new.forwards_l3());
     }
     if old.position() != new.position() {
-        update = update.at(new.position());
+        update = update.exactly_at(new.position());
     }
     (update != nothing).then_some(update)
-}
-
-/// Returns whether a coordinate that was set before is not set afterwards.
-fn clears(old: Position, new: Position) -> bool {
-    old.x.is_some() && new.x.is_none() || old.y.is_some() && new.y.is_none()
 }

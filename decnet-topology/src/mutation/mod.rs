@@ -66,7 +66,7 @@ pub use published::{changes_packets, changes_published};
 /// | `update_decky` | `decky`, `patch` {`service_config`?, `archetype`?, `forwards_l3`?}, `services`?, `x`?, `y`?, `force` = false |
 /// | `update_lan` | `name`, `patch` {`name`?, `subnet`?, `is_dmz`?}, `x`?, `y`? |
 ///
-/// `null` for `ip` or `subnet` allocates one, and `null` for `archetype` in a patch clears it. It is refused elsewhere. Types are
+/// `null` for `ip` or `subnet` allocates one, and `null` for `archetype` in a patch and for `x` and `y` of an update clears it. It is refused elsewhere. Types are
 /// strict: `"false"` is not a boolean.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "op", content = "payload", rename_all = "snake_case", deny_unknown_fields)]

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use crate::{
     decode::{At, Diagnostics, Fault, Fields, MAX_DEPTH, Problem, Value},
-    model::{Persona, ServiceConfig},
+    model::{Coordinate, Persona, ServiceConfig},
     mutation::{
         AddDecky, AddLan, AttachDecky, DeckyPatch, DetachDecky, LanPatch, Mutation, MutationError, RemoveDecky,
         RemoveLan, UpdateDecky, UpdateLan,
@@ -208,8 +208,8 @@ fn update_decky(fields: &Fields<'_, '_>) -> Option<UpdateDecky> {
         decky: name(fields, "decky")?,
         patch: fields.get("patch").and_then(patch).unwrap_or_default(),
         services: fields.get("services").map(services),
-        x: fields.get("x").and_then(At::number),
-        y: fields.get("y").and_then(At::number),
+        x: fields.get("x").map(coordinate),
+        y: fields.get("y").map(coordinate),
         force: fields.flag("force"),
     })
 }
@@ -226,9 +226,14 @@ fn update_lan(fields: &Fields<'_, '_>) -> Option<UpdateLan> {
     Some(UpdateLan {
         name: name(fields, "name")?,
         patch: fields.get("patch").and_then(patch).unwrap_or_default(),
-        x: fields.get("x").and_then(At::number),
-        y: fields.get("y").and_then(At::number),
+        x: fields.get("x").map(coordinate),
+        y: fields.get("y").map(coordinate),
     })
+}
+
+/// Reads a coordinate, or `null`, which clears it.
+fn coordinate(at: At<'_, '_>) -> Option<Coordinate> {
+    at.given().and_then(At::number)
 }
 
 fn name(fields: &Fields<'_, '_>, key: &'static str) -> Option<Name> {

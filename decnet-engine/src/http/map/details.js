@@ -50,6 +50,8 @@ function lanDetail(lan) {
       const edge = decky.attachments.find((edge) => same(edge.lan, lan.name));
       return element("li", null, linkTo({ decky: decky.name }), ` ${edge.ip ?? ""} ${role(decky)} ${(decky.services ?? []).join(" ")} ${stateText(decky.name)}`);
     })),
+    embedded || page.past || (lan.x == null && lan.y == null) ? null
+      : button("Forget its place", attempt(() => mutate("update_lan", { name: lan.name, patch: {}, x: null, y: null }))),
     embedded || page.past ? null : button("Remove this LAN", attempt(() => sure(`Remove the LAN ${lan.name}?`, "remove_lan", { name: lan.name }))),
   ];
 }

@@ -43,11 +43,17 @@ function serviceButtons(field) {
   return element("details", null, element("summary", null, "Services of the catalogue"), page.services.map(({ name }) => button(name, toggle(name), { class: "small" })));
 }
 
+// What the fields were made of: they are made again only if it changes.
+let made;
+
 // Makes the fields of the operation. Values that were typed stay.
 function fields() {
+  const parts = JSON.stringify([$("operation").value, lans().map((lan) => lan.name), deckies().map((decky) => decky.name), page.services.length, page.archetypes.length]);
+  if (parts === made) return check();
+  made = parts;
   const form = $("edit");
   const was = new Map([...form.querySelectorAll("#fields [name]")].map((field) => [field.name, field.type === "checkbox" ? field.checked : field.value]));
-  const made = OPERATIONS[$("operation").value].fields.map((field) => {
+  const labels = OPERATIONS[$("operation").value].fields.map((field) => {
     const control = input(field);
     const before = was.get(field.name);
     if (field.kind === "flag") control.checked = before === true;
@@ -55,7 +61,7 @@ function fields() {
     const label = field.kind === "flag" ? element("label", { class: "check" }, control, ` ${field.label}`) : element("label", null, `${field.label} `, control);
     return field.kind === "services" ? [label, serviceButtons(control)] : label;
   });
-  fill($("fields"), made);
+  fill($("fields"), labels);
   check();
 }
 

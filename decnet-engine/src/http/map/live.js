@@ -115,10 +115,7 @@ const EVENTS = {
     return `mutation ${mutation} ${op} ${state}${actor ? ` by ${actor}` : ""}${reason ? `: ${reason}` : ""}`;
   },
   decky: ({ decky, old_services, new_services, trigger }, ours) => {
-    if (ours) {
-      visit([decky]);
-      soon();
-    }
+    if (ours) soon();
     return `${decky}: ${old_services.join(" ") || "nothing"} → ${new_services.join(" ") || "nothing"} (${trigger})`;
   },
   planned: ({ steps }) => `${steps} steps are planned`,

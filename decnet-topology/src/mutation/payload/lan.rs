@@ -92,14 +92,14 @@ pub struct UpdateLan {
     /// The changes; none are allowed while the maze runs.
     #[schemars(default)]
     pub patch: LanPatch,
-    /// Its position on the canvas, to the right.
-    #[schemars(with = "Coordinate", default)]
+    /// Its position on the canvas, to the right; `Some(None)`, on the wire `null`, clears it.
+    #[schemars(with = "Option<Coordinate>", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub x: Option<Coordinate>,
-    /// Its position on the canvas, down.
-    #[schemars(with = "Coordinate", default)]
+    pub x: Option<Option<Coordinate>>,
+    /// Its position on the canvas, down; `Some(None)`, on the wire `null`, clears it.
+    #[schemars(with = "Option<Coordinate>", default)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub y: Option<Coordinate>,
+    pub y: Option<Option<Coordinate>>,
 }
 
 impl UpdateLan {
@@ -134,10 +134,17 @@ impl UpdateLan {
         self
     }
 
-    /// Sets its position on the canvas.
+    /// Sets its position on the canvas. A coordinate that is none stays as it is.
     #[must_use]
     pub fn at(mut self, position: Position) -> Self {
-        (self.x, self.y) = (position.x, position.y);
+        (self.x, self.y) = (position.x.map(Some), position.y.map(Some));
+        self
+    }
+
+    /// Sets its position on the canvas. A coordinate that is none is cleared: pictures choose the place again.
+    #[must_use]
+    pub fn exactly_at(mut self, position: Position) -> Self {
+        (self.x, self.y) = (Some(position.x), Some(position.y));
         self
     }
 }

@@ -213,6 +213,9 @@ fn a_running_lan_changes_only_its_position() {
         y: Some(1.into()),
     };
     assert_eq!(back.lan_named(&name("attic")).expect("there").position(), both);
+    let cleared = change(&back, Stage::Live, update().exactly_at(Position { x: None, ..both })).expect("legal");
+    let kept = Position { x: None, ..both };
+    assert_eq!(cleared.lan_named(&name("attic")).expect("there").position(), kept);
 }
 
 #[test]

@@ -151,16 +151,11 @@ fn a_change_that_a_mutation_expresses_is_one_mutation() {
 fn what_no_mutation_expresses_is_removed_and_added_again() {
     let before = small(OFFICE, &web(IP, "services: [http], x: 1, y: 2"));
     let readdressed = small(OFFICE, &web("172.20.0.11", "services: [http], x: 1, y: 2"));
-    let unplaced = small(OFFICE, &web(IP, "services: [http], x: 1"));
     let respelled = small(OFFICE, &web(IP, "services: [http], x: 1, y: 2").replace("web", "WEB"));
     let resized = small("172.20.2", &web(IP, "services: [http], x: 1, y: 2"));
     insta::assert_snapshot!(written(&before, &readdressed), @r#"
     {"op":"remove_decky","payload":{"decky":"web"}}
     {"op":"add_decky","payload":{"name":"web","lan":"dmz","services":["http"],"forwards_l3":false,"ip":"172.20.0.11","x":1.0,"y":2.0}}
-    "#);
-    insta::assert_snapshot!(written(&before, &unplaced), @r#"
-    {"op":"remove_decky","payload":{"decky":"web"}}
-    {"op":"add_decky","payload":{"name":"web","lan":"dmz","services":["http"],"forwards_l3":false,"ip":"172.20.0.10","x":1.0}}
     "#);
     insta::assert_snapshot!(written(&before, &respelled), @r#"
     {"op":"remove_decky","payload":{"decky":"web"}}
@@ -171,6 +166,13 @@ fn what_no_mutation_expresses_is_removed_and_added_again() {
     {"op":"add_lan","payload":{"name":"office","subnet":"172.20.2.0/24","is_dmz":false}}
     {"op":"attach_decky","payload":{"decky":"bridge","lan":"office","ip":"172.20.2.9","forwards_l3":false,"force":false}}
     "#);
+}
+
+#[test]
+fn a_coordinate_that_is_no_longer_set_is_cleared() {
+    let before = small(OFFICE, &web(IP, "services: [http], x: 1, y: 2"));
+    let unplaced = small(OFFICE, &web(IP, "services: [http], x: 1"));
+    insta::assert_snapshot!(written(&before, &unplaced), @r#"{"op":"update_decky","payload":{"decky":"web","patch":{},"x":1.0,"y":null,"force":false}}"#);
 }
 
 #[test]

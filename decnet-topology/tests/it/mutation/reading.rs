@@ -119,6 +119,25 @@ fn null_asks_for_an_allocation_or_clears() {
         read("update_lan", json!({"name": "a", "patch": {"subnet": null}})),
         UpdateLan::new(name("a")).subnet(None).into()
     );
+    let nowhere = Position::default();
+    for (mutation, cleared) in [
+        (
+            read("update_lan", json!({"name": "a", "x": null, "y": null})),
+            Mutation::from(UpdateLan::new(name("a")).exactly_at(nowhere)),
+        ),
+        (
+            read("update_decky", json!({"decky": "a", "x": null, "y": null})),
+            UpdateDecky::new(name("a")).exactly_at(nowhere).into(),
+        ),
+    ] {
+        assert_eq!(mutation, cleared);
+        let written = serde_json::to_value(&mutation).expect("JSON");
+        assert!(
+            written["payload"].as_object().expect("an object").contains_key("x"),
+            "{written}"
+        );
+        assert_eq!(Mutation::from_value(&written).expect("as written"), cleared);
+    }
 }
 
 /// One mutation of each op with every key.
