@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn without_docker_the_states_are_unknown() {
         let text = text(&corp(), false, Some(80));
-        assert!(text.contains("?") && !text.contains("running"), "{text}");
+        assert!(text.contains('?') && !text.contains("running"), "{text}");
     }
 
     #[test]

@@ -42,7 +42,6 @@ fn words(line: &str) -> Vec<Vec<String>> {
             }
             (None | Some('"'), '\\') => escaped = true,
             (Some(open), _) if open == character => quote = None,
-            (Some(_), _) => word.get_or_insert_default().push(character),
             (None, '"' | '\'') => {
                 quote = Some(character);
                 word.get_or_insert_default();
@@ -58,7 +57,7 @@ fn words(line: &str) -> Vec<Vec<String>> {
                 }
             }
             (None, ' ') => words.extend(word.take().filter(|_| !is_over)),
-            (None, _) => word.get_or_insert_default().push(character),
+            _ => word.get_or_insert_default().push(character),
         }
     }
     assert!(quote.is_none(), "a quote is open: {line}");

@@ -2,8 +2,8 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, lookup, t
 
 /// Show a live view of mazes in the terminal: deckies, queue, events and visits.
 ///
-/// Without a maze it lists all mazes, and enter opens one. The keys `?` shows all keys. The states of deckies are read from Docker
-/// every two seconds and after each event. If Docker does not answer, they are `?`.
+/// Without a maze it lists all mazes, and enter opens one. The key `?` shows all keys. The states of deckies are read from Docker
+/// every two seconds (less often in a large maze) and after each event. If Docker does not answer, they are `?`.
 ///
 /// Everything that it shows, other commands print: `decnet show`, `decnet mutations`, `decnet events` and `decnet logs --follow`.
 #[derive(Debug, clap::Args)]

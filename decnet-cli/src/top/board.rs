@@ -66,6 +66,7 @@ pub(super) struct Board {
     logged: u64,
     stored: Option<Box<StoredTopology>>,
     observed: bool,
+    deleted: bool,
 }
 
 impl Board {
@@ -79,6 +80,7 @@ impl Board {
             logged: 0,
             stored: None,
             observed: false,
+            deleted: false,
         }
     }
 
@@ -134,6 +136,8 @@ impl Board {
                 self.title = count(mazes.len(), "maze", "mazes");
                 self.panes[0] = mazes.iter().map(|(row, waiting)| rows::maze(row, *waiting)).collect();
             }
+            // An answer of Docker may arrive after the deletion.
+            Update::Maze(Some(_)) | Update::Observed(_) | Update::Unobserved(_) if self.deleted => {}
             Update::Maze(Some(stored)) => {
                 self.stored = Some(stored);
                 if !self.observed {
@@ -143,7 +147,8 @@ impl Board {
             Update::Maze(None) => {
                 self.title = format!("{}  deleted", self.name_of_maze());
                 self.panes[0].clear();
-                self.stored = None;
+                self.trouble = None;
+                self.deleted = true;
             }
             Update::Observed(inspection) => {
                 self.observed = true;
@@ -197,7 +202,7 @@ impl Board {
         );
         if self.observed && !matches!(row.status, Status::Pending | Status::TornDown) {
             let running = deckies.iter().filter(|decky| decky.state_text() == "running").count();
-            title += &format!(", {running} running");
+            title = format!("{title}, {running} running");
         }
         self.title = title;
         let row_of = |decky| rows::decky(decky, row.status, self.observed);

@@ -84,7 +84,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, theme: Theme) {
             let areas = Layout::vertical(heights.map(Constraint::Length)).split(panes);
             for (pane, area) in Pane::ALL.into_iter().zip(areas.iter()) {
                 let title = pane_title(app, pane);
-                draw_pane(frame, app, pane, *area, title, theme);
+                draw_pane(frame, app, pane, *area, &title, theme);
             }
         }
     }
@@ -131,7 +131,7 @@ fn draw_one(frame: &mut Frame<'_>, app: &mut App, area: Rect, theme: Theme) {
     if !filter.is_empty() {
         title = format!("{} /{filter}", titles[focus as usize]);
     }
-    draw_pane(frame, app, focus, area, title, theme);
+    draw_pane(frame, app, focus, area, &title, theme);
 }
 
 fn pane_title(app: &App, pane: Pane) -> String {
@@ -147,14 +147,14 @@ fn pane_title(app: &App, pane: Pane) -> String {
 }
 
 /// Draws the rows of a pane below its title.
-fn draw_pane(frame: &mut Frame<'_>, app: &mut App, pane: Pane, area: Rect, title: String, theme: Theme) {
+fn draw_pane(frame: &mut Frame<'_>, app: &mut App, pane: Pane, area: Rect, title: &str, theme: Theme) {
     let is_chosen = pane == app.focus();
     let style = if is_chosen {
         Style::new().add_modifier(Modifier::BOLD)
     } else {
         Style::new()
     };
-    let title = Line::styled(format!("{} ", one_line(&title)), style);
+    let title = Line::styled(format!("{} ", one_line(title)), style);
     let block = Block::new().borders(Borders::TOP).title(title);
     let inner = block.inner(area);
     frame.render_widget(block, area);

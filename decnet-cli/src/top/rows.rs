@@ -43,9 +43,9 @@ pub(super) struct Row {
 }
 
 impl Row {
-    fn new(key: impl ToString, cells: Vec<String>, tone: Tone) -> Self {
+    fn new(key: &str, cells: Vec<String>, tone: Tone) -> Self {
         Self {
-            key: key.to_string(),
+            key: key.into(),
             cells,
             tone,
             decky: None,
@@ -66,7 +66,7 @@ pub(super) fn maze(row: &TopologyRow, waiting: usize) -> Row {
     ];
     Row {
         opens: Some(row.id),
-        ..Row::new(row.id, cells, status_tone(row.status))
+        ..Row::new(&row.id.to_string(), cells, status_tone(row.status))
     }
 }
 
@@ -124,7 +124,7 @@ pub(super) fn decky(state: &DeckyState, status: Status, observed: bool) -> Row {
     Row {
         decky: Some(state.decky.to_string()),
         details,
-        ..Row::new(&state.decky, cells, tone)
+        ..Row::new(state.decky.as_str(), cells, tone)
     }
 }
 
@@ -150,11 +150,11 @@ fn service_text(service: &ServiceState, observed: bool) -> String {
     if !observed {
         return format!("service   {name}  ?");
     }
-    let mut line = format!("service   {name}  {}", service.state_text());
-    if service.restarts > 0 {
-        line += &format!(", restarted {}", text::count(service.restarts, "time", "times"));
-    }
-    line
+    let restarts = match service.restarts {
+        0 => String::new(),
+        restarts => format!(", restarted {}", text::count(restarts, "time", "times")),
+    };
+    format!("service   {name}  {}{restarts}", service.state_text())
 }
 
 /// Describes a mutation. A view of all mazes names its maze.
@@ -178,7 +178,7 @@ pub(super) fn mutation(row: &MutationRow, maze: Option<&str>) -> Row {
     Row {
         decky: Some(row.mutation.subject().to_string()),
         details: json_lines(row),
-        ..Row::new(row.id, cells, tone)
+        ..Row::new(&row.id.to_string(), cells, tone)
     }
 }
 

@@ -129,12 +129,12 @@ mod tests {
             .env("TERM", "xterm")
             .output()
             .expect("script(1) runs");
-        let text = String::from_utf8_lossy(&output.stdout);
-        let left = text.find("\u{1b}[?1049l").expect("the screen of before");
-        assert!(text[left..].contains("on purpose"), "{text}");
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let left = printed.find("\u{1b}[?1049l").expect("the screen of before");
+        assert!(printed[left..].contains("on purpose"), "{printed}");
         assert!(
-            text.find("\u{1b}[?1049h").is_some_and(|entered| entered < left),
-            "{text}"
+            printed.find("\u{1b}[?1049h").is_some_and(|entered| entered < left),
+            "{printed}"
         );
     }
 }

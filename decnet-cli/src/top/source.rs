@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use decnet_engine::{Engine, EngineError, Feed, FeedItem, HistoryEntry, LogCursor, LogOptions, UnixBus};
+use decnet_engine::{
+    Engine, EngineError, Feed, FeedItem, HistoryEntry, Inspection, LogCursor, LogOptions, Scope, UnixBus,
+};
 use decnet_topology::{
     MutationFilter, MutationRow, Repo, RepoError, Status, TopologyFilter, TopologyId, last_mutations, short_id,
 };
@@ -10,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{board::Update, rows};
@@ -21,11 +23,14 @@ const WAITING: usize = 256;
 /// How many mutations and earlier changes are shown.
 const SHOWN: usize = 200;
 
-/// How often Docker is asked for the deckies.
+/// How often Docker is asked for the deckies, if it answers fast.
 const OBSERVE_EVERY: Duration = Duration::from_secs(2);
 
+/// How many times longer than an answer takes to wait until the next question. A large maze must not keep Docker busy.
+const REST: u32 = 4;
+
 /// How long Docker may take to answer.
-const OBSERVE_WITHIN: Duration = Duration::from_secs(10);
+const OBSERVE_WITHIN: Duration = Duration::from_secs(30);
 
 /// How long a change waits for others that come with it.
 const GATHER: Duration = Duration::from_millis(200);
@@ -65,9 +70,9 @@ impl Source {
             only,
             updates: sender,
         };
-        let (changed, changes) = watch::channel(());
+        let (announce, changes) = watch::channel(());
         let mut tasks = JoinSet::new();
-        tasks.spawn(watched.clone().follow(feed, changed));
+        tasks.spawn(watched.clone().follow(feed, announce));
         tasks.spawn(watched.clone().read_store(changes.clone()));
         if let Some(id) = only {
             tasks.spawn(watched.clone().observe(id, changes));
@@ -103,7 +108,7 @@ impl Watched {
     }
 
     /// Passes on the events.
-    async fn follow(self, mut feed: Feed, changed: watch::Sender<()>) {
+    async fn follow(self, mut feed: Feed, announce: watch::Sender<()>) {
         if let Err(error) = self.past().await {
             self.put(Update::Failed(error.into())).await;
             return;
@@ -111,7 +116,7 @@ impl Watched {
         while let Some(item) = feed.next().await {
             let is_there = match item {
                 Ok(FeedItem::Event { envelope, name, .. }) => {
-                    changed.send_replace(());
+                    announce.send_replace(());
                     let id = envelope.event.topology().map(short_id);
                     let maze = name.or(id).unwrap_or_else(|| "-".into());
                     match rows::event(&envelope, self.is_of_all().then_some(maze.as_str())) {
@@ -210,7 +215,8 @@ impl Watched {
     /// Passes on the state of the deckies on Docker.
     async fn observe(self, id: TopologyId, mut changes: watch::Receiver<()>) {
         loop {
-            let update = match timeout(OBSERVE_WITHIN, self.engine.inspect(id)).await {
+            let start = Instant::now();
+            let update = match timeout(OBSERVE_WITHIN, self.inspect(id)).await {
                 Ok(Ok(inspection)) => Update::Observed(Box::new(inspection)),
                 // The maze was deleted: the store says so.
                 Ok(Err(EngineError::Repo(RepoError::NotFound { .. }))) => return,
@@ -220,15 +226,25 @@ impl Watched {
             if !self.put(update).await {
                 return;
             }
+            let took = start.elapsed();
             tokio::select! {
-                () = sleep(OBSERVE_EVERY) => {}
-                changed = changes.changed() => match changed {
-                    Ok(()) => sleep(GATHER).await,
+                () = sleep(OBSERVE_EVERY.max(took * REST)) => {}
+                seen = changes.changed() => match seen {
+                    Ok(()) => sleep(GATHER.max(took)).await,
                     Err(_) => return,
                 },
             }
             changes.mark_unchanged();
         }
+    }
+
+    /// Inspects the maze, without the names of interfaces, which are read in each decky.
+    async fn inspect(&self, id: TopologyId) -> Result<Inspection, EngineError> {
+        let repo = self.engine.repo();
+        let stored = repo.load(id).await?;
+        let scope = Scope::Topology(repo.instance().await?, id);
+        let observed = self.engine.runtime().inspect(scope).await?;
+        Ok(Inspection::new(stored, &observed, Timestamp::now()))
     }
 
     /// Passes on what visitors do.

@@ -10,6 +10,7 @@ mod daily;
 mod everyday;
 mod following;
 mod lab;
+mod live;
 mod matrix;
 mod mistakes;
 mod mutating;

@@ -25,7 +25,7 @@ use crate::{
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// A program in a terminal, and the person in front of it.
-struct Session {
+pub(crate) struct Session {
     child: Child,
     keys: File,
     slave: OwnedFd,
@@ -38,7 +38,7 @@ fn lines(number: u16) -> NonZero<u16> {
 
 impl Session {
     /// Starts a command in a terminal that it controls.
-    fn start(sandbox: &Sandbox, line: &str, columns: u16, rows: u16) -> Self {
+    pub(crate) fn start(sandbox: &Sandbox, line: &str, columns: u16, rows: u16) -> Self {
         let (master, slave) = terminal::open(columns, rows);
         let inner = sandbox.shell(line);
         let mut command = Command::new("setsid");
@@ -107,16 +107,16 @@ impl Session {
     }
 
     #[track_caller]
-    fn shows(&self, text: &str) {
+    pub(crate) fn shows(&self, text: &str) {
         self.wait(text, |session| session.text().contains(text));
     }
 
-    fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).expect("written");
     }
 
     #[track_caller]
-    fn ends(mut self) -> ExitStatus {
+    pub(crate) fn ends(mut self) -> ExitStatus {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("a status") {

@@ -1,3 +1,8 @@
+use std::{
+    io::Write as _,
+    process::{Command, Stdio},
+};
+
 use decnet_tidy::{
     book::{Pages, SUMMARY, dead_links, pages_outside_of_the_summary, workspace_pages},
     workspace_root,
@@ -64,4 +69,24 @@ fn a_link_to_nothing_is_a_breach() {
             (7, "`#there`: docs/page.md has no such heading"),
         ]
     );
+}
+
+#[test]
+fn links_out_of_the_book_lead_to_the_repository() {
+    let book = r#"[{"config": {"output": {"html": {"git-repository-url": "https://example.com/decnet"}}}},
+        {"items": [{"Chapter": {"path": "decisions/a.md", "sub_items": [],
+        "content": "[a](../../README.md#install) [b](../maze-file.md) [c](b.md)"}}]}]"#;
+    let mut child = Command::new("python3")
+        .arg(workspace_root().join("scripts/book-links"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3 runs");
+    let mut input = child.stdin.take().expect("piped");
+    input.write_all(book.as_bytes()).expect("written");
+    drop(input);
+    let output = child.wait_with_output().expect("ended");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let links = "[a](https://example.com/decnet/blob/main/README.md#install) [b](../maze-file.md) [c](b.md)";
+    assert!(text.contains(links), "{text}");
 }

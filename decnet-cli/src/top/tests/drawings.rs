@@ -175,7 +175,7 @@ fn without_docker_the_states_are_unknown() {
         text.contains("Docker does not answer, so states are unknown: the socket does not exist"),
         "{text}"
     );
-    assert!(text.contains("?") && !text.contains("running"), "{text}");
+    assert!(text.contains('?') && !text.contains("running"), "{text}");
 }
 
 #[test]
@@ -183,6 +183,12 @@ fn a_deleted_maze_says_so() {
     let mut app = maze();
     app.board.apply(Update::Maze(None)).expect("applied");
     assert!(seen(&mut app, 80, 24).contains("corp  deleted"));
+    let late = Update::Observed(Box::new(corp()));
+    app.board.apply(late).expect("applied");
+    assert!(
+        seen(&mut app, 80, 24).contains("corp  deleted"),
+        "also after a late answer of Docker"
+    );
 }
 
 #[test]
