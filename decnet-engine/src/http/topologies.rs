@@ -25,6 +25,9 @@ const USUAL_PAGE: usize = 100;
 /// How many rows a page has at most.
 const LARGEST_PAGE: usize = 1000;
 
+/// How many rows may be skipped.
+pub(super) const LARGEST_OFFSET: usize = 1 << 31;
+
 /// A topology as JSON.
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -61,7 +64,12 @@ pub(super) fn page(call: &Call) -> Result<(usize, usize), Problem> {
         let detail = format!("`limit` is {limit}; a page has at most {LARGEST_PAGE} rows");
         return Err(Problem::new("invalid_parameter", detail));
     }
-    Ok((limit, call.parameter("offset")?.unwrap_or(0)))
+    let offset = call.parameter("offset")?.unwrap_or(0);
+    if offset > LARGEST_OFFSET {
+        let detail = format!("`offset` is {offset}; it is at most {LARGEST_OFFSET}");
+        return Err(Problem::new("invalid_parameter", detail));
+    }
+    Ok((limit, offset))
 }
 
 /// Lists topologies, in order of creation.
