@@ -99,11 +99,14 @@ fn cors(origins: Vec<header::HeaderValue>) -> CorsLayer {
 /// Returns the address that a connection counts for: the network of an IPv6 address, because a host has all of its addresses. None for
 /// this machine, where a proxy may run.
 fn counted(peer: IpAddr) -> Option<IpAddr> {
-    match peer.to_canonical() {
-        peer if peer.is_loopback() => None,
-        IpAddr::V6(address) => Some(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()),
-        peer => Some(peer),
+    let peer = peer.to_canonical();
+    if peer.is_loopback() {
+        return None;
     }
+    Some(match peer {
+        IpAddr::V4(_) => peer,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    })
 }
 
 /// Serves the API until [`HttpOptions::stop`] is cancelled.

@@ -25,8 +25,8 @@ const USUAL_PAGE: usize = 100;
 /// How many rows a page has at most.
 const LARGEST_PAGE: usize = 1000;
 
-/// How many rows can be skipped: more than any store has.
-const LARGEST_OFFSET: usize = 1 << 31;
+/// How many rows may be skipped.
+pub(super) const LARGEST_OFFSET: usize = 1 << 31;
 
 /// A topology as JSON.
 #[derive(Serialize)]

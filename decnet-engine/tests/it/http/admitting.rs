@@ -158,7 +158,7 @@ async fn an_operation_belongs_to_the_scope_that_started_it() {
     client.docker.pace(std::time::Duration::from_millis(50));
     let deploy = format!("/topologies/{}/deploy", id.as_str().expect("an id"));
     let deploy = path(&send(&admin, "POST", &deploy, json!({})).await.is(202));
-    let reap = path(
+    let orphans = path(
         &send(&admin, "POST", "/reap-orphans", json!({ "dry_run": true }))
             .await
             .is(202),
@@ -172,12 +172,14 @@ async fn an_operation_belongs_to_the_scope_that_started_it() {
     }
     for token in [&read, &write] {
         send(token, "GET", &deploy, json!({})).await.is(200);
-        send(token, "GET", &reap, json!({})).await.problem(404, "not_found");
+        send(token, "GET", &orphans, json!({})).await.problem(404, "not_found");
         send(token, "DELETE", &deploy, json!({}))
             .await
             .problem(403, "forbidden");
     }
-    send(&write, "DELETE", &reap, json!({})).await.problem(404, "not_found");
+    send(&write, "DELETE", &orphans, json!({}))
+        .await
+        .problem(404, "not_found");
     let needed = send(&write, "DELETE", &deploy, json!({}))
         .await
         .problem(403, "forbidden");

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use decnet_engine::{CancellationToken, HttpOptions, OpenAccess, http};
-use decnet_topology::{ChangeFilter, ChangeLog as _};
+use decnet_topology::ChangeFilter;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -27,7 +27,7 @@ async fn follow(address: SocketAddr, after: Option<u64>) -> Vec<(String, u64)> {
     stream.write_all(request.as_bytes()).await.expect("sent");
     let (mut text, mut piece, mut found) = (String::new(), [0; 4096], Vec::new());
     while found.len() < READ {
-        let read = tokio::time::timeout(Duration::from_secs(60), stream.read(&mut piece)).await;
+        let read = tokio::time::timeout(Duration::from_mins(1), stream.read(&mut piece)).await;
         let length = read.expect("events come").expect("readable");
         assert_ne!(length, 0, "the stream goes on: {text}");
         text += &String::from_utf8_lossy(&piece[..length]);
@@ -47,13 +47,12 @@ async fn follow_often(address: SocketAddr, continues: bool) -> Vec<(u64, Vec<u64
     let (mut seen, mut last) = (Vec::new(), None);
     for _ in 0..CONNECTIONS {
         let mut events = follow(address, last).await;
-        let after = match last {
-            Some(last) => last,
-            None => {
-                let (kind, number) = events.remove(0);
-                assert_eq!(kind, "snapshot");
-                number
-            }
+        let after = if let Some(last) = last {
+            last
+        } else {
+            let (kind, number) = events.remove(0);
+            assert_eq!(kind, "snapshot");
+            number
         };
         assert!(events.iter().all(|(kind, _)| kind != "snapshot"), "{events:?}");
         last = events.last().map(|(_, number)| *number).filter(|_| continues);

@@ -244,6 +244,7 @@ async fn unknown_repeated_and_wrong_parameters_are_refused() {
         ("limit=1&limit=2", "invalid_parameter"),
         ("limit=-1", "invalid_parameter"),
         ("limit=1001", "invalid_parameter"),
+        ("offset=2147483649", "invalid_parameter"),
         ("offset=many", "invalid_parameter"),
         ("offset=2147483649", "invalid_parameter"),
         ("status=sleeping", "invalid_parameter"),

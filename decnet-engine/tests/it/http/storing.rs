@@ -210,7 +210,9 @@ async fn uploads_that_stand_still_keep_no_other_waiting() {
     let padded = format!("{}{}", " ".repeat(2 << 20), maze("corp"));
     upload(padded, true).await.expect("no panic").is(201);
     assert!(slow.iter().all(|upload| !upload.is_finished()));
-    slow.into_iter().for_each(|upload| upload.abort());
+    for upload in slow {
+        upload.abort();
+    }
 }
 
 #[tokio::test]
