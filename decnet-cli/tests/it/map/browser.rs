@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// How long the page may take for anything. The machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A browser with one page.
 pub(crate) struct Browser {
@@ -125,7 +125,7 @@ impl Browser {
         let begun = Instant::now();
         while self.run(&format!("return Boolean({expression})")) != json!(true) {
             assert!(
-                begun.elapsed() < PATIENCE,
+                begun.elapsed() < TIMEOUT,
                 "never true: {expression}\n{}\n{:#?}",
                 self.run("return document.body.innerText"),
                 self.faults()
