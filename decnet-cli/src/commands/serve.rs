@@ -16,7 +16,7 @@ const EXAMPLES: &str = "Examples:
 
 /// Serve the HTTP API and the map, until Ctrl-C or SIGTERM.
 ///
-/// The map is a page that shows mazes, follows them and edits them: open http://127.0.0.1:7377/ in a browser.
+/// The map is a page that shows mazes, follows them and edits them: open `http://127.0.0.1:7377/` in a browser.
 ///
 /// Requests need a token of `decnet token`. With --no-auth they need none; the server then listens on a loopback address only. It has
 /// no TLS: put it behind a proxy that has, to use it over a network. `decnet watch` applies the mutations that are queued.

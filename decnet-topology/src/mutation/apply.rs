@@ -5,7 +5,7 @@ use ipnet::Ipv4Net;
 use crate::{
     alloc::{IpAllocator, SubnetAllocator},
     id::{DeckyId, LanId},
-    model::{Attachment, Coordinate, Decky, Lan, Position, Topology},
+    model::{Attachment, Decky, Lan, Position, Topology},
     mutation::{
         AddDecky, AddLan, AttachDecky, DetachDecky, Mutation, MutationContext, MutationError, RemoveDecky, RemoveLan,
         Stage, UpdateDecky, UpdateLan, changes_packets, changes_published, check::check,
@@ -165,7 +165,10 @@ pub(super) fn updated(decky: &Decky, update: &UpdateDecky) -> Decky {
     let mut updated = decky
         .clone()
         .forwarding(patch.forwards_l3.unwrap_or(decky.forwards_l3()))
-        .at(moved(decky.position(), update.x, update.y));
+        .at(Position {
+            x: update.x.unwrap_or(decky.position().x),
+            y: update.y.unwrap_or(decky.position().y),
+        });
     if let Some(archetype) = &patch.archetype {
         updated = updated.with_archetype(archetype.clone());
     }
@@ -206,11 +209,10 @@ fn update_lan(before: &Topology, update: &UpdateLan, context: &MutationContext<'
         Some(Some(subnet)) => subnet,
         Some(None) => free_subnet(before, name, context)?,
     };
-    let updated = Lan::new(lan.id(), name.clone(), subnet, patch.is_dmz.unwrap_or(lan.is_dmz())).at(moved(
-        lan.position(),
-        update.x,
-        update.y,
-    ));
+    let updated = Lan::new(lan.id(), name.clone(), subnet, patch.is_dmz.unwrap_or(lan.is_dmz())).at(Position {
+        x: update.x.unwrap_or(lan.position().x),
+        y: update.y.unwrap_or(lan.position().y),
+    });
     Ok(before.clone().with_lan(updated))
 }
 
@@ -244,13 +246,6 @@ const HINTED: usize = 1000;
 fn next_id(last: Option<u32>, name: &Name) -> Applied<u32> {
     let next = last.map_or(Some(0), |last| last.checked_add(1));
     next.ok_or_else(|| MutationError::IdsExhausted { name: name.clone() })
-}
-
-fn moved(from: Position, x: Option<Option<Coordinate>>, y: Option<Option<Coordinate>>) -> Position {
-    Position {
-        x: x.unwrap_or(from.x),
-        y: y.unwrap_or(from.y),
-    }
 }
 
 /// Returns the next subnet of the pool that overlaps no subnet of any topology.

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// How long the page may take for anything. The machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A browser with one page.
 pub(crate) struct Browser {
@@ -63,7 +63,7 @@ impl Browser {
             })
             .expect("a port");
         let folder = tempfile::tempdir().expect("a folder");
-        let scheme = if is_dark { 0 } else { 1 };
+        let scheme = u8::from(!is_dark);
         let mut arguments = vec![
             "--headless=new".to_owned(),
             format!("--user-data-dir={}", folder.path().display()),
@@ -125,7 +125,7 @@ impl Browser {
         let begun = Instant::now();
         while self.run(&format!("return Boolean({expression})")) != json!(true) {
             assert!(
-                begun.elapsed() < PATIENCE,
+                begun.elapsed() < TIMEOUT,
                 "never true: {expression}\n{}\n{:#?}",
                 self.run("return document.body.innerText"),
                 self.faults()

@@ -78,7 +78,7 @@ fn markup_of_visitors_and_actors_is_shown_as_text() {
     let Some(lab) = Lab::new(sandbox) else { return };
     let browser = &lab.browser;
     browser.wait("document.getElementById('connection').dataset.open === 'true'");
-    let payload = r#"{"decky": "web", "services": ["ssh"]}"#;
+    let payload = r#"{"decky": "web", "services": ["ftp"]}"#;
     lab.sandbox
         .run(&[
             "mutate",
@@ -89,7 +89,7 @@ fn markup_of_visitors_and_actors_is_shown_as_text() {
             &format!("actor {hostile}"),
         ])
         .exits(0);
-    browser.wait("document.querySelector('[data-decky=web]')?.textContent.includes('ssh')");
+    browser.wait("document.querySelector('[data-decky=web]')?.textContent.includes('ftp')");
     browser.run("document.querySelector('[data-decky=web]').dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true}))");
     for text in ["visitor", "actor"] {
         browser.shows(&format!("{text} <img src=x onerror=window.hacked=1>\\u{{202e}}"));

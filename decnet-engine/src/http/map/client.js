@@ -63,8 +63,8 @@ function at(path, id = page.maze?.id) {
 }
 
 // Submits a mutation, and waits until it is applied. For a running maze this process applies it, unless another one does.
-async function mutate(op, payload) {
-  const { status, value } = await call("POST", at("/mutations"), { op, payload }, { Prefer: "wait=60" });
+async function mutate(op, payload, id = page.maze?.id) {
+  const { status, value } = await call("POST", at("/mutations", id), { op, payload }, { Prefer: "wait=60" });
   const row = value.mutation;
   if (status === 202) log(`mutation ${row.id} is queued`);
   else if (row && row.state !== "applied") throw new Error(`mutation ${row.id} is ${row.state}: ${row.reason ?? ""}`);

@@ -79,7 +79,9 @@ function deckyDetail(decky) {
 }
 
 async function sure(question, op, payload) {
-  if (await ask(question, "Remove")) await mutate(op, payload);
+  // While the dialog is open, the page may show another maze.
+  const { id } = page.maze;
+  if (await ask(question, "Remove")) await mutate(op, payload, id);
 }
 
 // Adds the history and the visits of a decky, which are read only when they are shown.

@@ -1,11 +1,14 @@
 // Deploy, tear down, reconcile: the plan first, then the work.
 
 async function work(operation) {
-  const plan = (await call("POST", at("/plan"), { operation })).value;
+  // An edit since then is refused, because its plan was not shown.
+  const { id, name, version: seen } = page.maze;
+  const version = { "If-Match": `"v${seen}"` };
+  const plan = (await call("POST", at("/plan", id), { operation }, version)).value;
   const lines = plan.lines ?? [];
   const shown = lines.slice(0, 200);
   const force = element("input", { type: "checkbox", id: "force" });
-  const yes = await ask(`${operation} ${page.maze.name}`, lines.length || operation !== "reconcile" ? operation : null,
+  const yes = await ask(`${operation} ${name}`, lines.length || operation !== "reconcile" ? operation : null,
     element("p", null, plan.summary),
     plan.refusal ? element("p", { class: "warning" }, plan.refusal) : null,
     (plan.warnings ?? []).map((warning) => element("p", { class: "warning" }, warning.message ?? JSON.stringify(warning))),
@@ -16,14 +19,14 @@ async function work(operation) {
   const body = operation === "teardown" ? undefined : { force: force.checked };
   fill($("work"), `${operation} runs…`);
   try {
-    const started = (await call("POST", at(`/${operation}`), body)).value;
+    const started = (await call("POST", at(`/${operation}`, id), body, version)).value;
     const ended = await finished(started);
     if (ended.state === "failed") throw new Refused(ended.problem?.status, ended.problem ?? {});
     fill($("work"), `${operation}: ${ended.result?.status ?? "done"}`);
     await mazes();
     // A topology that failed or is torn down is deployed as a fresh copy.
-    const id = ended.result?.id;
-    if (typeof id === "string" && id !== page.maze?.id && page.rows.some((row) => row.id === id)) await open(id);
+    const copy = ended.result?.id;
+    if (copy && copy !== id && page.rows.some((row) => row.id === copy)) await open(copy);
     else await refresh();
   } catch (error) {
     fill($("work"), `${operation} failed`);
