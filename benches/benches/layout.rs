@@ -6,17 +6,19 @@ use std::{
     io::{self, Write as _},
     iter,
     process::{Command, Stdio},
-    time::Instant,
 };
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use decnet_benches::{Limit, Table, drawn, maze, of_kind, repeat};
+use decnet_benches::{Limit, Table, drawn_from, maze, repeat};
 use decnet_topology::{Graph, LanId, LanLink, Topology};
 
 type Point = (f64, f64);
 
 /// The number of straight pieces that stand for a curve.
 const PIECES: u32 = 16;
+
+/// How many mazes of each size are drawn.
+const MAZES: u64 = 8;
 
 /// A line between two LANs, as straight pieces.
 struct Line {
@@ -138,20 +140,27 @@ fn beside_dot() {
         .count()
         .limit(Limit::Ratio(1.0));
     for lans in [7, 30, 60, 100, 400] {
-        let maze = drawn(lans).1;
-        let lines: Vec<Line> = Graph::new(&maze).layout().links().iter().map(ours).collect();
-        let start = Instant::now();
-        let drawn_by_dot = match with_dot(&maze) {
-            Ok(lines) => lines,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                println!("Graphviz is not installed: crossings are not compared");
-                return;
-            }
-            Err(error) => panic!("{error}"),
-        };
-        println!("dot took {:.3} s", start.elapsed().as_secs_f64());
-        let (count, floor) = (crossings(&lines) as f64, crossings(&drawn_by_dot) as f64);
-        table.push(of_kind("", &maze), lines.len(), count, Some(floor));
+        let (mut lines, mut count, mut floor) = (0, 0, 0);
+        for maze in (0..MAZES).map(|seed| drawn_from(lans, seed).1) {
+            let ours: Vec<Line> = Graph::new(&maze).layout().links().iter().map(ours).collect();
+            let theirs = match with_dot(&maze) {
+                Ok(lines) => lines,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    println!("Graphviz is not installed: crossings are not compared");
+                    return;
+                }
+                Err(error) => panic!("{error}"),
+            };
+            lines += ours.len();
+            count += crossings(&ours);
+            floor += crossings(&theirs);
+        }
+        table.push(
+            format!("{MAZES} mazes of about {lans} LANs"),
+            lines,
+            count as f64,
+            Some(floor as f64),
+        );
     }
     table.finish().expect("the results are written");
 }

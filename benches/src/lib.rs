@@ -28,6 +28,6 @@ pub mod plain;
 pub mod running;
 mod table;
 
-pub use maze::{SIZES, drawn, maze};
+pub use maze::{SIZES, drawn, drawn_from, maze};
 pub use measure::{Timed, alternate, median, median_of, repeat, repeat_on_the_clock};
 pub use table::{Limit, Row, Table, Unit, of_kind};

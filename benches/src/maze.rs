@@ -30,22 +30,29 @@ pub fn maze(lans: u32) -> Topology {
 ///
 /// If there are more LANs than subnets, some 260 000.
 pub fn drawn(lans: u32) -> (TopologyConfig, Topology) {
-    // On average, a LAN has two children: 2^(depth + 1) LANs.
-    let depth = u8::try_from(lans.max(2).ilog2()).expect("at most 31");
-    let drawn = (0..SEEDS).map(|seed| {
-        let config = TopologyConfig::builder("bench", depth, 3)
-            .deckies_per_lan(2, 2)
-            .cross_edge_probability(0.1)
-            .subnet_base_prefix("10.0.0.0/8")
-            .lan_prefix(26)
-            .seed(seed)
-            .build()
-            .expect("a valid config");
-        let maze = generate(&config, &Catalog::builtin(), &[]).expect("there are enough subnets");
-        (config, maze)
-    });
+    let drawn = (0..SEEDS).map(|seed| drawn_from(lans, seed));
     let distance = |(_, maze): &(_, Topology)| maze.lans().len().abs_diff(lans as usize);
     drawn.min_by_key(distance).expect("there are seeds")
+}
+
+/// Generates such a maze from a seed. Its size is that of [`drawn`] only on average.
+///
+/// # Panics
+///
+/// If there are more LANs than subnets, some 260 000.
+pub fn drawn_from(lans: u32, seed: u64) -> (TopologyConfig, Topology) {
+    // On average, a LAN has two children: 2^(depth + 1) LANs.
+    let depth = u8::try_from(lans.max(2).ilog2()).expect("at most 31");
+    let config = TopologyConfig::builder("bench", depth, 3)
+        .deckies_per_lan(2, 2)
+        .cross_edge_probability(0.1)
+        .subnet_base_prefix("10.0.0.0/8")
+        .lan_prefix(26)
+        .seed(seed)
+        .build()
+        .expect("a valid config");
+    let maze = generate(&config, &Catalog::builtin(), &[]).expect("there are enough subnets");
+    (config, maze)
 }
 
 /// How many seeds are tried for a maze of the requested size.

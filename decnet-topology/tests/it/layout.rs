@@ -168,6 +168,35 @@ fn a_stored_position_wins_and_moves_no_other_box() {
 }
 
 #[test]
+fn lans_with_a_link_outside_of_the_tree_are_neighbours() {
+    let drawn = |crosses: bool| {
+        let mut maze = Topology::builder().dmz("dmz", "10.0.0.0/24");
+        for (number, name) in ["one", "two", "three"].into_iter().enumerate() {
+            maze = maze
+                .lan(name, &format!("10.0.{}.0/24", number + 1))
+                .decky(name, |decky| {
+                    let (above, below) = (format!("10.0.0.{}", number + 2), format!("10.0.{}.2", number + 1));
+                    decky.on("dmz", &above).on(name, &below)
+                });
+        }
+        if crosses {
+            maze = maze.decky("jump", |decky| decky.on("one", "10.0.1.9").on("three", "10.0.3.9"));
+        }
+        let maze = maze.build().expect("a value");
+        let layout = Graph::new(&maze).layout();
+        let mut places: Vec<(i64, String)> = std::iter::zip(layout.boxes(), maze.lans())
+            .map(|(place, lan)| (place.x + place.y, lan.name().to_string()))
+            .collect();
+        // The DMZ is above all.
+        places.remove(0);
+        places.sort();
+        places.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
+    };
+    assert_eq!(drawn(false), ["one", "two", "three"]);
+    assert_eq!(drawn(true), ["two", "one", "three"]);
+}
+
+#[test]
 fn a_link_leads_from_the_home_of_its_decky() {
     let maze = Topology::builder()
         .dmz("dmz", "10.0.0.0/24")

@@ -1,6 +1,8 @@
 //! Where the LANs of a picture are: integer coordinates, the same on every platform.
 
+mod crossing;
 mod forest;
+mod order;
 pub(super) mod parts;
 mod place;
 mod route;
@@ -15,7 +17,8 @@ const MOST_OPEN_LANS: usize = 60;
 /// The coordinates of a picture of a maze, in pixels: x to the right, y downward.
 ///
 /// Each LAN is a box below the LAN through which it is nearest to the DMZ. Children are side by side, or one below the other where
-/// that keeps the picture compact. A decky that is attached to its home only makes its LAN's box higher, which moves boxes
+/// that keeps the picture compact. Links outside of this tree are curves. Children are in the order of the topology, unless another
+/// order makes such a curve shorter. A decky that is attached to its home only makes its LAN's box higher, which moves boxes
 /// downward, and none to the side. A position that is stored with a LAN replaces the computed one, and moves no other box; it is
 /// rounded and limited to ±100 000. Positions of deckies have no effect, because a decky is a row in the box of its home.
 ///
@@ -55,7 +58,8 @@ impl Graph<'_> {
     /// LANs their number.
     pub fn layout(&self) -> Layout {
         let links = forest::links(self.topology);
-        let forest = forest::Forest::new(self.topology, &links);
+        let mut forest = forest::Forest::new(self.topology, &links);
+        order::order_children(&mut forest, &links);
         let (boxes, stacked) = place::place(self.topology, &forest, self.topology.lans().len() > MOST_OPEN_LANS);
         let links = route::route(self.topology, &forest, &boxes, &stacked, links);
         Layout { boxes, links }

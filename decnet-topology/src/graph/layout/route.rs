@@ -1,4 +1,5 @@
 use super::{
+    crossing::Trace,
     forest::{Forest, Links},
     parts::{LanBox, LanLink},
     place::INDENT,
@@ -9,6 +10,8 @@ use crate::model::{Decky, Topology};
 const SIDE: i64 = 22;
 /// The distance from a box to the horizontal part of a line below it.
 const BEND: i64 = 14;
+/// How far a curve that leaves and enters boxes on the same side goes beyond them.
+const AROUND: i64 = 56;
 
 /// A line from one box to the other, before it has a direction.
 struct Line {
@@ -25,39 +28,87 @@ pub(super) fn route(
     stacked: &[bool],
     links: Links,
 ) -> Vec<LanLink> {
-    let links = links.into_iter().filter_map(|((one, other), deckies)| {
-        let from = deckies.first()?.1;
+    let has_stored = |lan: usize| {
+        let position = topology.lans()[lan].position();
+        position.x.is_some() || position.y.is_some()
+    };
+    let is_tree = |child: usize, parent: usize| {
+        forest.parents[child] == Some(parent) && !has_stored(child) && !has_stored(parent)
+    };
+    let mut drawn = Drawn::default();
+    let mut routed: Vec<Option<LanLink>> = Vec::with_capacity(links.len());
+    let mut outside = Vec::new();
+    for ((one, other), deckies) in links {
+        let Some(&(_, from)) = deckies.first() else { continue };
         let to = if from == one { other } else { one };
-        let has_stored = |lan: usize| {
-            let position = topology.lans()[lan].position();
-            position.x.is_some() || position.y.is_some()
-        };
-        let is_tree = |child: usize, parent: usize| {
-            forest.parents[child] == Some(parent) && !has_stored(child) && !has_stored(parent)
-        };
+        let link = |line: Line| link(topology, boxes, [from, to], &deckies, line);
         let mut line = if is_tree(to, from) {
             branch(&boxes[from], &boxes[to], stacked[from])
         } else if is_tree(from, to) {
             branch(&boxes[to], &boxes[from], stacked[to])
         } else {
-            arc(&boxes[from], &boxes[to])
+            outside.push((routed.len(), [from, to], deckies));
+            routed.push(None);
+            continue;
         };
         if is_tree(from, to) {
             line.points.reverse();
         }
-        let members = || deckies.iter().map(|&(decky, _)| &topology.deckies()[decky]);
-        Some(LanLink {
-            from: boxes[from].lan,
-            to: boxes[to].lan,
-            both_ways: deckies.iter().any(|&(_, home)| home == to),
-            forwards: members().any(Decky::is_router),
-            deckies: members().map(Decky::id).collect(),
-            curved: line.curved,
-            points: line.points,
-            label: line.label,
-        })
-    });
-    links.collect()
+        drawn.add([from, to], &line);
+        routed.push(Some(link(line)));
+    }
+    // The curves come last: each takes the way that crosses the fewest lines.
+    for (place, ends, deckies) in outside {
+        let line = drawn.best(ends, arcs(&boxes[ends[0]], &boxes[ends[1]]));
+        drawn.add(ends, &line);
+        routed[place] = Some(link(topology, boxes, ends, &deckies, line));
+    }
+    routed.into_iter().flatten().collect()
+}
+
+/// Returns the link of a line.
+fn link(
+    topology: &Topology,
+    boxes: &[LanBox],
+    [from, to]: [usize; 2],
+    deckies: &[(usize, usize)],
+    line: Line,
+) -> LanLink {
+    let members = || deckies.iter().map(|&(decky, _)| &topology.deckies()[decky]);
+    LanLink {
+        from: boxes[from].lan,
+        to: boxes[to].lan,
+        both_ways: deckies.iter().any(|&(_, home)| home == to),
+        forwards: members().any(Decky::is_router),
+        deckies: members().map(Decky::id).collect(),
+        curved: line.curved,
+        points: line.points,
+        label: line.label,
+    }
+}
+
+/// The lines that are drawn, with the LANs at their ends.
+#[derive(Default)]
+struct Drawn(Vec<([usize; 2], Trace)>);
+
+impl Drawn {
+    fn add(&mut self, ends: [usize; 2], line: &Line) {
+        self.0.push((ends, Trace::new(&line.points, line.curved)));
+    }
+
+    /// Returns the line that crosses the fewest others; of several, the first. Lines of the same LAN do not count.
+    fn best<const N: usize>(&self, ends: [usize; 2], lines: [Line; N]) -> Line {
+        let crossings = |line: &Line| {
+            let trace = Trace::new(&line.points, line.curved);
+            let others = self
+                .0
+                .iter()
+                .filter(|(lans, _)| !lans.iter().any(|lan| ends.contains(lan)));
+            others.filter(|(_, other)| trace.crosses(other)).count()
+        };
+        let best = lines.into_iter().min_by_key(crossings);
+        best.expect("there is a way")
+    }
 }
 
 /// Draws a line from a LAN to one that is placed below it.
@@ -84,20 +135,34 @@ fn branch(parent: &LanBox, child: &LanBox, is_stacked: bool) -> Line {
     }
 }
 
-/// Draws a curve between the sides of two boxes.
-fn arc(from: &LanBox, to: &LanBox) -> Line {
-    let (from_y, to_y) = (from.y + SIDE, to.y + SIDE);
-    let (from_right, to_right) = (from.x + from.width, to.x + to.width);
-    let (start, end, first, second) = if to.x >= from_right {
-        let reach = ((to.x - from_right) / 2).max(24);
-        (from_right, to.x, from_right + reach, to.x - reach)
-    } else if from.x >= to_right {
-        let reach = ((from.x - to_right) / 2).max(24);
-        (from.x, to_right, from.x - reach, to_right + reach)
-    } else {
-        let reach = from_right.max(to_right) + 56;
-        (from_right, to_right, reach, reach)
+/// Draws curves between the sides of two boxes: the shortest one, on the right of both, and on the left of both.
+fn arcs(from: &LanBox, to: &LanBox) -> [Line; 3] {
+    let (right, left) = ([from.x + from.width, to.x + to.width], [from.x, to.x]);
+    let around = |ends: [i64; 2], by: i64| {
+        let reach = if by > 0 {
+            ends[0].max(ends[1])
+        } else {
+            ends[0].min(ends[1])
+        } + by;
+        curve(from, to, ends, [reach; 2])
     };
+    let between = |start: i64, end: i64| {
+        let reach = ((end - start) / 2).abs().max(24) * (end - start).signum();
+        curve(from, to, [start, end], [start + reach, end - reach])
+    };
+    let shortest = if left[1] >= right[0] {
+        between(right[0], left[1])
+    } else if left[0] >= right[1] {
+        between(left[0], right[1])
+    } else {
+        around(right, AROUND)
+    };
+    [shortest, around(right, AROUND), around(left, -AROUND)]
+}
+
+/// Draws a curve from a side of a box to a side of another one, towards two control points.
+fn curve(from: &LanBox, to: &LanBox, [start, end]: [i64; 2], [first, second]: [i64; 2]) -> Line {
+    let (from_y, to_y) = (from.y + SIDE, to.y + SIDE);
     let middle = ((start + 3 * first + 3 * second + end) / 8, i64::midpoint(from_y, to_y));
     Line {
         points: vec![(start, from_y), (first, from_y), (second, to_y), (end, to_y)],

@@ -1,0 +1,103 @@
+//! Whether two lines of a picture cross.
+
+type Point = (i64, i64);
+
+/// The number of straight pieces that stand for a curve.
+const PIECES: i64 = 12;
+
+/// A line as straight pieces, with the rectangle around it.
+pub(super) struct Trace {
+    points: Vec<Point>,
+    least: Point,
+    most: Point,
+}
+
+impl Trace {
+    /// Takes the corners of a line, or the four points of a cubic curve.
+    pub(super) fn new(line: &[Point], is_curved: bool) -> Self {
+        let points = match *line {
+            [a, b, c, d] if is_curved => (0..=PIECES).map(|piece| on_curve([a, b, c, d], piece)).collect(),
+            _ => line.to_vec(),
+        };
+        let fold = |pick: fn(i64, i64) -> i64| {
+            let all = points.iter().copied();
+            all.reduce(|one, other| (pick(one.0, other.0), pick(one.1, other.1)))
+                .unwrap_or_default()
+        };
+        Self {
+            least: fold(i64::min),
+            most: fold(i64::max),
+            points,
+        }
+    }
+
+    /// Returns whether the lines cross.
+    pub(super) fn crosses(&self, other: &Self) -> bool {
+        let is_apart = self.least.0 > other.most.0
+            || other.least.0 > self.most.0
+            || self.least.1 > other.most.1
+            || other.least.1 > self.most.1;
+        let crosses = |one: &[Point]| {
+            other
+                .points
+                .windows(2)
+                .any(|piece| cross([one[0], one[1]], [piece[0], piece[1]]))
+        };
+        !is_apart && self.points.windows(2).any(crosses)
+    }
+}
+
+/// Returns a point of a cubic curve.
+fn on_curve(points: [Point; 4], piece: i64) -> Point {
+    let (t, rest) = (piece, PIECES - piece);
+    let weights = [rest.pow(3), 3 * rest.pow(2) * t, 3 * rest * t.pow(2), t.pow(3)];
+    let sum = |of: fn(Point) -> i64| {
+        weights
+            .iter()
+            .zip(points)
+            .map(|(weight, point)| weight * of(point))
+            .sum::<i64>()
+    };
+    (
+        sum(|point| point.0) / PIECES.pow(3),
+        sum(|point| point.1) / PIECES.pow(3),
+    )
+}
+
+/// Returns whether the inner parts of two straight pieces have one common point.
+fn cross([a, b]: [Point; 2], [c, d]: [Point; 2]) -> bool {
+    let side = |from: Point, to: Point, point: Point| {
+        ((to.0 - from.0) * (point.1 - from.1) - (to.1 - from.1) * (point.0 - from.0)).signum()
+    };
+    side(a, b, c) * side(a, b, d) < 0 && side(c, d, a) * side(c, d, b) < 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_cross_if_inner_parts_meet() {
+        let line = |points: &[Point]| Trace::new(points, false);
+        let across = line(&[(0, 50), (100, 50)]);
+        assert!(across.crosses(&line(&[(50, 0), (50, 100)])));
+        assert!(across.crosses(&line(&[(0, 0), (50, 20), (50, 100)])));
+        for apart in [
+            [(50, 0), (50, 49)],
+            [(200, 0), (200, 100)],
+            [(50, 50), (50, 100)],
+            [(0, 50), (100, 50)],
+        ] {
+            assert!(!across.crosses(&line(&apart)), "{apart:?}");
+        }
+    }
+
+    #[test]
+    fn a_curve_crosses_what_its_bend_reaches() {
+        let points = [(0, 0), (100, 0), (100, 100), (0, 100)];
+        let upright = |x: i64| Trace::new(&[(x, -10), (x, 110)], false);
+        assert!(Trace::new(&points, true).crosses(&upright(70)));
+        assert!(!Trace::new(&points, true).crosses(&upright(80)));
+        assert!(!Trace::new(&points, false).crosses(&upright(110)));
+    }
+}
