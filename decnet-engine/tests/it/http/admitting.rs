@@ -155,7 +155,7 @@ async fn an_operation_belongs_to_the_scope_that_started_it() {
     };
     let path = |begun: &serde_json::Value| format!("/operations/{}", begun["id"].as_str().expect("an id"));
     let id = send(&write, "POST", "/topologies", maze("corp")).await.is(201)["id"].clone();
-    client.docker.pace(std::time::Duration::from_millis(50));
+    client.docker.pace(std::time::Duration::from_secs(1));
     let deploy = format!("/topologies/{}/deploy", id.as_str().expect("an id"));
     let deploy = path(&send(&admin, "POST", &deploy, json!({})).await.is(202));
     let orphans = path(
