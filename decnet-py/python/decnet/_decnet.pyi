@@ -828,7 +828,8 @@ class Topology:
     """A complete, well-formed maze: LANs, deckies and attachments."""
     def analysis(self) -> Document:
         """Returns how many deckies an intruder must take over to reach each LAN and decky, and what is lost with each decky, as
-        `decnet graph --analyse --json` does."""
+        `decnet graph --analyse --json` does.
+        """
     def apply(
         self,
         mutation: Mutation | Document,
