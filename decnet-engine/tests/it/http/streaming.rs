@@ -1,6 +1,6 @@
 //! Streams of events.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -180,95 +180,6 @@ async fn a_client_that_connects_again_gets_what_it_missed() {
             (kind.as_str(), data["payload"]["topologies"].as_array().map(Vec::len)),
             ("snapshot", Some(2))
         );
-    }
-}
-
-/// What one client read on many connections: what changed, and which mutations are not finished.
-#[derive(Default)]
-struct Reader {
-    last: Option<u64>,
-    unfinished: BTreeSet<String>,
-}
-
-impl Reader {
-    /// Takes an event, and checks that it follows the one before. Events without a number repeat nothing and are ignored.
-    fn take(&mut self, kind: &str, data: &Value) {
-        let Some(number) = data["seq"].as_u64() else {
-            return;
-        };
-        if kind == "snapshot" {
-            self.last = Some(number);
-            let waiting = data["payload"]["topologies"][0]["mutations"]
-                .as_array()
-                .expect("a list");
-            self.unfinished = waiting.iter().map(|row| row["id"].to_string()).collect();
-            return;
-        }
-        let last = self.last.replace(number).expect("the first event is a snapshot");
-        assert_eq!(number, last + 1, "{data}");
-        if kind == "mutation" {
-            let (id, state) = (data["payload"]["mutation"].to_string(), &data["payload"]["state"]);
-            match state.as_str() {
-                Some("enqueued") => assert!(self.unfinished.insert(id), "twice: {data}"),
-                Some("applying") => assert!(self.unfinished.contains(&id), "{data}"),
-                _ => assert!(self.unfinished.remove(&id), "{data}"),
-            }
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_connections_during_mutations_have_no_gap() {
-    let client = Arc::new(Client::new());
-    let id = client.deploy("corp").await;
-    let path = format!("/topologies/{id}/events");
-    let (done, mutations) = (CancellationToken::new(), format!("/topologies/{id}/mutations"));
-    let writer = tokio::spawn({
-        let (client, done) = (Arc::clone(&client), done.clone());
-        async move {
-            while !done.is_cancelled() {
-                for op in ["add_lan", "remove_lan"] {
-                    let body = json!({ "op": op, "payload": { "name": "vault" } });
-                    client.operate(&mutations, &body).await.is(200);
-                }
-            }
-        }
-    });
-    let readers = (0..25).map(|reader: u32| {
-        let (client, path) = (Arc::clone(&client), path.clone());
-        tokio::spawn(async move {
-            let (mut read, mut last) = (Reader::default(), String::new());
-            for connection in 0..40 {
-                if (reader + connection) % 4 == 0 {
-                    last = String::new();
-                }
-                let mut stream = Stream::open_after(&client, &path, &last).await;
-                let first = read.last;
-                while read.last.is_none() || read.last == first {
-                    let (kind, data) = stream.next().await.expect("the stream goes on");
-                    read.take(&kind, &data);
-                }
-                last = stream.last;
-            }
-            (read, last)
-        })
-    });
-    let readers: Vec<_> = readers.collect();
-    let mut read = Vec::new();
-    for reader in readers {
-        read.push(reader.await.expect("no gap"));
-    }
-    done.cancel();
-    writer.await.expect("every mutation is applied");
-    let mut latest = Stream::open(&client, &path).await;
-    let end = latest.wait_for("snapshot").await["seq"].as_u64();
-    for (mut reader, last) in read {
-        let mut stream = Stream::open_after(&client, &path, &last).await;
-        while reader.last < end {
-            let (kind, data) = stream.next().await.expect("the stream goes on");
-            reader.take(&kind, &data);
-        }
-        assert_eq!((reader.last, reader.unfinished.len()), (end, 0));
     }
 }
 

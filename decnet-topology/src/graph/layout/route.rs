@@ -41,7 +41,7 @@ pub(super) fn route(
     for ((one, other), deckies) in links {
         let Some(&(_, from)) = deckies.first() else { continue };
         let to = if from == one { other } else { one };
-        let link = |line: Line| link(topology, boxes, [from, to], &deckies, line);
+        let drawn_as = |line: Line| link(topology, boxes, [from, to], &deckies, line);
         let mut line = if is_tree(to, from) {
             branch(&boxes[from], &boxes[to], stacked[from])
         } else if is_tree(from, to) {
@@ -55,7 +55,7 @@ pub(super) fn route(
             line.points.reverse();
         }
         drawn.add([from, to], &line);
-        routed.push(Some(link(line)));
+        routed.push(Some(drawn_as(line)));
     }
     // The curves come last: each takes the way that crosses the fewest lines.
     for (place, ends, deckies) in outside {
