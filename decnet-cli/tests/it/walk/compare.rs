@@ -16,6 +16,8 @@ static VARIABLE: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b\d+(\.\d+)? ?(ms|s|min)\b", "<duration>"),
         // An image that another maze uses exists already.
         (r"\b\d+ changes?\b", "<n> changes"),
+        // Each address of the host is probed, and other networks on Docker add addresses.
+        (r"\b\d+ probes\b", "<n> probes"),
         (r"/tmp/[^ '\x22`]*", "<path>"),
         // White space between columns depends on the longest cell.
         (r" {2,}", "  "),
