@@ -10,6 +10,8 @@ use crate::model::{Decky, Topology};
 const SIDE: i64 = 22;
 /// The distance from a box to the horizontal part of a line below it.
 const BEND: i64 = 14;
+/// In a picture with more lines, curves take the shortest way: to compare all lines with all others takes too long, and nobody follows them.
+const MOST_COMPARED: usize = 500;
 /// How far a curve that leaves and enters boxes on the same side goes beyond them.
 const AROUND: i64 = 56;
 
@@ -35,6 +37,7 @@ pub(super) fn route(
     let is_tree = |child: usize, parent: usize| {
         forest.parents[child] == Some(parent) && !has_stored(child) && !has_stored(parent)
     };
+    let compares = links.len() <= MOST_COMPARED;
     let mut drawn = Drawn::default();
     let mut routed: Vec<Option<LanLink>> = Vec::with_capacity(links.len());
     let mut outside = Vec::new();
@@ -59,7 +62,12 @@ pub(super) fn route(
     }
     // The curves come last: each takes the way that crosses the fewest lines.
     for (place, ends, deckies) in outside {
-        let line = drawn.best(ends, arcs(&boxes[ends[0]], &boxes[ends[1]]));
+        let [shortest, right, left] = arcs(&boxes[ends[0]], &boxes[ends[1]]);
+        let line = if compares {
+            drawn.best(ends, [shortest, right, left])
+        } else {
+            shortest
+        };
         drawn.add(ends, &line);
         routed[place] = Some(link(topology, boxes, ends, &deckies, line));
     }
