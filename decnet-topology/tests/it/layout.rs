@@ -140,6 +140,28 @@ fn a_chain_of_4000_lans_is_drawn() {
 }
 
 #[test]
+fn a_thousand_siblings_with_many_links_are_drawn() {
+    let ip = |lan: u32, host: u32| Ipv4Addr::from(0x0a00_0000 + lan * 4096 + host).to_string();
+    let mut builder = Topology::builder().dmz("dmz", "10.0.0.0/20");
+    for lan in 1..1000 {
+        builder = builder
+            .lan(&format!("lan-{lan}"), &format!("{}/20", ip(lan, 0)))
+            .decky(&format!("decky-{lan}"), |decky| {
+                decky.on("dmz", &ip(0, lan + 1)).on(&format!("lan-{lan}"), &ip(lan, 2))
+            });
+    }
+    for lan in 1..500 {
+        let other = lan * 7 % 499 + 500;
+        builder = builder.decky(&format!("jump-{lan}"), |decky| {
+            decky
+                .on(&format!("lan-{lan}"), &ip(lan, 3))
+                .on(&format!("lan-{other}"), &ip(other, 1000 + lan))
+        });
+    }
+    assert_tidy(&Graph::new(&builder.build().expect("a value")).layout());
+}
+
+#[test]
 fn an_empty_maze_has_a_picture() {
     assert!(
         Graph::new(&Topology::default())
