@@ -353,7 +353,7 @@ impl EngineError {
 }
 
 /// Refuses another version than the expected one, if one is expected.
-pub(super) fn require_version(row: &TopologyRow, expected: Option<Version>) -> Result<(), RepoError> {
+pub(crate) fn require_version(row: &TopologyRow, expected: Option<Version>) -> Result<(), RepoError> {
     match expected {
         Some(expected) if expected != row.version => Err(RepoError::VersionConflict {
             name: row.name.clone(),

@@ -24,6 +24,7 @@ pub use access::{
 };
 pub use converge::{EnqueuedMutation, Prepared, PreparedReap, ReapOptions, ReapReport, Reaped, Submitted, submit};
 pub use error::EngineError;
+pub(crate) use error::require_version;
 pub use operations::{
     ApplyOptions, CreateOptions, SettingsChange, StoreOutcome, StoreResult, describe_difference, own_images,
 };

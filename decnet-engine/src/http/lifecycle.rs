@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::{StatusCode, header};
-use decnet_topology::{
-    DeckyPart, DeploySettings, InstanceId, Name, RepoError, ServiceName, TopologyId, TopologyRow, Version,
-};
+use decnet_topology::{DeckyPart, DeploySettings, InstanceId, Name, ServiceName, TopologyId, Version};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,7 +18,7 @@ use super::{
     prefer,
     problem::Problem,
 };
-use crate::engine::{DeployOptions, Engine, Operation, ReapOptions, RestartOptions};
+use crate::engine::{DeployOptions, Engine, Operation, ReapOptions, RestartOptions, require_version};
 
 /// What a deploy may do.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -108,7 +106,7 @@ pub(super) async fn plan(api: Arc<Api>, call: Call) -> Answer {
         Planned::Reconcile => Operation::Reconcile { force },
     };
     let prepared = api.engine.prepare(id, operation).await?;
-    require_version(&api.engine, id, expected).await?;
+    require_still(&api.engine, id, expected).await?;
     let plan = prepared.plan();
     let answer = ok(&json!({
         "summary": plan.summary(),
@@ -155,7 +153,7 @@ pub(super) async fn restart(api: Arc<Api>, call: Call) -> Answer {
 pub(super) async fn verify(api: Arc<Api>, call: Call) -> Answer {
     on_topology(api, call, "verify", async |engine: Engine, id, expected, cancel| {
         let report = engine.verify(id, &cancel).await?;
-        require_version(&engine, id, expected).await?;
+        require_still(&engine, id, expected).await?;
         let clean = report.is_clean();
         Ok(json!({ "clean": clean, "summary": report.summary(), "report": report }))
     })
@@ -241,22 +239,11 @@ async fn on_topology<F: Future<Output = JobResult> + Send + 'static>(
 
 /// Refuses another version than the expected one, after something was read: a version is never used again, so that was read at the
 /// expected version.
-async fn require_version(engine: &Engine, id: TopologyId, expected: Option<Version>) -> Result<(), Problem> {
-    let Some(expected) = expected else {
-        return Ok(());
-    };
-    let TopologyRow {
-        name, version: current, ..
-    } = engine.repo().get(id).await?;
-    if current == expected {
-        return Ok(());
+async fn require_still(engine: &Engine, id: TopologyId, expected: Option<Version>) -> Result<(), Problem> {
+    if expected.is_some() {
+        require_version(&engine.repo().get(id).await?, expected)?;
     }
-    Err(RepoError::VersionConflict {
-        name,
-        expected,
-        current,
-    }
-    .into())
+    Ok(())
 }
 
 /// Starts an operation, and waits for it as long as the client wants.

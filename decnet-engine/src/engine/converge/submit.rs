@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::admit::admit;
 use crate::{
     bus::Bus,
-    engine::{Engine, EngineError, session::status::mutation_event},
+    engine::{Engine, EngineError, require_version, session::status::mutation_event},
     event::{Envelope, Event},
 };
 
@@ -132,16 +132,7 @@ async fn submit_to(
             let row = enqueue(repo, catalog, publish, id, new, expected).await?;
             return Ok(Submitted::Enqueued(Box::new(EnqueuedMutation { row, depends_on })));
         }
-        let current = stored.row.version;
-        if let Some(expected) = expected.filter(|expected| *expected != current) {
-            let name = stored.row.name;
-            return Err(RepoError::VersionConflict {
-                name,
-                expected,
-                current,
-            }
-            .into());
-        }
+        require_version(&stored.row, expected)?;
         tries += 1;
         match edit_pending(repo, catalog, publish, &stored, &new).await {
             Ok(edited) => return Ok(Submitted::Edited(Box::new(edited))),

@@ -13,7 +13,7 @@ use super::{
     settings::refuse_unused_rules,
     store::{attempts, is_claimed, is_open},
 };
-use crate::engine::{DeployOptions, Engine, EngineError, Operation, Prepared, Replacement};
+use crate::engine::{DeployOptions, Engine, EngineError, Operation, Prepared, Replacement, require_version};
 
 /// The options of applying a maze file.
 #[derive(Debug, Clone, Default)]
@@ -290,16 +290,8 @@ impl Engine {
             },
             Onto::Stored(id, expected) => {
                 let stored = self.repo.load(id).await?;
-                let current = stored.row.version;
-                match expected.filter(|expected| *expected != current) {
-                    Some(expected) => Err(RepoError::VersionConflict {
-                        name: stored.row.name,
-                        expected,
-                        current,
-                    }
-                    .into()),
-                    None => Ok(Some(stored)),
-                }
+                require_version(&stored.row, expected)?;
+                Ok(Some(stored))
             }
         }
     }

@@ -1,9 +1,9 @@
 use std::{pin::Pin, time::Duration};
 
-use decnet_topology::{Mutation, MutationId, MutationRow, NewMutation, RepoError, Topology, TopologyId, Version};
+use decnet_topology::{Mutation, MutationId, MutationRow, NewMutation, Topology, TopologyId, Version};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Engine, EngineError, Submitted};
+use crate::engine::{Engine, EngineError, Submitted, require_version};
 
 /// The pause before the state of an unfinished mutation is read again.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -14,8 +14,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::Mutation`] if the mutation would be rejected, [`RepoError::VersionConflict`] if another version than
-    /// `expected` is stored.
+    /// [`EngineError::Mutation`] if the mutation would be rejected,
+    /// [`VersionConflict`](decnet_topology::RepoError::VersionConflict) if another version than `expected` is stored.
     pub async fn check_mutation(
         &self,
         id: TopologyId,
@@ -23,15 +23,7 @@ impl Engine {
         expected: Option<Version>,
     ) -> Result<Topology, EngineError> {
         let stored = self.repo.load(id).await?;
-        let current = stored.row.version;
-        if let Some(expected) = expected.filter(|expected| *expected != current) {
-            return Err(RepoError::VersionConflict {
-                name: stored.row.name,
-                expected,
-                current,
-            }
-            .into());
-        }
+        require_version(&stored.row, expected)?;
         Ok(self.mutated(&stored, mutation).await?.into_topology())
     }
 
