@@ -22,7 +22,7 @@ use super::{
     call::Call,
     origin,
     problem::Problem,
-    route::{Access, Route},
+    route::{Access, ParameterKind, Route},
 };
 
 /// Where the API begins.
@@ -209,6 +209,13 @@ fn parameters(route: &Route, query: Option<&str>) -> Result<BTreeMap<String, Str
         }
         if value.is_empty() {
             return Err(Problem::new("invalid_parameter", format!("`{name}` is empty")));
+        }
+        let kind = route.query.iter().find(|parameter| parameter.name == name);
+        if let Some(ParameterKind::Number(most)) = kind.map(|parameter| parameter.kind)
+            && value.parse::<u64>().is_ok_and(|number| number > most)
+        {
+            let detail = format!("`{name}` is {value}; it is at most {most}");
+            return Err(Problem::new("invalid_parameter", detail));
         }
         if read.insert(name.clone().into_owned(), value.into_owned()).is_some() {
             return Err(Problem::new("invalid_parameter", format!("`{name}` occurs twice")));

@@ -38,7 +38,7 @@ const LIMIT: Parameter = Parameter {
 };
 const OFFSET: Parameter = Parameter {
     name: "offset",
-    kind: ParameterKind::Number(topologies::LARGEST_OFFSET as u64),
+    kind: ParameterKind::Number(1 << 31),
     is_required: false,
     about: "How many rows to skip.",
 };

@@ -22,12 +22,6 @@ use crate::engine::{ApplyOptions, CreateOptions, EngineError, StoreOutcome};
 /// How many rows a page has if the request does not say.
 const USUAL_PAGE: usize = 100;
 
-/// How many rows a page has at most.
-const LARGEST_PAGE: usize = 1000;
-
-/// How many rows may be skipped.
-pub(super) const LARGEST_OFFSET: usize = 1 << 31;
-
 /// A topology as JSON.
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -60,16 +54,7 @@ pub(super) struct Blank {
 /// Reads the parameters `limit` and `offset`.
 pub(super) fn page(call: &Call) -> Result<(usize, usize), Problem> {
     let limit = call.parameter("limit")?.unwrap_or(USUAL_PAGE);
-    if limit > LARGEST_PAGE {
-        let detail = format!("`limit` is {limit}; a page has at most {LARGEST_PAGE} rows");
-        return Err(Problem::new("invalid_parameter", detail));
-    }
-    let offset = call.parameter("offset")?.unwrap_or(0);
-    if offset > LARGEST_OFFSET {
-        let detail = format!("`offset` is {offset}; it is at most {LARGEST_OFFSET}");
-        return Err(Problem::new("invalid_parameter", detail));
-    }
-    Ok((limit, offset))
+    Ok((limit, call.parameter("offset")?.unwrap_or(0)))
 }
 
 /// Lists topologies, in order of creation.
