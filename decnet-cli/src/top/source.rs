@@ -6,7 +6,7 @@ use decnet_engine::{
     Engine, EngineError, Feed, FeedItem, HistoryEntry, Inspection, LogCursor, LogOptions, Scope, UnixBus,
 };
 use decnet_topology::{
-    MutationFilter, MutationRow, Repo, RepoError, Status, TopologyFilter, TopologyId, last_mutations, short_id,
+    MutationFilter, MutationRow, RepoError, Status, TopologyFilter, TopologyId, last_mutations, short_id,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
@@ -188,7 +188,7 @@ impl Watched {
                 let found = all.iter().find(|maze| maze.id == row.topology);
                 found.map_or_else(|| short_id(row.topology), |maze| maze.name.to_string())
             };
-            let mutations = last(repo).await?;
+            let mutations = last_mutations(repo, None, SHOWN).await?;
             let queue = mutations
                 .iter()
                 .map(|row| rows::mutation(row, Some(&name(row))))
@@ -289,12 +289,4 @@ impl Watched {
             sleep(REOPEN).await;
         }
     }
-}
-
-/// Returns the last mutations of all mazes, oldest first.
-async fn last(repo: &dyn Repo) -> Result<Vec<MutationRow>, RepoError> {
-    let filter = MutationFilter::default().limit(0);
-    let total = repo.mutations(&filter).await?.total;
-    let last = filter.limit(SHOWN).offset(total.saturating_sub(SHOWN));
-    Ok(repo.mutations(&last).await?.rows)
 }

@@ -5,7 +5,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Graph, GraphNode};
+use super::{ChokePoints, Graph, GraphNode};
 use crate::{
     id::{DeckyId, LanId},
     model::{Decky, Lan, Topology},
@@ -37,6 +37,17 @@ pub struct ChokePointNames<'a> {
     pub lans: Vec<&'a Name>,
 }
 
+impl<'a> ChokePointNames<'a> {
+    pub(super) fn new(topology: &'a Topology, points: &ChokePoints) -> Self {
+        let deckies = points.deckies.iter().filter_map(|id| topology.decky(*id));
+        let lans = points.lans.iter().filter_map(|id| topology.lan(*id));
+        Self {
+            deckies: deckies.map(Decky::name).collect(),
+            lans: lans.map(Lan::name).collect(),
+        }
+    }
+}
+
 impl<'a> Graph<'a> {
     /// Returns the shape of the maze by names.
     pub fn shape(&self) -> GraphShape<'a> {
@@ -48,16 +59,11 @@ impl<'a> Graph<'a> {
                 .collect()
         };
         let all_names = |sets: Vec<Vec<LanId>>| sets.iter().map(|lans| names(lans)).collect();
-        let chokes = self.choke_points();
-        let deckies = chokes.deckies.iter().filter_map(|id| topology.decky(*id));
         GraphShape {
             layers: all_names(self.layers()),
             zones: all_names(self.zones()),
             orphans: names(&self.orphan_lans()),
-            choke_points: ChokePointNames {
-                deckies: deckies.map(Decky::name).collect(),
-                lans: names(&chokes.lans),
-            },
+            choke_points: ChokePointNames::new(topology, &self.choke_points()),
         }
     }
 

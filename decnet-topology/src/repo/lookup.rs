@@ -33,10 +33,10 @@ pub async fn claims_except(store: &dyn TopologyStore, name: &str) -> Result<Vec<
     store.claims(own.map(|row| row.id)).await
 }
 
-/// Returns the last mutations of a topology, oldest first.
+/// Returns the last mutations of a topology, or of all with `None`, oldest first.
 pub async fn last_mutations(
     queue: &dyn MutationQueue,
-    topology: TopologyId,
+    topology: impl Into<Option<TopologyId>>,
     most: usize,
 ) -> Result<Vec<MutationRow>, RepoError> {
     let filter = MutationFilter::default().topology(topology).limit(0);

@@ -1,12 +1,7 @@
 use serde::Serialize;
 
 use super::Analysis;
-use crate::{
-    graph::ChokePointNames,
-    id::LanId,
-    model::{Decky, Lan},
-    name::Name,
-};
+use crate::{graph::ChokePointNames, id::LanId, model::Lan, name::Name};
 
 /// An analysis by the names of LANs and deckies, for programs. Its size is in proportion to the maze: a path is followed from LAN to
 /// LAN by `through` and `from`.
@@ -103,15 +98,11 @@ impl<'a> Analysis<'a> {
                 loss: LossCounts { lans, deckies },
             }
         });
-        let choke_deckies = self.choke_points.deckies.iter().filter_map(|id| topology.decky(*id));
         AnalysisReport {
             depth: self.depth(),
             width: self.width(),
             routed: self.routed_lans().into_iter().filter_map(lan_name).collect(),
-            choke_points: ChokePointNames {
-                deckies: choke_deckies.map(Decky::name).collect(),
-                lans: self.choke_points.lans.iter().filter_map(|lan| lan_name(*lan)).collect(),
-            },
+            choke_points: ChokePointNames::new(topology, &self.choke_points),
             lans: lans.collect(),
             deckies: deckies.collect(),
         }

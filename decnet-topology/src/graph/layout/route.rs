@@ -37,8 +37,10 @@ pub(super) fn route(
     let is_tree = |child: usize, parent: usize| {
         forest.parents[child] == Some(parent) && !has_stored(child) && !has_stored(parent)
     };
-    let compares = links.len() <= MOST_COMPARED;
-    let mut drawn = Drawn::default();
+    let mut drawn = Drawn {
+        compares: links.len() <= MOST_COMPARED,
+        lines: Vec::new(),
+    };
     let mut routed: Vec<Option<LanLink>> = Vec::with_capacity(links.len());
     let mut outside = Vec::new();
     for ((one, other), deckies) in links {
@@ -62,12 +64,7 @@ pub(super) fn route(
     }
     // The curves come last: each takes the way that crosses the fewest lines.
     for (place, ends, deckies) in outside {
-        let [shortest, right, left] = arcs(&boxes[ends[0]], &boxes[ends[1]]);
-        let line = if compares {
-            drawn.best(ends, [shortest, right, left])
-        } else {
-            shortest
-        };
+        let line = drawn.best(ends, arcs(&boxes[ends[0]], &boxes[ends[1]]));
         drawn.add(ends, &line);
         routed[place] = Some(link(topology, boxes, ends, &deckies, line));
     }
@@ -95,21 +92,25 @@ fn link(
     }
 }
 
-/// The lines that are drawn, with the LANs at their ends.
-#[derive(Default)]
-struct Drawn(Vec<([usize; 2], Trace)>);
+/// The lines that are drawn, with the LANs at their ends; none if there are too many to compare.
+struct Drawn {
+    compares: bool,
+    lines: Vec<([usize; 2], Trace)>,
+}
 
 impl Drawn {
     fn add(&mut self, ends: [usize; 2], line: &Line) {
-        self.0.push((ends, Trace::new(&line.points, line.curved)));
+        if self.compares {
+            self.lines.push((ends, Trace::new(&line.points, line.curved)));
+        }
     }
 
     /// Returns the line that crosses the fewest others; of several, the first. Lines of the same LAN do not count.
-    fn best<const N: usize>(&self, ends: [usize; 2], lines: [Line; N]) -> Line {
+    fn best(&self, ends: [usize; 2], lines: [Line; 3]) -> Line {
         let crossings = |line: &Line| {
             let trace = Trace::new(&line.points, line.curved);
             let others = self
-                .0
+                .lines
                 .iter()
                 .filter(|(lans, _)| !lans.iter().any(|lan| ends.contains(lan)));
             others.filter(|(_, other)| trace.crosses(other)).count()
