@@ -28,6 +28,14 @@ impl Sandbox {
         }
     }
 
+    /// Creates a sandbox without access to Docker, in which the maze [`CORP`] is stored.
+    pub(crate) fn with_corp() -> Self {
+        let sandbox = Self::new();
+        sandbox.write("corp.yaml", CORP);
+        sandbox.run(&["apply", "-f", "corp.yaml"]).exits(0);
+        sandbox
+    }
+
     /// Creates a sandbox with the usual access to Docker.
     pub(crate) fn with_docker() -> Self {
         Self {

@@ -1,22 +1,15 @@
 //! Every exit code that needs no Docker; 0, 4, 6 and 130 are tested in `docker`.
 
-use crate::command::{CORP, Sandbox, assert_seen};
-
-fn with_corp() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.write("corp.yaml", CORP);
-    sandbox.run(&["apply", "-f", "corp.yaml"]).exits(0);
-    sandbox
-}
+use crate::command::{Sandbox, assert_seen};
 
 #[test]
 fn failures_exit_with_1() {
-    with_corp().run(&["show", "nothing"]).exits(1);
+    Sandbox::with_corp().run(&["show", "nothing"]).exits(1);
 }
 
 #[test]
 fn usage_exits_with_2() {
-    with_corp().run(&["show"]).exits(2);
+    Sandbox::with_corp().run(&["show"]).exits(2);
 }
 
 #[test]
@@ -51,12 +44,12 @@ fn an_invalid_maze_or_config_exits_with_3() {
 
 #[test]
 fn conflicts_exit_with_4() {
-    with_corp().run(&["create", "Corp"]).exits(4);
+    Sandbox::with_corp().run(&["create", "Corp"]).exits(4);
 }
 
 #[test]
 fn without_docker_every_command_that_needs_it_exits_with_5() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     assert_seen!(sandbox, sandbox.run(&["deploy", "corp"]).exits(5));
     for arguments in [
         &["plan", "corp"][..],
@@ -85,7 +78,7 @@ fn without_docker_every_command_that_needs_it_exits_with_5() {
 
 #[test]
 fn an_invalid_host_exits_with_5() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     sandbox
         .run(&["plan", "corp", "--host", "gopher://nowhere"])
         .exits(5)
@@ -94,7 +87,7 @@ fn an_invalid_host_exits_with_5() {
 
 #[test]
 fn a_stale_socket_exits_with_5() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     let socket = sandbox.path("docker.sock");
     drop(std::os::unix::net::UnixListener::bind(&socket).expect("bound"));
     sandbox
@@ -105,7 +98,7 @@ fn a_stale_socket_exits_with_5() {
 
 #[test]
 fn a_daemon_that_never_answers_exits_with_5() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     let socket = sandbox.path("docker.sock");
     let _silent = std::os::unix::net::UnixListener::bind(&socket).expect("bound");
     let host = format!("unix://{}", socket.display());

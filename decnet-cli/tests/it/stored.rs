@@ -9,16 +9,9 @@ use crate::{
     mutate::becomes,
 };
 
-fn with_corp() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.write("corp.yaml", CORP);
-    sandbox.run(&["apply", "-f", "corp.yaml"]).exits(0);
-    sandbox
-}
-
 #[test]
 fn a_maze_is_shown_without_docker() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     assert_seen!(sandbox, sandbox.run(&["show", "corp"]).exits(0));
     let value = sandbox.run(&["show", "corp", "--json"]).exits(0).json();
     assert_eq!(value["deckies"], serde_json::Value::Null);
@@ -32,7 +25,7 @@ fn a_maze_is_shown_without_docker() {
 
 #[test]
 fn a_maze_is_drawn_with_the_states_of_its_deckies() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     assert_seen!(sandbox, sandbox.run(&["show", "corp", "--tree"]).exits(0));
     for flag in ["--json", "--document", "--at=-1h"] {
         let ran = sandbox.run(&["show", "corp", "--tree", flag]).exits(2);
@@ -62,7 +55,7 @@ fn published_ports_are_those_of_a_maze_that_is_up() {
 
 #[test]
 fn a_maze_is_found_by_name_id_and_start_of_its_id() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     let id = sandbox.run(&["show", "corp", "--json"]).exits(0).json()["id"]
         .as_str()
         .expect("an id")
@@ -126,7 +119,7 @@ fn mazes_are_stored_with_a_docker_host_that_is_not_valid() {
 
 #[test]
 fn an_unknown_maze_is_not_found() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     assert_seen!(sandbox, sandbox.run(&["show", "korp"]).exits(1));
     assert_eq!(
         sandbox.run(&["show", "korp", "--json"]).exits(1).error()["code"],
@@ -152,7 +145,7 @@ fn an_empty_maze_has_a_dmz_with_a_subnet() {
 
 #[test]
 fn used_addresses_are_not_free() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     assert_eq!(
         sandbox.run(&["next-ip", "corp", "office"]).exits(0).stdout,
         "10.204.241.3\n"
@@ -165,7 +158,7 @@ fn used_addresses_are_not_free() {
 
 #[test]
 fn a_pending_maze_is_deleted() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     assert_seen!(
         sandbox,
         sandbox.run(&["delete", "corp"]).exits(0),
@@ -205,7 +198,7 @@ fn the_database_is_created_in_the_users_data_folder_on_first_use() {
 
 #[test]
 fn the_database_is_checked_and_reset() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     assert_seen!(
         sandbox,
         sandbox.run(&["db", "path"]).exits(0),
@@ -278,7 +271,7 @@ fn hold_corp(sandbox: &Sandbox, holder: &Holder) {
 
 #[test]
 fn a_lease_is_broken_and_its_holder_named() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     let ran = sandbox.run(&["db", "unlock", "corp"]).exits(0);
     assert_eq!(ran.stdout, "corp  no lease is held\n");
     let dead = Holder {
@@ -324,7 +317,7 @@ fn this_process() -> Holder {
 
 #[test]
 fn a_reason_is_one_line_for_people_and_exact_for_programs() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     let reason = "left: network a\ncorp  forged  active\u{202e}";
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -367,7 +360,7 @@ fn an_empty_database_is_refused_with_a_hint() {
 
 #[test]
 fn a_list_fits_into_80_columns_and_a_wide_one_has_everything() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     sandbox.run(&["create", "a-maze-with-long-name"]).exits(0);
     let listed = sandbox.run(&["list"]).exits(0).stdout;
     assert!(listed.lines().all(|line| line.len() <= 80), "{listed}");

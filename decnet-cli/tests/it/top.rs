@@ -16,10 +16,7 @@ use rustix::{
     termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize},
 };
 
-use crate::{
-    command::{CORP, Sandbox},
-    walk::terminal,
-};
+use crate::{command::Sandbox, walk::terminal};
 
 /// What a person waits for at most.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -129,16 +126,9 @@ impl Session {
     }
 }
 
-fn with_corp() -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.write("corp.yaml", CORP);
-    sandbox.run(&["apply", "-f", "corp.yaml"]).exits(0);
-    sandbox
-}
-
 #[test]
 fn a_person_opens_a_maze_and_a_decky_filters_resizes_and_quits() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     let mut session = Session::start(&sandbox, "exec decnet top", 80, 24);
     session.shows("1 maze");
     session.shows("corp");
@@ -189,7 +179,7 @@ fn a_person_opens_a_maze_and_a_decky_filters_resizes_and_quits() {
 
 #[test]
 fn ctrl_c_and_signals_end_it_and_restore_the_terminal() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     for signal in [None, Some(Signal::TERM), Some(Signal::INT), Some(Signal::HUP)] {
         let mut session = Session::start(&sandbox, "exec decnet top corp", 80, 24);
         session.shows("2 LANs, 2 deckies");
@@ -203,7 +193,7 @@ fn ctrl_c_and_signals_end_it_and_restore_the_terminal() {
 
 #[test]
 fn ctrl_z_stops_it_and_fg_continues_it() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     let line = "set -m; decnet top corp; echo \"stopped with $?\"; read -r line; fg >/dev/null; echo \"ended with $?\"";
     let mut session = Session::start(&sandbox, line, 80, 24);
     session.shows("2 LANs, 2 deckies");
@@ -221,7 +211,7 @@ fn ctrl_z_stops_it_and_fg_continues_it() {
 
 #[test]
 fn a_session_leader_is_not_stopped() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     let mut session = Session::start(&sandbox, "exec decnet top corp", 80, 24);
     session.shows("2 LANs, 2 deckies");
     session.press("\u{1a}?");
@@ -232,7 +222,7 @@ fn a_session_leader_is_not_stopped() {
 
 #[test]
 fn without_colours_the_states_are_still_words() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     let mut session = Session::start(&sandbox, "NO_COLOR=1 exec decnet top", 80, 24);
     session.shows("pending");
     let is_plain = |session: &Session| {
@@ -252,7 +242,7 @@ fn without_colours_the_states_are_still_words() {
 
 #[test]
 fn without_a_terminal_it_is_refused_and_says_what_to_use() {
-    let sandbox = with_corp();
+    let sandbox = Sandbox::with_corp();
     let ran = sandbox.run(&["top", "corp"]).exits(2);
     ran.says("stdout is not a terminal; use `decnet show`");
     let ran = sandbox.run(&["top", "--json"]).exits(2);

@@ -61,6 +61,17 @@ async fn post(router: &Router, key: Option<&str>, body: impl Into<Body>) -> Resp
     router.clone().oneshot(request).await.expect("a router never fails")
 }
 
+/// Posts, and goes away as soon as the change has begun.
+async fn abandon(router: &Router, begun: &Notify) {
+    let client = tokio::spawn({
+        let router = router.clone();
+        async move { post(&router, None, "{}").await }
+    });
+    begun.notified().await;
+    client.abort();
+    client.await.expect_err("aborted");
+}
+
 async fn value(response: Response) -> Value {
     let body = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
     serde_json::from_slice(&body).expect("JSON")
@@ -79,13 +90,7 @@ async fn a_change_is_awaited_although_its_client_has_gone() {
             ok(&json!({}))
         })
     });
-    let client = tokio::spawn({
-        let router = router.clone();
-        async move { post(&router, None, "{}").await }
-    });
-    BEGUN.notified().await;
-    client.abort();
-    client.await.expect_err("aborted");
+    abandon(&router, &BEGUN).await;
     api.finished().await;
     assert_eq!(DONE.load(Ordering::SeqCst), 1);
     let late = post(&router, None, "{}").await;
@@ -106,14 +111,8 @@ async fn there_are_only_so_many_changes_at_once() {
             ok(&json!({}))
         })
     });
-    let client = tokio::spawn({
-        let router = router.clone();
-        async move { post(&router, None, "{}").await }
-    });
-    BEGUN.notified().await;
     // A change goes on without its client, so it counts on.
-    client.abort();
-    client.await.expect_err("aborted");
+    abandon(&router, &BEGUN).await;
     let refused = post(&router, None, "{}").await;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
