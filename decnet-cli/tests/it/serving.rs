@@ -82,10 +82,16 @@ fn a_server_answers_until_it_is_interrupted() {
     let mut follower = TcpStream::connect(&server.address).expect("connected");
     let request = format!("GET /api/v1/events HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
     follower.write_all(request.as_bytes()).expect("sent");
+    let mut follower = BufReader::new(follower);
+    let mut followed = String::new();
+    while !followed.contains("event: snapshot") {
+        let length = follower.read_line(&mut followed).expect("a line");
+        assert_ne!(length, 0, "the stream ended before its snapshot: {followed}");
+    }
     assert_eq!(server.interrupt(), 0);
-    let mut rest = String::new();
-    follower.read_to_string(&mut rest).expect("the end");
-    assert!(rest.contains("event: snapshot"), "{rest}");
+    follower
+        .read_to_string(&mut followed)
+        .expect("the stream ends without an error");
 }
 
 #[test]
