@@ -8,6 +8,11 @@ const PIECES: i64 = 12;
 /// A line as straight pieces, with the rectangle around it.
 pub(super) struct Trace {
     points: Vec<Point>,
+    around: Rectangle,
+}
+
+#[derive(Clone, Copy)]
+struct Rectangle {
     least: Point,
     most: Point,
 }
@@ -19,6 +24,31 @@ impl Trace {
             [a, b, c, d] if is_curved => (0..=PIECES).map(|piece| on_curve([a, b, c, d], piece)).collect(),
             _ => line.to_vec(),
         };
+        Self {
+            around: Rectangle::around(&points),
+            points,
+        }
+    }
+
+    /// Returns whether the lines cross.
+    pub(super) fn crosses(&self, other: &Self) -> bool {
+        let crosses = |one: &[Point]| {
+            pieces_near(&other.points, Rectangle::around(one))
+                .any(|piece| cross([one[0], one[1]], [piece[0], piece[1]]))
+        };
+        self.around.meets(other.around) && pieces_near(&self.points, other.around).any(crosses)
+    }
+}
+
+/// Returns the pieces of a line that may reach a rectangle.
+fn pieces_near(points: &[Point], near: Rectangle) -> impl Iterator<Item = &[Point]> {
+    points
+        .windows(2)
+        .filter(move |piece| Rectangle::around(piece).meets(near))
+}
+
+impl Rectangle {
+    fn around(points: &[Point]) -> Self {
         let fold = |pick: fn(i64, i64) -> i64| {
             let all = points.iter().copied();
             all.reduce(|one, other| (pick(one.0, other.0), pick(one.1, other.1)))
@@ -27,23 +57,14 @@ impl Trace {
         Self {
             least: fold(i64::min),
             most: fold(i64::max),
-            points,
         }
     }
 
-    /// Returns whether the lines cross.
-    pub(super) fn crosses(&self, other: &Self) -> bool {
-        let is_apart = self.least.0 > other.most.0
-            || other.least.0 > self.most.0
-            || self.least.1 > other.most.1
-            || other.least.1 > self.most.1;
-        let crosses = |one: &[Point]| {
-            other
-                .points
-                .windows(2)
-                .any(|piece| cross([one[0], one[1]], [piece[0], piece[1]]))
-        };
-        !is_apart && self.points.windows(2).any(crosses)
+    fn meets(self, other: Self) -> bool {
+        self.least.0 <= other.most.0
+            && other.least.0 <= self.most.0
+            && self.least.1 <= other.most.1
+            && other.least.1 <= self.most.1
     }
 }
 

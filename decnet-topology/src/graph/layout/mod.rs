@@ -6,6 +6,7 @@ mod order;
 pub(super) mod parts;
 mod place;
 mod route;
+mod untangle;
 
 pub use parts::{LanBox, LanLink};
 
@@ -17,8 +18,8 @@ const MOST_OPEN_LANS: usize = 60;
 /// The coordinates of a picture of a maze, in pixels: x to the right, y downward.
 ///
 /// Each LAN is a box below the LAN through which it is nearest to the DMZ. Children are side by side, or one below the other where
-/// that keeps the picture compact. Links outside of this tree are curves. Children are in the order of the topology, unless another
-/// order makes such a curve shorter. A decky that is attached to its home only makes its LAN's box higher, which moves boxes
+/// that keeps the picture compact. Links outside of this tree are curves. Children are in the order of the topology, unless fewer
+/// lines cross in another order. A decky that is attached to its home only makes its LAN's box higher, which moves boxes
 /// downward, and none to the side. A position that is stored with a LAN replaces the computed one, and moves no other box; it is
 /// rounded and limited to ±100 000. Positions of deckies have no effect, because a decky is a row in the box of its home.
 ///
@@ -57,11 +58,15 @@ impl Graph<'_> {
     /// Computes the coordinates of a picture of the maze. A maze of more than 60 LANs shows the deckies of the DMZ, and of other
     /// LANs their number.
     pub fn layout(&self) -> Layout {
-        let links = forest::links(self.topology);
-        let mut forest = forest::Forest::new(self.topology, &links);
+        let topology = self.topology;
+        let links = forest::links(topology);
+        let mut forest = forest::Forest::new(topology, &links);
+        let boxes = place::boxes(topology, &forest, topology.lans().len() > MOST_OPEN_LANS);
         order::order_children(&mut forest, &links);
-        let (boxes, stacked) = place::place(self.topology, &forest, self.topology.lans().len() > MOST_OPEN_LANS);
-        let links = route::route(self.topology, &forest, &boxes, &stacked, links);
+        untangle::untangle(topology, &mut forest, &links, &boxes);
+        let (boxes, stacked) = place::place(topology, &forest, boxes);
+        let routes = route::route(topology, &forest, &boxes, &stacked, &links);
+        let links = routes.into_iter().map(|route| route.link(topology, &boxes)).collect();
         Layout { boxes, links }
     }
 }

@@ -37,8 +37,7 @@ struct Block {
 
 /// Places the boxes, and says of each LAN whether its children are below each other. Blocks never overlap, so neither do boxes
 /// whose position is not stored.
-pub(super) fn place(topology: &Topology, forest: &Forest, collapse: bool) -> (Vec<LanBox>, Vec<bool>) {
-    let mut boxes = boxes(topology, forest, collapse);
+pub(super) fn place(topology: &Topology, forest: &Forest, mut boxes: Vec<LanBox>) -> (Vec<LanBox>, Vec<bool>) {
     let mut blocks = vec![Block::default(); boxes.len()];
     for &lan in forest.order.iter().rev() {
         blocks[lan] = arrange(&boxes[lan], &forest.children[lan], &blocks, &boxes);
@@ -70,8 +69,8 @@ pub(super) fn place(topology: &Topology, forest: &Forest, collapse: bool) -> (Ve
     (boxes, blocks.iter().map(|block| block.stacked).collect())
 }
 
-/// Computes the sizes of the boxes.
-fn boxes(topology: &Topology, forest: &Forest, collapse: bool) -> Vec<LanBox> {
+/// Returns the boxes with their sizes, at the origin.
+pub(super) fn boxes(topology: &Topology, forest: &Forest, collapse: bool) -> Vec<LanBox> {
     let mut rows = vec![0; topology.lans().len()];
     for decky in topology.deckies() {
         if let Some(home) = decky.home().and_then(|home| topology.lan_index(home.lan)) {
@@ -94,13 +93,26 @@ fn boxes(topology: &Topology, forest: &Forest, collapse: bool) -> Vec<LanBox> {
     .collect()
 }
 
-/// Arranges the children of a LAN: side by side below it, or as a stack if that is nearer to a square.
-fn arrange(own: &LanBox, children: &[usize], blocks: &[Block], boxes: &[LanBox]) -> Block {
-    let usual = if own.collapsed {
-        own.height
+/// Returns the boxes as they were if each LAN had three deckies.
+pub(super) fn usual_boxes(boxes: &[LanBox]) -> Vec<LanBox> {
+    let mut boxes = boxes.to_vec();
+    for lan in &mut boxes {
+        lan.height = usual_height(lan);
+    }
+    boxes
+}
+
+fn usual_height(lan: &LanBox) -> i64 {
+    if lan.collapsed {
+        lan.height
     } else {
         HEAD + 3 * row_height(false) + PAD
-    };
+    }
+}
+
+/// Arranges the children of a LAN: side by side below it, or as a stack if that is nearer to a square.
+fn arrange(own: &LanBox, children: &[usize], blocks: &[Block], boxes: &[LanBox]) -> Block {
+    let usual = usual_height(own);
     let below = || children.iter().map(|&child| blocks[child]);
     let gaps = i64::try_from(children.len().saturating_sub(1)).unwrap_or(i64::MAX) * BESIDE;
     let children_width = below().map(|block| block.width).sum::<i64>() + gaps;

@@ -11,25 +11,36 @@ const SIDE: i64 = 22;
 /// The distance from a box to the horizontal part of a line below it.
 const BEND: i64 = 14;
 /// In a picture with more lines, curves take the shortest way: to compare all lines with all others takes too long, and nobody follows them.
-const MOST_COMPARED: usize = 500;
+const MOST_COMPARED: usize = 300;
 /// How far a curve that leaves and enters boxes on the same side goes beyond them.
 const AROUND: i64 = 56;
 
-/// A line from one box to the other, before it has a direction.
+/// How often each curve may take another way. Few curves find a better one after that.
+const MOST_ROUNDS: usize = 3;
+
+/// A line from one box to the other.
 struct Line {
     points: Vec<(i64, i64)>,
     label: (i64, i64),
     curved: bool,
 }
 
+/// A line of the picture, from the home of its first decky to another LAN.
+pub(super) struct Route<'a> {
+    ends: [usize; 2],
+    deckies: &'a [(usize, usize)],
+    line: Line,
+    trace: Trace,
+}
+
 /// Draws the lines between the boxes. `stacked` says of each LAN whether its children are below each other.
-pub(super) fn route(
+pub(super) fn route<'a>(
     topology: &Topology,
     forest: &Forest,
     boxes: &[LanBox],
     stacked: &[bool],
-    links: Links,
-) -> Vec<LanLink> {
+    links: &'a Links,
+) -> Vec<Route<'a>> {
     let has_stored = |lan: usize| {
         let position = topology.lans()[lan].position();
         position.x.is_some() || position.y.is_some()
@@ -37,86 +48,104 @@ pub(super) fn route(
     let is_tree = |child: usize, parent: usize| {
         forest.parents[child] == Some(parent) && !has_stored(child) && !has_stored(parent)
     };
-    let mut drawn = Drawn {
-        compares: links.len() <= MOST_COMPARED,
-        lines: Vec::new(),
-    };
-    let mut routed: Vec<Option<LanLink>> = Vec::with_capacity(links.len());
-    let mut outside = Vec::new();
-    for ((one, other), deckies) in links {
+    let mut routes = Vec::with_capacity(links.len());
+    for (&(one, other), deckies) in links {
         let Some(&(_, from)) = deckies.first() else { continue };
         let to = if from == one { other } else { one };
-        let drawn_as = |line: Line| link(topology, boxes, [from, to], &deckies, line);
-        let mut line = if is_tree(to, from) {
+        let line = if is_tree(to, from) {
             branch(&boxes[from], &boxes[to], stacked[from])
         } else if is_tree(from, to) {
-            branch(&boxes[to], &boxes[from], stacked[to])
+            branch(&boxes[to], &boxes[from], stacked[to]).reversed()
         } else {
-            outside.push((routed.len(), [from, to], deckies));
-            routed.push(None);
-            continue;
+            shortest(&boxes[from], &boxes[to])
         };
-        if is_tree(from, to) {
-            line.points.reverse();
+        routes.push(Route::new([from, to], deckies, line));
+    }
+    if routes.len() <= MOST_COMPARED {
+        choose_ways(&mut routes, boxes);
+    }
+    routes
+}
+
+/// Gives each curve in turn the way that crosses the fewest other lines.
+fn choose_ways(routes: &mut [Route<'_>], boxes: &[LanBox]) {
+    for _ in 0..MOST_ROUNDS {
+        let mut is_better = false;
+        for at in 0..routes.len() {
+            let Route {
+                ends,
+                deckies,
+                ref line,
+                ..
+            } = routes[at];
+            if !line.curved {
+                continue;
+            }
+            let mut fewest = routes[at].crossings(routes);
+            for line in detours(&boxes[ends[0]], &boxes[ends[1]]) {
+                if fewest == 0 {
+                    break;
+                }
+                let other = Route::new(ends, deckies, line);
+                let crossings = other.crossings(routes);
+                if crossings < fewest {
+                    (fewest, is_better) = (crossings, true);
+                    routes[at] = other;
+                }
+            }
         }
-        drawn.add([from, to], &line);
-        routed.push(Some(drawn_as(line)));
-    }
-    // The curves come last: each takes the way that crosses the fewest lines.
-    for (place, ends, deckies) in outside {
-        let line = drawn.best(ends, arcs(&boxes[ends[0]], &boxes[ends[1]]));
-        drawn.add(ends, &line);
-        routed[place] = Some(link(topology, boxes, ends, &deckies, line));
-    }
-    routed.into_iter().flatten().collect()
-}
-
-/// Returns the link of a line.
-fn link(
-    topology: &Topology,
-    boxes: &[LanBox],
-    [from, to]: [usize; 2],
-    deckies: &[(usize, usize)],
-    line: Line,
-) -> LanLink {
-    let members = || deckies.iter().map(|&(decky, _)| &topology.deckies()[decky]);
-    LanLink {
-        from: boxes[from].lan,
-        to: boxes[to].lan,
-        both_ways: deckies.iter().any(|&(_, home)| home == to),
-        forwards: members().any(Decky::is_router),
-        deckies: members().map(Decky::id).collect(),
-        curved: line.curved,
-        points: line.points,
-        label: line.label,
-    }
-}
-
-/// The lines that are drawn, with the LANs at their ends; none if there are too many to compare.
-struct Drawn {
-    compares: bool,
-    lines: Vec<([usize; 2], Trace)>,
-}
-
-impl Drawn {
-    fn add(&mut self, ends: [usize; 2], line: &Line) {
-        if self.compares {
-            self.lines.push((ends, Trace::new(&line.points, line.curved)));
+        if !is_better {
+            return;
         }
     }
+}
 
-    /// Returns the line that crosses the fewest others; of several, the first. Lines of the same LAN do not count.
-    fn best(&self, ends: [usize; 2], lines: [Line; 3]) -> Line {
-        let crossings = |line: &Line| {
-            let trace = Trace::new(&line.points, line.curved);
-            let others = self
-                .lines
-                .iter()
-                .filter(|(lans, _)| !lans.iter().any(|lan| ends.contains(lan)));
-            others.filter(|(_, other)| trace.crosses(other)).count()
-        };
-        let best = lines.into_iter().min_by_key(crossings);
-        best.expect("there is a way")
+/// Counts the lines that each curve crosses. Other lines do not cross each other.
+pub(super) fn crossings(routes: &[Route<'_>]) -> usize {
+    let curves = routes.iter().filter(|route| route.line.curved);
+    curves.map(|route| route.crossings(routes)).sum()
+}
+
+impl<'a> Route<'a> {
+    fn new(ends: [usize; 2], deckies: &'a [(usize, usize)], line: Line) -> Self {
+        let trace = Trace::new(&line.points, line.curved);
+        Self {
+            ends,
+            deckies,
+            line,
+            trace,
+        }
+    }
+
+    /// Counts the lines that cross this one. Lines of the same LAN do not count: they may leave it at the same place.
+    fn crossings(&self, routes: &[Self]) -> usize {
+        let others = routes
+            .iter()
+            .filter(|other| !other.ends.iter().any(|lan| self.ends.contains(lan)));
+        others.filter(|other| self.trace.crosses(&other.trace)).count()
+    }
+
+    /// Returns the link that the line stands for.
+    pub(super) fn link(self, topology: &Topology, boxes: &[LanBox]) -> LanLink {
+        let [from, to] = self.ends;
+        let members = || self.deckies.iter().map(|&(decky, _)| &topology.deckies()[decky]);
+        LanLink {
+            from: boxes[from].lan,
+            to: boxes[to].lan,
+            both_ways: self.deckies.iter().any(|&(_, home)| home == to),
+            forwards: members().any(Decky::is_router),
+            deckies: members().map(Decky::id).collect(),
+            curved: self.line.curved,
+            points: self.line.points,
+            label: self.line.label,
+        }
+    }
+}
+
+impl Line {
+    fn reversed(mut self) -> Self {
+        self.points.reverse();
+        self
     }
 }
 
@@ -144,29 +173,54 @@ fn branch(parent: &LanBox, child: &LanBox, is_stacked: bool) -> Line {
     }
 }
 
-/// Draws curves between the sides of two boxes: the shortest one, on the right of both, and on the left of both.
-fn arcs(from: &LanBox, to: &LanBox) -> [Line; 3] {
-    let (right, left) = ([from.x + from.width, to.x + to.width], [from.x, to.x]);
-    let around = |ends: [i64; 2], by: i64| {
-        let reach = if by > 0 {
-            ends[0].max(ends[1])
-        } else {
-            ends[0].min(ends[1])
-        } + by;
-        curve(from, to, ends, [reach; 2])
-    };
+/// Draws the shortest curve between the sides of two boxes.
+fn shortest(from: &LanBox, to: &LanBox) -> Line {
     let between = |start: i64, end: i64| {
         let reach = ((end - start) / 2).abs().max(24) * (end - start).signum();
         curve(from, to, [start, end], [start + reach, end - reach])
     };
-    let shortest = if left[1] >= right[0] {
-        between(right[0], left[1])
-    } else if left[0] >= right[1] {
-        between(left[0], right[1])
+    let ([from_right, to_right], [from_left, to_left]) = (right(from, to), left(from, to));
+    if to_left >= from_right {
+        between(from_right, to_left)
+    } else if from_left >= to_right {
+        between(from_left, to_right)
     } else {
-        around(right, AROUND)
+        around(from, to, AROUND)
+    }
+}
+
+/// Draws the other curves between two boxes: close to both on the right or on the left, from one side to the other, and further away.
+fn detours(from: &LanBox, to: &LanBox) -> [Line; 6] {
+    let ([from_right, to_right], [from_left, to_left]) = (right(from, to), left(from, to));
+    let across = |start: i64, end: i64, by: i64| curve(from, to, [start, end], [start + by, end - by]);
+    [
+        around(from, to, AROUND),
+        around(from, to, -AROUND),
+        across(from_right, to_left, AROUND),
+        across(from_left, to_right, -AROUND),
+        around(from, to, 3 * AROUND),
+        around(from, to, -3 * AROUND),
+    ]
+}
+
+/// Draws a curve that leaves and enters two boxes on the same side: on the right if `by` is positive, otherwise on the left.
+fn around(from: &LanBox, to: &LanBox, by: i64) -> Line {
+    let (ends, reach) = if by > 0 {
+        let ends = right(from, to);
+        (ends, ends[0].max(ends[1]) + by)
+    } else {
+        let ends = left(from, to);
+        (ends, ends[0].min(ends[1]) + by)
     };
-    [shortest, around(right, AROUND), around(left, -AROUND)]
+    curve(from, to, ends, [reach; 2])
+}
+
+fn left(from: &LanBox, to: &LanBox) -> [i64; 2] {
+    [from.x, to.x]
+}
+
+fn right(from: &LanBox, to: &LanBox) -> [i64; 2] {
+    [from.x + from.width, to.x + to.width]
 }
 
 /// Draws a curve from a side of a box to a side of another one, towards two control points.
