@@ -151,11 +151,11 @@ impl EngineMethods {
 
     /// Deletes a topology with all its records, and returns its last row.
     ///
-    /// It must be pending, torn down, or failed with nothing left on Docker.
-    #[pyo3(signature = (id: "TopologyId") -> "Answer[TopologyRow]")]
-    fn delete(&self, id: &Bound<'_, PyAny>) -> Answer {
-        let (py, id) = (id.py(), rows::topology_id(id)?);
-        let work = move |engine: decnet_engine::Engine| async move { engine.delete(id, None).await };
+    /// It must be pending, torn down, or failed with nothing left on Docker, and have the `expected` version if one is given.
+    #[pyo3(signature = (id: "TopologyId", *, expected: "int | None" = None) -> "Answer[TopologyRow]")]
+    fn delete(&self, id: &Bound<'_, PyAny>, expected: Option<&Bound<'_, PyAny>>) -> Answer {
+        let (py, id, expected) = (id.py(), rows::topology_id(id)?, version(expected)?);
+        let work = move |engine: decnet_engine::Engine| async move { engine.delete(id, expected).await };
         self.run(py, Stop::Never, work, rows::row)
     }
 

@@ -173,7 +173,11 @@ def test_only_topologies_that_are_not_on_docker_are_deleted(
     assert (refused.value.code, refused.value.status, refused.value.intent) == ("wrong_status", "active", None)
     assert repo.get(running).status == "active" and docker.containers
     engine.teardown(running)
-    assert engine.delete(running.id).status == "torn_down"
+    shown = repo.get(running).version
+    with pytest.raises(decnet.VersionConflict) as conflict:
+        engine.delete(running, expected=shown + 1)
+    assert (conflict.value.expected, conflict.value.current) == (shown + 1, shown)
+    assert engine.delete(running.id, expected=shown).status == "torn_down"
     with pytest.raises(decnet.RepoError, match="no maze has the id") as missing:
         engine.delete(running)
     assert missing.value.code == "not_found" and not hasattr(repo, "delete")

@@ -1146,10 +1146,10 @@ class AioEngine:
         """
     def create(self, name: str, *, subnet: Subnet | None = None) -> Coroutine[Any, Any, StoreOutcome]:
         """Stores an empty topology: a DMZ without deckies. Its subnet is free by default."""
-    def delete(self, id: TopologyId) -> Coroutine[Any, Any, TopologyRow]:
+    def delete(self, id: TopologyId, *, expected: int | None = None) -> Coroutine[Any, Any, TopologyRow]:
         """Deletes a topology with all its records, and returns its last row.
 
-        It must be pending, torn down, or failed with nothing left on Docker.
+        It must be pending, torn down, or failed with nothing left on Docker, and have the `expected` version if one is given.
         """
     def deploy(
         self,
@@ -1757,10 +1757,10 @@ class Engine:
         """
     def create(self, name: str, *, subnet: Subnet | None = None) -> StoreOutcome:
         """Stores an empty topology: a DMZ without deckies. Its subnet is free by default."""
-    def delete(self, id: TopologyId) -> TopologyRow:
+    def delete(self, id: TopologyId, *, expected: int | None = None) -> TopologyRow:
         """Deletes a topology with all its records, and returns its last row.
 
-        It must be pending, torn down, or failed with nothing left on Docker.
+        It must be pending, torn down, or failed with nothing left on Docker, and have the `expected` version if one is given.
         """
     def deploy(
         self,
