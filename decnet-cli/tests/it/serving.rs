@@ -83,14 +83,14 @@ fn a_server_answers_until_it_is_interrupted() {
     let request = format!("GET /api/v1/events HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
     follower.write_all(request.as_bytes()).expect("sent");
     let mut follower = BufReader::new(follower);
-    let mut followed = String::new();
-    while !followed.contains("event: snapshot") {
-        let length = follower.read_line(&mut followed).expect("a line");
-        assert_ne!(length, 0, "the stream ended before its snapshot: {followed}");
+    let mut text = String::new();
+    while !text.contains("event: snapshot") {
+        let length = follower.read_line(&mut text).expect("a line");
+        assert_ne!(length, 0, "the stream ended before its snapshot: {text}");
     }
     assert_eq!(server.interrupt(), 0);
     follower
-        .read_to_string(&mut followed)
+        .read_to_string(&mut text)
         .expect("the stream ends without an error");
 }
 

@@ -13,11 +13,18 @@ use super::{etag::etag, problem::Problem};
 /// The answer to a request.
 pub(super) type Answer = Result<Response, Problem>;
 
+/// The type of most answers.
+pub(super) const JSON: &str = "application/json";
+
+/// Writes a value as JSON.
+pub(super) fn text(value: &impl Serialize) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(value)
+        .map_err(|error| Problem::new("internal", format!("the answer cannot be written: {error}")))
+}
+
 /// Answers with JSON.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Answer {
-    let text = serde_json::to_vec(value);
-    let text = text.map_err(|error| Problem::new("internal", format!("the answer cannot be written: {error}")))?;
-    Ok(with_body(status, "application/json", text))
+    Ok(with_body(status, JSON, text(value)?))
 }
 
 /// Answers with JSON and the status 200.

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    counters::Counters, idempotency::Answers, jobs::Jobs, options::HttpOptions, share::Shares, ticket::Tickets,
+    counters::Counters, idempotency::Answers, jobs::Jobs, options::HttpOptions, printed::Printed, share::Shares, ticket::Tickets,
 };
 use crate::engine::Engine;
 
@@ -25,6 +25,8 @@ pub(super) struct Api {
     pub(super) jobs: Jobs,
     /// The answers to requests with an idempotency key.
     pub(super) answers: Answers,
+    /// The topologies that were read last.
+    pub(super) printed: Printed,
     /// The tickets for streams.
     pub(super) tickets: Tickets,
     /// The counters.
@@ -49,6 +51,7 @@ impl Api {
         Self {
             jobs: Jobs::new(options.stop.clone(), options.max_operations),
             answers: Answers::default(),
+            printed: Printed::default(),
             tickets: Tickets::default(),
             counters: Counters::default(),
             streams: Arc::new(Semaphore::new(options.max_streams)),

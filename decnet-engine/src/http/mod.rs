@@ -67,6 +67,7 @@ mod origin;
 mod parts;
 mod picture;
 mod prefer;
+mod printed;
 mod problem;
 mod route;
 mod routes;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::{StatusCode, header};
+use bytes::Bytes;
 use decnet_topology::{
     Draft, RepoError, RuleSet, Severity, Status, StoredTopology, Syntax, TopologyConfig, TopologyFilter, TopologyName,
     TopologyRow, claims_except, document, net, rng, validate_against,
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Answer, WithHeaders as _, empty, json, ok, with_body},
+    answer::{Answer, JSON, WithHeaders as _, empty, json, ok, text, with_body},
     api::Api,
     call::Call,
     problem::Problem,
@@ -81,20 +82,28 @@ pub(super) async fn list(api: Arc<Api>, call: Call) -> Answer {
 
 /// Returns a topology with its maze.
 pub(super) async fn get(api: Arc<Api>, call: Call) -> Answer {
-    let StoredTopology { row, topology } = api.engine.repo().load(call.id()?).await?;
-    ok(&Shown {
+    let (repo, id) = (api.engine.repo(), call.id()?);
+    let row = repo.get(id).await?;
+    if let Some(text) = api.printed.get(&row) {
+        return Ok(with_body(StatusCode::OK, JSON, text)).tagged(row.version);
+    }
+    // It may have changed meanwhile; its row is that of the maze.
+    let StoredTopology { row, topology } = repo.load(id).await?;
+    let text = Bytes::from(text(&Shown {
         settings: &row.settings,
         config: row.config.as_ref(),
         topology: document::to_value(&Draft::stored(&row, &topology)),
         row: &row,
-    })
-    .tagged(row.version)
+    })?);
+    let version = row.version;
+    api.printed.keep(row, &text);
+    Ok(with_body(StatusCode::OK, JSON, text)).tagged(version)
 }
 
 /// Returns the maze file of a topology.
 pub(super) async fn document(api: Arc<Api>, call: Call) -> Answer {
     let (syntax, kind) = match call.query.get("syntax").map(String::as_str) {
-        None | Some("json") => (Syntax::Json, "application/json"),
+        None | Some("json") => (Syntax::Json, JSON),
         Some("yaml") => (Syntax::Yaml, "application/yaml"),
         Some(other) => {
             let detail = format!("`syntax` is `{other}`; expected json or yaml");
