@@ -5,7 +5,7 @@ pub(crate) mod completion;
 #[cfg(test)]
 mod examples;
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
     ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser,
@@ -84,7 +84,13 @@ fn maze(matches: &ArgMatches) -> Option<String> {
     let mut candidates = nested.into_iter().chain([matches]);
     candidates.find_map(|matches| {
         let mut ids = ["topology", "maze"].into_iter();
-        ids.find_map(|id| matches.try_get_one::<String>(id).ok()?.cloned())
+        let named = ids.find_map(|id| matches.try_get_one::<String>(id).ok()?.cloned());
+        // Of the commands that take several files, `decnet graph` takes one.
+        named.or_else(|| {
+            let mut files = matches.try_get_many::<PathBuf>("files").ok()??;
+            let first = files.next()?.display().to_string();
+            files.next().is_none().then_some(first)
+        })
     })
 }
 
