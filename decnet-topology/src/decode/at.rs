@@ -100,7 +100,7 @@ impl<'p, 't> At<'p, 't> {
             Value::Map(entries) => entries.first().map(|(key, _)| &**key),
             _ => None,
         };
-        let near = [first, self.path.key()].into_iter().flatten();
+        let mut near = [first, self.path.key()].into_iter().flatten();
         own.or_else(|| near.find_map(|key| self.diagnostics.offset_near(key)))
     }
 
