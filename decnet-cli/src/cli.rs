@@ -5,7 +5,13 @@ pub(crate) mod completion;
 #[cfg(test)]
 mod examples;
 
-use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, builder::FalseyValueParser};
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{
+    ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser,
+    builder::FalseyValueParser,
+    error::{ContextKind, ErrorKind},
+};
 
 use crate::{commands::Command, globals::Globals};
 
@@ -18,7 +24,8 @@ use crate::{commands::Command, globals::Globals};
     subcommand_required = true,
     disable_help_subcommand = true,
     max_term_width = 110,
-    after_help = "Each flag has an environment variable: --db is DECNET_DB, --dry-run of deploy is DECNET_DEPLOY_DRY_RUN.\n\
+    after_help = "`decnet help COMMAND` describes a command, with examples.\n\
+                  Each flag has an environment variable: --db is DECNET_DB, --dry-run of deploy is DECNET_DEPLOY_DRY_RUN.\n\
                   Exit codes: 0 done, 1 failed, 2 usage, 3 invalid, 4 conflict, 5 Docker unreachable, 6 rolled back, \
                   130 interrupted."
 )]
@@ -37,15 +44,37 @@ pub(crate) fn grammar() -> clap::Command {
 }
 
 /// Reads the command line and the environment. Also returns the maze as the user typed it, if the command takes one.
-pub(crate) fn read(
-    arguments: impl IntoIterator<Item = std::ffi::OsString>,
-) -> Result<(Cli, Option<String>), clap::Error> {
-    let arguments: Vec<_> = arguments.into_iter().collect();
+pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Option<String>), clap::Error> {
+    let arguments = help_as_flag(arguments.into_iter().collect());
     let read = grammar().try_get_matches_from(&arguments).and_then(|mut matches| {
         let maze = maze(&matches);
         Ok((Cli::from_arg_matches_mut(&mut matches)?, maze))
     });
-    read.map_err(|error| advice::added(error, &grammar(), &arguments))
+    read.map_err(|error| advice::added(without_environment(error, &arguments), &grammar(), &arguments))
+}
+
+/// Turns `decnet help COMMAND` into `decnet COMMAND --help`.
+fn help_as_flag(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.get(1).is_some_and(|argument| argument == "help") {
+        arguments.remove(1);
+        arguments.push("--help".into());
+    }
+    arguments
+}
+
+/// Returns the error of the same command line without the environment, if that has the same fault. Its usage names no flag that the
+/// environment sets, and without any argument it is the help.
+fn without_environment(error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    let Err(other) = Cli::command().try_get_matches_from(arguments) else {
+        return error;
+    };
+    let fault = |error: &clap::Error| (error.kind(), error.get(ContextKind::InvalidArg).cloned());
+    let is_help = other.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if is_help || fault(&error) == fault(&other) {
+        other
+    } else {
+        error
+    }
 }
 
 /// Returns the maze of a command line, as the user typed it.
@@ -55,7 +84,13 @@ fn maze(matches: &ArgMatches) -> Option<String> {
     let mut candidates = nested.into_iter().chain([matches]);
     candidates.find_map(|matches| {
         let mut ids = ["topology", "maze"].into_iter();
-        ids.find_map(|id| matches.try_get_one::<String>(id).ok()?.cloned())
+        let named = ids.find_map(|id| matches.try_get_one::<String>(id).ok()?.cloned());
+        // Of the commands that take several files, `decnet graph` takes one.
+        named.or_else(|| {
+            let mut files = matches.try_get_many::<PathBuf>("files").ok()??;
+            let first = files.next()?.display().to_string();
+            files.next().is_none().then_some(first)
+        })
     })
 }
 

@@ -53,7 +53,7 @@ pub(crate) enum CommandError {
     #[error("{origin} {}", refused(.findings))]
     Document { origin: String, findings: Vec<Finding> },
     /// A file of another tool cannot be imported.
-    #[error("{origin} cannot be imported: {}", .findings.first().map(|finding| finding.message.as_str()).unwrap_or_default())]
+    #[error("{origin} cannot be imported")]
     NotImported { origin: String, findings: Vec<Finding> },
     /// A file would be replaced.
     #[error("the file {} exists already", .path.display())]
@@ -257,7 +257,7 @@ impl CommandError {
             Self::Token(error) => error.code(),
             Self::Listen { source, .. } => match source.kind() {
                 io::ErrorKind::AddrInUse => "address_in_use",
-                io::ErrorKind::PermissionDenied => "usage",
+                io::ErrorKind::PermissionDenied if source.raw_os_error().is_none() => "usage",
                 _ => "io",
             },
             Self::Document { .. } | Self::NotImported { .. } | Self::Maze { .. } => "invalid",

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, io, process::ExitCode};
 
 use decnet_engine::{EngineError, RuntimeError, TokenError};
-use decnet_topology::{AllocError, Code, FindError, Finding, GenerateError, RepoError, ResolveError, Status};
+use decnet_topology::{AllocError, Code, FindError, Finding, GenerateError, RepoError, ResolveError, Severity, Status};
 
 use crate::command_error::CommandError;
 
@@ -67,6 +67,7 @@ impl CommandError {
     /// Returns a hint about what to do.
     pub(crate) fn hint(&self) -> Option<Cow<'static, str>> {
         Some(match self {
+            Self::Document { findings, .. } if is_about_the_machine(findings) => hint_of_finding(findings.first()).into(),
             Self::Document { origin, .. } if origin != "stdin" => {
                 format!("fix the file; `decnet validate {origin}` checks it, `decnet schema` describes it").into()
             }
@@ -91,7 +92,10 @@ impl CommandError {
     fn fixed_hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Engine(error) => return hint_of_engine(error),
-            Self::NotImported { .. } => "`decnet import --help` names the formats that it reads",
+            Self::NotImported { findings, .. } => match findings.first().map(|finding| finding.code) {
+                Some(Code::DocSyntax) => "fix the file; nothing was written",
+                _ => "`decnet import` reads containerlab topologies and Compose files",
+            },
             Self::FileExists { .. } => "--force replaces it; -o writes another file",
             Self::Maze { findings, .. } => hint_of_finding(findings.first()),
             Self::Document { .. } => "fix the file; `decnet validate FILE` checks it, `decnet schema` describes it",
@@ -111,7 +115,13 @@ impl CommandError {
             Self::Token(TokenError::NotFound { .. }) => "`decnet token list` lists the tokens",
             Self::Token(TokenError::Name { .. }) => "give a name of 1 to 64 bytes without control characters",
             Self::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                "without tokens (--no-auth), listen on a loopback address; a port below 1024 needs root"
+                match source.raw_os_error() {
+                    Some(_) => "a port below 1024 needs root; give another one with --listen",
+                    None => "without tokens (--no-auth), listen on a loopback address",
+                }
+            }
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "check the permissions of the file and its folders"
             }
             Self::Service(_) => "`decnet services` lists the services; --catalog adds others",
             Self::NoFile { .. } => "check the path; a relative path starts in the current folder",
@@ -188,6 +198,7 @@ fn hint_of_engine(error: &EngineError) -> Option<&'static str> {
             }
             Status::Pending => "`decnet deploy MAZE` deploys it",
             Status::Deploying => "wait until its deploy is done; `decnet deploy MAZE` finishes an interrupted one",
+            Status::TornDown | Status::Failed => "`decnet deploy MAZE` deploys it again",
             _ => "`decnet show MAZE` shows its status",
         },
         EngineError::DeployFailed { leftovers, .. } | EngineError::Interrupted { leftovers, .. }
@@ -240,6 +251,19 @@ fn hint_of_runtime(error: &RuntimeError) -> Option<&'static str> {
         ),
         error => hint_of_code(error.code()),
     }
+}
+
+/// Returns whether a file itself is right, and only this machine is in the way of its maze.
+fn is_about_the_machine(findings: &[Finding]) -> bool {
+    let mut errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let first = errors.next().map(|finding| finding.code);
+    let is_ours = |code| {
+        matches!(
+            code,
+            Code::HostPortTaken | Code::SubnetHostOverlap | Code::ImageUnavailable
+        )
+    };
+    first.is_some_and(is_ours) && errors.all(|finding| is_ours(finding.code))
 }
 
 fn hint_of_finding(finding: Option<&Finding>) -> &'static str {
@@ -322,7 +346,7 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         }
         "no_decoy" => "give a decoy program with --decoy FILE",
         "port_taken" => "stop the process that listens there, or publish another port: --publish ssh=2222",
-        "publish_maps_nothing" => "`decnet show MAZE` lists the gateways and their services",
+        "publish_maps_nothing" => "`decnet graph`, with the maze or its file, shows the gateways and their services",
         "queue_not_empty" => {
             "`decnet watch` applies them, and `decnet mutations MAZE` lists them; try again when they are finished"
         }

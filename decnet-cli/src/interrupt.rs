@@ -1,6 +1,8 @@
 //! Ctrl-C, SIGTERM and SIGHUP. The first signal cancels the operation, which undoes its changes or finishes its output; the last
 //! one exits immediately.
 
+use std::io::{self, IsTerminal as _};
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +36,10 @@ fn catch_until_exit(message: &'static str, warning: Option<&'static str>) -> Res
     tokio::spawn(async move {
         signals.next().await;
         cancel.cancel();
+        if io::stderr().is_terminal() {
+            // The terminal has printed `^C`, perhaps after a bar.
+            say("");
+        }
         say(message);
         if let Some(warning) = warning {
             signals.next().await;

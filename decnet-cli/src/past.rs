@@ -43,6 +43,9 @@ pub(crate) async fn show(
         }));
     }
     output.line(format!("{}  {status} at {}", row.name, text::time(at)))?;
+    if at > Timestamp::now() {
+        output.note(format!("{} is in the future: this is the maze now", text::time(at)));
+    }
     if let Some(first) = first_deploy(repo, row.id).await?.filter(|first| at < *first) {
         output.note(format!("`{}` was first deployed at {}", row.name, text::time(first)));
     }

@@ -10,6 +10,9 @@ use crate::text::one_line;
 /// The smallest width of a terminal at which tables are wrapped.
 const MIN_WIDTH: u16 = 60;
 
+/// A space at which no line is broken: the LAN, the address and the interface stay together.
+const GLUE: &str = "\u{a0}";
+
 /// Prints rows in aligned columns without a frame, which is readable and works with cut(1). Each cell is printed in one line.
 pub(crate) fn rows<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
@@ -30,10 +33,15 @@ pub(crate) fn rows<const N: usize>(header: [&str; N], rows: impl IntoIterator<It
     // Trailing spaces are removed.
     let mut text = String::new();
     for line in table.lines() {
-        text += &one_line(line.trim_end());
+        text += &one_line(&line.trim_end().replace(GLUE, " "));
         text.push('\n');
     }
     text
+}
+
+/// Returns addresses between which, but not in which, lines are broken.
+fn glued(addresses: &str) -> String {
+    addresses.replace(' ', GLUE).replace(&format!(",{GLUE}"), ", ")
 }
 
 /// Returns the number of columns to wrap lines at. Only a terminal with a known, sensible width is wrapped. Others get each row on one
@@ -50,7 +58,7 @@ pub(crate) fn deckies(deckies: &[DeckyState], observed: bool, addresses: fn(&Dec
         [
             decky.decky.to_string(),
             decky.role().into(),
-            or_dash(addresses(decky)),
+            or_dash(glued(&addresses(decky))),
             or_dash(words(services)),
             if observed { decky.state_text() } else { "?".into() },
         ]
@@ -70,4 +78,17 @@ pub(crate) fn words(words: impl IntoIterator<Item: ToString>) -> String {
 /// Returns the text, or a dash if it is empty.
 pub(crate) fn or_dash(text: String) -> String {
     if text.is_empty() { "-".into() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_stays_with_its_lan_and_interface() {
+        let glued = glued("dmz 10.0.0.2 eth0, office 10.0.1.2 eth1");
+        assert_eq!(glued.split(' ').collect::<Vec<_>>().len(), 2);
+        let printed = rows(["ADDRESSES"], [[glued]]);
+        assert_eq!(printed, "ADDRESSES\ndmz 10.0.0.2 eth0, office 10.0.1.2 eth1\n");
+    }
 }

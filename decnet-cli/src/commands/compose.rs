@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     /// A maze file, - for stdin, or a stored maze by name, id or start of its id.
     #[arg(value_name = "FILE|TOPOLOGY")]
     maze: String,
-    /// The output file; - is stdout.
+    /// The output file, which is replaced if it exists; - is stdout.
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     /// The decoy program to use instead of the built-in one.

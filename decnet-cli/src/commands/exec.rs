@@ -24,8 +24,8 @@ use crate::{
                         decnet exec corp web-01 connect 10.0.1.9 5432\n  \
                         decnet exec -it corp web-01.shop sh\n  \
                         decnet exec corp web-01.shop -- cat /var/log/shop.log > shop.log\n\n\
-                        An intruder may have replaced any program in a container. With -t, its output controls the terminal; without\n\
-                        it, control characters are printed as escapes. The command keeps running if decnet is interrupted.")]
+                        An intruder may have replaced any program in a container. With -t, its output controls the terminal; without it, \
+                        control characters are printed as escapes. The command keeps running if decnet is interrupted.")]
 pub(crate) struct Arguments {
     /// Pass stdin to the command.
     #[arg(long, short)]

@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     /// The config: a .json, .yaml or .toml file, or - for stdin. Flags override its fields.
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Write the maze file here (- is stdout) and store nothing. Needs no database and no Docker.
+    /// Write the maze file here (- is stdout) and store nothing. A file that exists is replaced. Needs no database and no Docker.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The fields of the config.

@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     /// The file, or - for stdin.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Where to write the maze file; - is stdout.
+    /// Where to write the maze file; - is stdout. A file that exists is replaced.
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     /// The name of the maze [default: that in the file, or that of the file].

@@ -18,16 +18,19 @@ use crate::{
 const EXAMPLES: &str = "Examples:
   decnet mutate corp add_lan --name vault
   decnet mutate corp add_decky --name safe --lan vault --services smb,ssh --wait
-  decnet mutate corp update_decky '{\"decky\": \"jump-01\", \"patch\": {\"forwards_l3\": true}}' --plan";
+  decnet mutate corp update_decky --decky jump-01 --forwards-l3 --plan
+  decnet mutate corp update_decky '{\"decky\": \"jump-01\", \"x\": 40}'";
 
 const KEYS: &str = "Keys (those in brackets are optional):
   add_lan       name [subnet is_dmz x y]
   remove_lan    name
-  add_decky     name lan [services service_config archetype persona forwards_l3 ip x y]
+  add_decky     name lan [services service_config archetype persona
+                forwards_l3 ip x y]
   attach_decky  decky lan [ip forwards_l3 force]
   detach_decky  decky lan
   remove_decky  decky
-  update_decky  decky [patch {service_config archetype persona forwards_l3} services x y force]
+  update_decky  decky [patch {service_config archetype persona forwards_l3}
+                services x y force]
   update_lan    name [patch {name subnet is_dmz} x y]
 A flag for a key of the patch sets it there, except --name, which selects the LAN.";
 

@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
     /// Print the schema of mutations: `{"op": …, "payload": …}`. `decnet mutate` accepts the payload.
     #[arg(long)]
     mutation: bool,
-    /// The output file; - is stdout.
+    /// The output file, which is replaced if it exists; - is stdout.
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     output: PathBuf,
 }

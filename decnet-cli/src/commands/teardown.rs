@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     /// Only print the plan.
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask for confirmation. The command never asks without a terminal.
+    /// Tear down without a question. Without a terminal, or with --json, the command asks none.
     #[arg(long, short)]
     yes: bool,
     #[command(flatten)]

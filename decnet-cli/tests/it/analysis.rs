@@ -104,6 +104,7 @@ fn each_file_must_have_the_lan() {
             .contains("no LAN named `server` in deep.yaml (did you mean `servers`?)"),
         "{ran:#?}"
     );
+    ran.says("`decnet graph deep.yaml` lists its LANs");
     sandbox.write("corp.yaml", CORP);
     sandbox
         .run(&["validate", "deep.yaml", "corp.yaml", "--min-compromises", "servers=1"])

@@ -97,6 +97,44 @@ fn the_help_of_mutate_names_the_keys_of_every_op() {
 }
 
 #[test]
+fn the_word_help_is_the_flag() {
+    let sandbox = Sandbox::new();
+    for (words, flag) in [
+        (&["help"][..], &["--help"][..]),
+        (&["help", "deploy"], &["deploy", "--help"]),
+        (&["help", "db", "unlock"], &["db", "unlock", "--help"]),
+    ] {
+        assert_eq!(sandbox.run(words).exits(0).stdout, sandbox.run(flag).exits(0).stdout);
+    }
+    sandbox
+        .run(&["help", "deplow"])
+        .exits(2)
+        .says("unrecognized subcommand 'deplow'");
+}
+
+#[test]
+fn the_environment_is_not_in_the_usage_of_a_wrong_command_line() {
+    let sandbox = Sandbox::new();
+    let ran = sandbox.run(&["show"]).exits(2).says("Usage: decnet show <TOPOLOGY>");
+    assert!(!ran.stderr.contains("--db"), "{ran:#?}");
+    // Without any argument, the help is printed.
+    sandbox
+        .run(&[])
+        .exits(2)
+        .says("Write a commented maze file to start from");
+    sandbox.run(&["db"]).exits(2).says("Break the lease of a maze");
+}
+
+#[test]
+fn the_keys_of_mutations_fit_into_80_columns() {
+    let ran = Sandbox::new().run(&["mutate", "--help"]).exits(0);
+    let (_, keys) = ran.stdout.split_once("\nKeys (").expect("keys");
+    for line in keys.lines().take_while(|line| !line.starts_with("A flag")) {
+        assert!(line.len() <= 80, "{line}");
+    }
+}
+
+#[test]
 fn an_invalid_command_line_exits_with_2() {
     let sandbox = Sandbox::new();
     for arguments in [

@@ -59,10 +59,12 @@ fn other_files_are_refused() {
     let ran = sandbox.run(&["import", "text.yml"]).exits(3);
     assert!(
         ran.stderr
-            .contains("error: text.yml cannot be imported: the file is neither"),
+            .starts_with("error: text.yml cannot be imported\n  text.yml: error DOC_FORMAT: the file is neither"),
         "{ran:#?}"
     );
+    assert_eq!(ran.stderr.matches("the file is neither").count(), 1, "{ran:#?}");
     assert_eq!(ran.stdout, "");
+    ran.says("reads containerlab topologies and Compose files");
     sandbox.run(&["import", "missing.yml"]).exits(1);
     sandbox.write("corp.yaml", "format: decnet.topology/1\nname: corp\n");
     let ran = sandbox.run(&["import", "corp.yaml", "-o", "out.yaml"]).exits(3);
@@ -72,6 +74,9 @@ fn other_files_are_refused() {
         "{ran:#?}"
     );
     assert!(!sandbox.path("out.yaml").exists());
+    sandbox.write("broken.yml", "services:\n  web:\n    image: nginx\n   ports: [80]\n");
+    let ran = sandbox.run(&["import", "broken.yml"]).exits(3);
+    ran.says("broken.yml:4:4: error DOC_SYNTAX").says("hint: fix the file");
 }
 
 #[test]

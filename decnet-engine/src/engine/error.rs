@@ -67,7 +67,10 @@ pub enum EngineError {
         reason: String,
     },
     /// The topology's status does not allow it. Nothing was changed.
-    #[error("`{name}` is {status}{}: it cannot be {verb}", match .intent { Some(Intent::Down) => " with intent down", _ => "" })]
+    #[error("`{name}` is {status}{}: it cannot be {verb}", match (.status, .intent) {
+        (Status::Active | Status::Degraded, Some(Intent::Down)) => " with intent down",
+        _ => "",
+    })]
     WrongStatus {
         /// The topology's name.
         name: TopologyName,

@@ -88,14 +88,20 @@ impl<'p, 't> At<'p, 't> {
         }
     }
 
-    /// Returns the position of the value in the text, or of its key if the value is not a text itself.
+    /// Returns the position of the value in the text, or of its key if the value is not a text itself. An item of a list has the
+    /// position of its first key, where positions nearby are wanted.
     pub(crate) fn offset(self) -> Option<usize> {
         let own = match (self.value, self.path) {
             (Value::Text(text), _) => self.diagnostics.offset_of(text),
             (_, Path::Key(_, key)) => self.diagnostics.offset_of(key),
             _ => None,
         };
-        own.or_else(|| self.diagnostics.offset_near(self.path.key()?))
+        let first = match self.value {
+            Value::Map(entries) => entries.first().map(|(key, _)| &**key),
+            _ => None,
+        };
+        let mut near = [first, self.path.key()].into_iter().flatten();
+        own.or_else(|| near.find_map(|key| self.diagnostics.offset_near(key)))
     }
 
     /// Records a problem of the value.

@@ -110,12 +110,27 @@ pub(crate) fn yaml(text: &str) -> Result<Value<'_>, TextError> {
             };
         }
         let message = error.to_string();
+        let message = message.lines().next().unwrap_or_default();
+        let reason = beyond_limit(message).unwrap_or_else(|| with_advice(message));
         TextError {
             place,
             syntax: Some("YAML"),
-            reason: with_advice(message.lines().next().unwrap_or_default()),
+            reason,
         }
     })
+}
+
+/// Says which limit a YAML document exceeds, if the message of the parser is about a limit.
+fn beyond_limit(message: &str) -> Option<String> {
+    let is_budget = message.contains("budget breached");
+    if message.starts_with("recursion limit") || is_budget && message.contains("Depth") {
+        return Some(format!("lists and maps are nested more than {MAX_DEPTH} levels deep"));
+    }
+    let is_alias = message.contains("alias") && message.contains("limit");
+    if is_alias || is_budget && (message.contains("Anchor") || message.contains("Alias")) {
+        return Some("its aliases (`*name`) repeat too many values; write fewer of them".into());
+    }
+    is_budget.then(|| "it has too many values".into())
 }
 
 /// Removes the place from the message of a parser, and says what to do about frequent mistakes.

@@ -158,8 +158,13 @@ fn attach(at: At<'_, '_>, lab: &mut Lab, host: &mut Host) {
 fn network_named(name: &str, at: At<'_, '_>, lab: &mut Lab) -> usize {
     let known = lab.networks.iter().position(|network| network.name == name);
     known.unwrap_or_else(|| {
+        // It has the place of the host that is in it.
+        let path = match name {
+            DEFAULT => "the default network".to_owned(),
+            name => format!("networks.{name}"),
+        };
         lab.networks.push(Network {
-            origin: Origin::of(at),
+            origin: Origin::of(at).called(path),
             name: name.into(),
             subnet: None,
             leads_out: false,

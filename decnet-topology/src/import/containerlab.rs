@@ -236,9 +236,9 @@ fn link(at: At<'_, '_>, lab: &mut Lab, addresses: &Addresses) {
     });
     let bridges: Vec<_> = bridges.collect();
     let network = match bridges[..] {
-        [] if hosts.is_empty() => return not_taken(at),
+        [] if hosts.is_empty() => return note(at, "joins no node, and is not taken over"),
         [] if leads_out => outside_network(at, lab),
-        [] if hosts.len() < 2 => return not_taken(at),
+        [] if hosts.len() < 2 => return note(at, "joins only one node, and is not taken over"),
         [] => new_network(at, lab, hosts.iter().map(|(end, _)| end.node)),
         [bridge] => {
             lab.networks[bridge].leads_out |= leads_out;

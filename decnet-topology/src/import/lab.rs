@@ -71,6 +71,14 @@ impl Origin {
         }
     }
 
+    /// Gives the part another name in notes, because it is not the value at that place.
+    pub(super) fn called(self, path: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            ..self
+        }
+    }
+
     /// Records what was done with the part.
     pub(super) fn note(&self, diagnostics: &Diagnostics<'_>, message: impl Into<String>) {
         let message = message.into();

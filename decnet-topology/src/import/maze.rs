@@ -63,7 +63,7 @@ pub(super) fn draft(lab: Lab, name: &str, catalog: &Catalog, diagnostics: &Diagn
     let mut taken = BTreeSet::new();
     let deckies = hosts.iter().filter_map(|host| {
         let attachments = attachments(host, &lans, &drafts, &mut taken, diagnostics);
-        decky(host, attachments, &mut names, catalog, diagnostics)
+        decky(host, attachments, &drafts, &mut names, catalog, diagnostics)
     });
     let deckies = deckies.collect();
     Draft {
@@ -149,6 +149,7 @@ fn attachments(
 fn decky(
     host: &Host,
     attachments: Vec<DraftAttachment>,
+    lans: &[DraftLan],
     names: &mut Names,
     catalog: &Catalog,
     diagnostics: &Diagnostics<'_>,
@@ -180,11 +181,22 @@ fn decky(
         let archetype = services::archetype(catalog, &services);
         (archetype, Some(services.into_iter().collect()))
     };
+    let is_in_dmz = attachments.iter().any(|attachment| lans[attachment.lan].is_dmz);
+    // With one LAN there is nothing to forward: as a gateway it only publishes its ports.
+    let is_gateway = host.is_published && is_in_dmz && (host.forwards || attachments.len() == 1);
+    if host.is_published && !is_gateway && !host.ports.is_empty() {
+        let why = if is_in_dmz {
+            "with `forwards_l3: true` it is one, and forwards packets"
+        } else {
+            "it is not in the DMZ"
+        };
+        note(format!("publishes ports, which only a gateway does: {why}"));
+    }
     Some(DraftDecky {
         name,
         services,
         archetype: archetype.map(ToOwned::to_owned),
-        forwards_l3: host.forwards && (attachments.len() > 1 || host.is_published),
+        forwards_l3: is_gateway || host.forwards && (attachments.len() > 1 || host.is_published),
         attachments,
         ..DraftDecky::default()
     })

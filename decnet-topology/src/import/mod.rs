@@ -57,6 +57,8 @@ pub struct Imported {
 ///   does, the first one.
 /// - A host becomes a decky with the services of the catalogue that its ports and the name of its image stand for, or else with an
 ///   archetype. A node of a network operating system, and a host that turns on `net.ipv4.ip_forward`, forwards packets.
+/// - A host that publishes ports and is only in the DMZ becomes a gateway, which publishes them. In several networks it does not,
+///   because it would forward packets between them.
 /// - Subnets and addresses are taken over where a maze can have them.
 ///
 /// `name` is the name of the maze if the file has none. Everything else is in [`Imported::notes`].
@@ -73,7 +75,7 @@ pub struct Imported {
 /// let imported = import(compose, Syntax::Yaml, &Catalog::builtin(), "shop")?;
 /// let lans: Vec<_> = imported.draft.lans.iter().map(|lan| (lan.name.as_str(), lan.is_dmz)).collect();
 /// assert_eq!(lans, [("front", true), ("back", false)]);
-/// assert_eq!(imported.notes[0].message, "services.db.volumes is not taken over");
+/// assert_eq!(imported.notes[1].message, "services.db.volumes is not taken over");
 /// # Ok::<(), decnet_topology::DocumentError>(())
 /// ```
 ///

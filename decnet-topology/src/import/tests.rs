@@ -202,6 +202,7 @@ fn a_compose_file_becomes_a_maze() {
             "16:5 services.app.volumes is not taken over",
             "17:3 services.db has 10.9.0.1 in `data`, whose gateway address it is: another address is allocated",
             "17:3 services.db has 192.168.0.9 in `back`, whose subnet is not known: another address is allocated",
+            "17:3 services.db publishes ports, which only a gateway does: it is not in the DMZ",
             "24:3 services.batch is attached to no network, and is not taken over",
             "24:41 services.batch.network_mode is not taken over",
             "28:54 networks.front.ipam.config[0].gateway is not taken over",
@@ -219,7 +220,7 @@ fn a_service_without_networks_is_in_the_default_one() {
     assert_eq!(lans(&imported), ["default dmz"]);
     assert_eq!(
         notes(&imported),
-        ["1:12 services.a becomes the DMZ, because it is the first network and no host publishes a port"]
+        ["1:12 the default network becomes the DMZ, because it is the first network and no host publishes a port"]
     );
     assert_deployable(&imported);
 }
@@ -243,6 +244,69 @@ fn other_files_are_refused_with_what_they_are() {
     );
     assert!(refused("[]").starts_with("DOC_FORMAT: the file is neither a containerlab topology"));
     assert!(refused("a: [").contains("DOC_SYNTAX: the file cannot be read as YAML"));
+}
+
+#[test]
+fn a_file_beyond_a_limit_is_refused_in_words() {
+    let refused = |text: &str| {
+        let error = import(text, Syntax::Yaml, &Catalog::builtin(), "lab").expect_err("refused");
+        error.findings[0].message.clone()
+    };
+    let aliases = ('b'..='j').zip('a'..).map(|(name, before)| {
+        let many = vec![format!("*{before}"); 10].join(",");
+        format!("{name}: &{name} [{many}]\n")
+    });
+    let text = format!(
+        "a: &a [x, x, x, x, x, x, x, x, x, x]\n{}services: *j\n",
+        aliases.collect::<String>()
+    );
+    assert_eq!(
+        refused(&text),
+        "the file cannot be read as YAML: its aliases (`*name`) repeat too many values; write fewer of them"
+    );
+    let nested = "the file cannot be read as YAML: lists and maps are nested more than 64 levels deep";
+    assert_eq!(refused(&format!("services: {}", "[".repeat(100_000))), nested);
+    assert_eq!(refused(&format!("services: {}", "{a: ".repeat(5_000))), nested);
+}
+
+#[test]
+fn a_link_that_joins_nothing_says_so_at_its_own_line() {
+    let imported = imported(
+        "topology:\n  nodes: {a: {kind: linux}, b: {kind: linux}}\n  links:\n    - endpoints: ['a:eth1', 'b:eth1']\n    \
+         - endpoints: ['a:eth2']\n    - endpoints: []\n",
+    );
+    let notes = notes(&imported);
+    for note in [
+        "5:7 topology.links[1] joins only one node, and is not taken over",
+        "6:7 topology.links[2] joins no node, and is not taken over",
+    ] {
+        assert!(notes.iter().any(|known| known == note), "{notes:#?}");
+    }
+}
+
+#[test]
+fn a_published_port_needs_a_gateway() {
+    let imported = imported(
+        "services:\n  web: {image: nginx, ports: ['80:80']}\n  \
+         proxy: {image: nginx, ports: ['443:443'], networks: [default, back]}\n  \
+         db: {image: mysql, ports: ['3306:3306'], networks: [back]}\n",
+    );
+    let forwards = |name: &str| {
+        let mut deckies = imported.draft.deckies.iter();
+        deckies.find(|decky| decky.name == name).map(|decky| decky.forwards_l3)
+    };
+    // Alone in the DMZ, nothing is forwarded.
+    assert_eq!(forwards("web"), Some(true));
+    assert_eq!(forwards("proxy"), Some(false));
+    assert_eq!(
+        notes(&imported),
+        [
+            "3:3 services.proxy publishes ports, which only a gateway does: with `forwards_l3: true` it is one, and forwards \
+             packets",
+            "4:3 services.db publishes ports, which only a gateway does: it is not in the DMZ",
+        ]
+    );
+    assert_deployable(&imported);
 }
 
 #[test]

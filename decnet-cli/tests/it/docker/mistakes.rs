@@ -35,6 +35,12 @@ fn typical_mistakes_with_a_running_maze_give_one_message() {
         seen.push(format!("# {mistake}\n{text}"));
     };
     see("a port that is in use", &["deploy", "lab", "--publish", &mapped], 3);
+    lab.sandbox.write("one.yaml", ONE);
+    see(
+        "a port that is in use, for a maze of a file",
+        &["deploy", "-f", "one.yaml", "--publish", &mapped],
+        3,
+    );
     drop(listener);
     lab.run(&["deploy", "lab", "--publish", &mapped, "--quiet"]).exits(0);
     see("a maze that is deployed already", &["deploy", "lab"], 0);

@@ -154,6 +154,10 @@ pub(super) fn result(answer: &Answer) -> String {
         Answer::Refused => "refused".into(),
         Answer::Unreachable => "no route".into(),
         Answer::TimedOut => "no answer".into(),
+        // The kernel answers so if a packet filter drops what a program sends.
+        Answer::Failed(why) if why.starts_with("Operation not permitted") => {
+            "blocked by the containment of the decky".into()
+        }
         Answer::Failed(why) => why.clone(),
         _ => "unknown answer".into(),
     }
@@ -184,6 +188,8 @@ mod tests {
             rtt_us: Some(1_234),
         };
         assert_eq!(connect.describe(), ["db (10.0.1.9) tcp/22: answered in 1.23 ms"]);
+        let blocked = Answer::Failed("Operation not permitted (os error 1)".into());
+        assert_eq!(result(&blocked), "blocked by the containment of the decky");
         let resolve = DeckyAnswer::Resolve {
             decky: "db".parse().expect("a name"),
             addresses: vec![at("office", [10, 0, 1, 9], true), at("vault", [10, 0, 2, 9], false)],

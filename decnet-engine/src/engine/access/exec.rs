@@ -90,6 +90,9 @@ impl Engine {
                 let verb = DeckyVerb::parse(&command)?.ok_or(built_in)?;
                 self.ask(id, &decky, &verb).await.map(Entered::Answer)
             }
+            Err(EngineError::Access(no_image @ AccessError::NoOwnImage { .. })) => {
+                Err(DeckyVerb::meant(&command).unwrap_or(no_image).into())
+            }
             running => running.map(Entered::Command),
         }
     }

@@ -1,6 +1,6 @@
 use std::net::Ipv4Addr;
 
-use decnet_topology::Name;
+use decnet_topology::{Name, nearest};
 
 use super::AccessError;
 
@@ -75,6 +75,16 @@ impl DeckyVerb {
         };
         let invalid = |(why, usage)| AccessError::InvalidVerb { why, usage };
         parsed.map(Some).map_err(invalid)
+    }
+
+    /// Returns the error for a first word that is nearly a verb.
+    pub(super) fn meant<W: AsRef<str>>(words: &[W]) -> Option<AccessError> {
+        let word = words.first()?.as_ref();
+        let verbs = Self::USAGES.map(|usage| usage.split(' ').next().unwrap_or_default());
+        let near = nearest(word, verbs)?;
+        let usage = Self::USAGES.into_iter().find(|usage| usage.starts_with(near))?;
+        let why = format!("`{word}` is not a verb (did you mean `{near}`?)");
+        Some(AccessError::InvalidVerb { why, usage })
     }
 }
 

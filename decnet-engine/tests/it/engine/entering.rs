@@ -95,6 +95,18 @@ async fn a_command_runs_in_the_service_that_is_named_or_the_only_one_with_an_own
         let error = exec(&lab, id, what, &["cat"]).await.expect_err(what);
         assert_eq!((error.code(), error.to_string().as_str()), (code, text));
     }
+    let misspelt = lab
+        .engine
+        .enter(id, ExecOptions::new(part("files"), ["pign", "web"]))
+        .await;
+    let error = misspelt.expect_err("not a verb");
+    assert_eq!(
+        (error.code(), error.to_string().as_str()),
+        (
+            "invalid_verb",
+            "`pign` is not a verb (did you mean `ping`?); usage: ping ADDRESS|DECKY"
+        )
+    );
     let choices = lab.engine.exec_choices(id, &part("lab")).await.expect("choices");
     assert_eq!(choices.services, ["lab.jar", "lab.pot"]);
     assert!(choices.verbs.contains(&"routes"));
@@ -108,10 +120,7 @@ async fn a_command_runs_in_the_service_that_is_named_or_the_only_one_with_an_own
     );
     lab.teardown(id).await.expect("torn down");
     let error = exec(&lab, id, "web", &["cat"]).await.expect_err("torn down");
-    assert_eq!(
-        error.to_string(),
-        "`maze` is torn_down with intent down: it cannot be entered"
-    );
+    assert_eq!(error.to_string(), "`maze` is torn_down: it cannot be entered");
 }
 
 /// Runs a command and waits for its end.

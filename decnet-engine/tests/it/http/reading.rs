@@ -263,6 +263,28 @@ async fn unknown_repeated_and_wrong_parameters_are_refused() {
 }
 
 #[tokio::test]
+async fn a_wrong_parameter_is_named_with_the_form_of_its_values() {
+    let client = Client::new();
+    for (path, detail) in [
+        (
+            "/topologies?limit=-1",
+            "`limit` is `-1`; expected a whole number of at least 0",
+        ),
+        (
+            "/next-subnet?prefix=many",
+            "`prefix` is `many`; expected a whole number of at least 0",
+        ),
+        (
+            "/topologies/00000000-0000-0000-0000-000000000000/at?time=tomorow",
+            "`time` is `tomorow`; expected a time like 2030-01-31T12:00:00Z",
+        ),
+    ] {
+        let problem = client.get(path).await.problem(400, "invalid_parameter");
+        assert_eq!(problem["detail"], detail);
+    }
+}
+
+#[tokio::test]
 async fn every_answer_has_the_id_of_its_request() {
     let client = Client::new();
     for path in ["/topologies", "/nothing"] {
