@@ -2,6 +2,7 @@
 
 mod crossing;
 mod forest;
+pub(super) mod label;
 mod order;
 pub(super) mod parts;
 mod place;

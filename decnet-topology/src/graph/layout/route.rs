@@ -1,13 +1,14 @@
 use super::{
     crossing::Trace,
     forest::{Forest, Links},
+    label::Labels,
     parts::{LanBox, LanLink},
     place::INDENT,
 };
 use crate::model::{Decky, Topology};
 
 /// The distance from the upper edge of a box to the lines that enter it from the side.
-const SIDE: i64 = 22;
+pub(super) const SIDE: i64 = 22;
 /// The distance from a box to the horizontal part of a line below it.
 const BEND: i64 = 14;
 /// In a picture with more lines, curves take the shortest way: to compare all lines with all others takes too long, and nobody follows them.
@@ -43,6 +44,7 @@ pub(super) fn route(
     };
     let mut routed: Vec<Option<LanLink>> = Vec::with_capacity(links.len());
     let mut outside = Vec::new();
+    let mut labels = (links.len() <= MOST_COMPARED && boxes.len() <= MOST_COMPARED).then(|| Labels::new(boxes));
     for ((one, other), deckies) in links {
         let Some(&(_, from)) = deckies.first() else { continue };
         let to = if from == one { other } else { one };
@@ -60,15 +62,32 @@ pub(super) fn route(
             line.points.reverse();
         }
         drawn.add([from, to], &line);
+        if let Some(labels) = &mut labels {
+            labels.take(line.label, label_length(topology, &deckies));
+        }
         routed.push(Some(drawn_as(line)));
     }
     // The curves come last: each takes the way that crosses the fewest lines.
     for (place, ends, deckies) in outside {
-        let line = drawn.best(ends, arcs(&boxes[ends[0]], &boxes[ends[1]]));
+        let mut line = drawn.best(ends, arcs(&boxes[ends[0]], &boxes[ends[1]]));
         drawn.add(ends, &line);
+        if let Some(labels) = &mut labels {
+            line.label = labels
+                .beside(&line.points, label_length(topology, &deckies))
+                .unwrap_or(line.label);
+        }
         routed[place] = Some(link(topology, boxes, ends, &deckies, line));
     }
     routed.into_iter().flatten().collect()
+}
+
+/// Returns the number of characters of a label: the name of the first decky, and the number of the others.
+fn label_length(topology: &Topology, deckies: &[(usize, usize)]) -> i64 {
+    let name = deckies
+        .first()
+        .map_or("", |&(decky, _)| topology.deckies()[decky].name().as_str());
+    let more = if deckies.len() > 1 { 3 } else { 0 };
+    i64::try_from(name.chars().count()).unwrap_or(i64::MAX - more) + more
 }
 
 /// Returns the link of a line.
