@@ -2,8 +2,7 @@
 
 use super::{
     crossing::{PIECES, on_curve},
-    parts::LanBox,
-    route::SIDE,
+    parts::{LanBox, SIDE},
 };
 
 type Point = (i64, i64);
