@@ -44,19 +44,21 @@ impl Labels {
 
     /// Takes the free place beside a curve that is nearest to its middle. Returns none if no place is free.
     pub(super) fn beside(&mut self, curve: &[Point], characters: i64) -> Option<Point> {
-        let &[a, b, c, d] = curve else { return None };
+        let &[start, first, second, end] = curve else {
+            return None;
+        };
         let middle = PIECES / 2;
         let pieces = (0..middle).flat_map(|step| [middle - step, middle + step]);
         let width = characters.saturating_mul(CHARACTER).min(LABEL);
         let places = pieces.flat_map(|piece| {
-            let (x, y) = on_curve([a, b, c, d], piece);
+            let (x, y) = on_curve([start, first, second, end], piece);
             [(x + 6, y - 4), (x - 6 - width, y - 4)]
         });
         // Between two boxes that are side by side there is no room, but above the gap there is.
         let above = [
-            ((a.0 + d.0 - width) / 2, a.1.min(d.1)),
-            (a.0 - width / 2, a.1),
-            (d.0 - width / 2, d.1),
+            ((start.0 + end.0 - width) / 2, start.1.min(end.1)),
+            (start.0 - width / 2, start.1),
+            (end.0 - width / 2, end.1),
         ];
         let above = above.map(|(x, y)| (x, y - SIDE - 6));
         let found = places
