@@ -7,7 +7,8 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    counters::Counters, idempotency::Answers, jobs::Jobs, options::HttpOptions, printed::Printed, share::Shares, ticket::Tickets,
+    counters::Counters, idempotency::Answers, jobs::Jobs, options::HttpOptions, printed::Printed, share::Shares,
+    ticket::Tickets,
 };
 use crate::engine::Engine;
 

@@ -212,9 +212,14 @@ fn parameters(route: &Route, query: Option<&str>) -> Result<BTreeMap<String, Str
         }
         let kind = route.query.iter().find(|parameter| parameter.name == name);
         if let Some(ParameterKind::Number(most)) = kind.map(|parameter| parameter.kind)
-            && value.parse::<u64>().is_ok_and(|number| number > most)
+            && value.parse().map_or(true, |number: u64| number > most)
         {
-            let detail = format!("`{name}` is {value}; it is at most {most}");
+            let detail = format!("`{name}` is `{value}`; it must be a whole number from 0 to {most}");
+            return Err(Problem::new("invalid_parameter", detail));
+        }
+        let is_flag = matches!(kind.map(|parameter| parameter.kind), Some(ParameterKind::Flag));
+        if is_flag && value.parse::<bool>().is_err() {
+            let detail = format!("`{name}` is `{value}`; it must be `true` or `false`");
             return Err(Problem::new("invalid_parameter", detail));
         }
         if read.insert(name.clone().into_owned(), value.into_owned()).is_some() {

@@ -8,7 +8,7 @@ use axum::{
 };
 use decnet_topology::{
     AllocError, ConfigFault, ConfigTextError, DocumentError, Finding, InvalidConfig, InvalidTopology, MutationError,
-    RepoError, ResolveError,
+    RepoError, ResolveError, Status,
 };
 use serde_json::{Map, Value, json};
 
@@ -202,9 +202,25 @@ impl From<EngineError> for Problem {
             EngineError::MutationQueued { mutation, state, .. } => problem
                 .member("mutation", mutation.get())
                 .member("state", state.as_str()),
-            EngineError::WrongStatus { status, .. } => problem.member("topology_status", status.as_str()),
+            EngineError::WrongStatus { status, .. } => {
+                problem.member("topology_status", status.as_str()).hint(hint_of_status(status))
+            }
+            EngineError::Repo(RepoError::NotEditable { .. }) => problem.hint(
+                "a maze can be changed while it is pending, active or degraded; POST …/deploy deploys a fresh copy of one that failed or is torn down",
+            ),
             _ => problem,
         }
+    }
+}
+
+/// Returns what makes an operation possible that a status does not allow.
+fn hint_of_status(status: Status) -> &'static str {
+    match status {
+        Status::Pending => "POST …/deploy deploys it",
+        Status::Deploying => "GET /operations lists the deploy that runs; POST …/deploy finishes an interrupted one",
+        Status::Failed | Status::TornDown => "POST …/deploy deploys a fresh copy",
+        Status::TearingDown | Status::Degraded => "POST …/deploy finishes the teardown and deploys a fresh copy",
+        _ => "GET the topology: it has the status",
     }
 }
 

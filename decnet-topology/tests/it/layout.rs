@@ -1,8 +1,8 @@
 use std::{fmt::Write as _, fs, net::Ipv4Addr};
 
 use decnet_topology::{
-    Attachment, Catalog, Coordinate, Decky, DeckyId, DrawnState, Graph, Lan, LanBox, Layout, Position, Topology,
-    TopologyConfig, generate, testing::strategies,
+    Attachment, Catalog, Coordinate, Decky, DeckyId, DrawnState, Graph, Lan, LanBox, LanLink, Layout, Position,
+    Topology, TopologyConfig, generate, testing::strategies,
 };
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -124,6 +124,36 @@ fn generated_mazes_are_tidy_and_compact() {
             .max()
             .expect("a value");
         assert!(width < 3 * height && height < 3 * width, "{width} x {height}");
+    }
+}
+
+#[test]
+fn labels_of_curves_are_beside_boxes_and_other_labels() {
+    for seed in 0..20 {
+        let config = TopologyConfig::builder("corp", 2, 3)
+            .deckies_per_lan(1, 4)
+            .cross_edge_probability(0.3)
+            .seed(seed)
+            .build()
+            .expect("a value");
+        let maze = generate(&config, &Catalog::builtin(), &[]).expect("a value");
+        let layout = Graph::new(&maze).layout();
+        // A label of `decky-000`, above its base line.
+        let area = |(x, y): (i64, i64)| (x, y - 8, x + 54, y);
+        let areas = |links: &[&LanLink]| links.iter().map(|link| area(link.label)).collect::<Vec<_>>();
+        let (curved, straight): (Vec<_>, Vec<_>) = layout.links().iter().partition(|link| link.curved);
+        let boxes = layout.boxes().iter();
+        let mut taken: Vec<_> = boxes
+            .map(|place| (place.x, place.y, place.x + place.width, place.y + place.height))
+            .collect();
+        taken.extend(areas(&straight));
+        for label in areas(&curved) {
+            let over = taken
+                .iter()
+                .find(|other| label.0 < other.2 && other.0 < label.2 && label.1 < other.3 && other.1 < label.3);
+            assert_eq!(over, None, "seed {seed}: {label:?}");
+            taken.push(label);
+        }
     }
 }
 

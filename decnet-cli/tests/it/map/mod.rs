@@ -3,6 +3,7 @@
 mod browser;
 mod editing;
 mod files;
+mod interrupting;
 mod showing;
 
 use std::fmt::Write as _;

@@ -17,16 +17,27 @@ class Refused extends Error {
 }
 
 let asking = null;
+let waiting = [];
+let isDeclined = false;
+
+// Waits until someone gives a token.
+const tokenGiven = () => new Promise((given) => { waiting.push(given); });
 
 // Asks for a token once, however many requests need it. It is kept in memory only.
-function askToken() {
+function askToken(isRefused = false) {
   asking ??= (async () => {
     const input = element("input", { type: "password", autocomplete: "off", id: "token-text", required: true });
     const yes = await ask("A token is needed", "Use it",
+      isRefused ? element("p", { class: "warning" }, "The server refuses the token: it is wrong, or it was revoked.") : null,
       element("p", null, "`decnet token create NAME --scope write` makes one. The page forgets it when it is closed."),
       element("label", null, "Token ", input));
-    if (yes) page.token = input.value.trim();
-    return yes && page.token !== "";
+    isDeclined = !yes || !input.value.trim();
+    if (isDeclined) return false;
+    page.token = input.value.trim();
+    notice(null);
+    for (const given of waiting) given();
+    waiting = [];
+    return true;
   })().finally(() => { asking = null; });
   return asking;
 }
@@ -35,7 +46,8 @@ function askToken() {
 async function call(method, path, body, headers = {}) {
   for (;;) {
     const sent = { ...headers };
-    if (page.token) sent.Authorization = `Bearer ${page.token}`;
+    const { token } = page;
+    if (token) sent.Authorization = `Bearer ${token}`;
     if (body !== undefined) sent["Content-Type"] = "application/json";
     const response = await fetch(`${page.api}${path}`, {
       method,
@@ -44,13 +56,17 @@ async function call(method, path, body, headers = {}) {
       credentials: "omit",
       cache: "no-store",
       redirect: "error",
+    }).catch(() => {
+      const change = method === "GET" ? "" : " It is not known whether the change was made.";
+      throw new Error(`The server cannot be reached.${change} Check that \`decnet serve\` runs; the page connects again by itself.`);
     });
     const text = await response.text();
     const isJson = /json/.test(response.headers.get("content-type") ?? "");
     let value = text;
     if (isJson) value = JSON.parse(text);
     if (response.ok) return { status: response.status, headers: response.headers, value };
-    if (response.status === 401 && (await askToken())) continue;
+    // While this request was on its way, another one may have asked.
+    if (response.status === 401 && (page.token !== token || (await askToken(token !== "")))) continue;
     throw new Refused(response.status, isJson ? value : {});
   }
 }

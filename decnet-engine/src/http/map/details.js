@@ -23,13 +23,27 @@ const linkTo = (part) => button(part.decky ?? part.lan, () => select(part), { cl
 function detail() {
   const part = page.selected;
   const place = $("details");
-  if (!part) return fill(place, element("p", null, "Select a LAN or a decky."));
+  if (!part) return refill(place, mazeDetail());
   if (part.from) return fill(place, edgeDetail(part));
   const found = part.decky ? deckyNamed(part.decky) : lanNamed(part.lan);
   const kind = part.decky ? "decky" : "LAN";
   if (!found) return fill(place, element("p", null, `The ${kind} ${part.decky ?? part.lan} is not in the maze${page.past ? " of that time" : ""}.`));
-  fill(place, part.decky ? deckyDetail(found) : lanDetail(found));
+  refill(place, part.decky ? deckyDetail(found) : lanDetail(found));
   if (part.decky && !embedded) more(part.decky, place);
+}
+
+// What is known of the whole maze: a list shortens its name, and only its row has the reason of its status.
+function mazeDetail() {
+  const { maze, past } = page;
+  return [
+    maze ? element("h3", null, `Maze ${maze.name}`) : null,
+    maze?.topology ? facts([
+      ["Status", past ? `${past.status} then` : maze.status],
+      ["Reason", past ? "" : maze.reason],
+      ["Size", `${counted(lans().length, "LAN")}, ${counted(deckies().length, "decky", "deckies")}`],
+    ]) : null,
+    element("p", null, "Select a LAN or a decky."),
+  ];
 }
 
 function edgeDetail({ from, to }) {
@@ -70,7 +84,7 @@ function deckyDetail(decky) {
     element("h3", null, `Decky ${decky.name}`),
     facts([
       ["Role", role(decky)], ["State", stateText(decky.name)], ["Archetype", decky.archetype],
-      ["Compromises", found?.compromises], ["Lost with it", found?.loss && `${found.loss.lans} LANs, ${found.loss.deckies} deckies`],
+      ["Compromises", found?.compromises], ["Lost with it", found?.loss && `${counted(found.loss.lans, "LAN")}, ${counted(found.loss.deckies, "decky", "deckies")}`],
     ]),
     element("h4", null, "Addresses"), element("ul", null, edges),
     element("h4", null, "Services"), services.length ? element("ul", null, services) : element("p", null, "none"),

@@ -52,7 +52,8 @@ function button(label, press, attributes) {
 }
 
 function table(heads, rows, caption) {
-  const cell = (value) => element("td", null, value);
+  // Only long texts are broken within a word.
+  const cell = (value) => element("td", typeof value === "string" && value.length > 24 ? { class: "long" } : null, value);
   return element("table", null,
     element("caption", null, caption),
     element("thead", null, element("tr", null, heads.map((head) => element("th", { scope: "col" }, head)))),
@@ -65,12 +66,14 @@ function time(text) {
 }
 
 let noticeTimer;
+let noticeOf = null;
 
-// Shows an error above the maze, until the next one or for a while.
-function notice(error) {
+// Shows an error above the maze, until the next one or for a while. `of` is the kind of work that failed.
+function notice(error, of = "asked") {
   clearTimeout(noticeTimer);
   const place = $("notice");
   place.hidden = !error;
+  noticeOf = error ? of : null;
   if (!error) return;
   const lines = error instanceof Refused ? error.lines() : [error.message ?? String(error)];
   fill(place, lines.map((line) => element("p", null, line)), button("Close", () => notice(null)));
@@ -90,19 +93,47 @@ function attempt(work) {
   };
 }
 
-// Asks in a dialog. Returns whether the answer is yes.
+// Runs work that an event caused. It leaves the error of what a person asked for where it is.
+function unasked(work) {
+  return async () => {
+    try {
+      await work();
+      if (noticeOf === "unasked") notice(null);
+    } catch (error) {
+      if (noticeOf !== "asked") notice(error, "unasked");
+    }
+  };
+}
+
+let answered = Promise.resolve();
+
+// Asks in a dialog. Returns whether the answer is yes. A question waits for the answer to the one before: an answer is never
+// taken for that of another question.
 function ask(title, yes, ...body) {
   const dialog = $("dialog");
-  fill($("dialog-title"), title);
-  fill($("dialog-body"), ...body);
-  fill($("dialog-yes"), yes ?? "OK");
-  $("dialog-yes").hidden = !yes;
-  dialog.returnValue = "no";
-  return new Promise((answer) => {
+  answered = answered.then(() => new Promise((answer) => {
+    fill($("dialog-title"), title);
+    fill($("dialog-body"), ...body);
+    fill($("dialog-yes"), yes ?? "OK");
+    $("dialog-yes").hidden = !yes;
+    dialog.returnValue = "no";
     dialog.addEventListener("close", () => answer(dialog.returnValue === "yes"), { once: true });
     dialog.showModal();
-  });
+  }));
+  return answered;
 }
+
+// Fills a place again. The button that had the focus has it afterwards.
+function refill(place, ...children) {
+  const buttons = () => [...place.querySelectorAll("button")];
+  const focus = place.contains(document.activeElement) ? document.activeElement : null;
+  const alike = (text) => buttons().filter((other) => other.textContent === text);
+  const nth = focus ? alike(focus.textContent).indexOf(focus) : -1;
+  fill(place, ...children);
+  if (nth >= 0) alike(focus.textContent)[nth]?.focus({ preventScroll: true });
+}
+
+const counted = (number, one, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
 
 function delay(milliseconds) {
   return new Promise((done) => setTimeout(done, milliseconds));

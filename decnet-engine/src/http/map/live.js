@@ -16,30 +16,30 @@ async function mazes() {
   const { topologies } = await read("/topologies?limit=1000");
   page.rows = topologies;
   const chosen = page.maze?.id;
-  fill($("mazes"), topologies.length ? null : element("option", { value: "" }, "no maze"),
+  const none = topologies.length ? "choose one" : "no maze";
+  fill($("mazes"), chosen && topologies.some((row) => row.id === chosen) ? null : element("option", { value: "" }, none),
     topologies.map((row) => element("option", { value: row.id, selected: row.id === chosen }, `${row.name} (${row.status})`)));
   if (chosen) $("mazes").value = chosen;
 }
 
-// Shows a maze; the address of the page names it.
-async function open(id) {
+// Shows a maze; the address of the page names it. Nothing of the maze before stays, also if this one cannot be read.
+async function open(id, why) {
   const row = page.rows.find((row) => row.id === id || row.name === id);
-  page.past = null;
-  page.selected = null;
-  page.states = new Map();
+  const missing = why ?? (id ? `There is no maze named ${id}.` : "");
+  const empty = page.rows.length ? "Choose a maze above." : "There is no maze yet. “New…” stores an empty one.";
+  Object.assign(page, { maze: row ? { ...row, topology: null } : null, past: null, selected: null, states: new Map(), analysis: null, mutations: [] });
   document.body.classList.remove("in-past");
-  if (!row) {
-    page.maze = null;
-    fill($("picture"), element("p", { class: "empty" }, page.rows.length ? "Choose a maze." : "There is no maze yet. “New…” stores an empty one."));
-    picture.svg = null;
-    head();
-    return;
-  }
-  page.maze = { ...row, topology: null };
+  moments([], []);
+  present();
+  Object.assign(picture, { svg: null, view: null });
+  operations();
+  search();
+  select(null);
+  for (const id of ["picture", "table"]) fill($(id), element("p", { class: "empty" }, row ? "…" : `${missing} ${empty}`));
+  if (!row) return mazes();
   $("mazes").value = row.id;
   if (decodeURIComponent(location.hash.slice(1)) !== row.name) history.replaceState(null, "", `#${encodeURIComponent(row.name)}`);
   await refresh();
-  select(null);
 }
 
 let reading = 0;
@@ -86,11 +86,17 @@ async function refresh() {
   operations();
 }
 
-const soon = later(30, attempt(refresh));
-const listSoon = later(30, attempt(async () => {
+const soon = later(30, unasked(refresh));
+const listSoon = later(30, unasked(async () => {
+  if (!page.services.length) await catalog();
+  const { maze } = page;
   await mazes();
-  if (page.maze && !page.rows.some((row) => row.id === page.maze.id)) await open(page.rows[0]?.id);
-  else if (!page.maze && page.rows.length) await open(page.rows[0].id);
+  if (maze !== page.maze) return;
+  const named = decodeURIComponent(location.hash.slice(1));
+  // Another maze is not shown instead: who edits would edit that one.
+  if (maze && !page.rows.some((row) => row.id === maze.id)) await open(null, `The maze ${maze.name} was deleted.`);
+  else if (!maze && page.rows.some((row) => row.name === named)) await open(named);
+  else if (!maze && !named && page.rows.length) await open(page.rows[0].id);
 }));
 
 // Adds a line to the list of events.
@@ -118,7 +124,7 @@ const EVENTS = {
     if (ours) soon();
     return `${decky}: ${old_services.join(" ") || "nothing"} → ${new_services.join(" ") || "nothing"} (${trigger})`;
   },
-  planned: ({ steps }) => `${steps} steps are planned`,
+  planned: ({ steps }) => `${counted(steps, "step")} planned`,
   step: ({ state, text, error, undo }) => (state === "started" ? null : `${undo ? "undo: " : ""}${text}: ${state}${error ? `, ${error}` : ""}`),
   attacker: ({ action, decky, service, origin, path }, ours) => {
     const route = path ?? [origin];
@@ -140,11 +146,21 @@ function connection(text, isOpen) {
 // Follows the events, and connects again after a pause. Each connection needs a ticket of its own.
 async function follow() {
   for (;;) {
+    // Who gave no token is asked again only for what they do.
+    if (isDeclined) {
+      connection("no token", false);
+      await tokenGiven();
+    }
     try {
       const { ticket } = (await call("POST", "/tickets")).value;
       await listen(`${page.api}/events?ticket=${encodeURIComponent(ticket)}`);
     } catch (error) {
-      if (error.status === 401) notice(error);
+      if (error.status === 401) {
+        connection("no token", false);
+        if (noticeOf !== "asked") notice(error, "unasked");
+        await tokenGiven();
+        continue;
+      }
     }
     connection("connecting again…", false);
     await delay(1000);

@@ -13,20 +13,35 @@ function moments(statuses, mutations) {
   $("past").classList.toggle("empty", sorted.length === 0);
 }
 
+// Shows the slider as it is in the present.
+function present() {
+  $("time").value = $("time").max;
+  $("now").disabled = true;
+  fill($("moment"), "now");
+  $("time").setAttribute("aria-valuetext", "now");
+  document.body.classList.remove("in-past");
+}
+
 async function travel() {
   const moment = page.moments[Number($("time").value)];
   const id = page.maze?.id;
-  $("now").disabled = moment === undefined;
-  fill($("moment"), moment === undefined ? "now" : time(moment));
-  $("time").setAttribute("aria-valuetext", moment === undefined ? "now" : time(moment));
-  document.body.classList.toggle("in-past", moment !== undefined);
   if (moment === undefined) {
+    present();
     page.past = null;
     await refresh();
     return;
   }
+  $("now").disabled = false;
+  fill($("moment"), time(moment));
+  $("time").setAttribute("aria-valuetext", time(moment));
+  document.body.classList.add("in-past");
   const query = `?time=${encodeURIComponent(moment)}`;
-  const [then, svg] = await Promise.all([read(at(`/at${query}`)), read(at(`/graph.svg${query}`))]);
+  const [then, svg] = await Promise.all([read(at(`/at${query}`)), read(at(`/graph.svg${query}`))]).catch((error) => {
+    present();
+    page.past = null;
+    head();
+    throw error;
+  });
   // Someone may have moved the slider again.
   if (page.moments[Number($("time").value)] !== moment || page.maze?.id !== id) return;
   const known = then.deckies.map(({ decky, services, state }) => ({ ...state, name: decky, services }));

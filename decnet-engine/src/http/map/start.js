@@ -32,6 +32,7 @@ function startFile() {
   controls();
   head();
   draw(svg);
+  detail();
 }
 
 async function startServer() {
@@ -56,11 +57,15 @@ async function startServer() {
   follow();
 }
 
-// Reads the catalogue and the mazes, and shows the one that the address names, or the first.
-async function begun() {
+async function catalog() {
   const [{ services }, { archetypes }] = await Promise.all([read("/services"), read("/archetypes")]);
   page.services = services;
   page.archetypes = archetypes;
+}
+
+// Reads the catalogue and the mazes, and shows the one that the address names, or the first.
+async function begun() {
+  await catalog();
   await mazes();
   await open(decodeURIComponent(location.hash.slice(1)) || page.rows[0]?.id);
 }

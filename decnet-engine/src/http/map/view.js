@@ -158,7 +158,7 @@ function list() {
     stateText(decky.name),
     costs(analysis?.deckies, "decky", decky.name),
   ]);
-  fill($("table"),
+  refill($("table"),
     table(["LAN", "Subnet", "Kind", "Deckies", "Compromises"], lanRows, "LANs"),
     table(["Decky", "Role", "Addresses", "Services", "State", "Compromises"], deckyRows, "Deckies"));
 }

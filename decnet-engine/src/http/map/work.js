@@ -8,7 +8,8 @@ async function work(operation) {
   const lines = plan.lines ?? [];
   const shown = lines.slice(0, 200);
   const force = element("input", { type: "checkbox", id: "force" });
-  const yes = await ask(`${operation} ${name}`, lines.length || operation !== "reconcile" ? operation : null,
+  const title = { deploy: "Deploy", reconcile: "Reconcile", teardown: "Tear down" }[operation];
+  const yes = await ask(`${title} ${name}`, lines.length || operation !== "reconcile" ? title : null,
     element("p", null, plan.summary),
     plan.refusal ? element("p", { class: "warning" }, plan.refusal) : null,
     (plan.warnings ?? []).map((warning) => element("p", { class: "warning" }, warning.message ?? JSON.stringify(warning))),

@@ -138,10 +138,11 @@ async fn wrong_bodies_conditions_and_statuses_start_nothing() {
             .expect("a list")
             .is_empty()
     );
-    client
+    let problem = client
         .operate(&format!("{path}/reconcile"), &json!({}))
         .await
         .problem(409, "wrong_status");
+    assert_eq!(problem["hint"], "POST …/deploy deploys it", "{problem}");
     client
         .operate(&format!("{path}/restart"), &json!({ "decky": "nobody" }))
         .await

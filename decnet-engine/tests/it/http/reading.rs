@@ -252,6 +252,16 @@ async fn unknown_repeated_and_wrong_parameters_are_refused() {
     ] {
         client.get(&format!("/topologies?{query}")).await.problem(400, code);
     }
+    for (query, expected) in [
+        ("limit=-1", "`limit` is `-1`; it must be a whole number from 0 to 1000"),
+        (
+            "offset=many",
+            "`offset` is `many`; it must be a whole number from 0 to 2147483648",
+        ),
+    ] {
+        let problem = client.get(&format!("/topologies?{query}")).await.is(400);
+        assert_eq!(problem["detail"], expected);
+    }
     let problem = client
         .get("/topologies?staus=active")
         .await

@@ -3,7 +3,7 @@
 type Point = (i64, i64);
 
 /// The number of straight pieces that stand for a curve.
-const PIECES: i64 = 12;
+pub(super) const PIECES: i64 = 12;
 
 /// A line as straight pieces, with the rectangle around it.
 pub(super) struct Trace {
@@ -69,7 +69,7 @@ impl Rectangle {
 }
 
 /// Returns a point of a cubic curve.
-fn on_curve(points: [Point; 4], piece: i64) -> Point {
+pub(super) fn on_curve(points: [Point; 4], piece: i64) -> Point {
     let (t, rest) = (piece, PIECES - piece);
     let weights = [rest.pow(3), 3 * rest.pow(2) * t, 3 * rest * t.pow(2), t.pow(3)];
     let sum = |of: fn(Point) -> i64| {

@@ -2,6 +2,7 @@
 
 mod crossing;
 mod forest;
+pub(super) mod label;
 mod order;
 pub(super) mod parts;
 mod place;
@@ -66,7 +67,8 @@ impl Graph<'_> {
         untangle::untangle(topology, &mut forest, &links, &boxes);
         let (boxes, stacked) = place::place(topology, &forest, boxes);
         let routes = route::route(topology, &forest, &boxes, &stacked, &links);
-        let links = routes.into_iter().map(|route| route.link(topology, &boxes)).collect();
+        let mut links: Vec<_> = routes.into_iter().map(|route| route.link(topology, &boxes)).collect();
+        label::place_labels(topology, &boxes, &mut links);
         Layout { boxes, links }
     }
 }

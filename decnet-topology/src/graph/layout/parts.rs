@@ -8,6 +8,9 @@ pub(in crate::graph) const fn row_height(is_bridge: bool) -> i64 {
 /// The height of the head of a box, with the name and the subnet of the LAN.
 pub(in crate::graph) const HEAD: i64 = 46;
 
+/// The distance from the upper edge of a box to the lines that enter it from the side.
+pub(super) const SIDE: i64 = 22;
+
 /// The box of a LAN in a [`Layout`](crate::Layout).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,13 +1,11 @@
 use super::{
     crossing::Trace,
     forest::{Forest, Links},
-    parts::{LanBox, LanLink},
+    parts::{LanBox, LanLink, SIDE},
     place::INDENT,
 };
 use crate::model::{Decky, Topology};
 
-/// The distance from the upper edge of a box to the lines that enter it from the side.
-const SIDE: i64 = 22;
 /// The distance from a box to the horizontal part of a line below it.
 const BEND: i64 = 14;
 /// In a picture with more lines, curves take the shortest way: to compare all lines with all others takes too long, and nobody follows them.

@@ -2,13 +2,10 @@ use std::fmt::{self, Write as _};
 
 use super::text::{escaped, shortened};
 use crate::{
-    graph::layout::{LanLink, Layout},
+    graph::layout::{LanLink, Layout, label::LABEL},
     id::LanId,
     model::Topology,
 };
-
-/// The longest width of a label.
-pub(super) const LABEL: i64 = 100;
 
 /// Draws the lines, below the boxes.
 pub(super) fn write_lines(out: &mut String, topology: &Topology, layout: &Layout) -> fmt::Result {

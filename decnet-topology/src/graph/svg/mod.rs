@@ -16,6 +16,7 @@ use crate::{
         Graph,
         layout::{
             LanBox, Layout,
+            label::LABEL,
             parts::{HEAD, row_height},
         },
     },
@@ -178,7 +179,7 @@ fn bounds(layout: &Layout) -> (i64, i64, i64, i64) {
     let labels = layout
         .links()
         .iter()
-        .flat_map(|link| [link.label, (link.label.0 + links::LABEL, link.label.1)]);
+        .flat_map(|link| [link.label, (link.label.0 + LABEL, link.label.1)]);
     let points: Vec<(i64, i64)> = corners.chain(lines).chain(labels).collect();
     let least = |values: &mut dyn Iterator<Item = i64>| values.min().unwrap_or(0) - MARGIN;
     let most = |values: &mut dyn Iterator<Item = i64>| values.max().unwrap_or(240) + MARGIN;
