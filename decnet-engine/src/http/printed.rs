@@ -41,3 +41,52 @@ impl Printed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use decnet_topology::{MemoryRepo, NewTopology, Status, Topology, TopologyStore as _};
+    use jiff::Timestamp;
+
+    use super::*;
+
+    async fn row(name: &str) -> TopologyRow {
+        let new = NewTopology::new(name.parse().unwrap(), Topology::default());
+        MemoryRepo::new().create(new, Timestamp::now()).await.unwrap().row
+    }
+
+    #[tokio::test]
+    async fn a_text_is_that_of_an_equal_row() {
+        let (printed, row) = (Printed::default(), row("corp").await);
+        assert_eq!(printed.get(&row), None);
+        printed.keep(row.clone(), &Bytes::from("text"));
+        assert_eq!(printed.get(&row), Some(Bytes::from("text")));
+        for changed in [
+            TopologyRow {
+                version: row.version.next(),
+                ..row.clone()
+            },
+            TopologyRow {
+                status: Status::Deploying,
+                ..row.clone()
+            },
+            TopologyRow {
+                needs_resync: true,
+                ..row.clone()
+            },
+        ] {
+            assert_eq!(printed.get(&changed), None, "{changed:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn long_texts_and_old_ones_are_not_kept() {
+        let (printed, first) = (Printed::default(), row("first").await);
+        printed.keep(first.clone(), &Bytes::from(vec![b' '; LONGEST + 1]));
+        assert_eq!(printed.get(&first), None);
+        printed.keep(first.clone(), &Bytes::from("text"));
+        for number in 0..MOST.get() {
+            printed.keep(row(&format!("maze-{number}")).await, &Bytes::from("text"));
+        }
+        assert_eq!(printed.get(&first), None);
+    }
+}

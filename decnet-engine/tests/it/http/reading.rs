@@ -1,5 +1,6 @@
 //! What can be read, and requests that ask for nothing that exists.
 
+use decnet_topology::NewMutation;
 use serde_json::json;
 
 use super::{Client, maze};
@@ -29,6 +30,32 @@ async fn topologies_are_listed_in_pages_and_filtered_by_status_and_name() {
         (&json!(1), &json!("b"))
     );
     assert_eq!(client.get("/topologies?name=z").await.is(200)["total"], 0);
+}
+
+#[tokio::test]
+async fn a_topology_that_another_program_changed_is_read_again() {
+    let client = Client::new();
+    let id = client.store("corp").await;
+    let path = format!("/topologies/{id}");
+    let first = client.get(&path).await;
+    assert_eq!(first.body, client.get(&path).await.body);
+
+    let mutation = serde_json::from_value(json!({ "op": "remove_decky", "decky": "pc" })).expect("a mutation");
+    let id = id.parse().expect("an id");
+    client
+        .engine
+        .submit(id, NewMutation::new(mutation), None)
+        .await
+        .expect("a pending maze is edited");
+    let edited = client.get(&path).await;
+    assert_eq!(edited.header("etag"), "\"v2\"");
+    assert_eq!(
+        edited.is(200)["topology"]["deckies"].as_array().expect("deckies").len(),
+        1
+    );
+
+    client.operate(&format!("{path}/deploy"), &json!({})).await.is(200);
+    assert_eq!(client.get(&path).await.is(200)["status"], "active");
 }
 
 #[tokio::test]
