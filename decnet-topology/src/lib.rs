@@ -130,6 +130,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # A maze on several hosts
+//!
+//! [`place`](fn@place) decides which member of a fleet has which LANs and deckies. The unit is a LAN with the deckies at home in it.
+//! As few edges of the tree of LANs as possible connect different members, nothing that was placed moves without `force`, and the LAN of
+//! a gateway is on a member labelled `public`. A [`Placement`] serializes, and is not in the canonical hash.
+//!
 //! # Types of other crates
 //!
 //! Signatures use types of jiff, ipnet, uuid and `serde_json`. The ones that a program names are exported here: [`Timestamp`],
@@ -157,6 +163,7 @@ mod model;
 mod mutation;
 mod name;
 pub mod net;
+mod place;
 mod publish;
 mod repo;
 pub mod rng;
@@ -211,6 +218,10 @@ pub use mutation::{
 pub use name::{Name, NameError, ServiceName, TopologyName};
 pub use net::{error::SubnetError, special::SpecialRange};
 pub use newtype_uuid::GenericUuid;
+pub use place::{
+    Distribution, LabelPin, Member, NotPlaced, PlaceFault, PlaceRequest, Placement, PlacementRules, StretchedLan, Vni,
+    place,
+};
 pub use publish::{HostPort, Publish, PublishError, PublishRule};
 pub use repo::{
     BatchEdit, ChangeFilter, ChangeKind, ChangeLog, ChangePage, Edit, FindError, Holder, KEPT_CHANGES, Lease,

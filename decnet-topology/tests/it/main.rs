@@ -21,6 +21,7 @@ mod layout;
 mod model;
 mod mutation;
 mod personas;
+mod place;
 mod repo;
 mod special;
 mod status;

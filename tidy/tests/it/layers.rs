@@ -20,7 +20,7 @@ const TOPOLOGY: Layers = Layers {
         &["config", "publish"],
         &["model"],
         &["graph", "validate", "document"],
-        &["alloc", "hash", "history"],
+        &["alloc", "hash", "history", "place"],
         &["mutation"],
         &["generate", "repo", "import"],
         &["testing"],

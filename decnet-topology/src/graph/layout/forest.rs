@@ -6,21 +6,21 @@ use crate::{
 };
 
 /// The deckies between two LANs, by the positions of the LANs, the smaller first. Each decky has its position and that of its home.
-pub(super) type Links = BTreeMap<(usize, usize), Vec<(usize, usize)>>;
+pub(crate) type Links = BTreeMap<(usize, usize), Vec<(usize, usize)>>;
 
 /// The LANs as trees: each LAN below one that is nearer to the root.
-pub(super) struct Forest {
-    pub(super) parents: Vec<Option<usize>>,
+pub(crate) struct Forest {
+    pub(crate) parents: Vec<Option<usize>>,
     /// In the order of the topology.
-    pub(super) children: Vec<Vec<usize>>,
+    pub(crate) children: Vec<Vec<usize>>,
     /// The DMZ, and the first LAN of each part that is cut off from it.
-    pub(super) roots: Vec<usize>,
+    pub(crate) roots: Vec<usize>,
     /// Each parent before its children.
-    pub(super) order: Vec<usize>,
+    pub(crate) order: Vec<usize>,
 }
 
 /// Finds the pairs of LANs that a decky connects: its home with each other LAN of it.
-pub(super) fn links(topology: &Topology) -> Links {
+pub(crate) fn links(topology: &Topology) -> Links {
     let mut links = Links::new();
     for (at, decky) in topology.deckies().iter().enumerate() {
         let mut lans = places(topology, decky).map(|(lan, _)| lan);
@@ -35,7 +35,7 @@ pub(super) fn links(topology: &Topology) -> Links {
 
 impl Forest {
     /// Searches breadth first, from the DMZ and then from each LAN that was not found.
-    pub(super) fn new(topology: &Topology, links: &Links) -> Self {
+    pub(crate) fn new(topology: &Topology, links: &Links) -> Self {
         let lans = topology.lans();
         let mut adjacent = vec![Vec::new(); lans.len()];
         for &(one, other) in links.keys() {

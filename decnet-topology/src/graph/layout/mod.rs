@@ -9,6 +9,7 @@ mod place;
 mod route;
 mod untangle;
 
+pub(crate) use forest::{Forest, links};
 pub use parts::{LanBox, LanLink};
 
 use crate::graph::Graph;

@@ -1,0 +1,84 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    fault::PlaceFault,
+    member::Member,
+    placement::StretchedLan,
+    request::PlaceRequest,
+    units::Units,
+    vni::{self, Vni},
+};
+use crate::{id::LanId, model::Topology};
+
+/// What VXLAN adds to a packet on an underlay with IPv4, in bytes: an Ethernet header of 14 inside, and outside 8 for VXLAN, 8 for
+/// UDP and 20 for IPv4 (RFC 7348, section 5).
+const VXLAN_OVERHEAD: u16 = 50;
+
+/// The smallest MTU that IPv4 works with: every module must forward a datagram of 68 bytes without fragmentation (RFC 791, section
+/// 3.2). Linux removes IPv4 from an interface with less.
+const LEAST_IPV4_MTU: u16 = 68;
+
+/// The smallest MTU of an underlay.
+pub(super) const LEAST_UNDERLAY_MTU: u16 = LEAST_IPV4_MTU + VXLAN_OVERHEAD;
+
+/// Finds the LANs that are on several members, by the positions of the LANs, with the positions of the members.
+fn spanning(topology: &Topology, hosts: &[usize]) -> BTreeMap<usize, BTreeSet<usize>> {
+    let mut spanning: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    for decky in topology.deckies() {
+        let mut lans = decky
+            .attachments()
+            .iter()
+            .filter_map(|attachment| topology.lan_index(attachment.lan));
+        let Some(home) = lans.next() else { continue };
+        for lan in lans.filter(|&lan| hosts[lan] != hosts[home]) {
+            spanning.entry(lan).or_default().extend([hosts[lan], hosts[home]]);
+        }
+    }
+    spanning
+}
+
+/// Gives each LAN that is on several members its VNI and its MTU.
+pub(super) fn stretched(
+    units: &Units,
+    request: &PlaceRequest,
+    hosts: &[usize],
+    faults: &mut Vec<PlaceFault>,
+) -> BTreeMap<LanId, StretchedLan> {
+    let topology = units.topology;
+    let spanning = spanning(topology, hosts);
+    let mut used = request.used_vnis.clone();
+    let mut vnis: BTreeMap<usize, Vni> = BTreeMap::new();
+    // Those that are kept come first, so that a new one never takes them.
+    for &at in spanning.keys() {
+        let lan = &topology.lans()[at];
+        let Some(previous) = request.previous.stretched.get(&lan.id()) else {
+            continue;
+        };
+        if used.insert(previous.vni) {
+            vnis.insert(at, previous.vni);
+        } else if !request.force {
+            let (lan, vni) = (lan.name().clone(), previous.vni);
+            faults.push(PlaceFault::VniTaken { lan, vni });
+        }
+    }
+    let mut stretched = BTreeMap::new();
+    for (at, members) in spanning {
+        let lan = &topology.lans()[at];
+        let kept = vnis.get(&at).copied();
+        let Some(vni) = kept.or_else(|| vni::free(request.topology, lan.id(), &used)) else {
+            let lan = lan.name().clone();
+            faults.push(PlaceFault::VnisExhausted { lan });
+            continue;
+        };
+        used.insert(vni);
+        let members: Vec<&Member> = members.into_iter().map(|member| &request.members[member]).collect();
+        let underlay = members.iter().map(|member| member.mtu).min().unwrap_or(0);
+        let stretched_lan = StretchedLan {
+            vni,
+            mtu: underlay.saturating_sub(VXLAN_OVERHEAD),
+            members: members.iter().map(|member| member.name.clone()).collect(),
+        };
+        stretched.insert(lan.id(), stretched_lan);
+    }
+    stretched
+}
