@@ -109,6 +109,9 @@ fn a_deleted_maze_leaves_nothing_and_no_other_maze_takes_its_place() {
     );
     browser.run("location.hash = 'nothing'");
     browser.wait("document.getElementById('picture').textContent.includes('There is no maze named nothing')");
+    // This is no valid encoding.
+    browser.run("location.hash = '%zz'");
+    browser.wait("document.getElementById('picture').textContent.includes('There is no maze named %zz')");
     lab.ends();
 }
 

@@ -22,6 +22,16 @@ async function mazes() {
   if (chosen) $("mazes").value = chosen;
 }
 
+// The name after the `#` of the address of the page.
+function nameInAddress() {
+  const text = location.hash.slice(1);
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 // Shows a maze; the address of the page names it. Nothing of the maze before stays, also if this one cannot be read.
 async function open(id, why) {
   const row = page.rows.find((row) => row.id === id || row.name === id);
@@ -38,7 +48,7 @@ async function open(id, why) {
   for (const id of ["picture", "table"]) fill($(id), element("p", { class: "empty" }, row ? "…" : `${missing} ${empty}`));
   if (!row) return mazes();
   $("mazes").value = row.id;
-  if (decodeURIComponent(location.hash.slice(1)) !== row.name) history.replaceState(null, "", `#${encodeURIComponent(row.name)}`);
+  if (nameInAddress() !== row.name) history.replaceState(null, "", `#${encodeURIComponent(row.name)}`);
   await refresh();
 }
 
@@ -92,7 +102,7 @@ const listSoon = later(30, unasked(async () => {
   const { maze } = page;
   await mazes();
   if (maze !== page.maze) return;
-  const named = decodeURIComponent(location.hash.slice(1));
+  const named = nameInAddress();
   // Another maze is not shown instead: who edits would edit that one.
   if (maze && !page.rows.some((row) => row.id === maze.id)) await open(null, `The maze ${maze.name} was deleted.`);
   else if (!maze && page.rows.some((row) => row.name === named)) await open(named);

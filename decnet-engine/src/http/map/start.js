@@ -52,7 +52,7 @@ async function startServer() {
   $("fields").addEventListener("input", (event) => { if (event.target.name === "decky") known(); check(); });
   $("edit").addEventListener("submit", attempt(submit));
   for (const control of document.querySelectorAll("[data-work]")) control.addEventListener("click", attempt(() => work(control.dataset.work)));
-  addEventListener("hashchange", attempt(() => open(decodeURIComponent(location.hash.slice(1)))));
+  addEventListener("hashchange", attempt(() => open(nameInAddress())));
   await attempt(begun)();
   follow();
 }
@@ -67,7 +67,7 @@ async function catalog() {
 async function begun() {
   await catalog();
   await mazes();
-  await open(decodeURIComponent(location.hash.slice(1)) || page.rows[0]?.id);
+  await open(nameInAddress() || page.rows[0]?.id);
 }
 
 if (embedded) startFile();
