@@ -129,12 +129,11 @@ fn distribute(units: &Units, request: &PlaceRequest, kept: &[Option<usize>]) -> 
             }
         }
     }
-    // Full members are a hindrance for groups that must be apart, so the last attempt fills all members alike.
-    let attempts = [
-        (distribution, true),
-        (distribution, false),
-        (Distribution::Spread, false),
-    ];
+    let mut attempts = vec![(distribution, true), (distribution, false)];
+    if distribution != Distribution::Spread {
+        // Full members are a hindrance for groups that must be apart, so the last attempt fills all members alike.
+        attempts.push((Distribution::Spread, false));
+    }
     let mut faults = Vec::new();
     for (distribution, joins) in attempts {
         match fill(units, kept, &capacities, distribution, joins) {
