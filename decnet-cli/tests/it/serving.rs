@@ -62,6 +62,15 @@ impl Server {
     }
 }
 
+/// A test that fails leaves no server.
+impl Drop for Server {
+    fn drop(&mut self) {
+        // After an interruption it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 #[test]
 fn a_server_answers_until_it_is_interrupted() {
     let sandbox = Sandbox::new();

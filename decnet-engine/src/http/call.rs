@@ -4,8 +4,7 @@ use std::{collections::BTreeMap, fmt::Display, str::FromStr, sync::Arc, time::Du
 
 use axum::http::{HeaderMap, Method, StatusCode};
 use bytes::Bytes;
-use decnet_topology::{Name, TopologyId, Version};
-use jiff::Timestamp;
+use decnet_topology::{TopologyId, Version};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use tokio::sync::OwnedSemaphorePermit;
@@ -36,32 +35,6 @@ pub(super) struct Call {
     pub(super) principal: Principal,
 }
 
-/// The type of a parameter.
-pub(super) trait Parameter: FromStr<Err: Display> {
-    /// The form of its values; none if the errors of the type describe it.
-    const FORM: Option<&'static str>;
-}
-
-impl Parameter for usize {
-    const FORM: Option<&'static str> = Some("a whole number of at least 0");
-}
-
-impl Parameter for u8 {
-    const FORM: Option<&'static str> = Some("a whole number of at least 0");
-}
-
-impl Parameter for bool {
-    const FORM: Option<&'static str> = Some("true or false");
-}
-
-impl Parameter for Timestamp {
-    const FORM: Option<&'static str> = Some("a time like 2030-01-31T12:00:00Z");
-}
-
-impl Parameter for Name {
-    const FORM: Option<&'static str> = None;
-}
-
 impl Call {
     /// Returns a name in the path.
     pub(super) fn segment(&self, name: &str) -> &str {
@@ -78,15 +51,10 @@ impl Call {
     }
 
     /// Returns a parameter, if it is given.
-    pub(super) fn parameter<T: Parameter>(&self, name: &str) -> Result<Option<T>, Problem> {
+    pub(super) fn parameter<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, Problem> {
         let read = |text: &String| {
-            text.parse().map_err(|error| {
-                let detail = match T::FORM {
-                    Some(form) => format!("`{name}` is `{text}`; expected {form}"),
-                    None => format!("`{name}` is `{text}`: {error}"),
-                };
-                Problem::new("invalid_parameter", detail)
-            })
+            text.parse()
+                .map_err(|error| Problem::new("invalid_parameter", format!("`{name}` is `{text}`: {error}")))
         };
         self.query.get(name).map(read).transpose()
     }

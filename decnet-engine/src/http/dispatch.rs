@@ -22,7 +22,7 @@ use super::{
     call::Call,
     origin,
     problem::Problem,
-    route::{Access, ParameterKind, Route},
+    route::{Access, Route},
 };
 
 /// Where the API begins.
@@ -210,16 +210,9 @@ fn parameters(route: &Route, query: Option<&str>) -> Result<BTreeMap<String, Str
         if value.is_empty() {
             return Err(Problem::new("invalid_parameter", format!("`{name}` is empty")));
         }
-        let kind = route.query.iter().find(|parameter| parameter.name == name);
-        if let Some(ParameterKind::Number(most)) = kind.map(|parameter| parameter.kind)
-            && value.parse().map_or(true, |number: u64| number > most)
-        {
-            let detail = format!("`{name}` is `{value}`; it must be a whole number from 0 to {most}");
-            return Err(Problem::new("invalid_parameter", detail));
-        }
-        let is_flag = matches!(kind.map(|parameter| parameter.kind), Some(ParameterKind::Flag));
-        if is_flag && value.parse::<bool>().is_err() {
-            let detail = format!("`{name}` is `{value}`; it must be `true` or `false`");
+        let parameter = route.query.iter().find(|parameter| parameter.name == name);
+        if let Some(form) = parameter.and_then(|parameter| parameter.kind.missed(&value)) {
+            let detail = format!("`{name}` is `{value}`; it must be {form}");
             return Err(Problem::new("invalid_parameter", detail));
         }
         if read.insert(name.clone().into_owned(), value.into_owned()).is_some() {

@@ -1,16 +1,13 @@
 //! Topologies that were printed as JSON, so that one that did not change is not loaded and printed again.
 
-use std::{
-    num::NonZeroUsize,
-    sync::{Mutex, PoisonError},
-};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use decnet_topology::{TopologyId, TopologyRow};
 use lru::LruCache;
 
 /// How many texts are kept.
-const MOST: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+const MOST: usize = 64;
 
 /// Longer texts are not kept: together the texts take 64 MiB at most.
 const LONGEST: usize = 1 << 20;
@@ -21,7 +18,7 @@ pub(super) struct Printed(Mutex<LruCache<TopologyId, (TopologyRow, Bytes)>>);
 
 impl Default for Printed {
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(MOST)))
+        Self(Mutex::new(LruCache::unbounded()))
     }
 }
 
@@ -38,6 +35,9 @@ impl Printed {
         if text.len() <= LONGEST {
             let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             texts.put(row.id, (row, text.clone()));
+            if texts.len() > MOST {
+                texts.pop_lru();
+            }
         }
     }
 }
@@ -84,7 +84,7 @@ mod tests {
         printed.keep(first.clone(), &Bytes::from(vec![b' '; LONGEST + 1]));
         assert_eq!(printed.get(&first), None);
         printed.keep(first.clone(), &Bytes::from("text"));
-        for number in 0..MOST.get() {
+        for number in 0..MOST {
             printed.keep(row(&format!("maze-{number}")).await, &Bytes::from("text"));
         }
         assert_eq!(printed.get(&first), None);

@@ -3,6 +3,7 @@
 use std::{pin::Pin, sync::Arc};
 
 use axum::http::Method;
+use jiff::Timestamp;
 
 use super::{answer::Answer, api::Api, auth::scope::AccessScope, call::Call};
 
@@ -64,6 +65,25 @@ pub(super) enum ParameterKind {
     Time,
     /// One of these words.
     Word(&'static [&'static str]),
+}
+
+impl ParameterKind {
+    /// Returns the form that a value must have, if the value does not have it. Handlers check texts and words.
+    pub(super) fn missed(self, value: &str) -> Option<String> {
+        let (fits, form) = match self {
+            Self::Number(most) => (
+                value.parse::<u64>().is_ok_and(|number| number <= most),
+                format!("a whole number from 0 to {most}"),
+            ),
+            Self::Flag => (value.parse::<bool>().is_ok(), "`true` or `false`".into()),
+            Self::Time => (
+                value.parse::<Timestamp>().is_ok(),
+                "a time like 2030-01-31T12:00:00Z".into(),
+            ),
+            Self::Text | Self::Word(_) => return None,
+        };
+        (!fits).then_some(form)
+    }
 }
 
 /// A parameter of a route.

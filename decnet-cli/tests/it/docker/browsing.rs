@@ -1,6 +1,11 @@
 //! The map, with a maze that runs.
 
-use std::{io::BufRead as _, io::BufReader, process::Stdio, time::Instant};
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+    thread,
+    time::{Duration, Instant},
+};
 
 use super::lab::Lab;
 use crate::{
@@ -64,6 +69,23 @@ fn a_maze_is_deployed_and_torn_down_on_the_page_and_a_change_appears_at_once() {
     assert!(mutate.wait().expect("ended").success());
     events.kill().expect("killed");
     events.wait().expect("ended");
+
+    // An intruder on one decky goes to another one. The first contacts may come before the logs are read.
+    let mut watch = lab.sandbox.spawn(&["watch", "--quiet"], Stdio::null());
+    let is_marked = "return !!document.querySelector('[data-decky=web-01].visited')";
+    for _ in 0..20 {
+        lab.run(&["exec", "lab", "jump-01", "--", "connect", "web-01", "80"]);
+        thread::sleep(Duration::from_millis(500));
+        if browser.run(is_marked) == true {
+            break;
+        }
+    }
+    // A test that fails must not leave it: it would repair what the lab removes.
+    watch.kill().expect("killed");
+    watch.wait().expect("ended");
+    browser.wait("document.querySelectorAll('.visited[data-decky=web-01], .visited[data-decky=jump-01]').length === 2");
+    browser.shows("intruder session started: jump-01 → web-01 (http)");
+    browser.picture("intruder");
 
     browser.click("[data-work=teardown]");
     browser.wait("document.getElementById('dialog').open");

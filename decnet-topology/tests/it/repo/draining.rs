@@ -1,9 +1,10 @@
 //! Many workers on one queue.
 
-use std::{path::Path, thread};
+use std::{path::Path, thread, time::Duration};
 
 use decnet_topology::{
-    MutationFilter, MutationOutcome, MutationQueue, MutationState, NewMutation, SqliteRepo, TopologyStore,
+    MutationFilter, MutationOutcome, MutationQueue, MutationState, NewMutation, SqliteOptions, SqliteRepo,
+    TopologyStore,
 };
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
@@ -14,8 +15,11 @@ const TOPOLOGIES: usize = 50;
 const MUTATIONS: usize = 10_000;
 
 /// Claims and finishes mutations until none is left, and returns how many it got.
+///
+/// On a busy machine, the others may hold the lock for longer than the usual time.
 pub(super) fn drain(store: &Path) -> usize {
-    let repo = SqliteRepo::open(store).expect("a store");
+    let options = SqliteOptions::default().timeout(Duration::from_mins(4));
+    let repo = options.open(store).expect("a store");
     let (holder, time) = (processes::holder(std::process::id()), SignedDuration::from_hours(1));
     let unfinished = MutationFilter::default()
         .states([MutationState::Pending, MutationState::Applying])

@@ -2,7 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, UdpSocket},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -52,7 +52,10 @@ fn framed(message: &[u8]) -> Vec<u8> {
     [&u16::try_from(message.len()).unwrap().to_be_bytes()[..], message].concat()
 }
 
-/// Starts the server.
+/// How long the server may take to load its zones.
+const LOADING: Duration = Duration::from_secs(30);
+
+/// Starts the server, and waits until it has loaded its zones. Until then, it answers that it has failed.
 fn bind() -> Option<Real> {
     let plan = real::Plan::new("usr/sbin/named")?;
     // As Debian's named.conf.options and named.conf.default-zones, without the root, and with the zone of the host.
@@ -76,7 +79,20 @@ fn bind() -> Option<Real> {
         zones.concat()
     );
     let config = plan.write("named.conf", config);
-    Some(plan.start("usr/sbin/named", &["-g", "-c", &config]))
+    let server = plan.start("usr/sbin/named", &["-g", "-c", &config]);
+    let begun = Instant::now();
+    let last_ones = [
+        ask([0, 0], "127.in-addr.arpa", 6, 1, b""),
+        ask([0, 0], "version.bind", 16, 3, b""),
+    ];
+    for query in last_ones {
+        // The lower half of the fourth byte is the code of the answer.
+        while answer(server.port, &query[2..]).is_none_or(|answer| answer[3] & 15 != 0) {
+            assert!(begun.elapsed() < LOADING, "the server does not load its zones");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+    Some(server)
 }
 
 /// Returns queries, right and wrong ones, over TCP.
