@@ -16,7 +16,7 @@ use petgraph::{
 };
 
 pub use analysis::{Analysis, AnalysisReport, Crossing, DeckyAnalysis, LanAnalysis, Loss, LossCounts};
-pub(crate) use layout::{Forest, links};
+pub(crate) use layout::{Forest, Links, links};
 pub use layout::{LanBox, LanLink, Layout};
 pub use routes::Route;
 pub use shape::ChokePoints;

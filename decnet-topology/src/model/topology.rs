@@ -164,6 +164,11 @@ impl Topology {
             .map(|at| &self.deckies[at])
     }
 
+    /// Returns the position of the LAN that is the home of a decky.
+    pub(crate) fn home_index(&self, decky: &Decky) -> Option<usize> {
+        decky.home().and_then(|home| self.lan_index(home.lan))
+    }
+
     /// Returns the decky with that name. It walks all deckies.
     pub fn decky_named(&self, name: &Name) -> Option<&Decky> {
         self.deckies.iter().find(|decky| decky.name() == name)

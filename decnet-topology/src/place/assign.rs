@@ -91,7 +91,7 @@ pub fn place(topology: &Topology, request: &PlaceRequest) -> Result<Placement, N
     let name = |unit: usize| -> Name { request.members[hosts[unit]].name.clone() };
     let mut deckies = BTreeMap::new();
     for decky in topology.deckies() {
-        if let Some(home) = decky.home().and_then(|home| topology.lan_index(home.lan)) {
+        if let Some(home) = topology.home_index(decky) {
             deckies.insert(decky.id(), name(home));
         }
     }

@@ -8,7 +8,7 @@ use super::{
     units::Units,
     vni::{self, Vni},
 };
-use crate::{id::LanId, model::Topology};
+use crate::{graph::Links, id::LanId};
 
 /// What VXLAN adds to a packet on an underlay with IPv4, in bytes: an Ethernet header of 14 inside, and outside 8 for VXLAN, 8 for
 /// UDP and 20 for IPv4 (RFC 7348, section 5).
@@ -22,16 +22,14 @@ const LEAST_IPV4_MTU: u16 = 68;
 pub(super) const LEAST_UNDERLAY_MTU: u16 = LEAST_IPV4_MTU + VXLAN_OVERHEAD;
 
 /// Finds the LANs that are on several members, by the positions of the LANs, with the positions of the members.
-fn spanning(topology: &Topology, hosts: &[usize]) -> BTreeMap<usize, BTreeSet<usize>> {
+fn spanning(links: &Links, hosts: &[usize]) -> BTreeMap<usize, BTreeSet<usize>> {
     let mut spanning: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-    for decky in topology.deckies() {
-        let mut lans = decky
-            .attachments()
-            .iter()
-            .filter_map(|attachment| topology.lan_index(attachment.lan));
-        let Some(home) = lans.next() else { continue };
-        for lan in lans.filter(|&lan| hosts[lan] != hosts[home]) {
-            spanning.entry(lan).or_default().extend([hosts[lan], hosts[home]]);
+    let between = links.iter().filter(|((one, other), _)| hosts[*one] != hosts[*other]);
+    for (&(one, other), deckies) in between {
+        for &(_, home) in deckies {
+            // A decky is where its home is, and so makes the other LAN span.
+            let away = if home == one { other } else { one };
+            spanning.entry(away).or_default().extend([hosts[one], hosts[other]]);
         }
     }
     spanning
@@ -45,7 +43,7 @@ pub(super) fn stretched(
     faults: &mut Vec<PlaceFault>,
 ) -> BTreeMap<LanId, StretchedLan> {
     let topology = units.topology;
-    let spanning = spanning(topology, hosts);
+    let spanning = spanning(&units.links, hosts);
     let mut used = request.used_vnis.clone();
     let mut vnis: BTreeMap<usize, Vni> = BTreeMap::new();
     // Those that are kept come first, so that a new one never takes them.

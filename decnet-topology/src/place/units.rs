@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{fault::PlaceFault, member::Member, request::PlaceRequest, rules::LabelPin};
 use crate::{
-    graph::{Forest, links},
+    graph::{Forest, Links, links},
     model::{Lan, Topology},
     name::Name,
     spelling,
@@ -43,6 +43,8 @@ impl Needs {
 /// What is placed as a whole: each LAN with the deckies at home in it, in the order of the topology; then each decky without a LAN.
 pub(super) struct Units<'a> {
     pub(super) topology: &'a Topology,
+    /// The LANs that deckies connect.
+    pub(super) links: Links,
     /// The number of deckies.
     pub(super) weights: Vec<u32>,
     /// The unit above, in the tree of LANs from the DMZ.
@@ -57,17 +59,18 @@ pub(super) struct Units<'a> {
 
 impl<'a> Units<'a> {
     pub(super) fn new(topology: &'a Topology, request: &PlaceRequest, faults: &mut Vec<PlaceFault>) -> Self {
+        let links = links(topology);
         let Forest {
             mut parents,
             mut children,
             mut order,
             ..
-        } = Forest::new(topology, &links(topology));
+        } = Forest::new(topology, &links);
         let lans = topology.lans().len();
         let mut weights = vec![0_u32; lans];
         let mut unattached = Vec::new();
         for (at, decky) in topology.deckies().iter().enumerate() {
-            match decky.home().and_then(|home| topology.lan_index(home.lan)) {
+            match topology.home_index(decky) {
                 Some(home) => weights[home] += 1,
                 None => unattached.push(at),
             }
@@ -81,6 +84,7 @@ impl<'a> Units<'a> {
         needs.resize(units, Needs::default());
         Self {
             topology,
+            links,
             weights,
             parents,
             children,
@@ -186,7 +190,7 @@ fn gateway_lans(topology: &Topology) -> BTreeMap<usize, &Name> {
     let mut found = BTreeMap::new();
     if topology.lans().iter().any(Lan::is_dmz) {
         for decky in topology.deckies().iter().filter(|decky| topology.is_gateway(decky)) {
-            if let Some(home) = decky.home().and_then(|home| topology.lan_index(home.lan)) {
+            if let Some(home) = topology.home_index(decky) {
                 found.entry(home).or_insert(decky.name());
             }
         }

@@ -7,7 +7,7 @@ mod properties;
 
 use decnet_topology::{Distribution, PlaceRequest, Placement, PlacementRules, Topology, place, serde_json};
 
-use self::maze::{id, lan, member, name, public, tree, vni};
+use self::maze::{behind_a_gateway, id, lan, member, name, public, tree, vni};
 
 fn placed(maze: &Topology, request: &PlaceRequest) -> Placement {
     maze::sound(maze, request, place(maze, request).expect("there is room"))
@@ -74,15 +74,7 @@ fn pins_hold_and_a_lan_that_is_apart_is_on_another_member() {
 
 #[test]
 fn the_lan_of_a_gateway_is_on_a_public_member() {
-    let maze = Topology::builder()
-        .dmz("dmz", "10.0.0.0/24")
-        .lan("office", "10.0.1.0/24")
-        .decky("gate", |decky| {
-            decky.on("dmz", "10.0.0.2").on("office", "10.0.1.2").forwards()
-        })
-        .decky("desk", |decky| decky.on("office", "10.0.1.3"))
-        .build()
-        .expect("a maze");
+    let maze = behind_a_gateway().build().expect("a maze");
     let request = PlaceRequest::new(id(1), [member(1, 1), public(2, 1)]);
     assert_eq!(hosts(&placed(&maze, &request)), ["m2", "m1"]);
 }

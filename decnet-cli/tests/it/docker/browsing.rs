@@ -35,7 +35,7 @@ fn a_maze_is_deployed_and_torn_down_on_the_page_and_a_change_appears_at_once() {
     let _bus = serve(&lab.sandbox);
     let server = Server::start(&lab.sandbox, &["--no-auth"]);
     browser.open(&format!("http://{}/", server.address));
-    browser.wait("document.getElementById('connection').dataset.open === 'true'");
+    browser.connects();
     browser.shows("pending");
     // The plan is shown first, and nothing happens without a yes.
     browser.click("[data-work=deploy]");

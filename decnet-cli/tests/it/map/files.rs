@@ -77,7 +77,7 @@ fn markup_of_visitors_and_actors_is_shown_as_text() {
     put_lines(&sandbox, vec![("1".into(), said)]);
     let Some(lab) = Lab::new(sandbox) else { return };
     let browser = &lab.browser;
-    browser.wait("document.getElementById('connection').dataset.open === 'true'");
+    browser.connects();
     let payload = r#"{"decky": "web", "services": ["ftp"]}"#;
     lab.sandbox
         .run(&[

@@ -30,7 +30,7 @@ fn a_token_that_is_asked_for_answers_no_other_question() {
     browser.shows("The server refuses the token");
     browser.write("#token-text", &first);
     browser.click("#dialog-yes");
-    browser.wait("document.getElementById('connection').dataset.open === 'true'");
+    browser.connects();
     browser.wait("document.querySelector('[data-decky=db-01]') && document.getElementById('notice').hidden");
     browser.run(SELECT);
     browser.run(
@@ -50,7 +50,7 @@ fn a_token_that_is_asked_for_answers_no_other_question() {
     browser.shows("The server refuses the token");
     browser.write("#token-text", &second);
     browser.click("#dialog-yes");
-    browser.wait("document.getElementById('connection').dataset.open === 'true'");
+    browser.connects();
     browser.wait("!document.getElementById('dialog').open");
     assert!(sandbox.run(&["show", "corp"]).exits(0).stdout.contains("db-01"));
     assert_eq!(browser.faults(), Vec::<String>::new());
@@ -65,7 +65,7 @@ fn an_error_and_the_focus_stay_while_others_change_the_maze() {
     sandbox.run(&["apply", "-f", CORP]).exits(0);
     let Some(lab) = Lab::new(sandbox) else { return };
     let browser = &lab.browser;
-    browser.wait("document.getElementById('connection').dataset.open === 'true'");
+    browser.connects();
     browser.wait("document.querySelectorAll('#picture [data-decky]').length === 7");
     browser.run(SELECT);
     browser.choose("#operation", "add_lan");
@@ -91,7 +91,7 @@ fn a_deleted_maze_leaves_nothing_and_no_other_maze_takes_its_place() {
     sandbox.run(&["apply", "-f", CORP]).exits(0);
     let Some(lab) = Lab::new(sandbox) else { return };
     let browser = &lab.browser;
-    browser.wait("document.getElementById('connection').dataset.open === 'true'");
+    browser.connects();
     browser.run("location.hash = 'corp'");
     browser.wait("document.querySelectorAll('#picture [data-decky]').length === 7");
     browser.shows("7 deckies");
@@ -109,7 +109,7 @@ fn a_deleted_maze_leaves_nothing_and_no_other_maze_takes_its_place() {
     );
     browser.run("location.hash = 'nothing'");
     browser.wait("document.getElementById('picture').textContent.includes('There is no maze named nothing')");
-    // This is no valid encoding.
+    // This encoding is not valid.
     browser.run("location.hash = '%zz'");
     browser.wait("document.getElementById('picture').textContent.includes('There is no maze named %zz')");
     lab.ends();
@@ -121,8 +121,7 @@ fn a_server_that_is_gone_is_named_as_the_cause() {
     let sandbox = Sandbox::new();
     sandbox.run(&["apply", "-f", CORP]).exits(0);
     let Some(lab) = Lab::new(sandbox) else { return };
-    lab.browser
-        .wait("document.getElementById('connection').dataset.open === 'true'");
+    lab.browser.connects();
     assert_eq!(lab.server.interrupt(), 0);
     lab.browser.click("[data-work=deploy]");
     lab.browser.shows("The server cannot be reached.");

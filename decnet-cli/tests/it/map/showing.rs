@@ -21,7 +21,7 @@ fn the_page_shows_a_maze_and_finds_its_parts_with_the_keyboard() {
     let browser = &lab.browser;
     browser.wait("document.querySelectorAll('#picture [data-decky]').length === 7");
     assert_eq!(count(browser, "#picture [data-lan]"), 3);
-    browser.wait("document.getElementById('connection').dataset.open === 'true'");
+    browser.connects();
     // The search: `/`, words, Enter.
     browser.press(Key::Escape);
     browser.type_text("/");
@@ -67,7 +67,7 @@ fn a_change_by_the_command_appears_and_the_slider_shows_the_past() {
     sandbox.run(&["apply", "-f", CORP]).exits(0);
     let Some(lab) = Lab::new(sandbox) else { return };
     let browser = &lab.browser;
-    browser.wait("document.getElementById('connection').dataset.open === 'true'");
+    browser.connects();
     browser.wait("document.querySelectorAll('#picture [data-decky]').length === 7");
     let payload = r#"{"name": "safe", "lan": "servers", "services": ["ftp"]}"#;
     lab.sandbox.run(&["mutate", "corp", "add_decky", payload]).exits(0);
@@ -119,7 +119,7 @@ fn a_server_with_tokens_asks_for_one_and_follows_with_tickets() {
     browser.write("#token-text", token.stdout.trim());
     browser.click("#dialog-yes");
     browser.wait("document.querySelectorAll('#picture [data-decky]').length === 7");
-    browser.wait("document.getElementById('connection').dataset.open === 'true'");
+    browser.connects();
     assert_eq!(
         browser.run("return localStorage.length + sessionStorage.length + document.cookie.length"),
         0

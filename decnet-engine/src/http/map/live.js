@@ -38,7 +38,6 @@ async function open(id, why) {
   const missing = why ?? (id ? `There is no maze named ${id}.` : "");
   const empty = page.rows.length ? "Choose a maze above." : "There is no maze yet. “New…” stores an empty one.";
   Object.assign(page, { maze: row ? { ...row, topology: null } : null, past: null, selected: null, states: new Map(), analysis: null, mutations: [] });
-  document.body.classList.remove("in-past");
   moments([], []);
   present();
   Object.assign(picture, { svg: null, view: null });

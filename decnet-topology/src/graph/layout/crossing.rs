@@ -1,9 +1,13 @@
-//! Whether two lines of a picture cross.
+//! Whether two lines or two rectangles of a picture meet.
 
 type Point = (i64, i64);
 
 /// The number of straight pieces that stand for a curve.
 pub(super) const PIECES: i64 = 12;
+
+/// In a picture with more boxes or lines, curves take the shortest way and have their labels at the middle: to compare each with all
+/// others takes too long, and nobody follows them.
+pub(super) const MOST_COMPARED: usize = 300;
 
 /// A line as straight pieces, with the rectangle around it.
 pub(super) struct Trace {
@@ -11,8 +15,9 @@ pub(super) struct Trace {
     around: Rectangle,
 }
 
+/// A rectangle, from its upper left to its lower right corner.
 #[derive(Clone, Copy)]
-struct Rectangle {
+pub(super) struct Rectangle {
     least: Point,
     most: Point,
 }
@@ -48,7 +53,7 @@ fn pieces_near(points: &[Point], near: Rectangle) -> impl Iterator<Item = &[Poin
 }
 
 impl Rectangle {
-    fn around(points: &[Point]) -> Self {
+    pub(super) fn around(points: &[Point]) -> Self {
         let fold = |pick: fn(i64, i64) -> i64| {
             let all = points.iter().copied();
             all.reduce(|one, other| (pick(one.0, other.0), pick(one.1, other.1)))
@@ -60,11 +65,20 @@ impl Rectangle {
         }
     }
 
+    /// Returns whether they have a common point.
     fn meets(self, other: Self) -> bool {
         self.least.0 <= other.most.0
             && other.least.0 <= self.most.0
             && self.least.1 <= other.most.1
             && other.least.1 <= self.most.1
+    }
+
+    /// Returns whether they have more than an edge in common.
+    pub(super) fn overlaps(self, other: Self) -> bool {
+        self.least.0 < other.most.0
+            && other.least.0 < self.most.0
+            && self.least.1 < other.most.1
+            && other.least.1 < self.most.1
     }
 }
 

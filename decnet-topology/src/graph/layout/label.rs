@@ -1,7 +1,7 @@
 //! Where the labels of curves are: not over a box, and not over another label.
 
 use super::{
-    crossing::{PIECES, on_curve},
+    crossing::{MOST_COMPARED, PIECES, Rectangle, on_curve},
     parts::{LanBox, LanLink, SIDE},
 };
 use crate::model::Topology;
@@ -9,7 +9,7 @@ use crate::model::Topology;
 type Point = (i64, i64);
 
 /// The width of a character.
-const CHARACTER: i64 = 6;
+pub(in crate::graph) const CHARACTER: i64 = 6;
 /// The longest label, in pixels: a longer one is shortened.
 pub(in crate::graph) const LABEL: i64 = 100;
 /// The height of a label above its base line.
@@ -17,25 +17,25 @@ const HEIGHT: i64 = 10;
 /// The space around a label.
 const SPACE: i64 = 2;
 
-/// A rectangle, from its upper left to its lower right corner.
-type Area = (Point, Point);
-
-/// In a picture with more boxes or lines, labels stay at the middle of their curves: to compare each with all others takes too long.
-const MOST_COMPARED: usize = 300;
-
 /// Moves the labels of curves to the free places that are nearest to the middle of their curves, where there are such places.
 pub(super) fn place_labels(topology: &Topology, boxes: &[LanBox], links: &mut [LanLink]) {
     if boxes.len().max(links.len()) > MOST_COMPARED {
         return;
     }
-    let mut taken: Vec<Area> = boxes.iter().map(area_of_box).collect();
+    let corners = |placed: &LanBox| {
+        [
+            (placed.x, placed.y),
+            (placed.x + placed.width, placed.y + placed.height),
+        ]
+    };
+    let mut taken: Vec<Rectangle> = boxes.iter().map(|placed| Rectangle::around(&corners(placed))).collect();
     let widths: Vec<i64> = links.iter().map(|link| width(topology, link)).collect();
     let fixed = links.iter().zip(&widths).filter(|(link, _)| !link.curved);
     taken.extend(fixed.map(|(link, width)| area(link.label, *width)));
     for (link, width) in links.iter_mut().zip(widths).filter(|(link, _)| link.curved) {
         let is_free = |place: &Point| {
             let one = area(*place, width);
-            !taken.iter().any(|other| overlap(one, *other))
+            !taken.iter().any(|other| one.overlaps(*other))
         };
         if let Some(place) = places(&link.points, width).find(is_free) {
             link.label = place;
@@ -76,18 +76,7 @@ fn width(topology: &Topology, link: &LanLink) -> i64 {
         .min(LABEL)
 }
 
-fn overlap(((left, top), (right, bottom)): Area, ((x, y), (end_x, end_y)): Area) -> bool {
-    x < right && left < end_x && y < bottom && top < end_y
-}
-
-fn area_of_box(placed: &LanBox) -> Area {
-    (
-        (placed.x, placed.y),
-        (placed.x + placed.width, placed.y + placed.height),
-    )
-}
-
 /// Returns the area that a label takes.
-fn area((x, y): Point, width: i64) -> Area {
-    ((x - SPACE, y - HEIGHT), (x + width + SPACE, y + SPACE))
+fn area((x, y): Point, width: i64) -> Rectangle {
+    Rectangle::around(&[(x - SPACE, y - HEIGHT), (x + width + SPACE, y + SPACE)])
 }

@@ -9,7 +9,7 @@ mod place;
 mod route;
 mod untangle;
 
-pub(crate) use forest::{Forest, links};
+pub(crate) use forest::{Forest, Links, links};
 pub use parts::{LanBox, LanLink};
 
 use crate::graph::Graph;

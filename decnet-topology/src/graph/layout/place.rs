@@ -73,7 +73,7 @@ pub(super) fn place(topology: &Topology, forest: &Forest, mut boxes: Vec<LanBox>
 pub(super) fn boxes(topology: &Topology, forest: &Forest, collapse: bool) -> Vec<LanBox> {
     let mut rows = vec![0; topology.lans().len()];
     for decky in topology.deckies() {
-        if let Some(home) = decky.home().and_then(|home| topology.lan_index(home.lan)) {
+        if let Some(home) = topology.home_index(decky) {
             rows[home] += row_height(decky.is_bridge());
         }
     }
@@ -93,7 +93,7 @@ pub(super) fn boxes(topology: &Topology, forest: &Forest, collapse: bool) -> Vec
     .collect()
 }
 
-/// Returns the boxes as they were if each LAN had three deckies.
+/// Returns the boxes as they would be if each LAN had three deckies.
 pub(super) fn usual_boxes(boxes: &[LanBox]) -> Vec<LanBox> {
     let mut boxes = boxes.to_vec();
     for lan in &mut boxes {

@@ -1,5 +1,5 @@
 use super::{
-    crossing::Trace,
+    crossing::{MOST_COMPARED, Trace},
     forest::{Forest, Links},
     parts::{LanBox, LanLink, SIDE},
     place::INDENT,
@@ -8,8 +8,6 @@ use crate::model::{Decky, Topology};
 
 /// The distance from a box to the horizontal part of a line below it.
 const BEND: i64 = 14;
-/// In a picture with more lines, curves take the shortest way: to compare all lines with all others takes too long, and nobody follows them.
-const MOST_COMPARED: usize = 300;
 /// How far a curve that leaves and enters boxes on the same side goes beyond them.
 const AROUND: i64 = 56;
 

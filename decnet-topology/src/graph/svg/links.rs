@@ -2,7 +2,10 @@ use std::fmt::{self, Write as _};
 
 use super::text::{escaped, shortened};
 use crate::{
-    graph::layout::{LanLink, Layout, label::LABEL},
+    graph::layout::{
+        LanLink, Layout,
+        label::{CHARACTER, LABEL},
+    },
     id::LanId,
     model::Topology,
 };
@@ -54,7 +57,7 @@ pub(super) fn write_labels(out: &mut String, topology: &Topology, layout: &Layou
             0 | 1 => String::new(),
             number => format!(" +{}", number - 1),
         };
-        let columns = LABEL / 6 - i64::try_from(more.len()).unwrap_or(0);
+        let columns = LABEL / CHARACTER - i64::try_from(more.len()).unwrap_or(0);
         let label = escaped(&format!("{}{more}", shortened(first.name().as_str(), columns)));
         let (x, y) = link.label;
         writeln!(

@@ -80,7 +80,7 @@ impl Graph<'_> {
         let mut residents = vec![Vec::new(); layout.boxes().len()];
         let mut unattached = Vec::new();
         for decky in self.topology.deckies() {
-            match decky.home().and_then(|home| self.topology.lan_index(home.lan)) {
+            match self.topology.home_index(decky) {
                 Some(home) => residents[home].push(decky),
                 None => unattached.push(decky),
             }

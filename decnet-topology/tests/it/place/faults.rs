@@ -1,6 +1,6 @@
 use decnet_topology::{PlaceFault, PlaceRequest, PlacementRules, Topology, place, serde_json};
 
-use super::maze::{id, member, name, public, tree};
+use super::maze::{behind_a_gateway, id, member, name, public, tree};
 
 /// The refusal of a request: the code and the message of each fault.
 fn refused(maze: &Topology, request: &PlaceRequest) -> Vec<(&'static str, String)> {
@@ -21,13 +21,7 @@ fn check(maze: &Topology, request: &PlaceRequest, expected: &[(&str, &str)]) {
 
 #[test]
 fn all_faults_are_reported_at_once() {
-    let maze = Topology::builder()
-        .dmz("dmz", "10.0.0.0/24")
-        .lan("office", "10.0.1.0/24")
-        .decky("gate", |decky| {
-            decky.on("dmz", "10.0.0.2").on("office", "10.0.1.2").forwards()
-        })
-        .decky("desk", |decky| decky.on("office", "10.0.1.3"))
+    let maze = behind_a_gateway()
         .decky("shelf", |decky| decky.on("office", "10.0.1.4"))
         .build()
         .expect("a maze");

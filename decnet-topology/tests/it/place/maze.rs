@@ -4,8 +4,8 @@ use std::{
 };
 
 use decnet_topology::{
-    Attachment, Decky, DeckyId, GenericUuid, Lan, LanId, Member, Name, PlaceRequest, Placement, Topology, TopologyId,
-    Uuid, Vni,
+    Attachment, Decky, DeckyId, GenericUuid, Lan, LanId, Member, Name, PlaceRequest, Placement, Topology,
+    TopologyBuilder, TopologyId, Uuid, Vni,
 };
 
 pub(super) fn id(number: u128) -> TopologyId {
@@ -35,6 +35,17 @@ pub(super) fn member(number: u8, capacity: u32) -> Member {
 
 pub(super) fn public(number: u8, capacity: u32) -> Member {
     member(number, capacity).labelled(name("public"))
+}
+
+/// A DMZ with a gateway, and an office behind it with a desk.
+pub(super) fn behind_a_gateway() -> TopologyBuilder {
+    Topology::builder()
+        .dmz("dmz", "10.0.0.0/24")
+        .lan("office", "10.0.1.0/24")
+        .decky("gate", |decky| {
+            decky.on("dmz", "10.0.0.2").on("office", "10.0.1.2").forwards()
+        })
+        .decky("desk", |decky| decky.on("office", "10.0.1.3"))
 }
 
 /// A maze whose LANs are a tree: the parent of each LAN after the DMZ, and the number of deckies at home in each one. The first
