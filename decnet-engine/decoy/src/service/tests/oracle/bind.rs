@@ -55,6 +55,9 @@ fn framed(message: &[u8]) -> Vec<u8> {
 /// How long the server may take to load its zones.
 const LOADING: Duration = Duration::from_secs(30);
 
+/// How often a server that does not answer is asked again.
+const BUSY: usize = 10;
+
 /// Starts the server, and waits until it has loaded its zones. Until then, it answers that it has failed.
 fn bind() -> Option<Real> {
     let plan = real::Plan::new("usr/sbin/named")?;
@@ -234,7 +237,11 @@ fn datagrams_are_answered_as_bind_does_or_cut() {
     for query in queries().iter().chain(&more) {
         let query = &query[2..];
         let most = 2 * query.len();
-        let (theirs, ours) = (answer(real.port, query), answer(own.port, query));
+        let (mut theirs, ours) = (answer(real.port, query), answer(own.port, query));
+        if theirs.is_none() && ours.is_some() {
+            // A server on a busy machine answers late.
+            theirs = (0..BUSY).find_map(|_| answer(real.port, query));
+        }
         let expected = theirs.map(|theirs| {
             if theirs.len() > most {
                 let is_truncated = ours.as_ref().is_none_or(|ours| ours[2] & 2 != 0);
