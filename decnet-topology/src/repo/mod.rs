@@ -16,6 +16,8 @@ mod mutations;
 mod rows;
 mod rules;
 #[cfg(feature = "sqlite")]
+mod sql;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 mod topology_store;
 mod visit_store;

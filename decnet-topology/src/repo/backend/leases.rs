@@ -23,7 +23,7 @@ impl<B: Backend> LeaseStore for B {
         at: Timestamp,
     ) -> Result<Lease, RepoError> {
         let holder = holder.clone();
-        self.write(move |tables| {
+        self.write(holder, move |tables, holder| {
             let lease = match lease::acquire(tables.lease(id)?, &holder, time, superseding, at) {
                 Ok(lease) => lease,
                 Err(lease) => {
@@ -44,7 +44,7 @@ impl<B: Backend> LeaseStore for B {
         time: SignedDuration,
         at: Timestamp,
     ) -> Result<Lease, RepoError> {
-        self.write(move |tables| {
+        self.write((), move |tables, ()| {
             let Some(lease) = lease::renew(tables.lease(id)?, token, time, at) else {
                 return Err(rules::lease_lost(&tables.topology(id)?));
             };
@@ -55,7 +55,7 @@ impl<B: Backend> LeaseStore for B {
     }
 
     async fn release_lease(&self, id: TopologyId, token: LeaseToken) -> Result<(), RepoError> {
-        self.write(move |tables| {
+        self.write((), move |tables, ()| {
             let stored = match tables.lease(id) {
                 Err(RepoError::NotFound { .. }) => None,
                 stored => stored?,

@@ -33,11 +33,10 @@ impl<B: Backend> MutationQueue for B {
         expected: Option<Version>,
         at: Timestamp,
     ) -> Result<MutationRow, RepoError> {
-        self.write(move |tables| {
+        self.write(new, move |tables, mut new| {
             queue::refuse_unreadable(&new)?;
             let mut topology = tables.topology(id)?;
             queue::enqueue(&mut topology, expected, at)?;
-            let mut new = new;
             rules::extend_catalog(&mut topology, mem::take(&mut new.catalog), at);
             tables.update_topology(&topology)?;
             let enqueued = tables.insert_mutation(queue::enqueued(UNNUMBERED, &topology, new, at))?;
@@ -53,7 +52,7 @@ impl<B: Backend> MutationQueue for B {
         edit: BatchEdit,
         at: Timestamp,
     ) -> Result<(StoredTopology, Vec<MutationRow>), RepoError> {
-        self.write(move |tables| {
+        self.write(edit, move |tables, edit| {
             let BatchEdit {
                 expected,
                 batch,
@@ -112,7 +111,7 @@ impl<B: Backend> MutationQueue for B {
         at: Timestamp,
     ) -> Result<Option<MutationRow>, RepoError> {
         let holder = holder.clone();
-        self.write(move |tables| {
+        self.write(holder, move |tables, holder| {
             let topologies = match topology {
                 Some(id) => vec![id],
                 None => tables.with_unfinished()?,
@@ -144,7 +143,7 @@ impl<B: Backend> MutationQueue for B {
         time: SignedDuration,
         at: Timestamp,
     ) -> Result<MutationClaim, RepoError> {
-        self.write(move |tables| {
+        self.write((), move |tables, ()| {
             let mut mutation = tables.mutation(id)?;
             let claim = queue::renew(&mut mutation, token, time, at)?;
             tables.update_mutation(&mutation)?;
@@ -154,7 +153,7 @@ impl<B: Backend> MutationQueue for B {
     }
 
     async fn release_claim(&self, id: MutationId, token: ClaimToken, at: Timestamp) -> Result<(), RepoError> {
-        self.write(move |tables| {
+        self.write((), move |tables, ()| {
             let mut mutation = match tables.mutation(id) {
                 Err(RepoError::MutationNotFound { .. }) => return Ok(()),
                 found => found?,
@@ -176,7 +175,7 @@ impl<B: Backend> MutationQueue for B {
         topology: Topology,
         at: Timestamp,
     ) -> Result<StoredTopology, RepoError> {
-        self.write(move |tables| {
+        self.write(topology, move |tables, topology| {
             let mut mutation = tables.mutation(id)?;
             let mut row = tables.topology(mutation.topology)?;
             queue::store(&mut mutation, &mut row, token, at)?;
@@ -196,7 +195,7 @@ impl<B: Backend> MutationQueue for B {
         outcome: MutationOutcome,
         at: Timestamp,
     ) -> Result<MutationRow, RepoError> {
-        self.write(move |tables| {
+        self.write(outcome, move |tables, outcome| {
             let mut mutation = tables.mutation(id)?;
             let topology = tables.topology(mutation.topology)?;
             queue::finish(&mut mutation, token, outcome, at)?;

@@ -22,10 +22,14 @@ pub(in crate::repo) trait Backend: Send + Sync + Debug + 'static {
         work: impl FnOnce(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
     ) -> impl Future<Output = Result<T, RepoError>> + Send;
 
-    /// Runs a write transaction; the store is unchanged if it fails. No other transaction writes at the same time.
-    fn write<T: Send + 'static>(
+    /// Runs a write transaction; the store is unchanged if it fails.
+    ///
+    /// No other transaction writes to the same topology at the same time. A database of several clients may ask to run it again
+    /// after a conflict, so the work can run several times, each time with the same input.
+    fn write<I: Clone + Send + 'static, T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
+        input: I,
+        work: impl Fn(&mut dyn Tables, I) -> Result<T, RepoError> + Send + 'static,
     ) -> impl Future<Output = Result<T, RepoError>> + Send;
 
     /// Takes the lock of [`LeaseStore::lock_unwritten`](crate::repo::LeaseStore::lock_unwritten).

@@ -37,7 +37,7 @@ impl<B: Backend> TopologyStore for B {
     }
 
     async fn create(&self, new: NewTopology, at: Timestamp) -> Result<StoredTopology, RepoError> {
-        self.write(move |tables| create(tables, &mut rng::topology_id, new, at))
+        self.write(new, move |tables, new| create(tables, &mut rng::topology_id, new, at))
             .await
     }
 
@@ -61,7 +61,7 @@ impl<B: Backend> TopologyStore for B {
     }
 
     async fn edit(&self, id: TopologyId, edit: Edit, at: Timestamp) -> Result<StoredTopology, RepoError> {
-        self.write(move |tables| {
+        self.write(edit, move |tables, edit| {
             let Edit {
                 expected,
                 topology,
@@ -91,7 +91,7 @@ impl<B: Backend> TopologyStore for B {
     }
 
     async fn set_status(&self, id: TopologyId, change: StatusChange, at: Timestamp) -> Result<TopologyRow, RepoError> {
-        self.write(move |tables| {
+        self.write(change, move |tables, change| {
             let mut row = tables.topology(id)?;
             require_held(tables, id, change.held)?;
             let event = rules::change(&mut row, change, at)?;
@@ -117,8 +117,10 @@ impl<B: Backend> TopologyStore for B {
         held: Option<LeaseToken>,
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError> {
-        self.write(move |tables| change_row(tables, id, held, at, |row| rules::set_settings(row, settings, at)))
-            .await
+        self.write(settings, move |tables, settings| {
+            change_row(tables, id, held, at, |row| rules::set_settings(row, settings, at))
+        })
+        .await
     }
 
     async fn extend_catalog(
@@ -128,7 +130,7 @@ impl<B: Backend> TopologyStore for B {
         held: Option<LeaseToken>,
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError> {
-        self.write(move |tables| {
+        self.write(catalog, move |tables, catalog| {
             change_row(tables, id, held, at, |row| {
                 rules::extend_catalog(row, catalog, at);
                 Ok(())
@@ -144,7 +146,7 @@ impl<B: Backend> TopologyStore for B {
         held: Option<LeaseToken>,
         at: Timestamp,
     ) -> Result<(), RepoError> {
-        self.write(move |tables| {
+        self.write((), move |tables, ()| {
             change_row(tables, id, held, at, |row| {
                 row.needs_resync = needs_resync;
                 row.changed_at = at;
@@ -164,7 +166,7 @@ impl<B: Backend> TopologyStore for B {
     }
 
     async fn delete(&self, id: TopologyId, expected: Option<Version>, at: Timestamp) -> Result<(), RepoError> {
-        self.write(move |tables| {
+        self.write((), move |tables, ()| {
             let row = tables.topology(id)?;
             rules::require_version(&row, expected)?;
             rules::refuse_delete(&row, tables.lease(id)?, at)?;

@@ -13,7 +13,7 @@ impl<B: Backend> VisitStore for B {
         if visits.is_empty() {
             return Ok(0);
         }
-        self.write(move |tables| {
+        self.write(visits, move |tables, visits| {
             let mut new = 0;
             let mut topologies = BTreeSet::new();
             for visit in &visits {

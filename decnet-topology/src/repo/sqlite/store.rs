@@ -12,11 +12,12 @@ use super::{
     check, create,
     fault::{self, Fault},
     lock, schema,
-    transaction::SqliteTables,
+    statement::SqliteSql,
 };
 use crate::repo::{
     RepoError,
     backend::{Backend, Tables},
+    sql::SqlTables,
 };
 
 /// A store in one SQLite file that several processes can use at the same time.
@@ -193,15 +194,16 @@ impl Backend for SqliteRepo {
         &self,
         work: impl FnOnce(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
     ) -> Result<T, RepoError> {
-        let work = |moment: &Transaction<'_>| Ok(work(&mut SqliteTables(moment))?);
+        let work = |moment: &Transaction<'_>| Ok(work(&mut SqlTables(&mut SqliteSql(moment)))?);
         self.transact(TransactionBehavior::Deferred, work).await
     }
 
-    async fn write<T: Send + 'static>(
+    async fn write<I: Clone + Send + 'static, T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
+        input: I,
+        work: impl Fn(&mut dyn Tables, I) -> Result<T, RepoError> + Send + 'static,
     ) -> Result<T, RepoError> {
-        let work = |tx: &Transaction<'_>| Ok(work(&mut SqliteTables(tx))?);
+        let work = move |tx: &Transaction<'_>| Ok(work(&mut SqlTables(&mut SqliteSql(tx)), input)?);
         self.transact(TransactionBehavior::Immediate, work).await
     }
 
