@@ -3,15 +3,17 @@ use std::collections::BTreeMap;
 use super::{
     check,
     fault::{NotPlaced, PlaceFault},
-    placement::Placement,
     previous,
     request::PlaceRequest,
     rooms::fill,
-    rules::Distribution,
     stretch::stretched,
     units::Units,
 };
-use crate::{model::Topology, name::Name};
+use crate::{
+    model::Topology,
+    name::Name,
+    placement::{Distribution, Placement},
+};
 
 /// Places the LANs and deckies of a maze on the members of a fleet.
 ///

@@ -2,8 +2,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::vni::Vni;
-use crate::{name::Name, shown::count};
+use crate::{name::Name, placement::Vni, shown::count};
 
 /// One reason why a maze was not placed.
 ///

@@ -1,14 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    fault::PlaceFault,
-    member::Member,
-    placement::StretchedLan,
-    request::PlaceRequest,
-    units::Units,
-    vni::{self, Vni},
+use super::{fault::PlaceFault, member::Member, request::PlaceRequest, units::Units};
+use crate::{
+    graph::Links,
+    id::LanId,
+    placement::{StretchedLan, Vni, free},
 };
-use crate::{graph::Links, id::LanId};
 
 /// What VXLAN adds to a packet on an underlay with IPv4, in bytes: an Ethernet header of 14 inside, and outside 8 for VXLAN, 8 for
 /// UDP and 20 for IPv4 (RFC 7348, section 5).
@@ -63,7 +60,7 @@ pub(super) fn stretched(
     for (at, members) in spanning {
         let lan = &topology.lans()[at];
         let kept = vnis.get(&at).copied();
-        let Some(vni) = kept.or_else(|| vni::free(request.topology, lan.id(), &used)) else {
+        let Some(vni) = kept.or_else(|| free(request.topology, lan.id(), &used)) else {
             let lan = lan.name().clone();
             faults.push(PlaceFault::VnisExhausted { lan });
             continue;

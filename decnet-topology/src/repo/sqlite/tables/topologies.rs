@@ -20,7 +20,7 @@ use crate::{
 
 /// The columns that [`row`] reads.
 const COLUMNS: &str = "id, name, mode, host, status, intent, version, created_at, changed_at, \
-                                  needs_resync, config, settings, catalog";
+                                  needs_resync, config, settings, catalog, placement";
 
 /// Reads the row of a topology.
 fn row(columns: &mut Columns<'_>) -> Result<TopologyRow, Fault> {
@@ -38,6 +38,7 @@ fn row(columns: &mut Columns<'_>) -> Result<TopologyRow, Fault> {
         config: columns.maybe_json()?,
         settings: columns.json()?,
         catalog: catalog(columns)?,
+        placement: columns.maybe_json()?,
     })
 }
 
@@ -104,8 +105,8 @@ pub(in crate::repo::sqlite) fn list(moment: &Transaction<'_>, filter: &TopologyF
 pub(in crate::repo::sqlite) fn insert(tx: &Transaction<'_>, row: &TopologyRow) -> Result<(), Fault> {
     let mut insert = tx.prepare_cached(
         "INSERT INTO topologies (id, name, name_key, mode, host, status, intent, version, created_at, changed_at,
-                                 needs_resync, config, settings, catalog)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                                 needs_resync, config, settings, catalog, placement)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?;
     insert.execute(params![
         row.id.to_string(),
@@ -122,6 +123,7 @@ pub(in crate::repo::sqlite) fn insert(tx: &Transaction<'_>, row: &TopologyRow) -
         row.config.as_ref().map(to_json).transpose()?,
         to_json(&row.settings)?,
         stored(&row.catalog)?,
+        row.placement.as_ref().map(to_json).transpose()?,
     ])?;
     Ok(())
 }
@@ -129,7 +131,7 @@ pub(in crate::repo::sqlite) fn insert(tx: &Transaction<'_>, row: &TopologyRow) -
 /// Writes the mutable fields of a row except status and intent: the status is in an index that would be written too.
 pub(in crate::repo::sqlite) fn update(tx: &Transaction<'_>, row: &TopologyRow) -> Result<(), Fault> {
     let mut statement = tx.prepare_cached(
-        "UPDATE topologies SET version = ?2, changed_at = ?3, needs_resync = ?4, settings = ?5, catalog = ?6
+        "UPDATE topologies SET version = ?2, changed_at = ?3, needs_resync = ?4, settings = ?5, catalog = ?6, placement = ?7
          WHERE id = ?1",
     )?;
     statement.execute(params![
@@ -139,6 +141,7 @@ pub(in crate::repo::sqlite) fn update(tx: &Transaction<'_>, row: &TopologyRow) -
         row.needs_resync,
         to_json(&row.settings)?,
         stored(&row.catalog)?,
+        row.placement.as_ref().map(to_json).transpose()?,
     ])?;
     Ok(())
 }

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::vni::Vni;
+use super::Vni;
 use crate::{
     id::{DeckyId, LanId},
     name::Name,
