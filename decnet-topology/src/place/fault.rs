@@ -52,6 +52,19 @@ pub enum PlaceFault {
         /// The smallest MTU, in bytes.
         least: u16,
     },
+    /// The underlay of a member of a stretched LAN is smaller than it was when the maze was placed, or the member is new.
+    #[error(
+        "the underlay of member `{member}` has an MTU of {mtu}, and the LANs of the maze need {least}; raise it, or place with force, which \
+         recreates the networks"
+    )]
+    UnderlayMtuShrunk {
+        /// The member.
+        member: Name,
+        /// Its MTU, in bytes.
+        mtu: u16,
+        /// The smallest MTU, in bytes.
+        least: u16,
+    },
     /// A rule names a LAN that the maze does not have.
     #[error("a placement rule names the LAN `{lan}`, which does not exist{hint}; correct or remove the rule")]
     RuleUnknownLan {

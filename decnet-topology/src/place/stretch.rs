@@ -4,6 +4,7 @@ use super::{fault::PlaceFault, member::Member, request::PlaceRequest, units::Uni
 use crate::{
     graph::Links,
     id::LanId,
+    name::Name,
     placement::{StretchedLan, Vni, free},
 };
 
@@ -66,14 +67,33 @@ pub(super) fn stretched(
             continue;
         };
         used.insert(vni);
-        let members: Vec<&Member> = members.into_iter().map(|member| &request.members[member]).collect();
-        let underlay = members.iter().map(|member| member.mtu).min().unwrap_or(0);
-        let stretched_lan = StretchedLan {
-            vni,
-            mtu: underlay.saturating_sub(VXLAN_OVERHEAD),
-            members: members.iter().map(|member| member.name.clone()).collect(),
-        };
-        stretched.insert(lan.id(), stretched_lan);
+        let members = members.into_iter().map(|member| request.members[member].name.clone());
+        let members = members.collect();
+        stretched.insert(lan.id(), StretchedLan { vni, members });
     }
     stretched
+}
+
+/// Finds the MTU of all LANs: the previous one, or that of the smallest underlay of all members. If a member of a stretched LAN has a
+/// smaller one now, the LANs would lose packets there.
+pub(super) fn mtu(
+    request: &PlaceRequest,
+    stretched: &BTreeMap<LanId, StretchedLan>,
+    faults: &mut Vec<PlaceFault>,
+) -> Option<u16> {
+    let inside = |member: &Member| member.mtu.saturating_sub(VXLAN_OVERHEAD);
+    let previous = request.previous.mtu;
+    let mtu = previous.or_else(|| request.members.iter().map(inside).min())?;
+    let names: BTreeSet<&Name> = stretched.values().flat_map(|stretched| &stretched.members).collect();
+    let connected = request.members.iter().filter(|member| names.contains(&member.name));
+    let smaller: Vec<&Member> = connected.filter(|member| inside(member) < mtu).collect();
+    if !request.force {
+        faults.extend(smaller.iter().map(|member| PlaceFault::UnderlayMtuShrunk {
+            member: member.name.clone(),
+            mtu: member.mtu,
+            least: mtu.saturating_add(VXLAN_OVERHEAD),
+        }));
+    }
+    let least = smaller.into_iter().map(inside).min();
+    Some(least.unwrap_or(mtu)).filter(|mtu| *mtu >= LEAST_IPV4_MTU)
 }

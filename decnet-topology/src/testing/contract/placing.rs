@@ -25,13 +25,15 @@ async fn end(repo: &dyn Repo, id: TopologyId, second: i64) {
 /// Returns a placement on two members, with one LAN on both.
 fn stretched(vni: u32) -> Placement {
     let lan = LanId::new(1);
-    let mut placement = Placement::default();
+    let mut placement = Placement {
+        mtu: Some(1450),
+        ..Placement::default()
+    };
     placement.lans.insert(LanId::new(0), name("east"));
     placement.lans.insert(lan, name("west"));
     placement.deckies.insert(DeckyId::new(0), name("east"));
     let stretched = StretchedLan {
         vni: Vni::new(vni).expect("a VNI"),
-        mtu: 1450,
         members: BTreeSet::from([name("east"), name("west")]),
     };
     placement.stretched.insert(lan, stretched);
