@@ -2,7 +2,7 @@
 
 pub(crate) mod name;
 
-use decnet_topology::{Decky, InstanceId, Lan, ServiceName, TopologyId, short_id};
+use decnet_topology::{Decky, InstanceId, Lan, Name, Placement, ServiceName, TopologyId, TopologyRow, short_id};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use name::{ContainerName, Labels, NetworkName, Role, VolumeName};
@@ -45,6 +45,72 @@ pub fn network(topology: TopologyId, lan: &Lan) -> NetworkName {
     ))
 }
 
+/// The names of the resources of a maze, on one host or on the members of a fleet.
+#[derive(Debug, Clone, Copy)]
+pub struct MazeNames<'a> {
+    topology: TopologyId,
+    placement: Option<&'a Placement>,
+}
+
+impl<'a> MazeNames<'a> {
+    /// Takes the placement of a stored maze.
+    pub fn of(row: &'a TopologyRow) -> Self {
+        Self::new(row.id, row.placement.as_ref())
+    }
+
+    /// Creates the names of a maze with a placement.
+    pub fn new(topology: TopologyId, placement: Option<&'a Placement>) -> Self {
+        Self { topology, placement }
+    }
+
+    /// Returns the member that a decky is placed on.
+    pub fn host_of(&self, decky: &Decky) -> Option<&'a str> {
+        Some(self.placement?.deckies.get(&decky.id())?.as_str())
+    }
+
+    /// Returns the members that have a LAN: first the one that it is placed on. There is none if there is only one host.
+    pub fn hosts_of(&self, lan: &Lan) -> Vec<&'a str> {
+        let Some(placement) = self.placement else {
+            return Vec::new();
+        };
+        let home = placement.lans.get(&lan.id()).map(Name::as_str);
+        let stretched = placement.stretched.get(&lan.id());
+        let members = stretched.into_iter().flat_map(|stretched| &stretched.members);
+        let others = members.map(Name::as_str).filter(|member| Some(*member) != home);
+        home.into_iter().chain(others).collect()
+    }
+
+    /// Returns the name of a decky's base.
+    pub fn base(&self, decky: &Decky) -> ContainerName {
+        base(self.topology, decky).on(self.host_of(decky))
+    }
+
+    /// Returns the name of a service's container.
+    pub fn service(&self, decky: &Decky, service: &ServiceName) -> ContainerName {
+        service_of_base(&self.base(decky), service)
+    }
+
+    /// Returns the name of a LAN's network on the member that it is placed on.
+    pub fn network(&self, lan: &Lan) -> NetworkName {
+        network(self.topology, lan).on(self.hosts_of(lan).first().copied())
+    }
+
+    /// Returns the name of a LAN's network on the member of a decky.
+    pub fn network_of(&self, lan: &Lan, decky: &Decky) -> NetworkName {
+        network(self.topology, lan).on(self.host_of(decky))
+    }
+
+    /// Returns the names of a LAN's networks, one on each member that has it: first the one that it is placed on.
+    pub fn networks(&self, lan: &Lan) -> Vec<NetworkName> {
+        let name = network(self.topology, lan);
+        let hosts = self.hosts_of(lan);
+        if hosts.is_empty() {
+            return vec![name];
+        }
+        hosts.into_iter().map(|host| name.on(Some(host))).collect()
+    }
+}
+
 /// Returns the name of a network's bridge for engines that do not derive it from the network's id: `br-` and 12 hex digits.
 pub fn bridge(network: &NetworkName) -> String {
     let digest = Sha256::digest(network.as_str());
@@ -67,7 +133,7 @@ pub fn service(topology: TopologyId, decky: &Decky, service: &ServiceName) -> Co
 
 /// Returns the name of a service's container, given the name of its base.
 pub fn service_of_base(base: &ContainerName, service: &ServiceName) -> ContainerName {
-    ContainerName([base.as_str(), ".", service.as_str()].concat())
+    ContainerName([base.as_text(), ".", service.as_str()].concat())
 }
 
 /// Returns the labels of the volume with the state of a base, given the labels of the base.
@@ -80,7 +146,7 @@ pub fn volume_labels(base: &Labels) -> Labels {
 /// Returns the name of a service's volume, given the name of the service's container: `<container>.<volume>`. The name of a volume has no
 /// dot.
 pub fn service_volume(service: &ContainerName, volume: &str) -> VolumeName {
-    VolumeName([service.as_str(), ".", volume].concat())
+    VolumeName([service.as_text(), ".", volume].concat())
 }
 
 /// Returns the labels of a service's volume, given the labels of its container.

@@ -164,6 +164,7 @@ mod mutation;
 mod name;
 pub mod net;
 mod place;
+mod placement;
 mod publish;
 mod repo;
 pub mod rng;
@@ -218,10 +219,8 @@ pub use mutation::{
 pub use name::{Name, NameError, ServiceName, TopologyName};
 pub use net::{error::SubnetError, special::SpecialRange};
 pub use newtype_uuid::GenericUuid;
-pub use place::{
-    Distribution, LabelPin, Member, NotPlaced, PlaceFault, PlaceRequest, Placement, PlacementRules, StretchedLan, Vni,
-    place,
-};
+pub use place::{Member, NotPlaced, PlaceFault, PlaceRequest, place};
+pub use placement::{Distribution, LabelPin, Placement, PlacementRules, StretchedLan, Vni};
 pub use publish::{HostPort, Publish, PublishError, PublishRule};
 pub use repo::{
     BatchEdit, ChangeFilter, ChangeKind, ChangeLog, ChangePage, Edit, FindError, Holder, KEPT_CHANGES, Lease,

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use decnet_topology::{
     BatchEdit, CatalogExcerpt, ChangeFilter, ChangeLog, ChangePage, ClaimToken, DeploySettings, Edit, Holder,
     InstallationSecret, InstanceId, Lease, LeaseStore, LeaseToken, MutationClaim, MutationFilter, MutationId,
-    MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, RecordedChange, RepoError,
-    Sequence, SignedDuration, StatusChange, StatusEvent, StoredTopology, SubnetClaim, Timestamp, Topology,
+    MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, Placement, RecordedChange,
+    RepoError, Sequence, SignedDuration, StatusChange, StatusEvent, StoredTopology, SubnetClaim, Timestamp, Topology,
     TopologyFilter, TopologyId, TopologyPage, TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore,
     async_trait,
 };
@@ -103,6 +103,16 @@ impl<R: TopologyStore> TopologyStore for Audited<R> {
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError> {
         self.inner.extend_catalog(id, catalog, held, at).await
+    }
+
+    async fn set_placement(
+        &self,
+        id: TopologyId,
+        placement: Option<Placement>,
+        held: Option<LeaseToken>,
+        at: Timestamp,
+    ) -> Result<TopologyRow, RepoError> {
+        self.inner.set_placement(id, placement, held, at).await
     }
 
     async fn set_needs_resync(

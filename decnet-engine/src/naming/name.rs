@@ -4,9 +4,16 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
+/// Separates the member of a fleet from the name.
+const SLASH: char = '/';
+const SLASH_TEXT: &str = "/";
+
 macro_rules! docker_names {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
+        ///
+        /// On a fleet, the name of the member is part of it: two members may each have one with the same name on Docker. Its text is then
+        /// `member/name`; Docker's names have no slash.
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(pub(super) String);
@@ -17,8 +24,27 @@ macro_rules! docker_names {
                 Self(name.into())
             }
 
-            /// Returns the name as Docker expects it.
+            /// Returns the name as Docker expects it, without the member.
             pub fn as_str(&self) -> &str {
+                self.0.split_once(SLASH).map_or(&self.0, |(_, name)| name)
+            }
+
+            /// Returns the member of a fleet that it is on; none if there is only one host.
+            pub fn host(&self) -> Option<&str> {
+                self.0.split_once(SLASH).map(|(host, _)| host)
+            }
+
+            /// Returns the same name on another member of a fleet, or on the only host.
+            #[must_use]
+            pub fn on(&self, host: Option<&str>) -> Self {
+                Self(match host {
+                    Some(host) => [host, SLASH_TEXT, self.as_str()].concat(),
+                    None => self.as_str().into(),
+                })
+            }
+
+            /// Returns the text with the member.
+            pub(crate) fn as_text(&self) -> &str {
                 &self.0
             }
         }

@@ -17,6 +17,7 @@ macro_rules! guarded {
                 status_events(id: TopologyId) -> Vec<StatusEvent>;
                 set_settings(id: TopologyId, settings: DeploySettings, held: Option<LeaseToken>, at: Timestamp) -> TopologyRow;
                 extend_catalog(id: TopologyId, catalog: CatalogExcerpt, held: Option<LeaseToken>, at: Timestamp) -> TopologyRow;
+                set_placement(id: TopologyId, placement: Option<Placement>, held: Option<LeaseToken>, at: Timestamp) -> TopologyRow;
                 set_needs_resync(id: TopologyId, needs_resync: bool, held: Option<LeaseToken>, at: Timestamp) -> ();
                 claims(except: Option<TopologyId>) -> Vec<SubnetClaim>;
                 decky_changes(id: TopologyId, since: Option<Timestamp>) -> Vec<RecordedChange>;
@@ -53,7 +54,7 @@ macro_rules! guarded {
     ($guarded:ident: $($store:ident { $($method:ident($($argument:ident: $kind:ty),*) -> $result:ty;)* })*) => {
         const _: () = {
             use async_trait::async_trait;
-            use decnet_topology::{BatchEdit, CatalogExcerpt, ChangeFilter, ChangeLog, ChangePage, Sequence, ClaimToken, DeploySettings, InstallationSecret, InstanceId, LeaseStore, LeaseToken, MutationId, MutationQueue, StoredTopology, Topology, TopologyId, TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore, SubnetClaim, Edit, Holder, Lease, TopologyFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation, NewTopology, MutationOutcome, TopologyPage, RecordedChange, StatusChange, StatusEvent};
+            use decnet_topology::{BatchEdit, CatalogExcerpt, ChangeFilter, ChangeLog, ChangePage, Sequence, ClaimToken, DeploySettings, InstallationSecret, InstanceId, LeaseStore, LeaseToken, MutationId, MutationQueue, StoredTopology, Topology, TopologyId, TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore, SubnetClaim, Edit, Holder, Lease, TopologyFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation, NewTopology, Placement, MutationOutcome, TopologyPage, RecordedChange, StatusChange, StatusEvent};
             use jiff::{SignedDuration, Timestamp};
 
             $(#[async_trait]

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,8 @@ use crate::{
     config::TopologyConfig,
     id::TopologyId,
     model::{LogSettings, Topology},
-    name::TopologyName,
+    name::{Name, TopologyName},
+    placement::{Placement, PlacementRules},
     publish::Publish,
     status::{Intent, Mode, Status},
     version::Version,
@@ -31,6 +32,12 @@ pub struct DeploySettings {
     /// Whether the logs of built-in services leave out the passwords of visitors.
     #[serde(skip_serializing_if = "is_off")]
     pub hide_passwords: bool,
+    /// The members of a fleet that it may be placed on; all if empty.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub hosts: BTreeSet<Name>,
+    /// The rules for its placement on a fleet.
+    #[serde(skip_serializing_if = "PlacementRules::is_empty")]
+    pub placement: PlacementRules,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -54,6 +61,18 @@ impl DeploySettings {
     /// Sets the log driver of the containers.
     pub fn log(mut self, log: LogSettings) -> Self {
         self.log = log;
+        self
+    }
+
+    /// Sets the members of a fleet that it may be placed on. None means all.
+    pub fn hosts(mut self, hosts: impl IntoIterator<Item = Name>) -> Self {
+        self.hosts = hosts.into_iter().collect();
+        self
+    }
+
+    /// Sets the rules for its placement on a fleet.
+    pub fn placement(mut self, rules: PlacementRules) -> Self {
+        self.placement = rules;
         self
     }
 
@@ -161,7 +180,7 @@ impl From<Spelling> for DmzEgress {
 
 /// The data that the store keeps for a topology in addition to the maze.
 ///
-/// It serializes without its host, config, settings and catalogue.
+/// It serializes without its host, config, settings, catalogue and placement.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TopologyRow {
     /// The id.
@@ -194,6 +213,9 @@ pub struct TopologyRow {
     /// What it uses of a user's catalogue.
     #[serde(skip)]
     pub catalog: CatalogExcerpt,
+    /// The members of a fleet that have its LANs and deckies; none if it runs on one host, or was never deployed.
+    #[serde(skip)]
+    pub placement: Option<Placement>,
 }
 
 impl TopologyRow {

@@ -3,20 +3,22 @@ use std::collections::BTreeMap;
 use super::{
     check,
     fault::{NotPlaced, PlaceFault},
-    placement::Placement,
     previous,
     request::PlaceRequest,
     rooms::fill,
-    rules::Distribution,
-    stretch::stretched,
+    stretch::{mtu, stretched},
     units::Units,
 };
-use crate::{model::Topology, name::Name};
+use crate::{
+    model::Topology,
+    name::Name,
+    placement::{Distribution, Placement},
+};
 
 /// Places the LANs and deckies of a maze on the members of a fleet.
 ///
 /// The unit is a LAN with the deckies at home in it. As few links between LANs as possible connect different members; LANs that
-/// do are *stretched*, and have a VNI and an MTU: the smallest underlay MTU of their members, less the 50 bytes of VXLAN. The LAN of a
+/// do are *stretched*, and have a VNI. All LANs have the MTU of the smallest underlay, less the 50 bytes of VXLAN. The LAN of a
 /// gateway is placed only on members with the label [`public`](crate::Member::PUBLIC). What the previous placement has stays there, and new
 /// LANs are placed near their parents. The same arguments give the same placement.
 ///
@@ -56,7 +58,7 @@ use crate::{model::Topology, name::Name};
 ///
 /// // `web` is also in the office.
 /// let office = &placement.stretched[&maze.lans()[1].id()];
-/// assert_eq!((office.members.len(), office.mtu), (2, 1400));
+/// assert_eq!((office.members.len(), placement.mtu), (2, Some(1400)));
 ///
 /// // A placement stays as it is.
 /// let again = PlaceRequest::new(id, [inside.clone(), outside]).after(placement.clone());
@@ -85,6 +87,7 @@ pub fn place(topology: &Topology, request: &PlaceRequest) -> Result<Placement, N
         })
         .map_err(NotPlaced::new)?;
     let stretched = stretched(&units, request, &hosts, &mut faults);
+    let mtu = mtu(request, &stretched, &mut faults);
     if !faults.is_empty() {
         return Err(NotPlaced::new(faults));
     }
@@ -102,6 +105,7 @@ pub fn place(topology: &Topology, request: &PlaceRequest) -> Result<Placement, N
     Ok(Placement {
         lans: lans.iter().enumerate().map(|(at, lan)| (lan.id(), name(at))).collect(),
         deckies,
+        mtu,
         stretched,
     })
 }

@@ -2,8 +2,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::vni::Vni;
-use crate::{name::Name, shown::count};
+use crate::{name::Name, placement::Vni, shown::count};
 
 /// One reason why a maze was not placed.
 ///
@@ -46,6 +45,19 @@ pub enum PlaceFault {
         "the underlay of member `{member}` has an MTU of {mtu}, and stretched LANs need at least {least}; raise it"
     )]
     UnderlayMtuTooSmall {
+        /// The member.
+        member: Name,
+        /// Its MTU, in bytes.
+        mtu: u16,
+        /// The smallest MTU, in bytes.
+        least: u16,
+    },
+    /// The underlay of a member of a stretched LAN is smaller than it was when the maze was placed, or the member is new.
+    #[error(
+        "the underlay of member `{member}` has an MTU of {mtu}, and the LANs of the maze need {least}; raise it, or place with force, which \
+         recreates the networks"
+    )]
+    UnderlayMtuShrunk {
         /// The member.
         member: Name,
         /// Its MTU, in bytes.

@@ -1,7 +1,10 @@
 use std::collections::BTreeSet;
 
-use super::{member::Member, placement::Placement, rules::PlacementRules, vni::Vni};
-use crate::id::TopologyId;
+use super::member::Member;
+use crate::{
+    id::TopologyId,
+    placement::{Placement, PlacementRules, Vni},
+};
 
 /// What [`place`](fn@crate::place) needs besides the maze.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,9 +6,9 @@ use std::{
 use super::{
     fault::PlaceFault,
     pieces::{Piece, connected},
-    rules::Distribution,
     units::{Needs, Units},
 };
+use crate::placement::Distribution;
 
 /// The room on each member while units are placed.
 struct Rooms<'a> {

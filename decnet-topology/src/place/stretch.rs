@@ -1,14 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    fault::PlaceFault,
-    member::Member,
-    placement::StretchedLan,
-    request::PlaceRequest,
-    units::Units,
-    vni::{self, Vni},
+use super::{fault::PlaceFault, member::Member, request::PlaceRequest, units::Units};
+use crate::{
+    graph::Links,
+    id::LanId,
+    name::Name,
+    placement::{StretchedLan, Vni, free},
 };
-use crate::{graph::Links, id::LanId};
 
 /// What VXLAN adds to a packet on an underlay with IPv4, in bytes: an Ethernet header of 14 inside, and outside 8 for VXLAN, 8 for
 /// UDP and 20 for IPv4 (RFC 7348, section 5).
@@ -63,20 +61,39 @@ pub(super) fn stretched(
     for (at, members) in spanning {
         let lan = &topology.lans()[at];
         let kept = vnis.get(&at).copied();
-        let Some(vni) = kept.or_else(|| vni::free(request.topology, lan.id(), &used)) else {
+        let Some(vni) = kept.or_else(|| free(request.topology, lan.id(), &used)) else {
             let lan = lan.name().clone();
             faults.push(PlaceFault::VnisExhausted { lan });
             continue;
         };
         used.insert(vni);
-        let members: Vec<&Member> = members.into_iter().map(|member| &request.members[member]).collect();
-        let underlay = members.iter().map(|member| member.mtu).min().unwrap_or(0);
-        let stretched_lan = StretchedLan {
-            vni,
-            mtu: underlay.saturating_sub(VXLAN_OVERHEAD),
-            members: members.iter().map(|member| member.name.clone()).collect(),
-        };
-        stretched.insert(lan.id(), stretched_lan);
+        let members = members.into_iter().map(|member| request.members[member].name.clone());
+        let members = members.collect();
+        stretched.insert(lan.id(), StretchedLan { vni, members });
     }
     stretched
+}
+
+/// Finds the MTU of all LANs: the previous one, or that of the smallest underlay of all members. If a member of a stretched LAN has a
+/// smaller one now, the LANs would lose packets there.
+pub(super) fn mtu(
+    request: &PlaceRequest,
+    stretched: &BTreeMap<LanId, StretchedLan>,
+    faults: &mut Vec<PlaceFault>,
+) -> Option<u16> {
+    let inside = |member: &Member| member.mtu.saturating_sub(VXLAN_OVERHEAD);
+    let previous = request.previous.mtu;
+    let mtu = previous.or_else(|| request.members.iter().map(inside).min())?;
+    let names: BTreeSet<&Name> = stretched.values().flat_map(|stretched| &stretched.members).collect();
+    let connected = request.members.iter().filter(|member| names.contains(&member.name));
+    let smaller: Vec<&Member> = connected.filter(|member| inside(member) < mtu).collect();
+    if !request.force {
+        faults.extend(smaller.iter().map(|member| PlaceFault::UnderlayMtuShrunk {
+            member: member.name.clone(),
+            mtu: member.mtu,
+            least: mtu.saturating_add(VXLAN_OVERHEAD),
+        }));
+    }
+    let least = smaller.into_iter().map(inside).min();
+    Some(least.unwrap_or(mtu)).filter(|mtu| *mtu >= LEAST_IPV4_MTU)
 }

@@ -1,10 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{fault::PlaceFault, member::Member, request::PlaceRequest, rules::LabelPin};
+use super::{fault::PlaceFault, member::Member, request::PlaceRequest};
 use crate::{
     graph::{Forest, Links, links},
     model::{Lan, Topology},
     name::Name,
+    placement::LabelPin,
     spelling,
 };
 

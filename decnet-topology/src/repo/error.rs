@@ -6,6 +6,7 @@ use crate::{
     id::{MutationId, Sequence, TopologyId},
     mutation::MutationError,
     name::{Name, TopologyName},
+    placement::Vni,
     repo::Lease,
     status::{Intent, Status},
     version::Version,
@@ -41,6 +42,14 @@ pub enum RepoError {
         /// Its LAN.
         lan: Name,
         /// The topology that claims it.
+        by: TopologyName,
+    },
+    /// Another topology, not torn down, has the VNI for one of its LANs.
+    #[error("VNI {vni} belongs to a LAN of maze `{by}`; place the maze again")]
+    VniTaken {
+        /// The VNI.
+        vni: Vni,
+        /// The topology that has it.
         by: TopologyName,
     },
     /// The topology was edited meanwhile.

@@ -94,6 +94,7 @@ mod tests {
             config: None,
             settings: DeploySettings::default(),
             catalog: CatalogExcerpt::default(),
+            placement: None,
         }
     }
 

@@ -106,6 +106,7 @@ impl NewTopology {
             config: self.config.clone(),
             settings: self.settings.clone(),
             catalog: self.catalog.clone(),
+            placement: None,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::{
     catalog::CatalogExcerpt,
     id::{InstanceId, LeaseToken, TopologyId},
     model::{DeploySettings, StoredTopology, TopologyRow},
+    placement::Placement,
     secret::InstallationSecret,
     status::StatusEvent,
     version::Version,
@@ -110,6 +111,18 @@ pub trait TopologyStore: Send + Sync + Debug {
         &self,
         id: TopologyId,
         catalog: CatalogExcerpt,
+        held: Option<LeaseToken>,
+        at: Timestamp,
+    ) -> Result<TopologyRow, RepoError>;
+
+    /// Stores which members of a fleet have the LANs and deckies. A running topology needs a resync if the placement differs.
+    ///
+    /// Refused: a VNI of another topology that is not torn down ([`RepoError::VniTaken`]), a topology that is torn down
+    /// ([`RepoError::NotEditable`]), a lease that was lost ([`RepoError::LeaseLost`]).
+    async fn set_placement(
+        &self,
+        id: TopologyId,
+        placement: Option<Placement>,
         held: Option<LeaseToken>,
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError>;

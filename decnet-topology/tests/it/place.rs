@@ -94,14 +94,19 @@ fn a_decky_without_a_lan_is_placed_alone() {
 }
 
 #[test]
-fn the_mtu_of_a_stretched_lan_is_that_of_its_smallest_underlay_less_50() {
+fn all_lans_have_the_mtu_of_the_smallest_underlay_less_50_and_keep_it() {
     let maze = tree(&[0], &[1, 1]);
     let mut small = member(2, 1);
     small.mtu = 1280;
-    let mut unused = member(3, 0);
-    unused.mtu = 576;
-    let placement = placed(&maze, &PlaceRequest::new(id(1), [member(1, 1), small, unused]));
-    assert_eq!(placement.stretched[&lan(0)].mtu, 1230);
+    let placement = placed(&maze, &PlaceRequest::new(id(1), [member(1, 1), small.clone()]));
+    assert_eq!(placement.mtu, Some(1230));
+    let large = PlaceRequest::new(id(1), [member(1, 1), member(2, 1)]).after(placement.clone());
+    assert_eq!(placed(&maze, &large).mtu, Some(1230), "networks keep their MTU");
+    small.mtu = 1279;
+    let shrunk = PlaceRequest::new(id(1), [member(1, 1), small]).after(placement);
+    let refused = place(&maze, &shrunk).unwrap_err();
+    assert_eq!(refused.faults[0].code(), "UNDERLAY_MTU_SHRUNK");
+    assert_eq!(placed(&maze, &shrunk.force()).mtu, Some(1229));
 }
 
 #[test]
@@ -133,8 +138,8 @@ fn a_placement_reads_back_from_json_and_its_schema_accepts_it() {
     );
     let schema = Placement::schema();
     let keys: Vec<&String> = schema["properties"].as_object().expect("an object").keys().collect();
-    assert_eq!(keys, ["deckies", "lans", "stretched"]);
-    let vni = serde_json::from_str::<Placement>(r#"{"stretched": {"0": {"vni": 0, "mtu": 1, "members": []}}}"#);
+    assert_eq!(keys, ["deckies", "lans", "mtu", "stretched"]);
+    let vni = serde_json::from_str::<Placement>(r#"{"stretched": {"0": {"vni": 0, "members": []}}}"#);
     assert!(
         vni.unwrap_err()
             .to_string()

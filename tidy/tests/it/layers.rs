@@ -17,7 +17,7 @@ const TOPOLOGY: Layers = Layers {
         &["rng", "status", "version", "finding"],
         &["decode"],
         &["catalog"],
-        &["config", "publish"],
+        &["config", "placement", "publish"],
         &["model"],
         &["graph", "validate", "document"],
         &["alloc", "hash", "history", "place"],

@@ -33,7 +33,7 @@ impl Engine {
             .await?;
         let topology = &maze.stored.topology;
         let from = topology.find_part(&part)?;
-        maze.running(&part, &naming::base(id, from))?;
+        maze.running(&part, &MazeNames::of(&maze.stored.row).base(from))?;
         Ok(match verb {
             DeckyVerb::Ping { to } => {
                 let (decky, address) = locate(topology, from, to)?;
@@ -77,7 +77,7 @@ impl Engine {
         target: Target,
         (timeout_ms, attempts): (u64, u16),
     ) -> Result<TargetResult, EngineError> {
-        let base = naming::base(maze.stored.row.id, from);
+        let base = MazeNames::of(&maze.stored.row).base(from);
         let probe = Probe {
             targets: vec![target],
             timeout_ms,
@@ -103,7 +103,7 @@ impl Engine {
             .await?;
         let context = self.desired_context(&facts, row.id, &catalog, &row.settings)?;
         let desired = Desired::new(&valid, &context)?;
-        let name = naming::base(row.id, from);
+        let name = MazeNames::of(row).base(from);
         let Some(base) = desired.bases.get(&name) else {
             return Err(crate::runtime::RuntimeError::Gone { what: name.to_string() }.into());
         };

@@ -219,13 +219,13 @@ impl Engine {
 
 /// Finds the network or the base.
 fn place(maze: &RunningMaze, point: &CapturePoint) -> Result<CapturePlace, UnknownPart> {
-    let id = maze.stored.row.id;
+    let names = MazeNames::of(&maze.stored.row);
     let found = maze
         .stored
         .topology
         .find_network_place(&point.name, point.lan.as_ref())?;
     let (decky, address) = match found {
-        NetworkPlace::Lan(lan) => return Ok(CapturePlace::Network(naming::network(id, lan))),
+        NetworkPlace::Lan(lan) => return Ok(CapturePlace::Network(names.network(lan))),
         NetworkPlace::Interface(decky, attachment) => (decky, Some(attachment.ip)),
         NetworkPlace::Decky(decky) => (decky, None),
         _ => {
@@ -234,7 +234,7 @@ fn place(maze: &RunningMaze, point: &CapturePoint) -> Result<CapturePlace, Unkno
         }
     };
     Ok(CapturePlace::Base {
-        base: naming::base(id, decky),
+        base: names.base(decky),
         address,
     })
 }

@@ -61,7 +61,7 @@ impl RunningMaze {
     pub(super) fn own_images(&self, part: &DeckyPart) -> Result<Vec<DeckyPart>, EngineError> {
         let decky = self.stored.topology.find_part(part)?;
         let own = decky.services().iter().filter(|service| {
-            let name = naming::service(self.stored.row.id, decky, service);
+            let name = MazeNames::of(&self.stored.row).service(decky, service);
             self.containers.get(&name).is_some_and(|found| found.shares.is_some())
         });
         Ok(own
@@ -72,7 +72,7 @@ impl RunningMaze {
     /// Finds the service with an image of its own that a part names, or the only one of the decky.
     pub(super) fn own_image(&self, part: &DeckyPart) -> Result<(DeckyPart, ContainerName), EngineError> {
         let decky = self.stored.topology.find_part(part)?;
-        let name = |service: &ServiceName| naming::service(self.stored.row.id, decky, service);
+        let name = |service: &ServiceName| MazeNames::of(&self.stored.row).service(decky, service);
         let own = self.own_images(part)?;
         let found = match (&part.service, own.as_slice()) {
             (Some(service), own) => {
@@ -98,7 +98,7 @@ impl RunningMaze {
         };
         let container = match &found.service {
             Some(service) => name(service),
-            None => naming::base(self.stored.row.id, decky),
+            None => MazeNames::of(&self.stored.row).base(decky),
         };
         Ok((found, container))
     }

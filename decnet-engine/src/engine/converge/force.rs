@@ -51,7 +51,7 @@ impl Force {
             Self::Everything => Ok(()),
             Self::Deckies(names) => {
                 let deckies = names.iter().filter_map(|name| stored.topology.decky_named(name));
-                let bases: BTreeSet<_> = deckies.map(|decky| naming::base(stored.row.id, decky)).collect();
+                let bases: BTreeSet<_> = deckies.map(|decky| MazeNames::of(&stored.row).base(decky)).collect();
                 plan.require_no_destruction(&|container| bases.contains(container))
             }
         }

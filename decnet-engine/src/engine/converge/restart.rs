@@ -25,7 +25,7 @@ use crate::{
         verify::containers::why_not_serving,
     },
     event::Trigger,
-    naming::{self, ContainerName, Role},
+    naming::{self, ContainerName, MazeNames, Role},
     observe::ObservedContainer,
     plan::{self, Action, Reason},
 };
@@ -102,13 +102,13 @@ fn restart_unknown(change: &mut Change, there: &BTreeSet<ContainerName>) {
 
 /// Returns the names of the containers of a decky, or that of a service.
 fn containers_of(stored: &StoredTopology, part: &DeckyPart) -> Result<BTreeSet<ContainerName>, UnknownPart> {
-    let (id, decky) = (stored.row.id, stored.topology.find_part(part)?);
+    let (names, decky) = (MazeNames::of(&stored.row), stored.topology.find_part(part)?);
     if let Some(service) = &part.service {
-        return Ok(BTreeSet::from([naming::service(id, decky, service)]));
+        return Ok(BTreeSet::from([names.service(decky, service)]));
     }
     let services = decky.services().iter();
-    let services = services.map(|service| naming::service(id, decky, service));
-    Ok(services.chain([naming::base(id, decky)]).collect())
+    let services = services.map(|service| names.service(decky, service));
+    Ok(services.chain([names.base(decky)]).collect())
 }
 
 /// The containers as they were seen: their ids and start times.

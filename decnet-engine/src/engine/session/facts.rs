@@ -160,7 +160,7 @@ impl Engine {
             .topology
             .deckies()
             .iter()
-            .filter(|decky| there.contains(&naming::base(stored.row.id, decky)))
+            .filter(|decky| there.contains(&MazeNames::of(&stored.row).base(decky)))
             .map(|decky| decky.name().as_str())
             .collect();
         published_ports(

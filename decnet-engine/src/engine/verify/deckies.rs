@@ -132,7 +132,7 @@ impl Engine {
         // Boxed before the await: otherwise the compiler cannot see that this future is `Send`.
         let mut asked = Vec::new();
         for decky in stored.topology.deckies() {
-            if let Some(base) = desired.bases.get(&naming::base(id, decky)) {
+            if let Some(base) = desired.bases.get(&MazeNames::of(&stored.row).base(decky)) {
                 let subject = Subject {
                     instance,
                     decky,

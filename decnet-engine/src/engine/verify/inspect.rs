@@ -89,10 +89,10 @@ impl Inspection {
             .iter()
             .map(|container| (&container.name, container))
             .collect();
-        let id = stored.row.id;
+        let names = MazeNames::of(&stored.row);
         let topology = &stored.topology;
         let deckies = topology.deckies().iter().map(|decky| {
-            let base = there.get(&naming::base(id, decky)).copied();
+            let base = there.get(&names.base(decky)).copied();
             DeckyState {
                 decky: decky.name().clone(),
                 addresses: decky
@@ -100,7 +100,7 @@ impl Inspection {
                     .iter()
                     .filter_map(|attachment| Some((topology.lan(attachment.lan)?.name().clone(), attachment.ip)))
                     .collect(),
-                interfaces: base.map_or_else(Vec::new, |base| interfaces(id, topology, decky, base)),
+                interfaces: base.map_or_else(Vec::new, |base| interfaces(names, topology, decky, base)),
                 router: decky.is_router(),
                 gateway: topology.is_gateway(decky),
                 base: base.map(|base| base.activity),
@@ -110,7 +110,7 @@ impl Inspection {
                     .services()
                     .iter()
                     .map(|service| {
-                        let there = there.get(&naming::service(id, decky, service)).copied();
+                        let there = there.get(&names.service(decky, service)).copied();
                         ServiceState::new(service.clone(), there, now)
                     })
                     .collect(),
@@ -134,11 +134,16 @@ impl ServiceState {
 }
 
 /// Matches the expected interfaces of a decky with the actual ones of its base.
-fn interfaces(id: TopologyId, topology: &Topology, decky: &Decky, base: &ObservedContainer) -> Vec<InterfaceState> {
+fn interfaces(
+    names: MazeNames<'_>,
+    topology: &Topology,
+    decky: &Decky,
+    base: &ObservedContainer,
+) -> Vec<InterfaceState> {
     let mut others = base.networks.clone();
     let own = decky.attachments().iter().filter_map(|attachment| {
         let lan = topology.lan(attachment.lan)?;
-        let network = naming::network(id, lan);
+        let network = names.network_of(lan, decky);
         let found = others.remove(&network);
         Some(InterfaceState {
             name: base.interfaces.get(&network).cloned(),

@@ -61,7 +61,7 @@ pub(in crate::repo) trait Tables {
     /// Adds the row of a topology that has no maze yet.
     fn insert_topology(&mut self, row: &TopologyRow) -> Result<(), RepoError>;
 
-    /// Writes the version, the settings, the catalogue, `needs_resync` and the time of the change.
+    /// Writes the version, the settings, the catalogue, the placement, `needs_resync` and the time of the change.
     fn update_topology(&mut self, row: &TopologyRow) -> Result<(), RepoError>;
 
     /// Writes all that a change of status may change: status, intent, settings, `needs_resync` and the time of the change.

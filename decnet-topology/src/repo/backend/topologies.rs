@@ -1,5 +1,7 @@
 //! Topologies: create, read, edit, change the status, delete.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -12,6 +14,7 @@ use crate::{
     history,
     id::{InstanceId, LeaseToken, MutationId, TopologyId},
     model::{DeploySettings, Lan, StoredTopology, Topology, TopologyRow},
+    placement::{Placement, Vni},
     repo::{
         ChangeKind, Edit, MutationFilter, NewTopology, RecordedChange, RepoError, StatusChange, SubnetClaim,
         TopologyFilter, TopologyPage, TopologyStore, claims,
@@ -22,7 +25,7 @@ use crate::{
     },
     rng,
     secret::InstallationSecret,
-    status::StatusEvent,
+    status::{Status, StatusEvent},
     version::Version,
 };
 
@@ -139,6 +142,22 @@ impl<B: Backend> TopologyStore for B {
         .await
     }
 
+    async fn set_placement(
+        &self,
+        id: TopologyId,
+        placement: Option<Placement>,
+        held: Option<LeaseToken>,
+        at: Timestamp,
+    ) -> Result<TopologyRow, RepoError> {
+        self.write(placement, move |tables, placement| {
+            if let Some(placement) = &placement {
+                refuse_taken_vni(tables, id, placement)?;
+            }
+            change_row(tables, id, held, at, |row| rules::set_placement(row, placement, at))
+        })
+        .await
+    }
+
     async fn set_needs_resync(
         &self,
         id: TopologyId,
@@ -232,6 +251,22 @@ pub(super) fn replace_maze(
     let changes: Vec<RecordedChange> = changes.map(|change| RecordedChange { at, mutation, change }).collect();
     tables.append_changes(id, &changes)?;
     tables.set_maze(id, maze)
+}
+
+/// Refuses a placement with a VNI of another topology: packets of the two would mix.
+fn refuse_taken_vni(tables: &mut dyn Tables, id: TopologyId, placement: &Placement) -> Result<(), RepoError> {
+    let wanted: BTreeSet<Vni> = placement.vnis().collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let others = TopologyFilter::default().without(&[Status::TornDown]);
+    for other in tables.topologies(&others)?.rows {
+        let mut held = other.placement.iter().flat_map(Placement::vnis);
+        if let Some(vni) = held.find(|vni| other.id != id && wanted.contains(vni)) {
+            return Err(RepoError::VniTaken { vni, by: other.name });
+        }
+    }
+    Ok(())
 }
 
 /// Changes the row of a topology, for a caller that still holds its lease.

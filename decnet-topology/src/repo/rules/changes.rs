@@ -59,9 +59,17 @@ pub(in crate::repo) fn change(row: &TopologyRow, what: ChangeKind, at: Timestamp
     }
 }
 
-/// Returns whether settings, catalogue or `needs_resync` differ.
+/// Returns whether settings, catalogue, placement or `needs_resync` differ.
 pub(in crate::repo) fn is_reconfigured(before: &TopologyRow, after: &TopologyRow) -> bool {
-    (&before.settings, &before.catalog, before.needs_resync) != (&after.settings, &after.catalog, after.needs_resync)
+    let of = |row: &TopologyRow| {
+        (
+            row.settings.clone(),
+            row.catalog.clone(),
+            row.placement.clone(),
+            row.needs_resync,
+        )
+    };
+    of(before) != of(after)
 }
 
 impl From<StatusEvent> for ChangeKind {

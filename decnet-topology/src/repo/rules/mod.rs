@@ -10,6 +10,7 @@ use crate::{
     catalog::CatalogExcerpt,
     id::LeaseToken,
     model::{DeploySettings, TopologyRow},
+    placement::Placement,
     repo::{Lease, RepoError, StatusChange},
     status::{Status, StatusEvent},
     version::Version,
@@ -76,6 +77,22 @@ pub(super) fn set_settings(row: &mut TopologyRow, settings: DeploySettings, at: 
     // The running containers were deployed with the previous settings.
     row.needs_resync |= row.takes_mutations() && row.settings != settings;
     row.settings = settings;
+    row.changed_at = at;
+    Ok(())
+}
+
+/// Changes the placement of a row, or refuses.
+pub(super) fn set_placement(
+    row: &mut TopologyRow,
+    placement: Option<Placement>,
+    at: Timestamp,
+) -> Result<(), RepoError> {
+    if row.status == Status::TornDown {
+        return Err(not_editable(row));
+    }
+    // The running containers were placed by the previous one.
+    row.needs_resync |= row.takes_mutations() && row.placement != placement;
+    row.placement = placement;
     row.changed_at = at;
     Ok(())
 }

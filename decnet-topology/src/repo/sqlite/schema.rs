@@ -23,6 +23,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("6-visits.sql"),
     include_str!("7-catalog.sql"),
     include_str!("8-change-log.sql"),
+    include_str!("9-placement.sql"),
 ];
 
 /// The newest supported layout.

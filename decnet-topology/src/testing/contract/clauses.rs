@@ -1,8 +1,8 @@
 //! The list of the clauses.
 
 use super::{
-    RepoClause, batching, catalog, changes, claiming, editing, enqueueing, leases, listing, recording, status, storing,
-    visiting, working,
+    RepoClause, batching, catalog, changes, claiming, editing, enqueueing, leases, listing, placing, recording, status,
+    storing, visiting, working,
 };
 
 macro_rules! clauses {
@@ -77,6 +77,13 @@ clauses! { $
         the_catalogue_of_a_topology_is_loaded_as_stored,
         an_edit_and_a_mutation_add_to_the_catalogue_or_nothing,
         entries_are_added_under_the_lease_and_replace_those_of_their_names,
+    }
+    placing {
+        a_placement_is_loaded_as_stored_until_torn_down_and_does_not_count_as_an_edit,
+        a_changed_placement_of_a_running_topology_needs_a_resync,
+        a_vni_of_another_topology_is_refused_until_that_is_torn_down,
+        one_of_several_topologies_gets_a_vni,
+        a_placement_with_a_lost_lease_is_refused,
     }
     status {
         only_steps_of_the_status_machine_are_allowed,

@@ -26,6 +26,7 @@ mod editing;
 mod enqueueing;
 mod leases;
 mod listing;
+mod placing;
 mod recording;
 mod stage;
 mod status;

@@ -5,9 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use decnet_topology::{
     BatchEdit, CatalogExcerpt, ChangeFilter, ChangeKind, ChangeLog, ChangePage, ClaimToken, DeploySettings, Edit,
     Holder, InstallationSecret, InstanceId, Lease, LeaseStore, LeaseToken, MemoryRepo, MutationClaim, MutationFilter,
-    MutationId, MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, RecordedChange,
-    RepoError, Sequence, StatusChange, StatusEvent, StoredTopology, SubnetClaim, Topology, TopologyFilter, TopologyId,
-    TopologyPage, TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore, async_trait,
+    MutationId, MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, Placement,
+    RecordedChange, RepoError, Sequence, StatusChange, StatusEvent, StoredTopology, SubnetClaim, Topology,
+    TopologyFilter, TopologyId, TopologyPage, TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore,
+    async_trait,
     testing::contract::{Subject, hold},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -118,6 +119,7 @@ sound! {
         status_events(id: TopologyId) -> Vec<StatusEvent>;
         set_settings(id: TopologyId, settings: DeploySettings, held: Option<LeaseToken>, at: Timestamp) -> TopologyRow;
         extend_catalog(id: TopologyId, catalog: CatalogExcerpt, held: Option<LeaseToken>, at: Timestamp) -> TopologyRow;
+        set_placement(id: TopologyId, placement: Option<Placement>, held: Option<LeaseToken>, at: Timestamp) -> TopologyRow;
         set_needs_resync(id: TopologyId, needs_resync: bool, held: Option<LeaseToken>, at: Timestamp) -> ();
         claims(except: Option<TopologyId>) -> Vec<SubnetClaim>;
         decky_changes(id: TopologyId, since: Option<Timestamp>) -> Vec<RecordedChange>;

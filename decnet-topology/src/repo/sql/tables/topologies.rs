@@ -18,7 +18,7 @@ use crate::{
 
 /// The columns that [`row`] reads.
 const COLUMNS: &str = "id, name, mode, host, status, intent, version, created_at, changed_at, \
-                                  needs_resync, config, settings, catalog";
+                                  needs_resync, config, settings, catalog, placement";
 
 /// Reads the row of a topology.
 fn row(columns: &mut Columns<'_>) -> Result<TopologyRow, RepoError> {
@@ -36,6 +36,7 @@ fn row(columns: &mut Columns<'_>) -> Result<TopologyRow, RepoError> {
         config: columns.maybe_json()?,
         settings: columns.json()?,
         catalog: catalog(columns)?,
+        placement: columns.maybe_json()?,
     })
 }
 
@@ -114,10 +115,11 @@ pub(in crate::repo) fn insert(sql: &mut dyn Sql, row: &TopologyRow) -> Result<()
         row.config.as_ref().map_or(Ok(Value::Null), Value::json)?,
         Value::json(&row.settings)?,
         stored(&row.catalog)?,
+        row.placement.as_ref().map_or(Ok(Value::Null), Value::json)?,
     ];
     let statement = "INSERT INTO topologies (id, name, name_key, mode, host, status, intent, version, created_at,
-                                             changed_at, needs_resync, config, settings, catalog)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+                                             changed_at, needs_resync, config, settings, catalog, placement)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
     sql.execute(statement, &values).map(drop)
 }
 
@@ -130,9 +132,10 @@ pub(in crate::repo) fn update(sql: &mut dyn Sql, row: &TopologyRow) -> Result<()
         row.needs_resync.into(),
         Value::json(&row.settings)?,
         stored(&row.catalog)?,
+        row.placement.as_ref().map_or(Ok(Value::Null), Value::json)?,
     ];
     let statement = "UPDATE topologies
-         SET version = ?2, changed_at = ?3, needs_resync = ?4, settings = ?5, catalog = ?6 WHERE id = ?1";
+         SET version = ?2, changed_at = ?3, needs_resync = ?4, settings = ?5, catalog = ?6, placement = ?7 WHERE id = ?1";
     sql.execute(statement, &values).map(drop)
 }
 

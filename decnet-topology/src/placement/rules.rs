@@ -55,6 +55,11 @@ pub struct PlacementRules {
 }
 
 impl PlacementRules {
+    /// Returns whether there are no rules.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Sets how LANs are distributed.
     #[must_use]
     pub fn distribute(mut self, distribution: Distribution) -> Self {

@@ -76,7 +76,7 @@ fn preferred(topology: TopologyId, lan: LanId) -> Vni {
 }
 
 /// Returns the preferred VNI of a LAN or, if that is in use, the next free one; none if all are in use.
-pub(super) fn free(topology: TopologyId, lan: LanId, used: &BTreeSet<Vni>) -> Option<Vni> {
+pub(crate) fn free(topology: TopologyId, lan: LanId, used: &BTreeSet<Vni>) -> Option<Vni> {
     let first = preferred(topology, lan);
     let mut vni = first;
     while used.contains(&vni) {

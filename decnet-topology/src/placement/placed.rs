@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::vni::Vni;
+use super::Vni;
 use crate::{
     id::{DeckyId, LanId},
     name::Name,
@@ -16,8 +16,6 @@ use crate::{
 pub struct StretchedLan {
     /// The identifier of its VXLAN. No other stretched LAN of the fleet has it.
     pub vni: Vni,
-    /// Its MTU in bytes, on every member.
-    pub mtu: u16,
     /// The members that have a decky on it, and the member that it is placed on; at least two.
     pub members: BTreeSet<Name>,
 }
@@ -33,6 +31,10 @@ pub struct Placement {
     pub lans: BTreeMap<LanId, Name>,
     /// The member of each decky.
     pub deckies: BTreeMap<DeckyId, Name>,
+    /// The MTU of all its LANs in bytes: that of the smallest underlay, less the 50 bytes of VXLAN. Any LAN may be stretched later, and
+    /// a network keeps its MTU. None if no underlay is large enough for VXLAN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u16>,
     /// The LANs that are on several members.
     pub stretched: BTreeMap<LanId, StretchedLan>,
 }
