@@ -24,7 +24,9 @@ impl<B: Backend> LeaseStore for B {
     ) -> Result<Lease, RepoError> {
         let holder = holder.clone();
         self.write(holder, move |tables, holder| {
-            let lease = match lease::acquire(tables.lease(id)?, &holder, time, superseding, at) {
+            let stored = tables.lease(id)?;
+            let now = tables.now(at)?;
+            let lease = match lease::acquire(stored, &holder, time, superseding, now) {
                 Ok(lease) => lease,
                 Err(lease) => {
                     let name = tables.topology(id)?.name;
@@ -45,7 +47,9 @@ impl<B: Backend> LeaseStore for B {
         at: Timestamp,
     ) -> Result<Lease, RepoError> {
         self.write((), move |tables, ()| {
-            let Some(lease) = lease::renew(tables.lease(id)?, token, time, at) else {
+            let stored = tables.lease(id)?;
+            let now = tables.now(at)?;
+            let Some(lease) = lease::renew(stored, token, time, now) else {
                 return Err(rules::lease_lost(&tables.topology(id)?));
             };
             tables.set_lease(id, &lease)?;
@@ -73,6 +77,14 @@ impl<B: Backend> LeaseStore for B {
     }
 
     async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError> {
-        self.read(move |tables| Ok(lease::held(tables.lease(id)?, at))).await
+        self.read(move |tables| {
+            let now = tables.now(at)?;
+            Ok(lease::held(tables.lease(id)?, now))
+        })
+        .await
+    }
+
+    async fn now(&self, at: Timestamp) -> Result<Timestamp, RepoError> {
+        self.read(move |tables| tables.now(at)).await
     }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Backend,
+    Backend, Tables,
     change_log::record_mutation,
     topologies::{refuse_claimed, replace_maze, require_held},
 };
@@ -17,7 +17,7 @@ use crate::{
         BatchEdit, Holder, MutationClaim, MutationFilter, MutationOutcome, MutationPage, MutationQueue, MutationRow,
         NewMutation, RecordedChange, RepoError,
         rules::{
-            self,
+            self, lease,
             queue::{self, UNNUMBERED},
         },
     },
@@ -93,10 +93,12 @@ impl<B: Backend> MutationQueue for B {
                     change,
                 });
                 tables.append_changes(id, &recorded.collect::<Vec<_>>())?;
-                record_mutation(tables, &row, &mutation, at)?;
                 stored.push(mutation);
             }
             tables.set_maze(id, &topology)?;
+            for mutation in &stored {
+                record_mutation(tables, &row, mutation, at)?;
+            }
             Ok((StoredTopology { row, topology }, stored))
         })
         .await
@@ -112,23 +114,29 @@ impl<B: Backend> MutationQueue for B {
     ) -> Result<Option<MutationRow>, RepoError> {
         let holder = holder.clone();
         self.write(holder, move |tables, holder| {
-            let topologies = match topology {
-                Some(id) => vec![id],
-                None => tables.with_unfinished()?,
+            let claim = Claim {
+                holder: &holder,
+                time,
+                superseding,
+                at,
             };
-            for id in topologies {
-                let topology = tables.topology(id)?;
-                let Some(mut first) = tables.first_unfinished(id)? else {
-                    continue;
-                };
-                let before = first.state;
-                if queue::claim(&mut first, &topology, &holder, time, superseding, at) {
-                    tables.update_mutation(&first)?;
-                    // A mutation that is resumed after the death of its holder stays in its state.
-                    if first.state != before {
-                        record_mutation(tables, &topology, &first, at)?;
-                    }
-                    return Ok(Some(first));
+            if let Some(id) = topology {
+                return claim.first_of(tables, id);
+            }
+            // Topologies that nobody is working on at this moment come first, then the others.
+            let mut busy = Vec::new();
+            for id in tables.with_unfinished()? {
+                if !tables.try_lock(id)? {
+                    busy.push(id);
+                } else if let Some(claimed) = claim.first_of(tables, id)? {
+                    return Ok(Some(claimed));
+                }
+            }
+            for id in busy {
+                match claim.first_of(tables, id) {
+                    // It was deleted meanwhile.
+                    Err(RepoError::NotFound { .. }) | Ok(None) => {}
+                    claimed => return claimed,
                 }
             }
             Ok(None)
@@ -145,7 +153,8 @@ impl<B: Backend> MutationQueue for B {
     ) -> Result<MutationClaim, RepoError> {
         self.write((), move |tables, ()| {
             let mut mutation = tables.mutation(id)?;
-            let claim = queue::renew(&mut mutation, token, time, at)?;
+            let now = tables.now(at)?;
+            let claim = queue::renew(&mut mutation, token, time, now)?;
             tables.update_mutation(&mutation)?;
             Ok(claim)
         })
@@ -218,5 +227,37 @@ impl<B: Backend> MutationQueue for B {
     async fn has_unfinished(&self, id: TopologyId) -> Result<bool, RepoError> {
         self.read(move |tables| Ok(tables.first_unfinished(id)?.is_some()))
             .await
+    }
+}
+
+/// What is claimed by whom.
+struct Claim<'a> {
+    holder: &'a Holder,
+    time: SignedDuration,
+    superseding: Option<ClaimToken>,
+    at: Timestamp,
+}
+
+impl Claim<'_> {
+    /// Claims the first unfinished mutation of a topology, if it can be claimed.
+    fn first_of(&self, tables: &mut dyn Tables, id: TopologyId) -> Result<Option<MutationRow>, RepoError> {
+        let topology = tables.topology(id)?;
+        let Some(mut first) = tables.first_unfinished(id)? else {
+            return Ok(None);
+        };
+        let before = first.state;
+        let now = tables.now(self.at)?;
+        let Ok(claim) = lease::acquire(first.claim.clone(), self.holder, self.time, self.superseding, now) else {
+            return Ok(None);
+        };
+        if !queue::claim(&mut first, &topology, claim, self.at) {
+            return Ok(None);
+        }
+        tables.update_mutation(&first)?;
+        // A mutation that is resumed after the death of its holder stays in its state.
+        if first.state != before {
+            record_mutation(tables, &topology, &first, self.at)?;
+        }
+        Ok(Some(first))
     }
 }

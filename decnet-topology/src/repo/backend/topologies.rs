@@ -78,15 +78,13 @@ impl<B: Backend> TopologyStore for B {
             mutation.as_ref().map(rules::queue::refuse_unreadable).transpose()?;
             tables.update_topology(&row)?;
             let mutation = match mutation {
-                Some(new) => {
-                    let applied = rules::queue::applied(UNNUMBERED, &row, new, at);
-                    let applied = tables.insert_mutation(applied)?;
-                    record_mutation(tables, &row, &applied, at)?;
-                    Some(applied.id)
-                }
+                Some(new) => Some(tables.insert_mutation(rules::queue::applied(UNNUMBERED, &row, new, at))?),
                 None => None,
             };
-            replace_maze(tables, id, &topology, mutation, at)?;
+            replace_maze(tables, id, &topology, mutation.as_ref().map(|row| row.id), at)?;
+            if let Some(applied) = mutation {
+                record_mutation(tables, &row, &applied, at)?;
+            }
             record(tables, &row, ChangeKind::Edited, at)?;
             Ok(StoredTopology { row, topology })
         })
@@ -188,7 +186,8 @@ impl<B: Backend> TopologyStore for B {
         self.write((), move |tables, ()| {
             let row = tables.topology(id)?;
             rules::require_version(&row, expected)?;
-            rules::refuse_delete(&row, tables.lease(id)?, at)?;
+            let now = tables.now(at)?;
+            rules::refuse_delete(&row, tables.lease(id)?, now)?;
             tables.delete_topology(id)?;
             record(tables, &row, ChangeKind::Deleted, at)
         })
@@ -235,6 +234,7 @@ pub(super) fn refuse_claimed(
     let (Some(first), Some(last)) = (first, last) else {
         return Ok(());
     };
+    tables.lock_claims()?;
     let claims = tables.claims(except, first.to_bits()..=last.to_bits())?;
     claims::refuse_claimed(&claims, subnets())
 }
@@ -259,6 +259,7 @@ fn refuse_taken_vni(tables: &mut dyn Tables, id: TopologyId, placement: &Placeme
     if wanted.is_empty() {
         return Ok(());
     }
+    tables.lock_placements()?;
     let others = TopologyFilter::default().without(&[Status::TornDown]);
     for other in tables.topologies(&others)?.rows {
         let mut held = other.placement.iter().flat_map(Placement::vnis);

@@ -37,7 +37,7 @@ impl MemoryRepo {
 impl Backend for MemoryRepo {
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
+        work: impl Fn(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
     ) -> Result<T, RepoError> {
         work(&mut *self.stock())
     }

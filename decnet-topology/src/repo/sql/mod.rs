@@ -5,6 +5,7 @@
 //! rest is in [`Dialect`].
 
 mod cells;
+mod check;
 mod columns;
 mod statement;
 pub(super) mod tables;
@@ -12,8 +13,11 @@ mod transaction;
 mod value;
 
 pub(super) use cells::Cells;
+pub(super) use check::damage;
 pub(super) use columns::{Columns, corrupt};
+#[cfg(feature = "postgres")]
+pub(super) use statement::Locks;
 use statement::one_of;
 pub(super) use statement::{Dialect, Rows, Sql, collect};
-pub(super) use transaction::{SqlTables, maze};
+pub(super) use transaction::SqlTables;
 pub(super) use value::Value;

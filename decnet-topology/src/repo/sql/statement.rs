@@ -1,5 +1,7 @@
 //! How statements run.
 
+use jiff::Timestamp;
+
 use super::{Cells, Columns, Value};
 use crate::repo::RepoError;
 
@@ -24,6 +26,11 @@ pub(in crate::repo) trait Sql {
         values: &[Value<'_>],
         visit: &mut dyn FnMut(&dyn Cells) -> Result<(), RepoError>,
     ) -> Result<(), RepoError>;
+
+    /// Returns the time by which leases are measured: that of the server, or `at` if the database has no clock of its own.
+    fn now(&mut self, at: Timestamp) -> Result<Timestamp, RepoError> {
+        Ok(at)
+    }
 }
 
 /// The parts of statements that differ between databases.
@@ -31,6 +38,30 @@ pub(in crate::repo) trait Sql {
 pub(in crate::repo) struct Dialect {
     /// The statement that returns the number of the latest change of the log, even if the change was removed.
     pub(in crate::repo) latest_change: &'static str,
+    /// How a transaction locks rows; none if only one transaction writes at a time, or if this one does not write.
+    pub(in crate::repo) locks: Option<Locks>,
+}
+
+/// The locks of a database in which several transactions write at the same time.
+///
+/// A transaction locks the row of a topology before it reads or writes anything that belongs to the topology.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::repo) struct Locks {
+    /// The end of a statement that reads rows: it waits for them, and locks them.
+    pub(in crate::repo) wait: &'static str,
+    /// The same, but rows that another transaction has locked are left out.
+    pub(in crate::repo) skip: &'static str,
+    /// The statement that locks the placements of all topologies.
+    pub(in crate::repo) placements: &'static str,
+    /// The statement that locks the claims of all topologies; none if the database refuses overlapping claims by itself.
+    pub(in crate::repo) claims: Option<&'static str>,
+}
+
+impl Dialect {
+    /// Returns the end of a statement that reads a topology.
+    pub(super) fn of_topology(&self) -> &'static str {
+        self.locks.map_or("", |locks| locks.wait)
+    }
 }
 
 /// Reads all rows of a statement.

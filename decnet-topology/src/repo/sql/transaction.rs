@@ -71,6 +71,22 @@ impl Tables for SqlTables<'_> {
         topologies::has_short_id(self.0, id)
     }
 
+    fn try_lock(&mut self, id: TopologyId) -> Result<bool, RepoError> {
+        topologies::try_lock(self.0, id)
+    }
+
+    fn lock_placements(&mut self) -> Result<(), RepoError> {
+        topologies::lock_placements(self.0)
+    }
+
+    fn lock_claims(&mut self) -> Result<(), RepoError> {
+        topologies::lock_claims(self.0)
+    }
+
+    fn now(&mut self, at: Timestamp) -> Result<Timestamp, RepoError> {
+        self.0.now(at)
+    }
+
     fn insert_topology(&mut self, row: &TopologyRow) -> Result<(), RepoError> {
         topologies::insert(self.0, row)
     }

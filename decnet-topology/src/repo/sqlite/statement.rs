@@ -13,6 +13,7 @@ use crate::repo::{
 
 const DIALECT: Dialect = Dialect {
     latest_change: "SELECT seq FROM sqlite_sequence WHERE name = 'change_log'",
+    locks: None,
 };
 
 /// A transaction of SQLite. Its connection keeps the prepared statements.

@@ -28,9 +28,15 @@ pub(in crate::repo) fn list(
     key: i64,
     since: Option<Timestamp>,
 ) -> Result<Vec<RecordedChange>, RepoError> {
-    let statement = "SELECT at, mutation, change FROM decky_changes
-                     WHERE topology = ?1 AND (?2 IS NULL OR at > ?2) ORDER BY key";
-    collect(sql, statement, &[key.into(), since.into()], |row| {
+    let mut values = vec![key.into()];
+    let later = if let Some(since) = since {
+        values.push(Value::from(since));
+        "AND at > ?2"
+    } else {
+        ""
+    };
+    let statement = format!("SELECT at, mutation, change FROM decky_changes WHERE topology = ?1 {later} ORDER BY key");
+    collect(sql, &statement, &values, |row| {
         Ok(RecordedChange {
             at: row.word()?,
             mutation: row.maybe_whole()?.map(MutationId::new),

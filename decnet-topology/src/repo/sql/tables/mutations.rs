@@ -54,10 +54,26 @@ fn row(row: &mut Columns<'_>) -> Result<MutationRow, RepoError> {
 
 /// Finds a mutation.
 pub(in crate::repo) fn find(sql: &mut dyn Sql, id: MutationId) -> Result<MutationRow, RepoError> {
+    lock_topology(sql, id)?;
     let statement = format!("SELECT {COLUMNS} FROM mutations WHERE id = ?1");
-    // Databases have no greater number, so no mutation has this id.
-    let number = i64::try_from(id.get()).unwrap_or(-1);
-    first(sql, &statement, &[number.into()], row)?.ok_or(RepoError::MutationNotFound { id })
+    first(sql, &statement, &[number_of(id)], row)?.ok_or(RepoError::MutationNotFound { id })
+}
+
+/// Locks the topology of a mutation.
+fn lock_topology(sql: &mut dyn Sql, id: MutationId) -> Result<(), RepoError> {
+    let Some(locks) = sql.dialect().locks else {
+        return Ok(());
+    };
+    let statement = format!(
+        "SELECT key FROM topologies WHERE key = (SELECT topology FROM mutations WHERE id = ?1){}",
+        locks.wait
+    );
+    number(sql, &statement, &[number_of(id)]).map(drop)
+}
+
+/// Databases have no greater number than the largest signed one, so no mutation has such an id.
+fn number_of(id: MutationId) -> Value<'static> {
+    i64::try_from(id.get()).unwrap_or(-1).into()
 }
 
 /// Reads all mutations, and returns each one, or its fault, with its number.

@@ -55,14 +55,45 @@ fn stored(catalog: &CatalogExcerpt) -> Result<Value<'static>, RepoError> {
 
 /// Finds the row of a topology.
 pub(in crate::repo) fn find(sql: &mut dyn Sql, id: TopologyId) -> Result<TopologyRow, RepoError> {
-    let statement = format!("SELECT {COLUMNS} FROM topologies WHERE id = ?1");
+    let statement = format!(
+        "SELECT {COLUMNS} FROM topologies WHERE id = ?1{}",
+        sql.dialect().of_topology()
+    );
     first(sql, &statement, &[Value::word(&id)], row)?.ok_or(RepoError::NotFound { id })
 }
 
 /// Finds the key of a topology.
 pub(in crate::repo) fn key(sql: &mut dyn Sql, id: TopologyId) -> Result<i64, RepoError> {
-    let statement = "SELECT key FROM topologies WHERE id = ?1";
-    number(sql, statement, &[Value::word(&id)])?.ok_or(RepoError::NotFound { id })
+    let statement = format!(
+        "SELECT key FROM topologies WHERE id = ?1{}",
+        sql.dialect().of_topology()
+    );
+    number(sql, &statement, &[Value::word(&id)])?.ok_or(RepoError::NotFound { id })
+}
+
+/// Locks a topology unless another transaction has locked it. Returns whether it is locked now.
+pub(in crate::repo) fn try_lock(sql: &mut dyn Sql, id: TopologyId) -> Result<bool, RepoError> {
+    let Some(locks) = sql.dialect().locks else {
+        return Ok(true);
+    };
+    let statement = format!("SELECT key FROM topologies WHERE id = ?1{}", locks.skip);
+    Ok(number(sql, &statement, &[Value::word(&id)])?.is_some())
+}
+
+/// Locks the placements of all topologies.
+pub(in crate::repo) fn lock_placements(sql: &mut dyn Sql) -> Result<(), RepoError> {
+    match sql.dialect().locks {
+        Some(locks) => sql.execute(locks.placements, &[]).map(drop),
+        None => Ok(()),
+    }
+}
+
+/// Locks the claims of all topologies, unless the database refuses overlapping claims by itself.
+pub(in crate::repo) fn lock_claims(sql: &mut dyn Sql) -> Result<(), RepoError> {
+    match sql.dialect().locks.and_then(|locks| locks.claims) {
+        Some(statement) => sql.execute(statement, &[]).map(drop),
+        None => Ok(()),
+    }
 }
 
 /// Finds the topology, not torn down, with a name.
