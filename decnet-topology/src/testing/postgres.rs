@@ -46,13 +46,13 @@ impl PostgresDatabase {
         run(&self.url, statements.to_owned())
     }
 
-    /// Runs statements in the server's own database, as its owner.
+    /// Runs statements in the database of an address.
     ///
     /// # Panics
     ///
     /// If a statement fails.
-    pub fn run_on_server(&self, statements: &str) -> Vec<String> {
-        run(&self.server, statements.to_owned())
+    pub fn run_at(url: &str, statements: &str) -> Vec<String> {
+        run(url, statements.to_owned())
     }
 
     /// Returns the name of the database.

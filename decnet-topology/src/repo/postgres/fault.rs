@@ -70,6 +70,10 @@ fn is_timeout(error: &Error) -> bool {
     error.to_string() == "timeout waiting for server"
 }
 
+fn is_about_password(error: &Error) -> bool {
+    ["authentication error", "invalid configuration"].contains(&&*error.to_string())
+}
+
 fn is_tls(error: &Error) -> bool {
     error.to_string() == "error performing TLS handshake"
 }
@@ -86,6 +90,13 @@ pub(super) fn failure(error: Error, server: &str) -> Failure {
 pub(super) fn no_connection(error: PoolError, server: &str) -> Failure {
     match error {
         PoolError::Backend(error) => failure(error, server),
+        PoolError::Timeout(_) => Failure {
+            again: Some(Again::Lost),
+            error: RepoError::DatabaseUnreachable {
+                server: server.into(),
+                source: "the server did not answer in time".into(),
+            },
+        },
         other => Failure {
             again: None,
             error: RepoError::Medium { source: other.into() },
@@ -98,7 +109,7 @@ pub(super) fn read(error: Error, server: &str) -> RepoError {
     let server = server.to_owned();
     let Some(code) = error.code().cloned() else {
         let lost = is_lost(&error);
-        let is_known = lost || is_tls(&error) || error.to_string() == "authentication error";
+        let is_known = lost || is_tls(&error) || is_about_password(&error);
         // The kinds without a cause say everything themselves.
         let source = match error.source() {
             Some(_) if is_known => cause(error),

@@ -17,10 +17,11 @@ const STEPS: &[&str] = &[include_str!("1-store.sql")];
 /// Waits until no other process migrates the layout.
 const LOCK: &str = concat!("SELECT pg_advisory_xact_lock(", lock_key!(), ", 1)");
 
-/// Whether tables of other programs are in the schema. Those of extensions do not count.
-const FOREIGN: &str = "SELECT EXISTS (
-    SELECT FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-        AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))";
+/// Whether there is a schema for the tables, whether the store's own tables are there, and whether any are. Those of extensions do
+/// not count. It is one statement, which sees one moment.
+const CONTENTS: &str = "SELECT current_schema() IS NOT NULL, coalesce(bool_or(c.relname = 'decnet_layout'), false), count(*) > 0
+    FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+        AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')";
 
 /// Whether the database refuses overlapping subnets by itself.
 const APART: &str = "SELECT EXISTS (
@@ -52,14 +53,9 @@ pub(super) async fn prepare(client: &mut ClientWrapper, server: &str) -> Result<
 /// Returns the version of the layout; 0 for an empty schema.
 async fn version(moment: &Transaction<'_>, server: &str) -> Result<u32, Failure> {
     let failed = |error| failure(error, server);
-    let row = moment
-        .query_one(
-            "SELECT current_schema() IS NOT NULL, to_regclass('decnet_layout') IS NOT NULL",
-            &[],
-        )
-        .await
-        .map_err(failed)?;
+    let row = moment.query_one(CONTENTS, &[]).await.map_err(failed)?;
     let (has_schema, is_ours): (bool, bool) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+    let has_tables: bool = row.try_get(2).map_err(failed)?;
     if !has_schema {
         return Err(RepoError::DatabaseRefused {
             server: server.into(),
@@ -67,10 +63,10 @@ async fn version(moment: &Transaction<'_>, server: &str) -> Result<u32, Failure>
         }
         .into());
     }
-    if !is_ours {
-        let row = moment.query_one(FOREIGN, &[]).await.map_err(failed)?;
-        let is_foreign: bool = row.try_get(0).map_err(failed)?;
-        return if is_foreign { Err(not_a_store(server)) } else { Ok(0) };
+    match (is_ours, has_tables) {
+        (true, _) => {}
+        (false, true) => return Err(not_a_store(server)),
+        (false, false) => return Ok(0),
     }
     let rows = moment
         .query("SELECT version FROM decnet_layout", &[])

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use tokio::runtime::Handle;
 
 use super::{
@@ -115,7 +115,12 @@ impl PostgresRepo {
             recycling_method: RecyclingMethod::Fast,
         };
         let manager = Manager::from_config(address.config, tls, settings);
-        let pool = Pool::builder(manager).max_size(options.connections.max(1)).build();
+        // The server may accept a connection and then be silent.
+        let pool = Pool::builder(manager)
+            .runtime(Runtime::Tokio1)
+            .create_timeout(Some(options.timeout))
+            .max_size(options.connections.max(1))
+            .build();
         let pool = pool.map_err(|error| RepoError::Medium { source: error.into() })?;
         let mut transactions = Transactions {
             pool,
