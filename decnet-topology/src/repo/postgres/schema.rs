@@ -36,13 +36,16 @@ pub(super) fn latest() -> u32 {
 /// overlapping subnets by itself.
 ///
 /// A database with the current layout is only read, so a read-only one can be opened.
-pub(super) async fn prepare(client: &mut ClientWrapper, server: &str) -> Result<bool, Failure> {
+pub(super) async fn prepare(client: &mut ClientWrapper, server: &str, create: bool) -> Result<bool, Failure> {
     let failed = |error| failure(error, server);
     let moment = client.build_transaction();
     let moment = moment.isolation_level(IsolationLevel::RepeatableRead).read_only(true);
     let moment = moment.start().await.map_err(failed)?;
     let found = version(&moment, server).await?;
     moment.rollback().await.map_err(failed)?;
+    if found == 0 && !create {
+        return Err(not_a_store(server, "an empty database"));
+    }
     if found < latest() {
         migrate(client, server).await?;
     }
@@ -65,7 +68,7 @@ async fn version(moment: &Transaction<'_>, server: &str) -> Result<u32, Failure>
     }
     match (is_ours, has_tables) {
         (true, _) => {}
-        (false, true) => return Err(not_a_store(server)),
+        (false, true) => return Err(not_a_store(server, FOREIGN)),
         (false, false) => return Ok(0),
     }
     let rows = moment
@@ -73,7 +76,7 @@ async fn version(moment: &Transaction<'_>, server: &str) -> Result<u32, Failure>
         .await
         .map_err(failed)?;
     let [row] = &rows[..] else {
-        return Err(not_a_store(server));
+        return Err(not_a_store(server, FOREIGN));
     };
     let found: i64 = row.try_get(0).map_err(failed)?;
     match u32::try_from(found) {
@@ -87,10 +90,12 @@ async fn version(moment: &Transaction<'_>, server: &str) -> Result<u32, Failure>
     }
 }
 
-fn not_a_store(server: &str) -> Failure {
+const FOREIGN: &str = "a database of another program";
+
+fn not_a_store(server: &str, what: &str) -> Failure {
     let refused = RepoError::NotAStore {
         path: server.into(),
-        what: "a database of another program".into(),
+        what: what.into(),
     };
     refused.into()
 }

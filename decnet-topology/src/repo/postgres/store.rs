@@ -58,6 +58,9 @@ pub struct PostgresOptions {
     pub connections: usize,
     /// Whose clock measures leases and claims.
     pub lease_clock: LeaseClock,
+    /// Whether the store is created in an empty schema, and an older layout migrated. True by default; without it, an empty schema
+    /// is refused ([`RepoError::NotAStore`]).
+    pub create: bool,
 }
 
 impl Default for PostgresOptions {
@@ -66,6 +69,7 @@ impl Default for PostgresOptions {
             timeout: Duration::from_secs(10),
             connections: 8,
             lease_clock: LeaseClock::default(),
+            create: true,
         }
     }
 }
@@ -86,6 +90,12 @@ impl PostgresOptions {
     /// Sets whose clock measures leases and claims.
     pub fn lease_clock(mut self, clock: LeaseClock) -> Self {
         self.lease_clock = clock;
+        self
+    }
+
+    /// Sets whether the store is created in an empty schema.
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
         self
     }
 
@@ -129,8 +139,24 @@ impl PostgresRepo {
             clock: options.lease_clock,
             keeps_apart: false,
         };
-        transactions.keeps_apart = prepare(&transactions).await?;
+        transactions.keeps_apart = prepare(&transactions, options.create).await?;
         Ok(Self { transactions })
+    }
+
+    /// Returns an address without its password, as errors show it; refuses an invalid one.
+    pub fn shown_address(address: &str) -> Result<String, RepoError> {
+        Ok(Address::parse(address, PostgresOptions::default().timeout)?.shown)
+    }
+
+    /// Returns whether the database can be written to: it is no standby, and its transactions are not read-only.
+    pub async fn is_writable(&self) -> Result<bool, RepoError> {
+        const STATE: &str =
+            "SELECT NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only') = 'off'";
+        let Transactions { pool, server, .. } = &self.transactions;
+        let client = pool.get().await.map_err(|error| no_connection(error, server).error)?;
+        let row = client.query_one(STATE, &[]).await;
+        let row = row.map_err(|error| failure(error, server).error)?;
+        row.try_get(0).map_err(|error| failure(error, server).error)
     }
 
     /// Returns the address of the database, without the password.
@@ -174,12 +200,12 @@ impl PostgresRepo {
 }
 
 /// Prepares the layout. A server that is starting is waited for, one that does not answer is not.
-async fn prepare(transactions: &Transactions) -> Result<bool, RepoError> {
+async fn prepare(transactions: &Transactions, create: bool) -> Result<bool, RepoError> {
     let server = &transactions.server;
     let mut pauses = Pauses::new(transactions.timeout);
     loop {
         let prepared = match transactions.pool.get().await {
-            Ok(mut client) => schema::prepare(&mut client, server).await,
+            Ok(mut client) => schema::prepare(&mut client, server, create).await,
             Err(error) => Err(no_connection(error, server)),
         };
         match prepared {

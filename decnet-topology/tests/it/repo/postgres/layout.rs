@@ -1,6 +1,6 @@
 //! Databases that are new, old, foreign, damaged or read-only.
 
-use decnet_topology::{PostgresRepo, RepoError, TopologyFilter, TopologyStore};
+use decnet_topology::{PostgresOptions, PostgresRepo, RepoError, TopologyFilter, TopologyStore};
 use jiff::Timestamp;
 
 use super::{database, open, small};
@@ -122,4 +122,19 @@ async fn a_column_of_another_type_is_damage() {
         matches!(refusal, RepoError::Corrupt { .. } | RepoError::Medium { .. }),
         "{refusal:?}"
     );
+}
+
+#[tokio::test]
+async fn an_empty_database_is_refused_and_left_empty_if_nothing_may_be_created() {
+    let Some(database) = database() else { return };
+    let options = PostgresOptions::default().create(false);
+    let refusal = options.open(database.url()).await.expect_err("it is empty");
+    assert!(
+        matches!(&refusal, RepoError::NotAStore { what, .. } if what == "an empty database"),
+        "{refusal:?}"
+    );
+    let tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
+    assert_eq!(database.run(tables), ["0"]);
+    open(&database).await;
+    options.open(database.url()).await.expect("it is a store now");
 }
