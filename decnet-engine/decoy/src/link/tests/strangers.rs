@@ -148,6 +148,40 @@ fn a_frame_to_another_address_of_the_host_is_dropped() {
 
 #[test]
 #[ignore = "needs Docker"]
+fn frames_over_ipv6_are_dropped_and_other_datagrams_pass() {
+    let underlay = Underlay::of(2);
+    let [one, two] = underlay.hosts.as_slice() else {
+        unreachable!()
+    };
+    one.shell("ip addr add fd00::1/64 dev eth0 nodad");
+    two.shell("ip addr add fd00::2/64 dev eth0 nodad");
+    let link = one.link_to(&[two]);
+    one.ensure(&link);
+    let bind = |host: &Host, address: &str| host.run(|| UdpSocket::bind(address)).unwrap();
+    let socket = bind(one, "[fd00::1]:14789");
+    socket
+        .set_read_timeout(Some(std::time::Duration::from_millis(300)))
+        .unwrap();
+    let sender = bind(two, "[fd00::2]:0");
+    let data = vxlan(&link, b"frame");
+    let send = |data: &[u8]| sender.send_to(data, "[fd00::1]:14789").unwrap();
+    send(&data);
+    assert_eq!(receives(&socket), None);
+    // That of another VNI is not for this link.
+    let other = Vxlan {
+        vni: link.vni + 1,
+        ..link.clone()
+    };
+    let other = vxlan(&other, b"frame");
+    send(&other);
+    assert_eq!(receives(&socket), Some(other));
+    one.remove();
+    send(&data);
+    assert_eq!(receives(&socket), Some(data));
+}
+
+#[test]
+#[ignore = "needs Docker"]
 fn other_links_of_the_host_are_not_disturbed() {
     let underlay = Underlay::of(3);
     let [one, two, three] = underlay.hosts.as_slice() else {
