@@ -98,6 +98,7 @@ async fn desired(running: &Running, id: TopologyId, maze: &Topology) -> Result<D
         api: running.docker.info().await?.api,
         settings: &settings,
         host_addresses: &[],
+        fleet: None,
     };
     let valid = maze.clone().validate(&catalog, RuleSet::deploy())?;
     Ok(Desired::new(&valid, &context)?)

@@ -5,8 +5,8 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use decnet_benches::{Limit, Table, maze, median_of, repeat};
 use decnet_engine::{
-    ApiVersion, ContainerName, Desired, DesiredContext, Labels, Observed, ObservedContainer, ObservedNetwork,
-    ObservedVolume, VolumeName, naming, testing::diff,
+    ApiVersion, ContainerName, Desired, DesiredContext, Labels, Observed, ObservedContainer, ObservedImage,
+    ObservedNetwork, ObservedVolume, VolumeName, naming, testing::diff,
 };
 use decnet_topology::{Catalog, DeploySettings, InstanceId, RuleSet, TopologyId, rng};
 
@@ -51,7 +51,15 @@ fn observed(desired: &Desired) -> Observed {
         networks: networks.collect(),
         volumes: volumes.collect(),
         containers: bases.chain(services).collect(),
-        images: desired.images.iter().map(|image| image.reference().into()).collect(),
+        images: desired
+            .images
+            .iter()
+            .map(|image| ObservedImage {
+                reference: image.reference().into(),
+                host: None,
+            })
+            .collect(),
+        ..Observed::default()
     }
 }
 
@@ -67,6 +75,7 @@ fn benches(criterion: &mut Criterion) {
         api: ApiVersion::v1(48),
         settings: &settings,
         host_addresses: &[],
+        fleet: None,
     };
     let mut both = Table::new("desired + diff", "").limit(Limit::Growth(1.5));
     let mut alone = Table::new("desired + diff, diff alone", "").limit(Limit::Growth(1.5));

@@ -290,6 +290,7 @@ impl Bare {
             api: self.info.api,
             settings: &DeploySettings::default(),
             host_addresses: &[],
+            fleet: None,
         };
         Ok(Desired::new(
             &maze.clone().validate(&self.catalog, RuleSet::live())?,

@@ -6,6 +6,7 @@ mod build;
 mod builtin;
 mod changed;
 mod digest;
+mod fleet;
 mod mac;
 mod persona;
 mod redirects;
@@ -16,12 +17,13 @@ mod sysctls;
 #[cfg(feature = "docker")]
 pub(crate) use bounds::in_memory;
 pub(crate) use bounds::{NO_CORE, OOM_SCORE, PER_USER, SCRATCH, folder_options};
-pub(crate) use bridge::bridge_options;
+pub(crate) use bridge::{MTU, bridge_options};
 pub use build::{Desired, DesiredContext, DesiredError};
 pub(crate) use changed::{changed_fields, changed_spec_fields};
+pub use fleet::{DesiredFleet, DesiredMember};
 pub use seccomp::{Seccomp, seccomp_profile};
 pub(crate) use spec::{BASE_CAPABILITIES, NOBODY, RESOLVER};
 pub use spec::{
-    BaseSpec, ImageSpec, InterfaceSpec, Limits, LogSpec, NetworkReach, NetworkSpec, PortMapping, RunAs, ServiceNetwork,
-    ServiceSpec, Sysctls, VolumeSpec,
+    BaseSpec, ImageSpec, InterfaceSpec, Limits, LinkSpec, LogSpec, NetworkReach, NetworkSpec, PortMapping, RunAs,
+    ServiceNetwork, ServiceSpec, Sysctls, VolumeSpec,
 };

@@ -131,7 +131,7 @@ async fn perform(
     cancel: Option<&CancellationToken>,
 ) -> Result<Effect, RuntimeError> {
     match (action, cancel) {
-        (Action::EnsureImage { image }, Some(cancel)) => tokio::select! {
+        (Action::EnsureImage { image, .. }, Some(cancel)) => tokio::select! {
             biased;
             () = cancel.cancelled() => Err(RuntimeError::Cancelled { what: format!("getting image {}", image.reference()) }),
             effect = runtime.perform(instance, action) => effect,

@@ -67,6 +67,7 @@
 //!     api: ApiVersion::v1(48),
 //!     settings: &DeploySettings::default(),
 //!     host_addresses: &[],
+//!     fleet: None,
 //! })?;
 //! assert_eq!((desired.networks.len(), desired.bases.len(), desired.services.len()), (1, 1, 1));
 //! assert!(compose::print(&desired).contains("network_mode: none"));
@@ -126,8 +127,9 @@ pub use bus::{
 };
 pub use decoy::DecoyImage;
 pub use desired::{
-    BaseSpec, Desired, DesiredContext, DesiredError, ImageSpec, InterfaceSpec, Limits, LogSpec, NetworkReach,
-    NetworkSpec, PortMapping, RunAs, Seccomp, ServiceNetwork, ServiceSpec, Sysctls, VolumeSpec, seccomp_profile,
+    BaseSpec, Desired, DesiredContext, DesiredError, DesiredFleet, DesiredMember, ImageSpec, InterfaceSpec, Limits,
+    LinkSpec, LogSpec, NetworkReach, NetworkSpec, PortMapping, RunAs, Seccomp, ServiceNetwork, ServiceSpec, Sysctls,
+    VolumeSpec, seccomp_profile,
 };
 pub use doctor::check::{Check, Verdict};
 pub use engine::{
@@ -168,17 +170,19 @@ pub use movement::{
     AttackPaths, AttackTracker,
     path::{AttackMove, AttackPath, AttackSession, MutationDuring, PathEvent},
 };
-pub use naming::name::{ContainerName, Labels, NetworkName, Role, VolumeName};
+pub use naming::name::{ContainerName, Labels, LinkName, NetworkName, Role, VolumeName};
 pub use observe::{
-    Activity, Observed, ObservedContainer, ObservedNetwork, ObservedVolume, Scope, instance_of, topology_of,
+    Activity, Observed, ObservedContainer, ObservedImage, ObservedLink, ObservedNetwork, ObservedVolume, Scope,
+    instance_of, topology_of,
 };
 pub use plan::{Action, Lane, Plan, PlanError, Reason, Step, StepId};
 #[cfg(feature = "docker")]
 pub use runtime::docker::{Docker, DockerHost, DockerOptions, LazyDocker};
 pub use runtime::{
     ArchivePieces, Capture, CapturePlace, CaptureRequest, CapturedPacket, CommandControl, CommandOutput,
-    CommandOutputs, CommandRequest, CopyRequest, Effect, ForeignNetwork, LogLine, LogLines, LogRequest, LogStream,
-    NetworkCheck, Resource, RunningCommand, Runtime, RuntimeError, RuntimeInfo, TerminalSize, simulated,
+    CommandOutputs, CommandRequest, CopyRequest, Effect, Fleet, ForeignNetwork, LogLine, LogLines, LogRequest,
+    LogStream, MemberInfo, NetworkCheck, Resource, RunningCommand, Runtime, RuntimeError, RuntimeInfo, TerminalSize,
+    simulated,
 };
 pub use tokio_util::sync::CancellationToken;
 pub use watch::{WatchOptions, watch};

@@ -2,10 +2,10 @@
 
 pub(crate) mod name;
 
-use decnet_topology::{Decky, InstanceId, Lan, Name, Placement, ServiceName, TopologyId, TopologyRow, short_id};
+use decnet_topology::{Decky, InstanceId, Lan, Name, Placement, ServiceName, TopologyId, TopologyRow, Vni, short_id};
 use sha2::{Digest as _, Sha256};
 
-pub(crate) use name::{ContainerName, Labels, NetworkName, Role, VolumeName};
+pub(crate) use name::{ContainerName, Labels, LinkName, NetworkName, Role, VolumeName};
 
 /// The label with the id of the store that owns the resource. **Ownership is this label and nothing else.**
 pub const INSTANCE: &str = "decnet.instance";
@@ -162,6 +162,12 @@ pub fn service_volume_labels(service: &Labels, volume: &str, keep: bool) -> Labe
         labels.insert(KEEP.into(), "true".into());
     }
     labels
+}
+
+/// Returns the name of the device of a stretched LAN: `d`, the first 8 digits of the topology's id, and the 6 digits of the VNI. Linux
+/// allows 15 bytes.
+pub fn link(topology: TopologyId, vni: Vni) -> LinkName {
+    LinkName(format!("d{}{:06x}", short_id(topology), vni.get()))
 }
 
 /// Returns the labels of all resources of a topology.

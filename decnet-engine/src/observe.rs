@@ -10,7 +10,7 @@ use ipnet::Ipv4Net;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::naming::{self, ContainerName, Labels, NetworkName, Role, VolumeName};
+use crate::naming::{self, ContainerName, Labels, LinkName, NetworkName, Role, VolumeName};
 
 /// Which resources to observe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,13 +48,35 @@ pub struct Observed {
     /// Volumes, by name.
     pub volumes: Vec<ObservedVolume>,
     /// References of the images that the engine loaded or built, for any repo.
-    pub images: Vec<String>,
+    pub images: Vec<ObservedImage>,
+    /// The links between members of a fleet, by name; none if they were not looked for. Only [`inspect`](crate::Runtime::inspect) looks
+    /// for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Vec<ObservedLink>>,
+    /// The members of a fleet that do not answer, and why. Nothing is known of what is there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unseen: BTreeMap<String, String>,
 }
 
 impl Observed {
     /// Returns whether no network, no container and no volume was found, except volumes that are [kept](ObservedVolume::is_kept).
     pub fn is_empty(&self) -> bool {
-        self.networks.is_empty() && self.containers.is_empty() && self.volumes.iter().all(ObservedVolume::is_kept)
+        let links = self.links.as_deref().unwrap_or_default();
+        self.networks.is_empty()
+            && self.containers.is_empty()
+            && links.is_empty()
+            && self.volumes.iter().all(ObservedVolume::is_kept)
+    }
+
+    /// Returns whether the engine loaded or built an image.
+    pub fn has_image(&self, reference: &str) -> bool {
+        self.images.iter().any(|image| image.reference == reference)
+    }
+
+    /// Says which members of a fleet do not answer, and why.
+    pub(crate) fn silence(&self) -> impl Iterator<Item = String> {
+        let unseen = self.unseen.iter();
+        unseen.map(|(host, reason)| format!("host {host} is unseen: {reason}"))
     }
 
     /// Returns the volumes that stay when their maze is removed.
@@ -62,6 +84,38 @@ impl Observed {
         let kept = self.volumes.iter().filter(|volume| volume.is_kept());
         kept.map(|volume| &volume.name)
     }
+}
+
+/// An observed image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ObservedImage {
+    /// Its reference on Docker.
+    pub reference: String,
+    /// The member of a fleet that has it; none if there is only one host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+}
+
+/// An observed end of a tunnel between members of a fleet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedLink {
+    /// The name of its network device.
+    pub name: LinkName,
+    /// The labels of its maze.
+    pub labels: Labels,
+    /// The network that it is connected to; none if it is connected to none of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkName>,
+    /// The identifier of the LAN in the tunnel.
+    pub vni: u32,
+    /// The address of the member.
+    pub local: Ipv4Addr,
+    /// The addresses of the others.
+    pub peers: BTreeSet<Ipv4Addr>,
+    /// The MTU in bytes.
+    pub mtu: u16,
+    /// Whether it is up, has the right port, and drops packets of strangers.
+    pub is_sound: bool,
 }
 
 /// An observed network.

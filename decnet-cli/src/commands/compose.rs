@@ -61,6 +61,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         api: compose::API,
         settings: &settings,
         host_addresses: &[],
+        fleet: None,
     };
     let desired = Desired::new(&valid, &desired_context)?;
     input::write(&arguments.output, &compose::print(&desired), context.output)?;

@@ -11,7 +11,7 @@ use ipnet::Ipv4Net;
 
 use crate::{
     kernel::{IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP},
-    netfilter::{Chain, ChainName, End, Rule, Set, SetName, Table},
+    netfilter::{Chain, ChainName, End, Rule, Set, SetName, Table, ranges},
     protocol::{Egress, NetState, Protocol, Published, Redirect},
     scan,
 };
@@ -331,20 +331,6 @@ fn to_everybody(state: &NetState) -> impl Iterator<Item = (Ipv4Addr, Ipv4Addr)> 
 
 fn whole(subnet: Ipv4Net) -> (Ipv4Addr, Ipv4Addr) {
     (subnet.network(), subnet.broadcast())
-}
-
-/// Merges ranges that overlap or touch, and sorts them.
-fn ranges(parts: impl Iterator<Item = (Ipv4Addr, Ipv4Addr)>) -> Vec<(Ipv4Addr, Ipv4Addr)> {
-    let mut parts: Vec<_> = parts.collect();
-    parts.sort_unstable();
-    let mut ranges: Vec<(Ipv4Addr, Ipv4Addr)> = Vec::new();
-    for (from, to) in parts {
-        match ranges.last_mut() {
-            Some((_, last)) if from.to_bits() <= last.to_bits().saturating_add(1) => *last = to.max(*last),
-            _ => ranges.push((from, to)),
-        }
-    }
-    ranges
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@
 //! - `decnet-decoy state set|keep|restore|check|show` runs in a base by `docker exec`. It changes or reports the state.
 //! - `decnet-decoy service` gets the sockets of services from its base, answers on them and logs visitors. It needs the feature
 //!   `services`, which the engine enables only when it builds the program.
+//! - `decnet-decoy link ensure|remove|list` runs in the network namespace of a host, in a short-lived container. It joins a bridge
+//!   with those of other hosts by VXLAN.
 //! - `decnet-decoy probe` reports which addresses and ports can be reached.
 //!
 //! [`protocol`] has the types of the input and output. The engine uses them, and [`deviations_here`] to check a base from
@@ -31,6 +33,8 @@ mod journal;
 mod kernel;
 #[cfg(target_os = "linux")]
 mod lines;
+#[cfg(target_os = "linux")]
+mod link;
 #[cfg(target_os = "linux")]
 mod namespace;
 #[cfg(target_os = "linux")]

@@ -7,7 +7,7 @@ use rustix::{io::Errno, net::netlink::NETFILTER};
 use crate::{
     change::Change,
     kernel::{RTMGRP_IPV4_IFADDR, RTMGRP_LINK},
-    netfilter::{self, Table},
+    netfilter::{self, CONTAINMENT, FoundTable, Label, Question, Table},
     netlink::{self, Address, Link, Reply},
     observed::Observed,
     ports::Interfaces,
@@ -105,15 +105,21 @@ impl Namespace {
 
     /// Sends a request and reads the complete answer, again if it changed meanwhile.
     fn ask(&mut self, request: impl Fn(u32) -> Vec<u8>) -> io::Result<Vec<Reply>> {
+        let answer = self.exchange(request)?;
+        let replies = answer
+            .iter()
+            .flat_map(|message| netlink::replies(message, self.sequence));
+        Ok(replies.collect())
+    }
+
+    /// Sends a request and returns the messages of the complete answer. It asks again if the answer changed meanwhile.
+    pub(crate) fn exchange(&mut self, request: impl Fn(u32) -> Vec<u8>) -> io::Result<Vec<Vec<u8>>> {
         for _ in 0..LISTINGS {
             self.sequence = self.sequence.wrapping_add(1);
             self.socket.send(&request(self.sequence))?;
             let (answer, whole) = whole_answer(&mut self.socket, self.sequence)?;
             if whole {
-                let replies = answer
-                    .iter()
-                    .flat_map(|message| netlink::replies(message, self.sequence));
-                return Ok(replies.collect());
+                return Ok(answer);
             }
         }
         Err(io::ErrorKind::ResourceBusy.into())
@@ -134,8 +140,12 @@ fn is_missing(change: &Change, error: &io::Error) -> bool {
 
 /// Replaces the table. Requires `NET_ADMIN`.
 pub(crate) fn replace_table(table: &Table) -> io::Result<()> {
+    commit(table.replace())
+}
+
+/// Makes a transaction of `nf_tables`, whose last message has this number. Requires `NET_ADMIN`.
+pub(crate) fn commit((batch, last): (Vec<u8>, u32)) -> io::Result<()> {
     let mut socket = Socket::open(Some(NETFILTER))?;
-    let (batch, last) = table.replace();
     socket.send(&batch)?;
     loop {
         for message in netlink::messages(socket.receive()?) {
@@ -151,12 +161,36 @@ pub(crate) fn replace_table(table: &Table) -> io::Result<()> {
 
 /// Returns whether the kernel has exactly this table. Requires `NET_ADMIN`.
 pub(crate) fn has_table(table: &Table) -> io::Result<bool> {
+    compare(table, CONTAINMENT.name, |question, answer| table.is(question, answer))
+}
+
+/// The same for a table with another label.
+pub(crate) fn has_table_as(label: Label<'_>, table: &Table) -> io::Result<bool> {
+    compare(table, label.name, |question, answer| {
+        table.is_as(label, question, answer)
+    })
+}
+
+/// Returns the names and the comments of all tables of the family `inet`.
+pub(crate) fn tables() -> io::Result<Vec<FoundTable>> {
+    let mut socket = Socket::open(Some(NETFILTER))?;
+    for sequence in (1..).take(LISTINGS) {
+        socket.send(&Question::Table.message("", sequence))?;
+        let (answer, whole) = whole_answer(&mut socket, sequence)?;
+        if whole {
+            return Ok(netfilter::tables(&answer));
+        }
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
+}
+
+fn compare(table: &Table, name: &str, is: impl Fn(Question, &[Vec<u8>]) -> bool) -> io::Result<bool> {
     let mut socket = Socket::open(Some(NETFILTER))?;
     for (sequence, question) in (1..).zip(table.questions()) {
-        socket.send(&question.message(sequence))?;
+        socket.send(&question.message(name, sequence))?;
         match whole_answer(&mut socket, sequence) {
             // A list that changed meanwhile is compared as well: it is the table, or someone is changing it.
-            Ok((answer, _)) if table.is(question, &answer) => {}
+            Ok((answer, _)) if is(question, &answer) => {}
             Ok(_) => return Ok(false),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),

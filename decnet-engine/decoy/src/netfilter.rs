@@ -1,10 +1,11 @@
-//! The `nf_tables` messages of the containment, and the comparison of the kernel's answers with them.
+//! The `nf_tables` messages of the containment and of the guards of links, and the comparison of the kernel's answers with them.
 //!
 //! The layouts are those of the kernel's `linux/netfilter/nfnetlink.h` and `linux/netfilter/nf_tables.h`. Numbers in attributes
 //! are in network byte order; values that rules compare are in the order in which the kernel loads them.
 
 mod attribute;
 mod attributes;
+mod label;
 mod rule;
 mod set;
 
@@ -14,8 +15,9 @@ use attributes::{
     NFTA_HOOK_PRIORITY, NFTA_RULE_CHAIN, NFTA_RULE_EXPRESSIONS, NFTA_RULE_TABLE, NFTA_SET_ELEM_LIST_ELEMENTS,
     NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_TABLE, NFTA_TABLE_FLAGS, NFTA_TABLE_NAME,
 };
+pub(crate) use label::{FoundTable, Label};
 pub(crate) use rule::{End, Rule};
-pub(crate) use set::{Set, SetName};
+pub(crate) use set::{Set, SetName, ranges};
 
 use crate::{
     kernel::{
@@ -31,8 +33,14 @@ use crate::{
 /// The header of a message and `struct nfgenmsg`.
 const HEADER: usize = MESSAGE_HEADER + 4;
 
-/// The name of the table.
+/// The name of the containment's table.
 pub(crate) const TABLE: &str = "decnet";
+
+/// The label of the containment's table.
+pub(crate) const CONTAINMENT: Label<'_> = Label {
+    name: TABLE,
+    comment: "",
+};
 
 /// A table of the family `inet`: sets of addresses, base chains, and chains that rules jump to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +73,8 @@ pub(crate) enum ChainName {
     Redirect,
     /// Connections of this namespace to itself, whose ports are redirected.
     RedirectOwn,
+    /// Packets to this namespace, before all other filters. Unlike those in earlier hooks, IPv4 packets are not in fragments here.
+    Tunnel,
 }
 
 /// The place of a base chain in the kernel.
@@ -75,7 +85,9 @@ struct Hook {
     policy: u32,
 }
 
-/// The priorities are those of `nft`: `mangle`, `dstnat` and `filter`. The kernel knows the connection of a packet before all of them.
+/// The priorities are those of `nft`: `raw`, `mangle`, `dstnat` and `filter`. The kernel knows the connection of a packet before the
+/// last three.
+const RAW: i32 = -300;
 const MANGLE: i32 = -150;
 const DSTNAT: i32 = -100;
 const FILTER: i32 = 0;
@@ -90,6 +102,7 @@ impl ChainName {
             Self::Arrivals => "arrivals",
             Self::Redirect => "ports",
             Self::RedirectOwn => "own-ports",
+            Self::Tunnel => "tunnel",
         }
     }
 
@@ -102,6 +115,7 @@ impl ChainName {
             Self::Arrivals => (NF_INET_PRE_ROUTING, MANGLE, "filter", NF_ACCEPT),
             Self::Redirect => (NF_INET_PRE_ROUTING, DSTNAT, "nat", NF_ACCEPT),
             Self::RedirectOwn => (NF_INET_LOCAL_OUT, DSTNAT, "nat", NF_ACCEPT),
+            Self::Tunnel => (NF_INET_LOCAL_IN, RAW, "filter", NF_ACCEPT),
             Self::Answers => return None,
         };
         Some(Hook {
@@ -124,22 +138,22 @@ pub(crate) enum Question {
 }
 
 impl Question {
-    /// Returns the message. The kernel answers with one message per object and an end.
-    pub(crate) fn message(self, sequence: u32) -> Vec<u8> {
+    /// Returns the message about a table. The kernel answers with one message per object and an end.
+    pub(crate) fn message(self, table: &str, sequence: u32) -> Vec<u8> {
         let (kind, attributes) = match self {
             Self::Table => (NFT_MSG_GETTABLE, Vec::new()),
             Self::Chains => (NFT_MSG_GETCHAIN, Vec::new()),
-            Self::Sets => (NFT_MSG_GETSET, vec![text(NFTA_SET_TABLE, TABLE)]),
+            Self::Sets => (NFT_MSG_GETSET, vec![text(NFTA_SET_TABLE, table)]),
             Self::Elements(set) => {
                 let list = vec![
-                    text(NFTA_SET_ELEM_LIST_TABLE, TABLE),
+                    text(NFTA_SET_ELEM_LIST_TABLE, table),
                     text(NFTA_SET_ELEM_LIST_SET, set.as_str()),
                 ];
                 (NFT_MSG_GETSETELEM, list)
             }
             Self::Rules(chain) => (
                 NFT_MSG_GETRULE,
-                vec![text(NFTA_RULE_TABLE, TABLE), text(NFTA_RULE_CHAIN, chain.as_str())],
+                vec![text(NFTA_RULE_TABLE, table), text(NFTA_RULE_CHAIN, chain.as_str())],
             ),
         };
         message(kind, NLM_F_REQUEST | NLM_F_DUMP, sequence, &attributes)
@@ -159,12 +173,17 @@ impl Table {
     ///
     /// The kernel answers with an error, or acknowledges the message with the returned sequence number.
     pub(crate) fn replace(&self) -> (Vec<u8>, u32) {
+        self.replace_as(CONTAINMENT)
+    }
+
+    /// The same for a table with another label.
+    pub(crate) fn replace_as(&self, label: Label<'_>) -> (Vec<u8>, u32) {
         let new = NLM_F_REQUEST | NLM_F_CREATE;
         let mut parts: Vec<(u16, u16, Vec<Attribute>)> = vec![
             // Created first, because removing a missing table fails.
-            (NFT_MSG_NEWTABLE, new, table()),
+            (NFT_MSG_NEWTABLE, new, label.table(table())),
             (NFT_MSG_DELTABLE, NLM_F_REQUEST, vec![text(NFTA_TABLE_NAME, TABLE)]),
-            (NFT_MSG_NEWTABLE, new, table()),
+            (NFT_MSG_NEWTABLE, new, label.table(table())),
         ];
         for set in &self.sets {
             parts.push((NFT_MSG_NEWSET, new, set.attributes()));
@@ -187,41 +206,34 @@ impl Table {
                 (NFT_MSG_NEWRULE, new | NLM_F_APPEND, rule)
             }));
         }
-        let mut bytes = batch(NFNL_MSG_BATCH_BEGIN, 0);
-        let mut sequence = 0;
-        let count = parts.len();
-        for (place, (kind, flags, attributes)) in parts.into_iter().enumerate() {
-            sequence += 1;
-            let flags = if place + 1 == count { flags | NLM_F_ACK } else { flags };
-            bytes.extend(message(kind, flags, sequence, &attributes));
-        }
-        bytes.extend(batch(NFNL_MSG_BATCH_END, sequence + 1));
-        (bytes, sequence)
+        transaction(label, parts)
     }
 
     /// Returns whether the kernel's answer to a question, as whole messages, is this table.
     pub(crate) fn is(&self, question: Question, answer: &[Vec<u8>]) -> bool {
-        let bodies = |kind: u16| {
-            answer.iter().filter_map(move |message| {
-                let is_kind = u16_at(message, 4)? == NFNL_SUBSYS_NFTABLES << 8 | kind;
-                let is_family = *message.get(MESSAGE_HEADER)? == NFPROTO_INET;
-                message.get(HEADER..).filter(|_| is_kind && is_family)
-            })
-        };
+        self.is_as(CONTAINMENT, question, answer)
+    }
+
+    /// The same for a table with another label.
+    pub(crate) fn is_as(&self, label: Label<'_>, question: Question, answer: &[Vec<u8>]) -> bool {
+        let bodies = |kind| bodies(answer, kind);
         match question {
-            Question::Table => bodies(NFT_MSG_NEWTABLE).any(|received| holds(received, &table())),
+            Question::Table => bodies(NFT_MSG_NEWTABLE).any(|received| holds(received, &label.table(table()))),
             Question::Chains => {
-                let own = [text(NFTA_CHAIN_TABLE, TABLE)];
+                let own = [text(NFTA_CHAIN_TABLE, label.name)];
                 let received = bodies(NFT_MSG_NEWCHAIN).filter(|received| holds(received, &own));
                 let received: Vec<&[u8]> = received.collect();
-                let has = |chain: &Chain| received.iter().any(|received| holds(received, &chain.attributes()));
+                let has = |chain: &Chain| {
+                    let wanted = label.under(chain.attributes());
+                    received.iter().any(|received| holds(received, &wanted))
+                };
                 // One more would redirect ports, for instance.
                 received.len() == self.chains.len() && self.chains.iter().all(has)
             }
-            Question::Sets => self
-                .sets
-                .iter()
-                .all(|set| bodies(NFT_MSG_NEWSET).any(|received| holds(received, &set.attributes()))),
+            Question::Sets => self.sets.iter().all(|set| {
+                let wanted = label.under(set.attributes());
+                bodies(NFT_MSG_NEWSET).any(|received| holds(received, &wanted))
+            }),
             Question::Elements(name) => {
                 let lists =
                     bodies(NFT_MSG_NEWSETELEM).flat_map(|received| listed(received, NFTA_SET_ELEM_LIST_ELEMENTS));
@@ -229,7 +241,7 @@ impl Table {
                 self.sets.iter().any(|set| set.name == name && set.has(&lists))
             }
             Question::Rules(name) => {
-                let own = [text(NFTA_RULE_TABLE, TABLE), text(NFTA_RULE_CHAIN, name.as_str())];
+                let own = [text(NFTA_RULE_TABLE, label.name), text(NFTA_RULE_CHAIN, name.as_str())];
                 let received: Vec<&[u8]> = bodies(NFT_MSG_NEWRULE)
                     .filter(|received| holds(received, &own))
                     .collect();
@@ -243,6 +255,44 @@ impl Table {
             }
         }
     }
+}
+
+/// Returns the transaction that removes a table, and the number of its last message. The kernel refuses it if there is no such table.
+pub(crate) fn remove(name: &str) -> (Vec<u8>, u32) {
+    let label = Label { name, comment: "" };
+    transaction(
+        label,
+        vec![(NFT_MSG_DELTABLE, NLM_F_REQUEST, vec![text(NFTA_TABLE_NAME, name)])],
+    )
+}
+
+/// Returns the tables in the kernel's answer to [`Question::Table`].
+pub(crate) fn tables(answer: &[Vec<u8>]) -> Vec<FoundTable> {
+    bodies(answer, NFT_MSG_NEWTABLE).filter_map(FoundTable::read).collect()
+}
+
+/// Returns the parts of a kernel's answer that describe an object of a kind, without their headers.
+fn bodies(answer: &[Vec<u8>], kind: u16) -> impl Iterator<Item = &[u8]> {
+    answer.iter().filter_map(move |message| {
+        let is_kind = u16_at(message, 4)? == NFNL_SUBSYS_NFTABLES << 8 | kind;
+        let is_family = *message.get(MESSAGE_HEADER)? == NFPROTO_INET;
+        message.get(HEADER..).filter(|_| is_kind && is_family)
+    })
+}
+
+/// Returns the messages of a transaction on the objects of a table: kind, flags and attributes of each. The kernel acknowledges the
+/// message with the returned sequence number.
+fn transaction(label: Label<'_>, parts: Vec<(u16, u16, Vec<Attribute>)>) -> (Vec<u8>, u32) {
+    let mut bytes = batch(NFNL_MSG_BATCH_BEGIN, 0);
+    let mut sequence = 0;
+    let count = parts.len();
+    for (place, (kind, flags, attributes)) in parts.into_iter().enumerate() {
+        sequence += 1;
+        let flags = if place + 1 == count { flags | NLM_F_ACK } else { flags };
+        bytes.extend(message(kind, flags, sequence, &label.under(attributes)));
+    }
+    bytes.extend(batch(NFNL_MSG_BATCH_END, sequence + 1));
+    (bytes, sequence)
 }
 
 fn table() -> Vec<Attribute> {

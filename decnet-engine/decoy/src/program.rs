@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 #[cfg(feature = "services")]
 use crate::service;
-use crate::{base, failure::Failure, lines::log, probe, state};
+use crate::{base, failure::Failure, lines::log, link, probe, state};
 
-const USAGE: &str = "decnet-decoy base | state set JSON | state keep JSON | state restore | state check [JSON] | state show | service | service add JSON | service remove NAME | service list | probe JSON";
+const USAGE: &str = "decnet-decoy base | state set JSON | state keep JSON | state restore | state check [JSON] | state show | service | service add JSON | service remove NAME | service list | link ensure JSON | link remove JSON | link list | probe JSON";
 
 /// Runs the command in `arguments` (without the name of the program) and returns its exit code.
 pub fn run(arguments: impl IntoIterator<Item = String>) -> ExitCode {
@@ -28,6 +28,9 @@ pub fn run(arguments: impl IntoIterator<Item = String>) -> ExitCode {
         ["service", "remove", name] => service::remove(name),
         #[cfg(feature = "services")]
         ["service", "list"] => service::list(),
+        ["link", "ensure", json] => link::ensure(json),
+        ["link", "remove", json] => link::remove(json),
+        ["link", "list"] => link::list(),
         ["probe", json] => probe::run(json),
         _ => Err(Failure::usage("unknown command", USAGE)),
     };

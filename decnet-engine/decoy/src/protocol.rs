@@ -1,5 +1,6 @@
 //! The types of the JSON between the engine and the program.
 
+mod link;
 mod mac;
 mod persona;
 mod record;
@@ -15,6 +16,10 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    link::{
+        EXIT_FOREIGN, EXIT_UNSUPPORTED, FoundVxlan, LinkOutcome, MalformedVxlan, OWNER_PREFIX, OwnedDevice, VXLAN_PORT,
+        Vxlan,
+    },
     mac::{Mac, MalformedMac},
     persona::{Os, Persona},
     record::{

@@ -66,6 +66,7 @@ fn maze(lans: u8) -> Desired {
             } else {
                 NetworkReach::Isolated
             },
+            mtu: None,
             labels: labels(),
         };
         desired.networks.insert(network.name.clone(), network);

@@ -24,6 +24,9 @@ pub(crate) type BridgeOptions = BTreeMap<&'static str, &'static str>;
 /// Lets containers on one network communicate. A daemon may have another default (`default-network-opts`).
 const ICC: &str = "com.docker.network.bridge.enable_icc";
 
+/// Sets the MTU of the bridge and of the interfaces of containers.
+pub(crate) const MTU: &str = "com.docker.network.driver.mtu";
+
 /// Returns the options of a network for an engine with this API.
 pub(crate) fn bridge_options(reach: NetworkReach, api: ApiVersion) -> BridgeOptions {
     let mut options = digested(reach, api);
@@ -57,6 +60,8 @@ struct Digested<'a> {
     subnet: Ipv4Net,
     gateway: Ipv4Addr,
     options: BridgeOptions,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mtu: Option<u16>,
     labels: &'a Labels,
 }
 
@@ -68,6 +73,7 @@ pub(super) fn network_digest(spec: &NetworkSpec, api: ApiVersion) -> String {
         subnet: spec.subnet,
         gateway: spec.gateway,
         options: digested(spec.reach, api),
+        mtu: spec.mtu,
         labels: &spec.labels,
     })
 }

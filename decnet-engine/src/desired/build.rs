@@ -12,18 +12,19 @@ use decnet_topology::{
 use super::bridge;
 use super::builtin::{self, transport};
 use super::digest::digest;
+use super::fleet::DesiredFleet;
 use super::mac::Macs;
 use super::persona;
 use super::redirects::redirects;
 use super::seccomp::Seccomp;
 use super::spec::{
-    BaseSpec, ImageSpec, InterfaceSpec, Limits, LogSpec, NOBODY, NetworkReach, NetworkSpec, PortMapping, RunAs,
-    ServiceNetwork, ServiceSpec, VolumeSpec,
+    BaseSpec, ImageSpec, InterfaceSpec, Limits, LinkSpec, LogSpec, NOBODY, NetworkReach, NetworkSpec, PortMapping,
+    RunAs, ServiceNetwork, ServiceSpec, VolumeSpec,
 };
 use super::sysctls;
 use crate::{
     api::ApiVersion,
-    naming::{self, ContainerName, Labels, NetworkName, Role},
+    naming::{self, ContainerName, Labels, LinkName, NetworkName, Role},
 };
 
 const MIB: i64 = 1 << 20;
@@ -77,6 +78,8 @@ pub struct DesiredContext<'a> {
     pub settings: &'a DeploySettings,
     /// The addresses of the host. With some kinds of egress, deckies must not open connections to them.
     pub host_addresses: &'a [Ipv4Addr],
+    /// The members of the fleet that have the topology; none if there is only one host.
+    pub fleet: Option<DesiredFleet<'a>>,
 }
 
 /// Reports why the desired state cannot be computed.
@@ -116,6 +119,10 @@ pub struct Desired {
     pub bases: BTreeMap<ContainerName, BaseSpec>,
     /// The services.
     pub services: BTreeMap<ContainerName, ServiceSpec>,
+    /// The links between members of a fleet.
+    pub links: BTreeMap<LinkName, LinkSpec>,
+    /// The members of a fleet that do not answer, and why. Nothing is desired there until they do.
+    pub(crate) unseen: BTreeMap<String, String>,
     /// The bases that keep the state that they have: that of their spec is incomplete, because the catalogue lacks a service.
     pub(crate) keep_state: BTreeSet<ContainerName>,
 }
@@ -130,6 +137,8 @@ impl Desired {
             networks: BTreeMap::new(),
             bases: BTreeMap::new(),
             services: BTreeMap::new(),
+            links: BTreeMap::new(),
+            unseen: BTreeMap::new(),
             keep_state: BTreeSet::new(),
         }
     }
@@ -144,7 +153,7 @@ impl Desired {
             seccomp: Seccomp::profile(),
         };
         let mut desired = Self::nothing(context.instance, context.topology);
-        let networks = topology.lans().iter().map(|lan| maker.network(lan));
+        let networks = topology.lans().iter().flat_map(|lan| maker.networks(lan));
         desired.networks = networks.map(|network| (network.name.clone(), network)).collect();
         let routes = Graph::new(topology).routes();
         let mut images = BTreeMap::new();
@@ -164,9 +173,21 @@ impl Desired {
         if !bases.is_empty() {
             desired.images.insert(maker.decoy());
         }
+        let links = topology.lans().iter().flat_map(|lan| context.links(lan));
+        desired.links = links.map(|link| (link.name.clone(), link)).collect();
         desired.bases = bases.into_iter().collect();
         desired.services = services.into_iter().collect();
         Ok(desired)
+    }
+
+    /// Leaves out what is desired on members of a fleet that do not answer.
+    pub(crate) fn leave_out(&mut self, unseen: &BTreeMap<String, String>) {
+        let is_seen = |host: Option<&str>| host.is_none_or(|host| !unseen.contains_key(host));
+        self.networks.retain(|name, _| is_seen(name.host()));
+        self.bases.retain(|name, _| is_seen(name.host()));
+        self.services.retain(|name, _| is_seen(name.host()));
+        self.links.retain(|name, _| is_seen(name.host()));
+        self.unseen.clone_from(unseen);
     }
 
     /// Walks the named volumes of the services.
@@ -200,35 +221,45 @@ impl<'a> Maker<'_, 'a> {
             })
     }
 
-    fn network(&self, lan: &Lan) -> NetworkSpec {
+    /// Returns the network of a LAN on each member that has it. Only on the member that it is placed on, the host has an address on the
+    /// DMZ: two hosts with one address on a LAN would both answer.
+    fn networks(&self, lan: &Lan) -> impl Iterator<Item = NetworkSpec> {
+        let names = self.context.names().networks(lan).into_iter().enumerate();
+        names.map(|(place, name)| self.network(lan, name, place == 0))
+    }
+
+    fn network(&self, lan: &Lan, name: NetworkName, is_first: bool) -> NetworkSpec {
         let context = self.context;
-        let reach = match (lan.is_dmz(), context.settings.dmz_egress) {
+        let reach = match (lan.is_dmz() && is_first, context.settings.dmz_egress) {
             (false, _) => NetworkReach::Isolated,
             (true, DmzEgress::None) => NetworkReach::Host,
             (true, _) => NetworkReach::Outside,
         };
         let mut spec = NetworkSpec {
-            name: naming::network(context.topology, lan),
             lan: lan.name().clone(),
             subnet: lan.subnet(),
             gateway: lan.gateway(),
             reach,
+            mtu: context.mtu(),
             labels: self.ownership.clone(),
+            name,
         };
         spec.labels.insert(naming::LAN.into(), lan.name().to_string());
+        let api = context.api_on(spec.name.host());
         spec.labels
-            .insert(naming::SPEC.into(), bridge::network_digest(&spec, context.api));
+            .insert(naming::SPEC.into(), bridge::network_digest(&spec, api));
         spec
     }
 
     fn base(&self, topology: &Topology, decky: &Decky, routes: &[Route]) -> Result<BaseSpec, DesiredError> {
         let context = self.context;
+        let names = context.names();
         let gateway = topology.is_gateway(decky);
         let system = decky.system(context.catalog);
         let attached = decky.attachments().iter().filter_map(|attachment| {
             let lan = topology.lan(attachment.lan)?;
             Some(InterfaceSpec {
-                network: naming::network(context.topology, lan),
+                network: names.network_of(lan, decky),
                 lan: lan.name().clone(),
                 ip: attachment.ip,
                 mac: self.macs.of(decky.name().as_str(), system, attachment.ip),
@@ -282,10 +313,11 @@ impl<'a> Maker<'_, 'a> {
             publish.iter().map(|port| published(home, port)).collect()
         });
         if matches!(egress, Egress::DnsOnly | Egress::RateLimited) {
+            let addresses = context.addresses_of(names.host_of(decky));
             let of_maze = |address: &&Ipv4Addr| topology.lans().iter().any(|lan| lan.subnet().contains(*address));
             state
                 .closed
-                .extend(context.host_addresses.iter().filter(|address| !of_maze(address)));
+                .extend(addresses.iter().filter(|address| !of_maze(address)));
         }
         if dmz.is_none() {
             for name in decky.services() {
@@ -298,7 +330,7 @@ impl<'a> Maker<'_, 'a> {
         }
         state.sort();
         let mut spec = BaseSpec {
-            name: naming::base(context.topology, decky),
+            name: names.base(decky),
             decky: decky.name().clone(),
             hostname: decky.name().to_string(),
             image: context.decoy.into(),

@@ -6,12 +6,12 @@ use std::{
 };
 
 use decnet_decoy::protocol::{Mac, NetState};
-use decnet_topology::{LogSettings, Name, Port, Protocol, ServiceName, Tmpfs};
+use decnet_topology::{LogSettings, Name, Port, Protocol, ServiceName, Tmpfs, Vni};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::Seccomp;
-use crate::naming::{ContainerName, Labels, NetworkName, VolumeName};
+use crate::naming::{ContainerName, Labels, LinkName, NetworkName, VolumeName};
 
 /// The capabilities of a base: it sets the routes and interfaces of its own namespace, and then drops even these.
 pub(crate) const BASE_CAPABILITIES: [&str; 1] = ["NET_ADMIN"];
@@ -79,7 +79,31 @@ pub struct NetworkSpec {
     pub gateway: Ipv4Addr,
     /// What it connects to.
     pub reach: NetworkReach,
+    /// The MTU in bytes; none for the default of the engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u16>,
     /// The labels, the digest among them.
+    pub labels: Labels,
+}
+
+/// One end of the tunnel that joins the networks of a LAN on several members of a fleet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkSpec {
+    /// The name of its network device, and the member.
+    pub name: LinkName,
+    /// The network that it joins with the others.
+    pub network: NetworkName,
+    /// The LAN.
+    pub lan: Name,
+    /// The identifier of the LAN in the tunnel.
+    pub vni: Vni,
+    /// The address of this member on the network that connects the members.
+    pub local: Ipv4Addr,
+    /// The addresses of the other members that have the LAN. Packets from anywhere else are dropped.
+    pub peers: BTreeSet<Ipv4Addr>,
+    /// The MTU in bytes.
+    pub mtu: u16,
+    /// The labels of its maze.
     pub labels: Labels,
 }
 

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use decnet_topology::{
     GenerateError, Intent, InvalidConfig, InvalidTopology, Lease, Mutation, MutationError, MutationId, MutationRow,
-    MutationState, NameError, RepoError, ResolveError, Status, StoredTopology, Topology, TopologyId, TopologyName,
-    TopologyRow, UnknownPart, Version, shown::count,
+    MutationState, NameError, NotPlaced, RepoError, ResolveError, Status, StoredTopology, Topology, TopologyId,
+    TopologyName, TopologyRow, UnknownPart, Version, shown::count,
 };
 
 use super::access::AccessError;
@@ -96,6 +96,25 @@ pub enum EngineError {
         name: TopologyName,
         /// The agent's host.
         host: Option<String>,
+    },
+    /// The maze cannot be placed on the members of the fleet. Nothing was changed.
+    #[error(transparent)]
+    NotPlaced(#[from] NotPlaced),
+    /// The maze is placed on members of a fleet, and the runtime is not a fleet. Nothing was changed.
+    #[error("`{name}` runs on the hosts {}, and no hosts are configured", .hosts.join(", "))]
+    FleetMissing {
+        /// The topology's name.
+        name: TopologyName,
+        /// The members that it is placed on.
+        hosts: Vec<String>,
+    },
+    /// A member of the fleet that the deploy needs does not answer. Nothing was changed.
+    #[error("host `{host}` does not answer: {reason}")]
+    HostUnreachable {
+        /// The member.
+        host: String,
+        /// Why it does not answer.
+        reason: String,
     },
     /// This crate was built without a decoy program, and the options have none. Nothing was changed.
     #[error("no decoy program is available for the deckies")]
@@ -297,6 +316,7 @@ impl EngineError {
             Self::Resolve(error) => error.code(),
             Self::Mutation(error) | Self::RefusedAfterQueue { source: error, .. } => error.code(),
             Self::Plan(error) => error.code(),
+            Self::NotPlaced(error) => error.code(),
             Self::Desired(error) => error.code(),
             error => error.into(),
         }
@@ -312,6 +332,7 @@ impl EngineError {
             | Self::TeardownUnrecorded { name, .. }
             | Self::WrongStatus { name, .. }
             | Self::AgentMode { name, .. }
+            | Self::FleetMissing { name, .. }
             | Self::QueueNotEmpty { name, .. }
             | Self::LeftOnRuntime { name, .. }
             | Self::DeployFailed { name, .. }

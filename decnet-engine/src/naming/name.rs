@@ -44,7 +44,7 @@ macro_rules! docker_names {
             }
 
             /// Returns the text with the member.
-            pub(crate) fn as_text(&self) -> &str {
+            pub fn as_text(&self) -> &str {
                 &self.0
             }
         }
@@ -64,6 +64,8 @@ docker_names! {
     ContainerName;
     /// The name of a Docker volume.
     VolumeName;
+    /// The name of the network device that joins a network with those of the same LAN on other members of a fleet.
+    LinkName;
 }
 
 /// The role of a container.

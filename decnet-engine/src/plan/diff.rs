@@ -8,7 +8,7 @@ use decnet_topology::LogDriver;
 use crate::{
     desired::{Desired, ImageSpec},
     naming::{self, ContainerName, NetworkName, Role, VolumeName},
-    observe::{Activity, Observed, ObservedContainer, ObservedVolume},
+    observe::{Activity, Observed, ObservedContainer, ObservedImage, ObservedVolume},
     plan::{Action, Plan, Reason, Step, StepId, pairs::Pairs},
 };
 
@@ -40,10 +40,12 @@ fn build(before: Option<&Desired>, desired: &Desired, observed: &Observed, resta
     differ.remove_services();
     differ.remove_bases();
     differ.disconnect_bases();
+    differ.remove_links();
     differ.remove_networks();
     differ.remove_volumes();
     differ.ensure_images();
     differ.create_networks();
+    differ.ensure_links();
     differ.create_volumes();
     differ.settle_bases();
     differ.set_states();
@@ -71,8 +73,8 @@ pub(super) struct PlanBuilder<'a> {
     pub(super) made: BTreeMap<&'a NetworkName, StepId>,
     /// The step that creates a volume.
     pub(super) volumes: BTreeMap<&'a VolumeName, StepId>,
-    /// The step that ensures an image.
-    pub(super) images: BTreeMap<&'a str, StepId>,
+    /// The step that ensures an image, by host and reference.
+    pub(super) images: BTreeMap<(Option<&'a str>, &'a str), StepId>,
     /// The step that gives a base a new namespace.
     pub(super) based: BTreeMap<&'a ContainerName, StepId>,
     /// The steps that make a new address answer.
@@ -206,16 +208,15 @@ impl<'a> PlanBuilder<'a> {
             };
             // A second network with the same name is not in the maze either.
             let is_first = !self.pairs.networks.contains_key(&network.name);
-            let recreated = self.pairs.recreated.get(network.name.as_str()).filter(|_| is_first);
+            let recreated = self.pairs.recreated.get(network.name.as_text()).filter(|_| is_first);
             let reason = recreated.unwrap_or(&self.pairs.unwanted).clone();
             let id = self.plan.push(action, reason, needs);
             // Every new network on this subnet depends on it, whatever its name is.
             self.leaving.entry(network.name.clone()).or_default().insert(id);
             for spec in self.desired.networks.values() {
-                if network
-                    .subnet
-                    .is_some_and(|subnet| decnet_topology::net::overlaps(subnet, spec.subnet))
-                {
+                let is_here = network.name.host() == spec.name.host();
+                let overlaps = |subnet| decnet_topology::net::overlaps(subnet, spec.subnet);
+                if is_here && network.subnet.is_some_and(overlaps) {
                     self.leaving.entry(spec.name.clone()).or_default().insert(id);
                 }
             }
@@ -266,17 +267,22 @@ impl<'a> PlanBuilder<'a> {
     fn ensure_images(&mut self) {
         let bases = self.pairs.bases.iter().filter(|pair| pair.there.is_none());
         let services = self.pairs.services.iter().filter(|pair| pair.there.is_none());
-        let images = bases.map(|pair| pair.spec.image.as_str());
-        let wanted: BTreeSet<&str> = images.chain(services.map(|pair| pair.spec.image.as_str())).collect();
-        for image in self
-            .desired
-            .images
-            .iter()
-            .filter(|image| wanted.contains(image.reference()))
-        {
-            let action = Action::EnsureImage { image: image.clone() };
-            let id = self.plan.push(action, Reason::Needed, BTreeSet::new());
-            self.images.insert(image.reference(), id);
+        let images = bases.map(|pair| (pair.spec.name.host(), pair.spec.image.as_str()));
+        let of_services = services.map(|pair| (pair.spec.name.host(), pair.spec.image.as_str()));
+        let wanted: BTreeSet<(Option<&str>, &str)> = images.chain(of_services).collect();
+        let hosts: BTreeSet<Option<&str>> = wanted.iter().map(|(host, _)| *host).collect();
+        for image in &self.desired.images {
+            for &host in hosts
+                .iter()
+                .filter(|host| wanted.contains(&(**host, image.reference())))
+            {
+                let action = Action::EnsureImage {
+                    image: image.clone(),
+                    host: host.map(Into::into),
+                };
+                let id = self.plan.push(action, Reason::Needed, BTreeSet::new());
+                self.images.insert((host, image.reference()), id);
+            }
         }
     }
 
@@ -289,7 +295,7 @@ impl<'a> PlanBuilder<'a> {
             let action = Action::CreateNetwork {
                 network: Box::new(network.clone()),
             };
-            let id = self.plan.push(action, self.pairs.why_created(name.as_str()), needs);
+            let id = self.plan.push(action, self.pairs.why_created(name.as_text()), needs);
             self.made.insert(name, id);
         }
     }
@@ -313,7 +319,7 @@ impl<'a> PlanBuilder<'a> {
         if self.pairs.unwanted != Reason::Teardown {
             return;
         }
-        for reference in &self.observed.images {
+        for ObservedImage { reference, host } in &self.observed.images {
             if !self
                 .desired
                 .images
@@ -323,6 +329,7 @@ impl<'a> PlanBuilder<'a> {
             {
                 let action = Action::RemoveImage {
                     reference: reference.clone(),
+                    host: host.clone(),
                 };
                 self.plan.push(action, Reason::Unused, self.removals.clone());
             }

@@ -1,6 +1,7 @@
 //! Steps that change Docker, as data.
 
 mod diff;
+mod links;
 mod pairs;
 mod reason;
 mod settle;

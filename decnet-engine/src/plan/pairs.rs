@@ -122,7 +122,7 @@ impl<'a> Pairs<'a> {
         });
         let services = services.collect();
         let removed = there.left();
-        recreated.extend((removed.iter()).map(|(container, reason)| (container.name.as_str(), reason.clone())));
+        recreated.extend((removed.iter()).map(|(container, reason)| (container.name.as_text(), reason.clone())));
         Self {
             networks,
             bases,
@@ -164,7 +164,7 @@ fn networks<'a>(
                 networks.entry(&network.name).or_insert(network);
             }
             Err(reason) => {
-                recreated.insert(network.name.as_str(), reason);
+                recreated.insert(network.name.as_text(), reason);
             }
         }
     }

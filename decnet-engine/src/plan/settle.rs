@@ -25,7 +25,12 @@ impl<'a> PlanBuilder<'a> {
     }
 
     fn create_base(&mut self, base: &'a BaseSpec) {
-        let mut needs: BTreeSet<_> = self.images.get(base.image.as_str()).copied().into_iter().collect();
+        let mut needs: BTreeSet<_> = self
+            .images
+            .get(&(base.name.host(), base.image.as_str()))
+            .copied()
+            .into_iter()
+            .collect();
         needs.extend(self.name_removals.get(&base.name).into_iter().flatten());
         for interface in &base.interfaces {
             needs.extend(self.steps_before_connect(&interface.network));
@@ -35,7 +40,7 @@ impl<'a> PlanBuilder<'a> {
         };
         let id = self
             .plan
-            .push(action, self.pairs.why_created(base.name.as_str()), needs);
+            .push(action, self.pairs.why_created(base.name.as_text()), needs);
         self.record_namespace(base, id);
     }
 
@@ -179,7 +184,12 @@ impl<'a> PlanBuilder<'a> {
     }
 
     fn create_service(&mut self, service: &ServiceSpec) {
-        let mut needs: BTreeSet<_> = self.images.get(service.image.as_str()).copied().into_iter().collect();
+        let mut needs: BTreeSet<_> = self
+            .images
+            .get(&(service.name.host(), service.image.as_str()))
+            .copied()
+            .into_iter()
+            .collect();
         needs.extend(self.based.get(&service.base));
         needs.extend(
             service
@@ -191,7 +201,7 @@ impl<'a> PlanBuilder<'a> {
         let action = Action::CreateService {
             service: Box::new(service.clone()),
         };
-        let reason = self.pairs.why_created(service.name.as_str());
+        let reason = self.pairs.why_created(service.name.as_text());
         self.plan.push(action, reason, needs);
     }
 

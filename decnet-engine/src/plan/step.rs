@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Reason;
 use crate::{
-    desired::{BaseSpec, ImageSpec, InterfaceSpec, NetworkSpec, ServiceSpec, VolumeSpec},
-    naming::{ContainerName, NetworkName, Role, VolumeName},
+    desired::{BaseSpec, ImageSpec, InterfaceSpec, LinkSpec, NetworkSpec, ServiceSpec, VolumeSpec},
+    naming::{ContainerName, Labels, LinkName, NetworkName, Role, VolumeName},
     observe::{Activity, Observed},
 };
 
@@ -23,6 +23,9 @@ pub enum Action {
     EnsureImage {
         /// The image.
         image: ImageSpec,
+        /// The member of a fleet that needs it; none if there is only one host.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
     },
     /// Creates a network.
     CreateNetwork {
@@ -104,6 +107,21 @@ pub enum Action {
     RemoveImage {
         /// Its reference on Docker.
         reference: String,
+        /// The member of a fleet that has it; none if there is only one host.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
+    },
+    /// Creates one end of the tunnel of a LAN that is on several members of a fleet, or changes it in place.
+    EnsureLink {
+        /// The link.
+        link: Box<LinkSpec>,
+    },
+    /// Removes one end of the tunnel of a LAN.
+    RemoveLink {
+        /// Its name.
+        link: LinkName,
+        /// The labels of its maze.
+        labels: Labels,
     },
 }
 
@@ -144,7 +162,23 @@ impl Action {
             | Self::RemoveNetwork { .. }
             | Self::CreateVolume { .. }
             | Self::RemoveVolume { .. }
-            | Self::RemoveImage { .. } => None,
+            | Self::RemoveImage { .. }
+            | Self::EnsureLink { .. }
+            | Self::RemoveLink { .. } => None,
+        }
+    }
+
+    /// Returns the member of a fleet on which it has its effect; none if there is only one host.
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Self::EnsureImage { host, .. } | Self::RemoveImage { host, .. } => host.as_deref(),
+            Self::CreateNetwork { network } => network.name.host(),
+            Self::CreateVolume { volume } => volume.name.host(),
+            Self::RemoveNetwork { network, .. } => network.host(),
+            Self::RemoveVolume { volume } => volume.host(),
+            Self::EnsureLink { link } => link.name.host(),
+            Self::RemoveLink { link, .. } => link.host(),
+            _ => self.container()?.host(),
         }
     }
 
@@ -163,8 +197,10 @@ impl Action {
         match self {
             Self::EnsureImage {
                 image: image @ (ImageSpec::Decoy { .. } | ImageSpec::Built { .. }),
+                host,
             } => Some(Self::RemoveImage {
                 reference: image.reference().into(),
+                host: host.clone(),
             }),
             Self::CreateNetwork { network } => Some(Self::RemoveNetwork {
                 network: network.name.clone(),
@@ -202,7 +238,12 @@ impl Action {
                 container: container.clone(),
                 interface: interface.clone(),
             }),
+            Self::EnsureLink { link } => Some(Self::RemoveLink {
+                link: link.name.clone(),
+                labels: link.labels.clone(),
+            }),
             Self::EnsureImage { .. }
+            | Self::RemoveLink { .. }
             | Self::SetState { .. }
             | Self::Restart { .. }
             | Self::RemoveContainer { .. }
@@ -216,7 +257,7 @@ impl Action {
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::EnsureImage { image } => write!(f, "ensure image {}", image.reference()),
+            Self::EnsureImage { image, host } => write!(f, "ensure image {}{}", image.reference(), on(host.as_deref())),
             Self::CreateNetwork { network } => write!(f, "create network {} {}", network.name, network.subnet),
             Self::CreateVolume { volume } => write!(f, "create volume {}", volume.name),
             Self::CreateBase { base } => {
@@ -253,9 +294,16 @@ impl fmt::Display for Action {
             Self::RemoveContainer { container, .. } => write!(f, "remove container {container}"),
             Self::RemoveNetwork { network, .. } => write!(f, "remove network {network}"),
             Self::RemoveVolume { volume } => write!(f, "remove volume {volume}"),
-            Self::RemoveImage { reference } => write!(f, "remove image {reference}"),
+            Self::RemoveImage { reference, host } => write!(f, "remove image {reference}{}", on(host.as_deref())),
+            Self::EnsureLink { link } => write!(f, "ensure link {} of {}", link.name, link.network),
+            Self::RemoveLink { link, .. } => write!(f, "remove link {link}"),
         }
     }
+}
+
+/// Names the member of a fleet, if there is one.
+fn on(host: Option<&str>) -> String {
+    host.map(|host| format!(" on {host}")).unwrap_or_default()
 }
 
 /// The position of a step in its plan.

@@ -4,6 +4,7 @@ mod command;
 mod copying;
 pub(crate) mod deviation;
 mod error;
+pub(crate) mod fleet;
 mod log;
 mod ownership;
 mod packets;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 pub use command::{CommandControl, CommandOutput, CommandOutputs, CommandRequest, RunningCommand, TerminalSize};
 pub use copying::{ArchivePieces, CopyRequest};
 pub use error::RuntimeError;
+pub use fleet::{Fleet, MemberInfo};
 pub use log::{LogLine, LogLines, LogRequest, LogStream};
 pub use packets::{Capture, CapturePlace, CaptureRequest, CapturedPacket};
 
@@ -73,6 +75,9 @@ pub struct RuntimeInfo {
     pub unlimited: Vec<Resource>,
     /// The known addresses of the machine. For a remote machine, only those on its container networks.
     pub addresses: Vec<Ipv4Addr>,
+    /// The members of a fleet, by name; empty if there is only one host.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub members: BTreeMap<String, MemberInfo>,
 }
 
 /// A shared resource that a cgroup controller limits.
@@ -117,6 +122,9 @@ pub struct ForeignNetwork {
     pub subnet: Ipv4Net,
     /// The store that it belongs to, if any.
     pub instance: Option<InstanceId>,
+    /// The member of a fleet that it is on; none if there is only one host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
 }
 
 /// The result of checking the network of a base.
@@ -176,7 +184,7 @@ pub trait Runtime: Send + Sync + Debug {
     /// may lack images, start times, restart counts and exit codes.
     async fn list(&self, scope: Scope) -> Result<Observed, RuntimeError>;
 
-    /// Inspects resources: start times, restarts, exit codes and images too.
+    /// Inspects resources: start times, restarts, exit codes and images too. On the member of a fleet, links too.
     async fn inspect(&self, scope: Scope) -> Result<Observed, RuntimeError>;
 
     /// Adds the [names of the interfaces](crate::ObservedContainer::interfaces) of running bases that were inspected, as far as they
@@ -196,6 +204,11 @@ pub trait Runtime: Send + Sync + Debug {
         &self,
         images: &BTreeSet<ImageSource>,
     ) -> Result<BTreeMap<ImageSource, String>, RuntimeError>;
+
+    /// Returns the runtime of one member of a fleet; none if this is not a fleet, or has no such member.
+    fn member(&self, _: &str) -> Option<&dyn Runtime> {
+        None
+    }
 
     /// Performs one action for a store. If it fails, the inverse action undoes what was half done.
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError>;

@@ -42,6 +42,7 @@ fn desired() -> Desired {
         api: ApiVersion::v1(48),
         settings: &DeploySettings::default(),
         host_addresses: &[],
+        fleet: None,
     };
     Desired::new(&valid.expect("valid"), &context).expect("in the catalogue")
 }
@@ -92,6 +93,8 @@ fn kind(action: &Action) -> u8 {
         Action::RemoveVolume { .. } => 10,
         Action::RemoveImage { .. } => 11,
         Action::CreateVolume { .. } => 12,
+        Action::EnsureLink { .. } => 13,
+        Action::RemoveLink { .. } => 14,
     }
 }
 

@@ -38,6 +38,7 @@ fn desired_with(api: u16, settings: &DeploySettings) -> Desired {
         api: ApiVersion::v1(api),
         settings,
         host_addresses: &[],
+        fleet: None,
     };
     Desired::new(&valid, &context).expect("its services are in the catalogue")
 }

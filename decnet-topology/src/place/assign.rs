@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     check,
@@ -107,6 +107,7 @@ pub fn place(topology: &Topology, request: &PlaceRequest) -> Result<Placement, N
         deckies,
         mtu,
         stretched,
+        former: BTreeSet::new(),
     })
 }
 

@@ -37,6 +37,10 @@ pub struct Placement {
     pub mtu: Option<u16>,
     /// The LANs that are on several members.
     pub stretched: BTreeMap<LanId, StretchedLan>,
+    /// The members that had a part of the maze, and may still have it: they did not answer since. [`place`](fn@crate::place) leaves it
+    /// empty.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub former: BTreeSet<Name>,
 }
 
 impl Placement {

@@ -138,7 +138,7 @@ fn a_placement_reads_back_from_json_and_its_schema_accepts_it() {
     );
     let schema = Placement::schema();
     let keys: Vec<&String> = schema["properties"].as_object().expect("an object").keys().collect();
-    assert_eq!(keys, ["deckies", "lans", "mtu", "stretched"]);
+    assert_eq!(keys, ["deckies", "former", "lans", "mtu", "stretched"]);
     let vni = serde_json::from_str::<Placement>(r#"{"stretched": {"0": {"vni": 0, "members": []}}}"#);
     assert!(
         vni.unwrap_err()

@@ -57,7 +57,7 @@ const DECOY: Layers = Layers {
         &["journal", "netfilter", "observed", "probe", "signals"],
         &["change", "scan", "service"],
         &["containment", "namespace"],
-        &["state"],
+        &["link", "state"],
         &["base"],
         &["program"],
     ],

@@ -108,6 +108,11 @@ impl Rule {
         self.address(end).compare(true, &address.octets())
     }
 
+    /// ... with another address than this one.
+    pub(crate) fn without(self, end: End, address: Ipv4Addr) -> Self {
+        self.address(end).compare(false, &address.octets())
+    }
+
     /// ... with an address in a set.
     pub(crate) fn within(self, end: End, set: SetName) -> Self {
         self.look_up(end, set, 0)
@@ -132,6 +137,12 @@ impl Rule {
         self.of_protocol(protocol)
             .payload(NFT_PAYLOAD_TRANSPORT_HEADER, offset, 2)
             .compare(true, &port.to_be_bytes())
+    }
+
+    /// ... of VXLAN with this number of a virtual network (RFC 7348, section 5), which follows the UDP header and four bytes.
+    pub(crate) fn of_vni(self, vni: u32) -> Self {
+        let [_, number @ ..] = vni.to_be_bytes();
+        self.payload(NFT_PAYLOAD_TRANSPORT_HEADER, 12, 3).compare(true, &number)
     }
 
     /// ... that are ICMP messages of a type.

@@ -41,6 +41,8 @@ pub(crate) enum SetName {
     Broadcast,
     /// The decky's own addresses.
     Own,
+    /// The hosts at the other ends of a link.
+    Peers,
 }
 
 impl SetName {
@@ -50,6 +52,7 @@ impl SetName {
             Self::Closed => "closed",
             Self::Broadcast => "broadcast",
             Self::Own => "own",
+            Self::Peers => "peers",
         }
     }
 
@@ -60,6 +63,7 @@ impl SetName {
             Self::Closed => 2,
             Self::Broadcast => 3,
             Self::Own => 4,
+            Self::Peers => 5,
         }
     }
 }
@@ -118,6 +122,20 @@ impl Set {
         };
         self.ranges.iter().flat_map(ends).collect()
     }
+}
+
+/// Merges ranges that overlap or touch, and sorts them.
+pub(crate) fn ranges(parts: impl Iterator<Item = (Ipv4Addr, Ipv4Addr)>) -> Vec<(Ipv4Addr, Ipv4Addr)> {
+    let mut parts: Vec<_> = parts.collect();
+    parts.sort_unstable();
+    let mut ranges: Vec<(Ipv4Addr, Ipv4Addr)> = Vec::new();
+    for (from, to) in parts {
+        match ranges.last_mut() {
+            Some((_, last)) if from.to_bits() <= last.to_bits().saturating_add(1) => *last = to.max(*last),
+            _ => ranges.push((from, to)),
+        }
+    }
+    ranges
 }
 
 /// The start or the end of a range.

@@ -9,7 +9,7 @@ use super::{DeckyAnswer, DeckyVerb, LanAddress, answer::result, target::RunningM
 use crate::{
     desired::Desired,
     engine::{Engine, EngineError, catalog::Unknown},
-    naming,
+    naming::MazeNames,
     runtime::{NetworkCheck, deviation},
 };
 
@@ -101,7 +101,7 @@ impl Engine {
         let valid = self
             .validate(&known, &row.settings, RuleSet::live(), None, row.id)
             .await?;
-        let context = self.desired_context(&facts, row.id, &catalog, &row.settings)?;
+        let context = self.desired_context(&facts, row, &catalog, &row.settings)?;
         let desired = Desired::new(&valid, &context)?;
         let name = MazeNames::of(row).base(from);
         let Some(base) = desired.bases.get(&name) else {

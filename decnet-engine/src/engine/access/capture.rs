@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     engine::{Engine, EngineError},
-    naming,
+    naming::MazeNames,
     runtime::{Capture, CapturePlace, CaptureRequest},
 };
 

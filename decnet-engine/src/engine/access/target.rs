@@ -7,7 +7,7 @@ use decnet_topology::{DeckyPart, InstanceId, ServiceName, StoredTopology, Topolo
 use super::AccessError;
 use crate::{
     engine::{Engine, EngineError},
-    naming::{self, ContainerName},
+    naming::{ContainerName, MazeNames},
     observe::{Activity, ObservedContainer, Scope},
 };
 

@@ -110,6 +110,10 @@ impl Session<'_> {
     }
 
     async fn list(&self) -> Result<Observed, EngineError> {
+        if !self.facts.info.members.is_empty() {
+            // A list has no links.
+            return self.observe().await;
+        }
         let scope = Scope::Topology(self.facts.instance, self.id);
         Ok(self.engine.runtime.list(scope).await?)
     }

@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, collections::BTreeSet};
 
-use decnet_topology::{DeploySettings, Finding, HostFacts, RuleSet, Status, StoredTopology, TopologyId, ValidTopology};
+use decnet_topology::{
+    DeploySettings, Finding, HostFacts, Placement, RuleSet, Status, StoredTopology, TopologyId, ValidTopology,
+};
 
 use super::drift::Asked;
 use crate::{
@@ -85,6 +87,8 @@ pub(in crate::engine) struct Change {
     pub(in crate::engine) known: bool,
     /// The services that the catalogue does not have.
     pub(in crate::engine) unknown: Unknown,
+    /// Where the maze is placed on the fleet; none if there is only one host.
+    pub(in crate::engine) placement: Option<Placement>,
 }
 
 impl Change {
@@ -138,10 +142,14 @@ impl Engine {
     ) -> Result<Change, EngineError> {
         let Target { stored, settings, .. } = target;
         let catalog = self.catalog_of(&stored.row);
-        let context = self.desired_context(facts, stored.row.id, &catalog, settings)?;
+        let context = self.desired_context(facts, &stored.row, &catalog, settings)?;
         let mut desired = Desired::new(valid, &context)?;
         unknown.keep_states(&mut desired);
-        let before = self.desired_before(facts, target)?;
+        desired.leave_out(&observed.unseen);
+        let mut before = self.desired_before(facts, target)?;
+        if let Some(before) = &mut before {
+            before.leave_out(&observed.unseen);
+        }
         let known = before.as_ref().filter(|_| matches!(target.inside, Inside::AsBefore));
         match known {
             Some(before) => {
@@ -163,6 +171,7 @@ impl Engine {
             observed,
             warnings: unknown.findings().chain(valid.report().warnings().cloned()).collect(),
             unknown,
+            placement: stored.row.placement.clone(),
         })
     }
 
@@ -176,13 +185,18 @@ impl Engine {
         let Ok(valid) = topology.validate(&catalog, RuleSet::live()) else {
             return Ok(None);
         };
-        let context = self.desired_context(facts, before.row.id, &catalog, &before.row.settings)?;
+        let context = self.desired_context(facts, &before.row, &catalog, &before.row.settings)?;
         Ok(Some(Desired::new(&valid, &context)?))
     }
 }
 
-/// Returns how the runtime differs from the maze, if it does.
+/// Returns how the runtime differs from the maze, if it does. Of members of a fleet that do not answer, nothing is known.
 pub(in crate::engine) fn drift(desired: &Desired, observed: &Observed) -> Option<String> {
+    if desired.unseen != observed.unseen {
+        let mut seen = desired.clone();
+        seen.leave_out(&observed.unseen);
+        return drift(&seen, observed);
+    }
     if let Some(step) = diff(desired, observed).steps().first() {
         return Some(format!("drift: {step}"));
     }
@@ -190,5 +204,6 @@ pub(in crate::engine) fn drift(desired: &Desired, observed: &Observed) -> Option
         .containers
         .iter()
         .find(|container| container.activity != Activity::Running);
-    down.map(|container| format!("container {} does not run", container.name))
+    let down = down.map(|container| format!("container {} does not run", container.name));
+    down.or_else(|| observed.silence().next())
 }

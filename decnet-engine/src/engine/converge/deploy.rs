@@ -46,7 +46,10 @@ impl Session<'_> {
             change,
             ..
         } = task;
-        let mut row = self.keep_catalog(stored.row, &stored.topology).await?;
+        let mut row = self
+            .keep_catalog(self.stored_row(stored.row).await?, &stored.topology)
+            .await?;
+        row = self.keep_placement(row, change.placement.as_ref()).await?;
         let resumed = row.status == Status::Deploying;
         if !resumed {
             row = self.begin_deploy(&row, settings).await?;

@@ -171,6 +171,7 @@ impl Session<'_> {
             }
         };
         let row = self.keep_catalog(stored.row, &stored.topology).await?;
+        let row = self.keep_placement(row, change.placement.as_ref()).await?;
         let stored = StoredTopology { row, ..stored };
         let Converged {
             changed,
@@ -237,13 +238,15 @@ impl Session<'_> {
     }
 
     async fn prepare_stored(&self, stored: &StoredTopology) -> Result<Change, EngineError> {
+        let observed = self.observe().await?;
+        let stored = &self
+            .engine
+            .placed(&self.facts, stored.clone(), &observed, false)
+            .await?;
         // The maze also has the changes of mutations that were stored together with this one.
         let force = self.engine.outstanding(&stored.row).await?;
         let target = Target::live(stored, &stored.row.settings);
-        let change = self
-            .engine
-            .change(&self.facts, target, self.observe().await?, None)
-            .await?;
+        let change = self.engine.change(&self.facts, target, observed, None).await?;
         force.permit(stored, &change.plan)?;
         Ok(change)
     }
@@ -292,6 +295,8 @@ fn refusal(error: EngineError) -> Result<String, EngineError> {
         | EngineError::Invalid(_)
         | EngineError::Plan(_)
         | EngineError::Desired(_)
+        | EngineError::NotPlaced(_)
+        | EngineError::HostUnreachable { .. }
         | EngineError::Repo(RepoError::SubnetClaimed { .. }) => Ok(error.with_causes()),
         error => Err(error),
     }

@@ -9,7 +9,7 @@ use decnet_topology::{
 
 use crate::{
     engine::Engine,
-    naming,
+    naming::MazeNames,
     plan::{Plan, PlanError},
 };
 

@@ -306,6 +306,10 @@ fn by_topology(observed: &Observed) -> BTreeMap<String, Observed> {
             .volumes
             .push(volume.clone());
     }
+    for link in observed.links.iter().flatten() {
+        let group = groups.entry(label(&link.labels)).or_default();
+        group.links.get_or_insert_default().push(link.clone());
+    }
     for group in groups.values_mut() {
         group.images.clone_from(&observed.images);
     }

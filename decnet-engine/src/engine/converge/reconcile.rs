@@ -34,7 +34,7 @@ impl Engine {
         let catalog = self.catalog_of(&stored.row);
         let (known, unknown) = Unknown::take(&stored, &catalog);
         let valid = self.validate(&known, settings, RuleSet::live(), None, id).await?;
-        let mut desired = Desired::new(&valid, &self.desired_context(&facts, id, &catalog, settings)?)?;
+        let mut desired = Desired::new(&valid, &self.desired_context(&facts, &stored.row, &catalog, settings)?)?;
         unknown.keep_states(&mut desired);
         if inside {
             self.check_inside(&desired, &mut observed, Asked::All).await?;
@@ -59,6 +59,7 @@ impl Session<'_> {
             row = self.set_settings(settings).await?;
         }
         row = self.keep_catalog(row, &stored.topology).await?;
+        row = self.keep_placement(row, change.placement.as_ref()).await?;
         let Converged {
             changed,
             cancelled,

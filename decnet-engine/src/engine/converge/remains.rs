@@ -54,7 +54,8 @@ impl Engine {
     /// Observes the resources of a topology.
     pub(in crate::engine) async fn observe(&self, facts: &Facts, id: TopologyId) -> Result<Observed, EngineError> {
         let scope = Scope::Topology(facts.instance, id);
-        Ok(self.runtime.inspect(scope).await?)
+        let observed = self.runtime.inspect(scope).await?;
+        self.without_strangers(id, observed).await
     }
 }
 
@@ -107,5 +108,15 @@ pub(in crate::engine) fn leftovers(observed: &Observed) -> Vec<String> {
         .map(|network| format!("network {}", network.name));
     let volumes = observed.volumes.iter().filter(|volume| !volume.is_kept());
     let volumes = volumes.map(|volume| format!("volume {}", volume.name));
-    containers.chain(networks).chain(volumes).collect()
+    let links = observed
+        .links
+        .iter()
+        .flatten()
+        .map(|link| format!("link {}", link.name));
+    containers
+        .chain(networks)
+        .chain(volumes)
+        .chain(links)
+        .chain(observed.silence())
+        .collect()
 }

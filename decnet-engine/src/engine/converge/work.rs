@@ -18,7 +18,10 @@ use crate::{
         DeployOptions, Engine, EngineError, Operation,
         error::require_version,
         operations::refuse_unused_rules,
-        session::facts::{CurrentState, Facts, refuse_agent},
+        session::{
+            facts::{CurrentState, Facts, refuse_agent},
+            placing::require_fleet,
+        },
     },
     naming::ContainerName,
     observe::Observed,
@@ -171,6 +174,7 @@ impl Engine {
         let stored = self.repo.load(id).await?;
         let row = &stored.row;
         require_version(row, expected)?;
+        require_fleet(facts, row)?;
         match operation {
             Operation::Deploy(options) => self.plan_any_deploy(facts, stored, options, copy).await,
             Operation::Replace(wanted) => self.plan_replace(facts, stored, wanted, copy).await,
@@ -272,6 +276,7 @@ impl Engine {
                 id: copy,
                 status: Status::Pending,
                 intent: None,
+                placement: None,
                 ..stored.row.clone()
             },
             topology: wanted.unwrap_or(&stored.topology).clone(),
@@ -306,6 +311,7 @@ impl Engine {
         options: &DeployOptions,
     ) -> Result<Task, EngineError> {
         let settings = options.settings.clone().unwrap_or_else(|| stored.row.settings.clone());
+        let stored = self.place_with(&current, stored, &settings, options.force).await?;
         let host = self.host_facts(&current, before, &stored).await?;
         let target = Target {
             stored: &stored,
@@ -330,11 +336,12 @@ impl Engine {
         stored: StoredTopology,
         options: &DeployOptions,
     ) -> Result<Work, EngineError> {
-        let row = &stored.row;
+        let row = stored.row.clone();
         let settings = options.settings.clone().unwrap_or_else(|| row.settings.clone());
         let (observed, outstanding) =
-            try_join!(self.observe(facts, row.id), async { Ok(self.outstanding(row).await?) })?;
+            try_join!(self.observe(facts, row.id), async { Ok(self.outstanding(&row).await?) })?;
         let current = CurrentState { facts, observed };
+        let stored = self.place_with(&current, stored, &settings, options.force).await?;
         // A running maze already has its ports; only changed settings may need ports that others use.
         let mut target = Target::live(&stored, &settings);
         let host = if settings == row.settings {
@@ -389,6 +396,7 @@ impl Engine {
             row,
             topology: valid.topology().clone(),
         };
+        let stored = self.place_with(&current, stored, settings, false).await?;
         let host = self.host_facts_of_change(&current, before, &stored).await?;
         let target = Target::live(&stored, settings).since(before, inside);
         let change = match &host {
@@ -397,6 +405,20 @@ impl Engine {
             Some(host) => self.change(current.facts, target, current.observed, Some(host)).await?,
         };
         Ok(Task::new(stored, settings.clone(), change, force))
+    }
+
+    /// Places a maze on the fleet with other settings than the stored ones.
+    async fn place_with(
+        &self,
+        current: &CurrentState<'_>,
+        mut stored: StoredTopology,
+        settings: &DeploySettings,
+        force: bool,
+    ) -> Result<StoredTopology, EngineError> {
+        let known = std::mem::replace(&mut stored.row.settings, settings.clone());
+        let mut placed = self.placed(current.facts, stored, &current.observed, force).await?;
+        placed.row.settings = known;
+        Ok(placed)
     }
 
     async fn plan_teardown(&self, facts: &Facts, row: TopologyRow) -> Result<Work, EngineError> {

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use crate::{
     engine::{Engine, EngineError, converge::remains::leftovers},
     event::{Envelope, Event},
-    observe::Scope,
 };
 
 impl Engine {
@@ -21,8 +20,7 @@ impl Engine {
     pub async fn delete(&self, id: TopologyId, expected: Option<Version>) -> Result<TopologyRow, EngineError> {
         let row = self.repo.get(id).await?;
         if row.status == Status::Failed {
-            let scope = Scope::Topology(self.repo.instance().await?, id);
-            let left = leftovers(&self.runtime.inspect(scope).await?);
+            let left = leftovers(&self.observe(&self.facts().await?, id).await?);
             if !left.is_empty() {
                 return Err(EngineError::LeftOnRuntime {
                     name: row.name,

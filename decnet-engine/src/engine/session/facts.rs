@@ -4,17 +4,22 @@ use std::collections::BTreeSet;
 
 use decnet_topology::{
     Catalog, DaemonNetwork, Decky, DeploySettings, HostFacts, ImageSource, InstallationSecret, InstanceId, Lan, Mode,
-    Port, RuleSet, StoredTopology, Surroundings, TopologyId, TopologyRow, ValidTopology, published_ports,
+    Placement, Port, RuleSet, StoredTopology, Surroundings, TopologyId, TopologyRow, ValidTopology, net,
+    published_ports,
 };
 use futures_util::{TryFutureExt as _, try_join};
+use ipnet::Ipv4Net;
 
 use crate::{
     desired::DesiredContext,
     engine::{Engine, EngineError},
-    host, naming,
+    host,
+    naming::MazeNames,
     observe::Observed,
-    runtime::RuntimeInfo,
+    runtime::{Runtime, RuntimeInfo},
 };
+
+use super::placing::desired_fleet;
 
 /// The inputs of plans other than the topology.
 #[derive(Debug, Clone)]
@@ -65,7 +70,7 @@ impl Engine {
     pub(in crate::engine) fn desired_context<'s>(
         &'s self,
         facts: &'s Facts,
-        topology: TopologyId,
+        row: &'s TopologyRow,
         catalog: &'s Catalog,
         settings: &'s DeploySettings,
     ) -> Result<DesiredContext<'s>, EngineError> {
@@ -73,12 +78,13 @@ impl Engine {
         Ok(DesiredContext {
             instance: facts.instance,
             secret: &facts.secret,
-            topology,
+            topology: row.id,
             catalog,
             decoy: &image.reference,
             api: facts.info.api,
             settings,
             host_addresses: &facts.info.addresses,
+            fleet: desired_fleet(row, &facts.info),
         })
     }
 
@@ -103,7 +109,43 @@ impl Engine {
         stored: &StoredTopology,
         wanted: &StoredTopology,
     ) -> Result<HostFacts, EngineError> {
-        let foreign = self.runtime.foreign_networks(current.facts.instance).await?;
+        let Some(placement) = &wanted.row.placement else {
+            let images = images_of(&self.catalog_of(&wanted.row), wanted, None);
+            let runtime = self.runtime.as_ref();
+            let mut facts = self
+                .facts_of(current.facts.instance, runtime, &current.facts.info, &images)
+                .await?;
+            if current.facts.info.local && self.options.check_host {
+                self.add_machine_facts(&mut facts, current, stored);
+            }
+            return Ok(facts);
+        };
+        let mut all = HostFacts::default();
+        for host in placement.members() {
+            let host = host.as_str();
+            let silent = |reason: Option<&str>| EngineError::HostUnreachable {
+                host: host.into(),
+                reason: reason.unwrap_or("it is not a member of the fleet").into(),
+            };
+            let member = current.facts.info.members.get(host).ok_or_else(|| silent(None))?;
+            let info = member.info.as_ref().ok_or_else(|| silent(member.silent.as_deref()))?;
+            let runtime = self.runtime.member(host).ok_or_else(|| silent(None))?;
+            let images = images_of(&self.catalog_of(&wanted.row), wanted, Some(host));
+            let facts = self.facts_of(current.facts.instance, runtime, info, &images).await?;
+            merge(&mut all, host, facts, &subnets_on(wanted, host));
+        }
+        Ok(all)
+    }
+
+    /// Gathers what a runtime knows for the rules on its host.
+    async fn facts_of(
+        &self,
+        instance: InstanceId,
+        runtime: &dyn Runtime,
+        info: &RuntimeInfo,
+        images: &BTreeSet<ImageSource>,
+    ) -> Result<HostFacts, EngineError> {
+        let foreign = runtime.foreign_networks(instance).await?;
         let networks: Vec<_> = foreign
             .into_iter()
             .map(|network| DaemonNetwork {
@@ -111,46 +153,37 @@ impl Engine {
                 subnet: network.subnet,
             })
             .collect();
-        let lacks = current
-            .facts
-            .info
-            .podman
-            .then(|| host::podman_lacks(current.facts.info.local));
+        let lacks = info.podman.then(|| host::podman_lacks(info.local));
         let engine_lacks = lacks.into_iter().flatten().map(|lack| lack.to_string()).collect();
-        let images = images_of(&self.catalog_of(&wanted.row), wanted);
-        let unavailable_images = self.runtime.unavailable_images(&images).await?;
-        let mut facts = HostFacts {
+        let unavailable_images = runtime.unavailable_images(images).await?;
+        Ok(HostFacts {
             listeners: Vec::new(),
             networks,
             routes: Vec::new(),
             neighbours: None,
             unavailable_images,
             engine_lacks,
-            unlimited_storage: (!current.facts.info.limits_roots).then(|| current.facts.info.storage.clone()),
-            unlimited: current.facts.info.unlimited.iter().map(ToString::to_string).collect(),
-            rootless: current.facts.info.rootless,
-        };
-        if current.facts.info.local && self.options.check_host {
-            let ours: BTreeSet<_> = current
-                .observed
-                .networks
-                .iter()
-                .filter_map(|network| network.subnet)
-                .collect();
-            let known =
-                |subnet| ours.contains(&subnet) || facts.networks.iter().any(|network| network.subnet == subnet);
-            facts.neighbours = Some(host::neighbours().unwrap_or(host::DEFAULT_NEIGHBOURS));
-            facts.routes = host::routes()
-                .into_iter()
-                .filter(|route| !known(route.subnet))
-                .collect();
-            let held = self.held_ports(stored, &current.observed);
-            facts.listeners = host::listeners()
-                .into_iter()
-                .filter(|listener| !held.contains(&listener.port))
-                .collect();
-        }
-        Ok(facts)
+            unlimited_storage: (!info.limits_roots).then(|| info.storage.clone()),
+            unlimited: info.unlimited.iter().map(ToString::to_string).collect(),
+            rootless: info.rootless,
+        })
+    }
+
+    /// Adds what this machine knows: its routes, its listeners and the size of its neighbour table.
+    fn add_machine_facts(&self, facts: &mut HostFacts, current: &CurrentState<'_>, stored: &StoredTopology) {
+        let networks = current.observed.networks.iter();
+        let ours: BTreeSet<_> = networks.filter_map(|network| network.subnet).collect();
+        let known = |subnet| ours.contains(&subnet) || facts.networks.iter().any(|network| network.subnet == subnet);
+        facts.neighbours = Some(host::neighbours().unwrap_or(host::DEFAULT_NEIGHBOURS));
+        facts.routes = host::routes()
+            .into_iter()
+            .filter(|route| !known(route.subnet))
+            .collect();
+        let held = self.held_ports(stored, &current.observed);
+        facts.listeners = host::listeners()
+            .into_iter()
+            .filter(|listener| !held.contains(&listener.port))
+            .collect();
     }
 
     /// Returns the host ports of existing gateways: the runtime listens on them for this maze.
@@ -198,12 +231,47 @@ fn uses_more_of_the_host(catalog: &Catalog, before: &StoredTopology, after: &Sto
     };
     !subnets(after).is_subset(&subnets(before))
         || !ports(after).is_subset(&ports(before))
-        || !images_of(catalog, after).is_subset(&images_of(catalog, before))
+        || !images_of(catalog, after, None).is_subset(&images_of(catalog, before, None))
+        || after.row.placement.as_ref().map(Placement::members) != before.row.placement.as_ref().map(Placement::members)
 }
 
-/// Returns the images of a maze's services that do not come with this program.
-fn images_of(catalog: &Catalog, stored: &StoredTopology) -> BTreeSet<ImageSource> {
-    let services = stored.topology.deckies().iter().flat_map(Decky::services);
+/// Adds the facts of a member of a fleet. Only the networks count that are in the way of the maze there.
+fn merge(all: &mut HostFacts, host: &str, facts: HostFacts, subnets: &[Ipv4Net]) {
+    let named = |text: &str| format!("host {host}: {text}");
+    let is_in_the_way = |network: &DaemonNetwork| subnets.iter().any(|subnet| net::overlaps(*subnet, network.subnet));
+    let networks = facts.networks.into_iter().filter(is_in_the_way);
+    all.networks.extend(networks.map(|network| DaemonNetwork {
+        name: format!("{host}/{}", network.name),
+        subnet: network.subnet,
+    }));
+    for (image, reason) in facts.unavailable_images {
+        all.unavailable_images.entry(image).or_insert_with(|| named(&reason));
+    }
+    all.engine_lacks
+        .extend(facts.engine_lacks.iter().map(|lack| named(lack)));
+    all.unlimited_storage = all.unlimited_storage.take().or(facts.unlimited_storage);
+    all.unlimited
+        .extend(facts.unlimited.iter().map(|resource| named(resource)));
+    all.rootless |= facts.rootless;
+}
+
+/// Returns the subnets that a member has of a maze.
+fn subnets_on(stored: &StoredTopology, host: &str) -> Vec<Ipv4Net> {
+    let names = MazeNames::of(&stored.row);
+    let lans = stored
+        .topology
+        .lans()
+        .iter()
+        .filter(|lan| names.hosts_of(lan).contains(&host));
+    lans.map(Lan::subnet).collect()
+}
+
+/// Returns the images of a maze's services that do not come with this program, on one member of a fleet or everywhere.
+fn images_of(catalog: &Catalog, stored: &StoredTopology, host: Option<&str>) -> BTreeSet<ImageSource> {
+    let names = MazeNames::of(&stored.row);
+    let deckies = stored.topology.deckies().iter();
+    let here = deckies.filter(|decky| host.is_none() || names.host_of(decky) == host);
+    let services = here.flat_map(Decky::services);
     let known = services.filter_map(|service| catalog.service(service.as_str()));
     let images = known.map(|service| service.image.clone());
     images.filter(|image| *image != ImageSource::Builtin).collect()

@@ -4,4 +4,5 @@ pub(super) mod execute;
 pub(super) mod facts;
 pub(super) mod lease;
 mod lifecycle;
+pub(super) mod placing;
 pub(super) mod status;

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     desired::{BaseSpec, Desired, ServiceSpec},
     engine::{Engine, EngineError, catalog::Unknown},
-    naming::{self, ContainerName},
+    naming::{ContainerName, MazeNames},
     observe::{Activity, ObservedContainer, Scope},
     plan::diff,
     runtime::{NetworkCheck, deviation::describe},
@@ -117,11 +117,11 @@ impl Engine {
         let catalog = self.catalog_of(row);
         let (known, unknown) = Unknown::take(&stored, &catalog);
         let valid = self.validate(&known, &row.settings, RuleSet::live(), None, id).await?;
-        let mut desired = Desired::new(&valid, &self.desired_context(&facts, id, &catalog, &row.settings)?)?;
+        let mut desired = Desired::new(&valid, &self.desired_context(&facts, row, &catalog, &row.settings)?)?;
         unknown.keep_states(&mut desired);
         let graph = Graph::new(&stored.topology);
         let scope = Scope::Topology(instance, id);
-        let mut observed = self.runtime.inspect(scope).await?;
+        let mut observed = self.observe(&facts, id).await?;
         let there = containers::by_name(&observed);
         let mut running = containers::running(&desired, &there);
         let containers: Vec<_> = observed.containers.iter().collect();
@@ -161,9 +161,11 @@ impl Engine {
             container.tampered = tampered.remove(&container.name);
         }
         unknown.hide(&desired, &mut observed);
+        desired.leave_out(&observed.unseen);
         let plan = diff(&desired, &observed);
         report.drift = plan.steps().iter().map(ToString::to_string).collect();
         report.drift.extend(unknown.reason());
+        report.drift.extend(observed.silence());
         let gateways = desired.bases.values().filter(|base| !base.publish.is_empty());
         let published: Vec<_> = gateways
             .map(|base| published::verify(base, info.local).boxed())

@@ -23,7 +23,7 @@ impl Engine {
         let catalog = self.catalog_of(row);
         let (known, _) = Unknown::take(&stored, &catalog);
         let valid = self.validate(&known, &row.settings, RuleSet::live(), None, id).await?;
-        let desired = Desired::new(&valid, &self.desired_context(&facts, id, &catalog, &row.settings)?)?;
+        let desired = Desired::new(&valid, &self.desired_context(&facts, row, &catalog, &row.settings)?)?;
         let observed = self.runtime.inspect(Scope::Topology(instance, id)).await?;
         let mut report = VerifyReport::default();
         sources(&mut report, &desired, &observed, info).await;

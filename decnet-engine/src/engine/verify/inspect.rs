@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     engine::{Engine, EngineError},
-    naming,
+    naming::MazeNames,
     observe::{Activity, Observed, ObservedContainer},
 };
 

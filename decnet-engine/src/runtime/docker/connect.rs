@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::Path,
     sync::{Arc, MutexGuard, PoisonError},
@@ -38,12 +39,20 @@ pub struct DockerOptions {
     pub timeout: Duration,
     /// The image for [`ImageSpec::Decoy`](crate::ImageSpec::Decoy).
     pub decoy: Option<Arc<DecoyImage>>,
+    /// Whether it is a member of a [`Fleet`](crate::Fleet): it can have links, and its network may not be that of this process.
+    pub member: bool,
 }
 
 impl DockerOptions {
     /// Sets the address of the daemon.
     pub fn host(mut self, host: DockerHost) -> Self {
         self.host = host;
+        self
+    }
+
+    /// Makes it a member of a [`Fleet`](crate::Fleet).
+    pub fn member(mut self) -> Self {
+        self.member = true;
         self
     }
 
@@ -66,6 +75,7 @@ impl Default for DockerOptions {
             host: DockerHost::default(),
             timeout: Duration::from_mins(2),
             decoy: None,
+            member: false,
         }
     }
 }
@@ -76,7 +86,12 @@ impl Docker {
 
     /// Connects to a daemon and negotiates a version of the API.
     pub async fn connect(options: DockerOptions) -> Result<Self, RuntimeError> {
-        let DockerOptions { host, timeout, decoy } = options;
+        let DockerOptions {
+            host,
+            timeout,
+            decoy,
+            member,
+        } = options;
         let client = open(&host, timeout)?;
         let mut docker = Self {
             client,
@@ -85,6 +100,7 @@ impl Docker {
             podman: false,
             timeout,
             decoy,
+            member,
             described: Arc::default(),
             refused: Arc::default(),
             profile: seccomp_profile().into(),
@@ -137,6 +153,11 @@ impl Docker {
         }
     }
 
+    /// Returns whether its network is that of this process.
+    pub(super) fn is_here(&self) -> bool {
+        self.host.is_local() && !self.member
+    }
+
     fn described(&self) -> MutexGuard<'_, Option<(Instant, RuntimeInfo)>> {
         self.described.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -162,7 +183,7 @@ impl Docker {
         };
         let root = info.docker_root_dir.unwrap_or_default();
         let mut addresses = self.gateways().await?;
-        if self.host.is_local() {
+        if self.is_here() {
             addresses.extend(host::addresses());
         }
         addresses.sort_unstable();
@@ -176,7 +197,7 @@ impl Docker {
             podman: self.podman,
             api: self.api,
             endpoint: self.host.to_string(),
-            local: self.host.is_local(),
+            local: self.is_here(),
             cpus: info.ncpu.and_then(|cpus| cpus.try_into().ok()).unwrap_or(1),
             live_restore: info.live_restore_enabled.unwrap_or_default(),
             rootless: has("name=rootless"),
@@ -187,6 +208,7 @@ impl Docker {
             storage: storage.to_string(),
             unlimited,
             addresses,
+            members: BTreeMap::new(),
         })
     }
 }

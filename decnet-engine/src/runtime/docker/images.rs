@@ -160,7 +160,7 @@ impl Docker {
     }
 
     /// Returns whether this program created the image with a reference. Returns none if there is none.
-    async fn is_ours(&self, reference: &str) -> Result<Option<bool>, RuntimeError> {
+    pub(super) async fn is_ours(&self, reference: &str) -> Result<Option<bool>, RuntimeError> {
         let request = self.client.inspect_image(reference);
         match self.ask(&format!("inspect image {reference}"), request).await {
             Ok(image) => {

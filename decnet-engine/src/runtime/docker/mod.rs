@@ -18,6 +18,7 @@ mod inside;
 mod interfaces;
 mod labels;
 mod lazy;
+mod links;
 mod logs;
 mod networks;
 mod observe;
@@ -89,6 +90,8 @@ pub struct Docker {
     podman: bool,
     timeout: Duration,
     decoy: Option<Arc<DecoyImage>>,
+    /// Whether it is a member of a fleet.
+    member: bool,
     /// The last description of the daemon, and its time.
     described: Arc<Mutex<Option<(Instant, RuntimeInfo)>>>,
     refused: Arc<refused::Refused>,
@@ -130,7 +133,7 @@ impl Runtime for Docker {
 
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
         match action {
-            Action::EnsureImage { image } => self.ensure_image(instance, image).await,
+            Action::EnsureImage { image, .. } => self.ensure_image(instance, image).await,
             Action::CreateNetwork { network } => self.create_network(instance, network).await,
             Action::CreateVolume { volume } => self.create_volume(instance, volume).await,
             Action::CreateBase { base } => Box::pin(self.create_base(instance, base)).await,
@@ -144,7 +147,9 @@ impl Runtime for Docker {
             }
             Action::RemoveNetwork { network, id } => self.remove_network(instance, network, id.as_deref()).await,
             Action::RemoveVolume { volume } => self.remove_volume(instance, volume).await,
-            Action::RemoveImage { reference } => self.remove_image(reference).await,
+            Action::RemoveImage { reference, .. } => self.remove_image(reference).await,
+            Action::EnsureLink { link } => self.ensure_link(instance, link).await,
+            Action::RemoveLink { link, labels } => self.remove_link(instance, link, labels).await,
         }
     }
 

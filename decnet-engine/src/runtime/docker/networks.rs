@@ -12,10 +12,10 @@ use bollard::{
 use decnet_topology::InstanceId;
 use ipnet::Ipv4Net;
 
-use super::{Docker, containers, failure::Failure, labels, tolerant::tolerant};
+use super::{Docker, containers, failure::Failure, labels, links::bridge_name, tolerant::tolerant};
 use crate::{
     decoy::digest,
-    desired::{NetworkReach, NetworkSpec, bridge_options},
+    desired::{MTU, NetworkReach, NetworkSpec, bridge_options},
     naming::{self, Labels, NetworkName},
     observe,
     runtime::{Effect, ForeignNetwork, RuntimeError, ownership},
@@ -95,10 +95,30 @@ impl Docker {
                     name: name.clone(),
                     subnet,
                     instance: observe::instance_of(&labels),
+                    host: None,
                 }));
             }
         }
         Ok(foreign)
+    }
+
+    /// Returns the name of a network's bridge.
+    pub(super) async fn bridge_of(&self, instance: InstanceId, network: &NetworkName) -> Result<String, RuntimeError> {
+        let what = what(network);
+        let request = self.client.inspect_network(network.as_str(), None);
+        let found = match self.ask(&format!("inspect {what}"), request).await {
+            Err(failure) if failure.is(404) => return Err(RuntimeError::Gone { what }),
+            found => found?,
+        };
+        ownership::require_ours(&*what, &labels::read(found.labels), instance)?;
+        if self.podman {
+            return Ok(naming::bridge(network));
+        }
+        found
+            .id
+            .as_deref()
+            .and_then(bridge_name)
+            .ok_or(RuntimeError::Gone { what })
     }
 
     /// Finds the networks with exactly these names. Docker's filter also matches parts of names, and old engines allow several
@@ -180,6 +200,7 @@ impl Docker {
     async fn try_to_create_network(&self, instance: InstanceId, spec: &NetworkSpec) -> Result<Attempt, RuntimeError> {
         let options = bridge_options(spec.reach, self.api).into_iter();
         let mut options: HashMap<_, _> = options.map(|(option, value)| (option.into(), value.into())).collect();
+        options.extend(spec.mtu.map(|mtu| (MTU.into(), mtu.to_string())));
         if self.podman {
             options.insert(BRIDGE_NAME.into(), naming::bridge(&spec.name));
         }

@@ -11,12 +11,13 @@ use bollard::{
     query_parameters::{ListContainersOptionsBuilder, ListImagesOptionsBuilder},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 
-use super::{Docker, containers, endpoints, images, labels, networks, tolerant::tolerant};
+use super::{Docker, containers, endpoints, images, labels, links, networks, tolerant::tolerant};
 use crate::{
     decoy::DecoyImage,
     naming::{self, ContainerName, NetworkName, VolumeName},
-    observe::{Activity, Observed, ObservedContainer, ObservedNetwork, Scope},
+    observe::{Activity, Observed, ObservedContainer, ObservedImage, ObservedNetwork, Scope},
     runtime::RuntimeError,
 };
 
@@ -44,10 +45,12 @@ impl Docker {
             self.observe_images(scope)
         )?;
         Ok(Observed {
+            links: self.observe_links(scope, &networks).await?,
             networks,
             volumes: self.observed_volumes(scope, volumes, &containers).await?,
             containers,
             images,
+            unseen: BTreeMap::new(),
         })
     }
 
@@ -76,6 +79,8 @@ impl Docker {
             volumes: self.observed_volumes(scope, volumes, &containers).await?,
             containers,
             images: Vec::new(),
+            links: None,
+            unseen: BTreeMap::new(),
         })
     }
 
@@ -87,8 +92,10 @@ impl Docker {
             .filters(&filters)
             .build();
         let request = tolerant(self.client.list_containers(Some(options)));
-        let listed = self.ask("list containers", request);
-        Ok(listed.await?)
+        let mut listed = self.ask("list containers", request).await?;
+        let now = Timestamp::now().as_second();
+        listed.retain(|container| !is_busy_helper(container, now));
+        Ok(listed)
     }
 
     async fn observe_networks(&self, scope: Scope) -> Result<Vec<ObservedNetwork>, RuntimeError> {
@@ -124,7 +131,7 @@ impl Docker {
         Ok(observed)
     }
 
-    async fn observe_images(&self, scope: Scope) -> Result<Vec<String>, RuntimeError> {
+    async fn observe_images(&self, scope: Scope) -> Result<Vec<ObservedImage>, RuntimeError> {
         let mut references = Vec::new();
         // The decoy's image is shared: if it is missing, it is loaded again. A built image belongs to its store only.
         let mut built = vec![images::BUILT_LABEL.to_owned()];
@@ -141,8 +148,21 @@ impl Docker {
         }
         references.sort_unstable();
         references.dedup();
-        Ok(references)
+        let images = references
+            .into_iter()
+            .map(|reference| ObservedImage { reference, host: None });
+        Ok(images.collect())
     }
+}
+
+/// Returns whether a container changes or lists links now: it removes itself. One that was not started within a moment is left over.
+fn is_busy_helper(container: &ContainerSummary, now: i64) -> bool {
+    let labels = container.labels.as_ref();
+    let is_helper = labels
+        .and_then(|labels| labels.get(naming::ROLE))
+        .is_some_and(|role| role == links::HELPER);
+    let is_new = container.created.is_some_and(|created| now - created <= 2);
+    is_helper && (is_new || container.state == Some(Listed::RUNNING))
 }
 
 /// Returns a reference as it was given. Podman adds the registry to an image without one.

@@ -34,10 +34,10 @@ use rustix::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Docker, containers, inside, labels};
+use super::{Docker, containers, inside};
 use crate::{
-    naming::{self, ContainerName, NetworkName},
-    runtime::{Capture, CapturePlace, CaptureRequest, CapturedPacket, RuntimeError, ownership},
+    naming::ContainerName,
+    runtime::{Capture, CapturePlace, CaptureRequest, CapturedPacket, RuntimeError},
 };
 
 /// How many packets wait for the reader. Beyond that, the kernel keeps some, and then drops them.
@@ -83,7 +83,7 @@ impl Docker {
             reason,
             instead: instead(&source),
         };
-        if !self.host.is_local() {
+        if !self.is_here() {
             return Err(refused("the daemon is not on this machine".into()));
         }
         let instead = instead(&source);
@@ -123,28 +123,6 @@ impl Docker {
             interface,
             packets: packets.boxed(),
         })
-    }
-
-    /// Returns the name of a network's bridge.
-    async fn bridge_of(
-        &self,
-        instance: decnet_topology::InstanceId,
-        network: &NetworkName,
-    ) -> Result<String, RuntimeError> {
-        let what = format!("network {network}");
-        let request = self.client.inspect_network(network.as_str(), None);
-        let found = match self.ask(&format!("inspect {what}"), request).await {
-            Err(failure) if failure.is(404) => return Err(RuntimeError::Gone { what }),
-            found => found?,
-        };
-        ownership::require_ours(&*what, &labels::read(found.labels), instance)?;
-        let of_id = || Some(format!("br-{}", found.id.as_deref()?.get(..12)?));
-        let bridge = if self.podman {
-            Some(naming::bridge(network))
-        } else {
-            of_id()
-        };
-        bridge.ok_or(RuntimeError::Gone { what })
     }
 
     async fn namespace_of(

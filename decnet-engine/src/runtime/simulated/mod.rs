@@ -19,6 +19,7 @@ mod commands;
 mod containers;
 mod fault;
 mod injection;
+mod links;
 mod logs;
 mod networks;
 mod reach;
@@ -117,6 +118,13 @@ impl Simulated {
             inner: Arc::new(Mutex::new(inner)),
             hang_notice: Arc::default(),
         }
+    }
+
+    /// Makes it a member of a fleet, which can have links.
+    #[must_use]
+    pub fn with_links(self) -> Self {
+        self.lock().world.links.get_or_insert_default();
+        self
     }
 
     /// Returns a copy of the current world.
@@ -235,6 +243,7 @@ impl Runtime for Simulated {
             name: name.as_str().into(),
             subnet: network.subnet,
             instance: observe::instance_of(&network.labels),
+            host: None,
         });
         Ok(described.collect())
     }

@@ -11,8 +11,10 @@ use jiff::Timestamp;
 use crate::{
     api::ApiVersion,
     desired::{ImageSpec, PortMapping, VolumeSpec},
-    naming::{self, ContainerName, Labels, NetworkName, VolumeName},
-    observe::{Activity, Observed, ObservedContainer, ObservedNetwork, ObservedVolume, Scope},
+    naming::{self, ContainerName, Labels, LinkName, NetworkName, VolumeName},
+    observe::{
+        Activity, Observed, ObservedContainer, ObservedImage, ObservedLink, ObservedNetwork, ObservedVolume, Scope,
+    },
     plan::Action,
     runtime::{Effect, LogLine, RuntimeError, RuntimeInfo, ownership},
 };
@@ -34,6 +36,7 @@ pub(crate) fn described(api: ApiVersion, endpoint: &str) -> RuntimeInfo {
         limits_roots: true,
         unlimited: Vec::new(),
         addresses: Vec::new(),
+        members: BTreeMap::new(),
     }
 }
 
@@ -131,6 +134,8 @@ pub struct World {
     pub volumes: BTreeMap<VolumeName, Volume>,
     /// The images by reference, and whether the engine created them.
     pub images: BTreeMap<String, bool>,
+    /// The links, if the world is a member of a fleet.
+    pub links: Option<BTreeMap<LinkName, ObservedLink>>,
     /// The images that no registry has.
     pub(super) withheld: BTreeSet<String>,
     /// The archives that copies of paths return.
@@ -156,6 +161,7 @@ impl World {
     pub(super) fn list(&self, scope: Scope) -> Observed {
         let mut listed = self.inspect(scope);
         listed.images.clear();
+        listed.links = None;
         for container in &mut listed.containers {
             container.started_at = None;
             container.restarts = 0;
@@ -201,14 +207,19 @@ impl World {
                 .images
                 .iter()
                 .filter(|(_, made)| **made)
-                .map(|(reference, _)| reference.clone())
+                .map(|(reference, _)| ObservedImage {
+                    reference: reference.clone(),
+                    host: None,
+                })
                 .collect(),
+            links: self.observe_links(scope),
+            unseen: BTreeMap::new(),
         }
     }
 
     pub(super) fn perform(&mut self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
         match action {
-            Action::EnsureImage { image } => Ok(self.ensure_image(image)),
+            Action::EnsureImage { image, .. } => Ok(self.ensure_image(image)),
             Action::CreateNetwork { network } => self.create_network(instance, network),
             Action::CreateVolume { volume } => self.create_volume(instance, volume),
             Action::CreateBase { base } => {
@@ -228,7 +239,9 @@ impl World {
             }
             Action::RemoveNetwork { network, id } => self.remove_network(instance, network, id.as_deref()),
             Action::RemoveVolume { volume } => self.remove_volume(instance, volume),
-            Action::RemoveImage { reference } => self.remove_image(reference),
+            Action::RemoveImage { reference, .. } => self.remove_image(reference),
+            Action::EnsureLink { link } => self.ensure_link(instance, link),
+            Action::RemoveLink { link, .. } => self.remove_link(instance, link),
         }
     }
 

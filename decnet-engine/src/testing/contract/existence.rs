@@ -17,6 +17,7 @@ pub(super) async fn creating_twice_creates_once(lab: &Lab) {
         image: ImageSpec::Decoy {
             reference: lab.decoy.clone(),
         },
+        host: None,
     };
     let (near, far) = (lab.network("near", 0), lab.network("far", 1));
     let base = lab.base("web", &[lab.interface("near", 0, 2), lab.interface("far", 1, 3)]);
@@ -40,7 +41,7 @@ pub(super) async fn creating_twice_creates_once(lab: &Lab) {
     let addresses: Vec<_> = web.networks.values().copied().collect();
     assert_eq!(addresses, [Some(lab.ip(1, 3)), Some(lab.ip(0, 2))], "far, near");
     assert_eq!(web.image.as_deref(), Some(lab.decoy.as_str()));
-    assert!(made.images.contains(&lab.decoy));
+    assert!(made.has_image(&lab.decoy));
 }
 
 pub(super) async fn an_existing_base_is_not_recreated_if_its_network_was_removed(lab: &Lab) {
@@ -168,12 +169,13 @@ pub(super) async fn an_image_in_use_is_kept(lab: &Lab) {
     let base = lab.create_base("near", "web").await;
     let remove = Action::RemoveImage {
         reference: lab.decoy.clone(),
+        host: None,
     };
     lab.keep(&remove).await;
-    assert!(lab.observe().await.images.contains(&lab.decoy));
+    assert!(lab.observe().await.has_image(&lab.decoy));
     lab.change(&undo(&create_base(&base))).await;
     lab.change(&remove).await;
-    assert!(!lab.observe().await.images.contains(&lab.decoy));
+    assert!(!lab.observe().await.has_image(&lab.decoy));
     lab.keep(&remove).await;
 }
 
@@ -185,6 +187,7 @@ pub(super) async fn a_built_image_that_another_maze_removed_is_built_again(lab: 
             reference: reference.clone(),
             context: context.clone(),
         },
+        host: None,
     };
     lab.change(&ensure).await;
     // The teardown of another maze finds no container with the image.
@@ -195,7 +198,7 @@ pub(super) async fn a_built_image_that_another_maze_removed_is_built_again(lab: 
         ..lab.service("web", "telnet")
     };
     lab.change(&create_service(&service)).await;
-    assert!(lab.observe().await.images.contains(&reference));
+    assert!(lab.observe().await.has_image(&reference));
     lab.keep(&undo(&ensure)).await;
     lab.change(&undo(&create_service(&service))).await;
     lab.change(&undo(&ensure)).await;

@@ -142,6 +142,7 @@ impl Lab {
             subnet: self.subnet(number).parse().expect("subnet"),
             gateway: self.ip(number, 1),
             reach: NetworkReach::Isolated,
+            mtu: None,
             labels: self.labels(&(lan, number)),
         }
     }
@@ -246,7 +247,9 @@ impl Lab {
         let image = ImageSpec::Decoy {
             reference: self.decoy.clone(),
         };
-        self.perform(&Action::EnsureImage { image }).await.expect("image");
+        self.perform(&Action::EnsureImage { image, host: None })
+            .await
+            .expect("image");
     }
 
     /// Creates a LAN on the first subnet and a base on it.

@@ -54,7 +54,7 @@ async fn an_image_that_cannot_be_pulled_is_reported_with_the_registrys_message()
     let image = ImageSpec::Pulled {
         reference: "127.0.0.1:1/nothing/here".into(),
     };
-    let error = lab.refuse(&Action::EnsureImage { image }).await;
+    let error = lab.refuse(&Action::EnsureImage { image, host: None }).await;
     assert!(
         matches!(&error, RuntimeError::ImageUnavailable { reason, .. } if reason.contains("127.0.0.1:1")),
         "{error}"
@@ -71,7 +71,7 @@ async fn a_folder_with_a_dockerfile_is_built_labelled_and_removed() {
         context: folder.path().to_owned(),
     };
     let reference = image.reference().to_owned();
-    let ensure = Action::EnsureImage { image };
+    let ensure = Action::EnsureImage { image, host: None };
     let error = lab.refuse(&ensure).await;
     assert!(
         matches!(error, RuntimeError::ImageUnavailable { .. }),
@@ -82,12 +82,13 @@ async fn a_folder_with_a_dockerfile_is_built_labelled_and_removed() {
     std::fs::write(folder.path().join("Dockerfile"), "FROM scratch\nCOPY file /file\n").expect("write");
     lab.change(&ensure).await;
     lab.keep(&ensure).await;
-    assert!(lab.observe().await.images.contains(&reference));
+    assert!(lab.observe().await.has_image(&reference));
     lab.change(&Action::RemoveImage {
         reference: reference.clone(),
+        host: None,
     })
     .await;
-    assert!(!lab.observe().await.images.contains(&reference));
+    assert!(!lab.observe().await.has_image(&reference));
 }
 
 #[tokio::test]

@@ -29,7 +29,11 @@ async fn build_of(lab: &Lab, name: &str, says: &str, program: &[u8]) -> ImageSpe
         reference: format!("decnet-built:{name}-{}", lab.instance),
         context: folder.path().into(),
     };
-    lab.change(&Action::EnsureImage { image: image.clone() }).await;
+    lab.change(&Action::EnsureImage {
+        image: image.clone(),
+        host: None,
+    })
+    .await;
     image
 }
 
@@ -45,7 +49,9 @@ fn foreign(lab: &Lab, service: &str, image: &ImageSpec) -> ServiceSpec {
 async fn remove(lab: &Lab, images: impl IntoIterator<Item = ImageSpec>) {
     for image in images {
         let reference = image.reference().into();
-        lab.perform(&Action::RemoveImage { reference }).await.expect("removed");
+        lab.perform(&Action::RemoveImage { reference, host: None })
+            .await
+            .expect("removed");
     }
 }
 

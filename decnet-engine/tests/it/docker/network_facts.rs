@@ -68,6 +68,7 @@ async fn routed_packets_pass_and_the_host_is_not_reachable() {
         api: lab.runtime.info().await.expect("info").api,
         settings: &DeploySettings::default(),
         host_addresses: &[],
+        fleet: None,
     };
     let mut desired = Desired::new(&valid, &context).expect("desired");
     let gate = desired.bases.get_mut(&lab.base_name("gate")).expect("gate");

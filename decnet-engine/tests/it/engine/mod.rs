@@ -11,6 +11,7 @@ mod editing;
 mod entering;
 mod failing_store;
 mod faults;
+mod fleet;
 mod leases;
 mod lifecycle;
 mod logs;

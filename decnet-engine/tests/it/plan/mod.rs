@@ -54,6 +54,7 @@ impl Ground {
             api: ApiVersion::v1(48),
             settings: &DeploySettings::default(),
             host_addresses: &[],
+            fleet: None,
         };
         Desired::new(&valid, &context).expect("its services are in the catalogue")
     }

@@ -69,6 +69,7 @@ impl Lab {
             api: self.docker.info().await.expect("described").api,
             settings: &DeploySettings::default(),
             host_addresses: &[],
+            fleet: None,
         };
         Desired::new(&valid, &context).expect("in the catalogue")
     }

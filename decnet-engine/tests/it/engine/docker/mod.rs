@@ -163,7 +163,7 @@ impl Lab {
         let observed = self.docker.inspect(Scope::Instance(instance)).await.expect("observed");
         assert!(observed.is_empty(), "{observed:?}");
         assert!(
-            !observed.images.contains(&self.image),
+            !observed.has_image(&self.image),
             "the image is removed with the last maze"
         );
     }

@@ -1,0 +1,177 @@
+//! Where a maze runs on a fleet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use decnet_topology::{
+    Member, Name, PlaceRequest, Placement, Status, StoredTopology, TopologyFilter, TopologyId, TopologyRow, place,
+};
+use jiff::Timestamp;
+
+use super::{facts::Facts, lease::Session};
+use crate::{
+    desired::{DesiredFleet, DesiredMember},
+    engine::{Engine, EngineError},
+    observe::Observed,
+    runtime::{MemberInfo, RuntimeInfo},
+};
+
+impl Engine {
+    /// Places a maze on the fleet, if the runtime is one. What is placed stays there, except with `force` what cannot stay. `observed` has
+    /// the resources that exist now.
+    pub(in crate::engine) async fn placed(
+        &self,
+        facts: &Facts,
+        mut stored: StoredTopology,
+        observed: &Observed,
+        force: bool,
+    ) -> Result<StoredTopology, EngineError> {
+        let row = &stored.row;
+        let members = &facts.info.members;
+        if members.is_empty() {
+            require_fleet(facts, row)?;
+            return Ok(stored);
+        }
+        // A pending topology has nothing that must stay.
+        let previous = row
+            .placement
+            .clone()
+            .filter(|_| row.status != Status::Pending)
+            .unwrap_or_default();
+        let others = self
+            .repo
+            .list(&TopologyFilter::default().without(&[Status::TornDown]))
+            .await?
+            .rows;
+        let others: Vec<&Placement> = others
+            .iter()
+            .filter(|other| other.id != row.id)
+            .filter_map(|other| other.placement.as_ref())
+            .collect();
+        let hosts = &row.settings.hosts;
+        let allowed = members
+            .values()
+            .filter(|member| hosts.is_empty() || hosts.contains(&member.member.name));
+        let candidates = allowed.filter_map(|member| candidate(member, &previous, &others));
+        let request = PlaceRequest::new(row.id, candidates)
+            .with_rules(row.settings.placement.clone())
+            .with_used_vnis(others.iter().flat_map(|other| other.vnis()))
+            .after(previous.clone());
+        let request = if force { request.force() } else { request };
+        let mut placement = place(&stored.topology, &request)?;
+        placement.former = former(&previous, &placement, observed);
+        stored.row.placement = Some(placement);
+        Ok(stored)
+    }
+
+    /// Observes the runtime without the members of a fleet that have nothing to do with a topology.
+    pub(in crate::engine) async fn without_strangers(
+        &self,
+        id: TopologyId,
+        mut observed: Observed,
+    ) -> Result<Observed, EngineError> {
+        if !observed.unseen.is_empty() {
+            let known = match self.repo.get(id).await {
+                Ok(row) => row.placement.as_ref().map(hosts_of).unwrap_or_default(),
+                Err(decnet_topology::RepoError::NotFound { .. }) => BTreeSet::new(),
+                Err(error) => return Err(error.into()),
+            };
+            observed.unseen.retain(|host, _| known.contains(host));
+        }
+        Ok(observed)
+    }
+}
+
+impl Session<'_> {
+    /// Stores where the topology is placed, unless it is stored already.
+    pub(in crate::engine) async fn keep_placement(
+        &self,
+        row: TopologyRow,
+        placement: Option<&Placement>,
+    ) -> Result<TopologyRow, EngineError> {
+        if placement.is_none() || row.placement.as_ref() == placement {
+            return Ok(row);
+        }
+        let (repo, held) = (&self.engine.repo, self.lease.token());
+        let placed = repo.set_placement(self.id, placement.cloned(), held, Timestamp::now());
+        Ok(placed.await?)
+    }
+}
+
+/// Returns a member as the placement sees it: its room is what other mazes leave. A member that does not answer keeps what it has, and
+/// gets nothing more.
+fn candidate(member: &MemberInfo, previous: &Placement, others: &[&Placement]) -> Option<Member> {
+    let count = |placement: &Placement| {
+        let here = placement
+            .deckies
+            .values()
+            .filter(|host| **host == member.member.name)
+            .count();
+        u32::try_from(here).unwrap_or(u32::MAX)
+    };
+    let own = count(previous);
+    if member.silent.is_some() && !previous.members().contains(&member.member.name) {
+        return None;
+    }
+    let taken = others.iter().map(|other| count(other)).fold(0, u32::saturating_add);
+    let room = member.member.capacity.saturating_sub(taken);
+    let mut candidate = member.member.clone();
+    candidate.capacity = if member.silent.is_some() { own } else { room };
+    Some(candidate)
+}
+
+/// Returns the members that may still have parts of a maze, although it is not placed there any more.
+fn former(previous: &Placement, placement: &Placement, observed: &Observed) -> BTreeSet<Name> {
+    let now = placement.members();
+    let before = previous
+        .members()
+        .into_iter()
+        .chain(&previous.former)
+        .filter(|host| !now.contains(host));
+    let may_have = |host: &&Name| {
+        let host = host.as_str();
+        observed.unseen.contains_key(host)
+            || observed.containers.iter().any(|found| found.name.host() == Some(host))
+            || observed.networks.iter().any(|found| found.name.host() == Some(host))
+    };
+    before.filter(may_have).cloned().collect()
+}
+
+/// Returns the names of the members that have, or may have, parts of a maze.
+pub(in crate::engine) fn hosts_of(placement: &Placement) -> BTreeSet<String> {
+    placement
+        .members()
+        .into_iter()
+        .chain(&placement.former)
+        .map(ToString::to_string)
+        .collect()
+}
+
+/// Refuses a maze that is placed on members of a fleet if the runtime is not one.
+pub(in crate::engine) fn require_fleet(facts: &Facts, row: &TopologyRow) -> Result<(), EngineError> {
+    let runs = !matches!(row.status, Status::Pending | Status::TornDown);
+    match row.placement.as_ref().filter(|_| runs && facts.info.members.is_empty()) {
+        Some(placement) => Err(EngineError::FleetMissing {
+            name: row.name.clone(),
+            hosts: hosts_of(placement).into_iter().collect(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Returns what the desired state depends on of the members.
+pub(in crate::engine) fn desired_fleet<'a>(row: &'a TopologyRow, info: &'a RuntimeInfo) -> Option<DesiredFleet<'a>> {
+    let placement = row.placement.as_ref().filter(|_| !info.members.is_empty())?;
+    let members: BTreeMap<&str, DesiredMember<'a>> = info
+        .members
+        .iter()
+        .map(|(name, member)| {
+            let desired = DesiredMember {
+                underlay: member.member.underlay,
+                api: member.info.as_ref().map(|info| info.api),
+                addresses: member.info.as_ref().map_or(&[], |info| &info.addresses),
+            };
+            (name.as_str(), desired)
+        })
+        .collect();
+    Some(DesiredFleet { placement, members })
+}

@@ -1,0 +1,95 @@
+use decnet_topology::Member;
+use serde::Serialize;
+
+use super::Fleet;
+use crate::runtime::{RuntimeError, RuntimeInfo};
+
+/// The description of a member of a fleet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MemberInfo {
+    /// The member.
+    #[serde(flatten)]
+    pub member: Member,
+    /// Its runtime; none if it does not answer.
+    pub info: Option<Box<RuntimeInfo>>,
+    /// Why it does not answer, if it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silent: Option<String>,
+}
+
+impl Fleet {
+    /// Combines the descriptions of the members: what all of them can do. If no member answers, it is the error of the first.
+    pub(super) fn combine(
+        &self,
+        infos: Vec<(String, Result<RuntimeInfo, RuntimeError>)>,
+    ) -> Result<RuntimeInfo, RuntimeError> {
+        let mut combined: Option<RuntimeInfo> = None;
+        let mut first = None;
+        let mut members = std::collections::BTreeMap::new();
+        for ((_, member), (name, info)) in self.members.iter().zip(infos) {
+            let (info, silent) = match info {
+                Ok(info) => {
+                    combined = Some(match combined {
+                        None => info.clone(),
+                        Some(combined) => both(combined, &info),
+                    });
+                    (Some(Box::new(info)), None)
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    first.get_or_insert(error);
+                    (None, Some(reason))
+                }
+            };
+            let member = member.member.clone();
+            members.insert(name, MemberInfo { member, info, silent });
+        }
+        let info = combined.ok_or_else(|| {
+            first.unwrap_or_else(|| RuntimeError::Unreachable {
+                endpoint: "the fleet".into(),
+                reason: "it has no members; add one".into(),
+            })
+        })?;
+        let count = members.len();
+        Ok(RuntimeInfo {
+            endpoint: format!("{count} hosts"),
+            local: false,
+            members,
+            ..info
+        })
+    }
+}
+
+/// Returns what both can do.
+fn both(one: RuntimeInfo, other: &RuntimeInfo) -> RuntimeInfo {
+    let mut addresses = one.addresses;
+    addresses.extend(
+        other
+            .addresses
+            .iter()
+            .filter(|address| !addresses.contains(address))
+            .copied()
+            .collect::<Vec<_>>(),
+    );
+    let mut unlimited = one.unlimited;
+    unlimited.extend(
+        other
+            .unlimited
+            .iter()
+            .filter(|resource| !unlimited.contains(resource))
+            .copied()
+            .collect::<Vec<_>>(),
+    );
+    RuntimeInfo {
+        podman: one.podman || other.podman,
+        api: one.api.min(other.api),
+        cpus: one.cpus + other.cpus,
+        live_restore: one.live_restore && other.live_restore,
+        rootless: one.rootless || other.rootless,
+        seccomp: one.seccomp && other.seccomp,
+        limits_roots: one.limits_roots && other.limits_roots,
+        addresses,
+        unlimited,
+        ..one
+    }
+}

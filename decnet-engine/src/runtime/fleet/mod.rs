@@ -1,0 +1,110 @@
+//! Several hosts as one runtime.
+
+mod info;
+mod on_host;
+mod runtime;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use decnet_topology::{Member, Name};
+
+use super::{Runtime, RuntimeError};
+
+pub use info::MemberInfo;
+
+/// How long a member may take to answer before it counts as unseen.
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// A host of a fleet, and its runtime.
+#[derive(Debug, Clone)]
+struct FleetMember {
+    member: Member,
+    runtime: Arc<dyn Runtime>,
+}
+
+/// Several hosts, each with a runtime of its own: Docker daemons or agents.
+///
+/// It dispatches by the member in the names of containers, networks, volumes and links. The engine plans for all members at once, so a plan
+/// has steps on several of them. A member that does not answer is *unseen*: observations say so
+/// ([`Observed::unseen`](crate::Observed::unseen)), the engine plans nothing there, and the rest goes on.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use decnet_engine::{Fleet, Runtime, simulated::Simulated};
+/// use decnet_topology::Member;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// let east = Member::new("east".parse()?, 100, "192.0.2.1".parse()?, 1500).labelled("public".parse()?);
+/// let west = Member::new("west".parse()?, 100, "192.0.2.2".parse()?, 1500);
+/// let fleet = Fleet::new()
+///     .with(east, Arc::new(Simulated::new()))
+///     .with(west, Arc::new(Simulated::new()));
+/// assert_eq!(fleet.info().await?.members.len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Fleet {
+    members: BTreeMap<Name, FleetMember>,
+    answer: Duration,
+}
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Fleet {
+    /// Creates a fleet without members.
+    pub fn new() -> Self {
+        Self {
+            members: BTreeMap::new(),
+            answer: ANSWER,
+        }
+    }
+
+    /// Adds a member, or replaces the one with its name.
+    pub fn with(mut self, member: Member, runtime: Arc<dyn Runtime>) -> Self {
+        self.members
+            .insert(member.name.clone(), FleetMember { member, runtime });
+        self
+    }
+
+    /// Sets how long a member may take to answer before it counts as unseen. The default is 20 s.
+    pub fn answer_within(mut self, answer: Duration) -> Self {
+        self.answer = answer;
+        self
+    }
+
+    /// Finds the member that a name or an id says.
+    fn find(&self, host: Option<&str>) -> Result<(&str, &dyn Runtime), RuntimeError> {
+        let wanted = host.unwrap_or_default();
+        let mut members = self.members.iter();
+        let found = members.find(|(name, _)| name.as_str() == wanted);
+        let found = found.map(|(name, found)| (name.as_str(), found.runtime.as_ref()));
+        found.ok_or_else(|| RuntimeError::Unreachable {
+            endpoint: format!("member `{wanted}`"),
+            reason: "it is not a member of the fleet".into(),
+        })
+    }
+}
+
+/// Ids of resources, which have the member before a slash.
+struct Ids;
+
+impl Ids {
+    fn host(id: &str) -> Option<&str> {
+        id.split_once('/').map(|(host, _)| host)
+    }
+
+    fn on(id: &str, host: Option<&str>) -> String {
+        let local = id.split_once('/').map_or(id, |(_, local)| local);
+        match host {
+            Some(host) => [host, "/", local].concat(),
+            None => local.into(),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The calls of a runtime, each to the members that it is about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use decnet_decoy::protocol::{Probe, ProbeResult};
+use decnet_topology::{ImageSource, InstanceId};
+use futures_util::{
+    StreamExt as _,
+    future::{self, BoxFuture},
+    stream,
+};
+use tokio::time::timeout;
+
+use super::{Fleet, Ids, on_host::OnHost as _};
+use crate::{
+    desired::BaseSpec,
+    naming::ContainerName,
+    observe::{Observed, Scope},
+    plan::Action,
+    runtime::{
+        ArchivePieces, Capture, CapturePlace, CaptureRequest, CommandRequest, CopyRequest, Effect, ForeignNetwork,
+        LogLines, LogRequest, NetworkCheck, RunningCommand, Runtime, RuntimeError, RuntimeInfo,
+    },
+};
+
+impl Fleet {
+    /// Asks all members at the same time. One that does not answer in time counts as unreachable.
+    async fn ask_all<'a, T>(
+        &'a self,
+        ask: impl Fn(&'a dyn Runtime) -> BoxFuture<'a, Result<T, RuntimeError>>,
+    ) -> Vec<(String, Result<T, RuntimeError>)> {
+        let asked = self.members.iter().map(|(name, member)| {
+            let answer = timeout(self.answer, ask(member.runtime.as_ref()));
+            async move {
+                let answer = answer.await.unwrap_or_else(|_| {
+                    Err(RuntimeError::TimedOut {
+                        what: format!("member `{name}`"),
+                        seconds: self.answer.as_secs(),
+                        answers: false,
+                    })
+                });
+                (name.to_string(), answer)
+            }
+        });
+        future::join_all(asked).await
+    }
+
+    /// Combines the observations. If no member answers, it is the error of the first.
+    fn gather(answers: Vec<(String, Result<Observed, RuntimeError>)>) -> Result<Observed, RuntimeError> {
+        let mut all = Observed::default();
+        let (mut first, mut seen) = (None, 0);
+        for (name, answer) in answers {
+            match answer {
+                Ok(observed) => {
+                    seen += 1;
+                    let observed = observed.on(Some(&name));
+                    all.networks.extend(observed.networks);
+                    all.containers.extend(observed.containers);
+                    all.volumes.extend(observed.volumes);
+                    all.images.extend(observed.images);
+                    if let Some(links) = observed.links {
+                        all.links.get_or_insert_default().extend(links);
+                    }
+                }
+                Err(error) => {
+                    all.unseen.insert(name, error.to_string());
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        match first {
+            Some(error) if seen == 0 => Err(error),
+            _ => Ok(all),
+        }
+    }
+}
+
+/// Says which member an error is about.
+fn of_member(host: &str) -> impl Fn(RuntimeError) -> RuntimeError {
+    move |error| match error {
+        RuntimeError::Unreachable { endpoint, reason } => RuntimeError::Unreachable {
+            endpoint: format!("{endpoint} (member `{host}`)"),
+            reason,
+        },
+        RuntimeError::Refused { reason } => RuntimeError::Refused {
+            reason: format!("member `{host}`: {reason}"),
+        },
+        error => error,
+    }
+}
+
+#[async_trait]
+impl Runtime for Fleet {
+    async fn info(&self) -> Result<RuntimeInfo, RuntimeError> {
+        self.combine(self.ask_all(|runtime| runtime.info()).await)
+    }
+
+    async fn list(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        Self::gather(self.ask_all(|runtime| runtime.list(scope)).await)
+    }
+
+    async fn inspect(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        Self::gather(self.ask_all(|runtime| runtime.inspect(scope)).await)
+    }
+
+    async fn name_interfaces(&self, observed: &mut Observed) -> Result<(), RuntimeError> {
+        for (name, member) in &self.members {
+            let mut own = Observed::default();
+            let (here, others) = std::mem::take(&mut observed.containers)
+                .into_iter()
+                .partition(|found| found.name.host() == Some(name.as_str()));
+            (own.containers, observed.containers) = (here, others);
+            own = own.on(None);
+            // The names are an addition: without an answer, there are none.
+            let _ = timeout(self.answer, member.runtime.name_interfaces(&mut own)).await;
+            observed.containers.extend(own.on(Some(name.as_str())).containers);
+        }
+        observed
+            .containers
+            .sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
+        Ok(())
+    }
+
+    async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
+        let answers = self.ask_all(|runtime| runtime.foreign_networks(instance)).await;
+        let mut all = Vec::new();
+        for (name, answer) in answers {
+            // A member that does not answer is reported by the observation.
+            for network in answer.into_iter().flatten() {
+                let host = Some(name.clone());
+                all.push(ForeignNetwork { host, ..network });
+            }
+        }
+        Ok(all)
+    }
+
+    async fn unavailable_images(
+        &self,
+        images: &BTreeSet<ImageSource>,
+    ) -> Result<BTreeMap<ImageSource, String>, RuntimeError> {
+        let answers = self.ask_all(|runtime| runtime.unavailable_images(images)).await;
+        let mut all = BTreeMap::new();
+        for (name, answer) in answers {
+            for (image, reason) in answer.into_iter().flatten() {
+                all.entry(image).or_insert(format!("member `{name}`: {reason}"));
+            }
+        }
+        Ok(all)
+    }
+
+    fn member(&self, host: &str) -> Option<&dyn Runtime> {
+        self.find(Some(host)).ok().map(|(_, runtime)| runtime)
+    }
+
+    async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
+        let (host, runtime) = self.find(action.host())?;
+        let done = runtime.perform(instance, &action.clone().on(None)).await;
+        done.map_err(of_member(host))
+    }
+
+    async fn check_network(&self, bases: &[&BaseSpec]) -> Result<BTreeMap<ContainerName, NetworkCheck>, RuntimeError> {
+        let mut by_host: BTreeMap<Option<&str>, Vec<BaseSpec>> = BTreeMap::new();
+        for base in bases {
+            by_host.entry(base.name.host()).or_default().push((*base).clone());
+        }
+        let checks = by_host.into_iter().map(|(host, bases)| async move {
+            let names: Vec<ContainerName> = bases.iter().map(|base| base.name.clone()).collect();
+            let local: Vec<BaseSpec> = bases.into_iter().map(|base| base.on(None)).collect();
+            let checked = match self.find(host) {
+                Ok((_, runtime)) => {
+                    let local: Vec<&BaseSpec> = local.iter().collect();
+                    let checked = timeout(self.answer, runtime.check_network(&local)).await;
+                    checked
+                        .map_err(|_| "it does not answer".to_owned())
+                        .and_then(|checked| checked.map_err(|error| error.to_string()))
+                }
+                Err(error) => Err(error.to_string()),
+            };
+            match checked {
+                Ok(checks) => checks.on(host),
+                Err(why) => {
+                    let unchecked = |name| (name, NetworkCheck::Unchecked { why: why.clone() });
+                    names.into_iter().map(unchecked).collect()
+                }
+            }
+        });
+        Ok(future::join_all(checks).await.into_iter().flatten().collect())
+    }
+
+    async fn probe(
+        &self,
+        instance: InstanceId,
+        base: &ContainerName,
+        probe: &Probe,
+    ) -> Result<ProbeResult, RuntimeError> {
+        let (host, runtime) = self.find(base.host())?;
+        let probed = runtime.probe(instance, &base.on(None), probe).await;
+        probed.map_err(of_member(host))
+    }
+
+    fn container_log(&self, request: LogRequest) -> LogLines<'_> {
+        match self.find(Ids::host(&request.id)) {
+            Ok((_, runtime)) => {
+                let id = Ids::on(&request.id, None);
+                runtime.container_log(LogRequest { id, ..request })
+            }
+            Err(error) => stream::iter([Err(error)]).boxed(),
+        }
+    }
+
+    async fn run_command(&self, request: CommandRequest) -> Result<RunningCommand, RuntimeError> {
+        let (host, runtime) = self.find(request.container.host())?;
+        let started = runtime.run_command(request.clone().on(None)).await;
+        started.map_err(of_member(host))
+    }
+
+    fn copy_out(&self, request: CopyRequest) -> ArchivePieces<'_> {
+        match self.find(request.container.host()) {
+            Ok((_, runtime)) => runtime.copy_out(request.on(None)),
+            Err(error) => stream::iter([Err(error)]).boxed(),
+        }
+    }
+
+    async fn capture(&self, request: CaptureRequest) -> Result<Capture, RuntimeError> {
+        let host = match &request.place {
+            CapturePlace::Network(network) => network.host(),
+            CapturePlace::Base { base, .. } => base.host(),
+        };
+        let (host, runtime) = self.find(host)?;
+        let started = runtime.capture(request.clone().on(None)).await;
+        started.map_err(of_member(host))
+    }
+}
