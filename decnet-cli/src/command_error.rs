@@ -55,6 +55,12 @@ pub(crate) enum CommandError {
     /// A file of another tool cannot be imported.
     #[error("{origin} cannot be imported")]
     NotImported { origin: String, findings: Vec<Finding> },
+    /// A task on the file of a database, but the database is on a server.
+    #[error("the database {address} is on a server: this command removes only files")]
+    OnServer {
+        /// The address, without the password.
+        address: String,
+    },
     /// A file would be replaced.
     #[error("the file {} exists already", .path.display())]
     FileExists { path: PathBuf },
@@ -269,6 +275,7 @@ impl CommandError {
             Self::Unknown { .. } | Self::TooEarly { .. } => "not_found",
             Self::Differs { .. } => "differs",
             Self::InUse { .. } => "in_use",
+            Self::OnServer { .. } => "database_on_server",
             Self::ReapIncomplete(_) => "reap_incomplete",
             Self::ReapInterrupted => "interrupted",
             Self::Unconfirmed { .. } | Self::WouldStop { .. } => "unconfirmed",

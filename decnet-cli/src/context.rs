@@ -53,8 +53,8 @@ impl Context {
     }
 
     /// Opens the store.
-    pub(crate) fn repo(&self) -> Result<Arc<dyn Repo>, CommandError> {
-        store::open_shared(&self.globals)
+    pub(crate) async fn repo(&self) -> Result<Arc<dyn Repo>, CommandError> {
+        store::open_shared(&self.globals).await
     }
 
     /// Packs the image of the deckies.
@@ -87,15 +87,15 @@ impl Context {
     /// Opens the store and connects to Docker.
     pub(crate) async fn engine(&self, flags: EngineFlags) -> Result<Engine, CommandError> {
         let catalog = self.catalog()?;
-        let repo = self.repo()?;
+        let repo = self.repo().await?;
         self.engine_on(repo, catalog, flags).await
     }
 
     /// Opens the store, and connects to Docker only when an operation needs it.
-    pub(crate) fn engine_on_demand(&self) -> Result<Engine, CommandError> {
+    pub(crate) async fn engine_on_demand(&self) -> Result<Engine, CommandError> {
         let options = self.engine_options(self.catalog()?);
         Ok(Engine::on_docker_when_needed(
-            self.repo()?,
+            self.repo().await?,
             self.docker_options(),
             options,
         ))

@@ -152,6 +152,7 @@ fn exit_of_engine(error: &EngineError) -> Exit {
 fn exit_of_code(code: &str) -> Exit {
     match code {
         "ambiguous"
+        | "database_address"
         | "invalid_path"
         | "invalid_verb"
         | "malformed_header"
@@ -233,6 +234,9 @@ fn hint_of_repo(error: &RepoError) -> Option<&'static str> {
         }
         RepoError::NotDeletable { .. } => "`decnet teardown MAZE` tears it down, then `decnet delete MAZE` deletes it",
         RepoError::FolderMissing { .. } => "create the folder, or give another database with --db",
+        RepoError::NotAStore { path, .. } if path.to_string_lossy().starts_with("postgres://") => {
+            "the database was not changed; give another one, or an empty one, with --db or DECNET_DB"
+        }
         RepoError::IsFolder { .. } | RepoError::NotAStore { .. } => {
             "the file was not changed; give another database with --db or DECNET_DB"
         }
@@ -300,6 +304,21 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         }
         "database_empty" => {
             "if it held mazes, restore the newest backup, then check `decnet reap --dry-run` before you reap; if not, `decnet db reset --force --yes` removes it"
+        }
+        "database_address" => {
+            "write it as postgres://user:password@host:port/database?sslmode=verify-full; DECNET_DB keeps the password out of the list of processes"
+        }
+        "database_on_server" => {
+            "tear its mazes down, then remove the database with PostgreSQL's own tools: `dropdb`, or DROP SCHEMA in psql"
+        }
+        "database_outcome_unknown" => {
+            "check the maze with `decnet show` before you repeat the command: another server may have taken over without the last change"
+        }
+        "database_refused" => {
+            "check the user, the password, the database and the sslmode in --db; the server's log says more"
+        }
+        "database_unreachable" => {
+            "check that the server runs, and that host and port in --db are right; mazes that run are not affected"
         }
         "database_locked" => {
             "wait for the other process, or find it: `fuser` lists the processes that have the file open"

@@ -10,8 +10,8 @@ use crate::{duration::read_duration, number::workers};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
-    /// The database [default: decnet/decnet.db in the user's data folder].
-    #[arg(long, global = true, value_name = "FILE")]
+    /// The database: a file, or <postgres://user:password@host/database> [default: decnet/decnet.db in the user's data folder].
+    #[arg(long, global = true, value_name = "FILE|URL")]
     pub(crate) db: Option<PathBuf>,
     #[arg(
         help = "The Docker daemon: unix:///path or tcp://host:port [default: $DOCKER_HOST, else the selected context, else the local socket]"

@@ -34,7 +34,7 @@ pub(crate) async fn engine(
     text: &str,
     flags: EngineFlags,
 ) -> Result<(Engine, TopologyRow), CommandError> {
-    let repo = context.repo()?;
+    let repo = context.repo().await?;
     let row = find(repo.as_ref(), text).await?;
     let engine = context.engine_on(repo, context.catalog()?, flags).await?;
     Ok((engine, row))
@@ -86,10 +86,10 @@ pub(crate) async fn maze(context: &Context, text: &str) -> Result<Maze, CommandE
     }
     let looks_like_file = input::looks_like_file(text);
     // A wrong file name does not create a database.
-    if looks_like_file && !store::path(&context.globals)?.exists() {
+    if looks_like_file && !store::place(&context.globals)?.may_exist() {
         return from_file();
     }
-    let repo = context.repo()?;
+    let repo = context.repo().await?;
     match find(repo.as_ref(), text).await {
         Ok(row) => Ok(Maze::Stored(Box::new(repo.load(row.id).await?))),
         Err(CommandError::Find(FindError::NotFound { .. })) if looks_like_file => from_file(),

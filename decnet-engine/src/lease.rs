@@ -7,7 +7,7 @@ use decnet_topology::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// The duration of a lease.
@@ -89,22 +89,22 @@ pub fn holder_state(holder: &Holder) -> HolderState {
 
 /// Returns why an unexpired lease is not valid. Returns none if it is valid.
 ///
-/// The time is read after the lease: otherwise, after a wait for the store, a fresh lease would seem to end too late.
+/// The time is that of the store, whose leases may be measured by a server's clock. It is read after the lease: otherwise, after a
+/// wait for the store, a fresh lease would seem to end too late.
 async fn why_invalid(repo: &dyn Repo, topology: TopologyId, lease: &Lease) -> Result<Option<&'static str>, RepoError> {
     const OVERLONG: &str = "it ends too late for its duration";
-    Ok(
-        match (holder_state(&lease.holder), lease.is_overlong(Timestamp::now())) {
-            (HolderState::Dead, _) => Some("its process is dead"),
-            (_, false) => None,
-            (HolderState::Unseen, true) => Some(OVERLONG),
-            (HolderState::Alive, true) => {
-                // It renews the lease with the current clock, unless it hangs.
-                tokio::time::sleep(RENEWAL + RENEWAL).await;
-                let now = repo.lease(topology, Timestamp::now()).await?;
-                (now.as_ref() == Some(lease)).then_some(OVERLONG)
-            }
-        },
-    )
+    let is_overlong = lease.is_overlong(repo.now(Timestamp::now()).await?);
+    Ok(match (holder_state(&lease.holder), is_overlong) {
+        (HolderState::Dead, _) => Some("its process is dead"),
+        (_, false) => None,
+        (HolderState::Unseen, true) => Some(OVERLONG),
+        (HolderState::Alive, true) => {
+            // It renews the lease with the current clock, unless it hangs.
+            tokio::time::sleep(RENEWAL + RENEWAL).await;
+            let now = repo.lease(topology, Timestamp::now()).await?;
+            (now.as_ref() == Some(lease)).then_some(OVERLONG)
+        }
+    })
 }
 
 /// Refuses a topology with a valid lease of another process.
@@ -192,7 +192,7 @@ impl HeldLease {
             other => other?,
         };
         let lost = CancellationToken::new();
-        let renewal = tokio::spawn(renew(Arc::clone(&repo), topology, lease.clone(), lost.clone()));
+        let renewal = tokio::spawn(renew(Arc::clone(&repo), topology, lease.token, lost.clone()));
         Ok(Self {
             repo,
             topology,
@@ -239,14 +239,18 @@ async fn release_claim(repo: Arc<dyn Repo>, topology: TopologyId, token: LeaseTo
 }
 
 /// Renews a lease until it is lost: another process took it, or it expired before its renewal.
-async fn renew(repo: Arc<dyn Repo>, topology: TopologyId, mut lease: Lease, lost: CancellationToken) {
+///
+/// Its time is counted here from before each request, whatever clock the store uses.
+async fn renew(repo: Arc<dyn Repo>, topology: TopologyId, token: LeaseToken, lost: CancellationToken) {
+    let mut renewed = Instant::now();
     loop {
         tokio::time::sleep(RENEWAL).await;
-        match repo.renew_lease(topology, lease.token, TIME, Timestamp::now()).await {
-            Ok(renewed) => lease = renewed,
+        let asked = Instant::now();
+        match repo.renew_lease(topology, token, TIME, Timestamp::now()).await {
+            Ok(_) => renewed = asked,
             Err(error) => {
                 let over = matches!(error, RepoError::LeaseLost { .. } | RepoError::NotFound { .. });
-                let over = over || Timestamp::now() >= lease.until;
+                let over = over || renewed.elapsed() >= TIME.unsigned_abs();
                 if over {
                     lost.cancel();
                 }

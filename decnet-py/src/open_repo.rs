@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use decnet_topology::{MemoryRepo, RepoError, SqliteRepo};
+use decnet_topology::{MemoryRepo, PostgresRepo, RepoError, SqliteRepo};
 use pyo3::{prelude::*, types::PyTuple};
 
 use crate::{
@@ -11,7 +11,8 @@ use crate::{
     repo::{OpenRepo, RepoMethods},
 };
 
-/// A store of topologies: in memory, or in one file that several processes can use.
+/// A store of topologies: in memory, in one file that several processes can use, or in a PostgreSQL database that several hosts
+/// can use.
 ///
 /// Every method is one transaction, and can be called from any thread. A method that depends on an earlier read takes the value
 /// that was read (a version, a status, a token), and is refused if it has changed. `at` is the current time by default.
@@ -22,9 +23,13 @@ pub(crate) struct PyRepo;
 #[pyclass(frozen, extends = RepoMethods, module = "decnet.aio")]
 pub(crate) struct AioRepo;
 
-/// Opens the store in a file.
+/// Opens the store in a file, or on a server if the path has the scheme of an address.
 async fn open(path: FilePath) -> Result<Arc<OpenRepo>, RepoError> {
     let path = path.take();
+    if let Some(address) = path.to_str().filter(|text| text.contains("://")) {
+        let repo = PostgresRepo::open(address).await?;
+        return Ok(OpenRepo::new(Arc::new(repo), None));
+    }
     let file = path.clone();
     let opened = tokio::task::spawn_blocking(move || SqliteRepo::open(path)).await;
     let repo = opened.unwrap_or_else(|error| Err(RepoError::Medium { source: error.into() }))?;
@@ -39,7 +44,7 @@ impl PyRepo {
         Self::make(py, OpenRepo::new(Arc::new(MemoryRepo::new()), None))
     }
 
-    /// Opens the store in a file, and creates the file if it is missing.
+    /// Opens the store in a file, and creates the file if it is missing; or in a database, `postgres://user:password@host/database`.
     #[staticmethod]
     #[pyo3(signature = (path: "str | PathLike[str]") -> "Repo")]
     fn open(py: Python<'_>, path: FilePath) -> Answer {
@@ -79,7 +84,7 @@ impl AioRepo {
         Py::new(py, Self::make(OpenRepo::new(Arc::new(MemoryRepo::new()), None)))
     }
 
-    /// Opens the store in a file, and creates the file if it is missing.
+    /// Opens the store in a file, and creates the file if it is missing; or in a database, `postgres://user:password@host/database`.
     ///
     /// `await` returns the store; `async with` also closes it.
     #[staticmethod]

@@ -229,6 +229,8 @@ pub use repo::{
     TopologyPage, TopologyStore, Visit, VisitFilter, VisitStore, claims_except, find_live_topology, last_mutations,
     name_of,
 };
+#[cfg(feature = "postgres")]
+pub use repo::{LeaseClock, PostgresOptions, PostgresRepo};
 #[cfg(feature = "sqlite")]
 pub use repo::{SqliteOptions, SqliteRepo};
 pub use rng::stream::RandomStream;

@@ -15,10 +15,10 @@ use clap_complete::{
     ArgValueCandidates, ArgValueCompleter, CompleteEnv, CompletionCandidate, PathCompleter, Shell,
     engine::ValueCompleter as _, env::Shells,
 };
-use decnet_topology::{Catalog, Lan, SqliteOptions, SqliteRepo, Status, Topology, TopologyFilter, TopologyStore as _};
+use decnet_topology::{Catalog, Lan, PostgresOptions, Repo, SqliteOptions, Status, Topology, TopologyFilter};
 
 use super::grammar;
-use crate::store;
+use crate::store::Place;
 
 /// The variable that the script of a shell sets.
 const VARIABLE: &str = "DECNET_COMPLETE";
@@ -209,20 +209,33 @@ fn in_maze(of: fn(&Topology) -> Vec<String>) -> Vec<CompletionCandidate> {
 }
 
 /// Reads the database of the command line, if it exists, within the timeout. The reader also gets the maze of the command line.
-fn read<T, F>(reader: impl FnOnce(SqliteRepo, Option<String>) -> F + Send + 'static) -> Option<T>
+fn read<T, F>(reader: impl FnOnce(Box<dyn Repo>, Option<String>) -> F + Send + 'static) -> Option<T>
 where
     T: Send + 'static,
     F: Future<Output = Option<T>>,
 {
     let words = Words::read();
-    let path = words.database()?;
+    let place = words.database()?;
     let (send, receive) = mpsc::channel();
     thread::spawn(move || {
         let read = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
-            let repo = SqliteOptions::default().timeout(DATABASE_TIMEOUT).read_only(true);
-            let repo = repo.open(path).ok()?;
-            runtime.block_on(reader(repo, words.maze()))
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .ok()?;
+            runtime.block_on(async {
+                let repo: Box<dyn Repo> = match place {
+                    Place::File(path) => {
+                        let options = SqliteOptions::default().timeout(DATABASE_TIMEOUT).read_only(true);
+                        Box::new(options.open(path).ok()?)
+                    }
+                    Place::Server(address) => {
+                        let options = PostgresOptions::default().timeout(DATABASE_TIMEOUT).create(false);
+                        Box::new(options.open(&address).await.ok()?)
+                    }
+                };
+                reader(repo, words.maze()).await
+            })
         };
         // The receiver may have given up.
         let _ = send.send(read());
@@ -246,11 +259,14 @@ impl Words {
     }
 
     /// Returns the database, if it exists: a completion does not create one.
-    fn database(&self) -> Option<PathBuf> {
+    fn database(&self) -> Option<Place> {
         let command = self.0.subcommand().map(|(_, matches)| matches);
         let mut matches = command.into_iter().chain([&self.0]);
         let given = matches.find_map(|matches| matches.try_get_one::<PathBuf>("db").ok()?.cloned());
-        store::path_or_default(given).ok().filter(|path| path.is_file())
+        match Place::or_default(given).ok()? {
+            Place::File(path) if !path.is_file() => None,
+            place => Some(place),
+        }
     }
 
     /// Returns the catalogue files.

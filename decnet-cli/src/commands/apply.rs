@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
 /// Stores a maze file.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let file = read(context, &arguments.file.unwrap_or_else(|| "-".into()), RuleSet::live())?;
-    let engine = context.engine_on_demand()?;
+    let engine = context.engine_on_demand().await?;
     let outcome = apply(context, &engine, &file, arguments.name, ApplyOptions::default()).await?;
     generate::print_stored(context, &outcome, outcome.result.as_str())?;
     Ok(Exit::Done)

@@ -65,7 +65,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         let text = "stdout is a terminal: give a file with --output, or pipe the packets to a program";
         return Err(CommandError::Usage(text.into()));
     }
-    let engine = context.engine_on_demand()?;
+    let engine = context.engine_on_demand().await?;
     let id = lookup::find(engine.repo().as_ref(), &arguments.topology).await?.id;
     let filter = PacketFilter::default()
         .host(arguments.address)

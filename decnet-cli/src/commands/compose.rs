@@ -35,7 +35,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             (topology, catalog, owner, id, DeploySettings::default())
         }
         lookup::Maze::Stored(stored) => {
-            let repo = context.repo()?;
+            let repo = context.repo().await?;
             let owner = (repo.instance().await?, repo.secret().await?);
             let catalog = catalog.with_stored(&stored.row.catalog).into_owned();
             (stored.topology, catalog, owner, stored.row.id, stored.row.settings)

@@ -72,7 +72,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         let text = "stdout is a terminal: redirect the archive to a file or a program, or give a destination";
         return Err(CommandError::Usage(text.into()));
     }
-    let engine = context.engine_on_demand()?;
+    let engine = context.engine_on_demand().await?;
     let id = lookup::find(engine.repo().as_ref(), &arguments.topology).await?.id;
     let options = CopyOptions::new(part, path)
         .max_bytes(arguments.max_size.as_u64())

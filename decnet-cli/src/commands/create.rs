@@ -26,7 +26,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         Some(subnet) => CreateOptions::default().subnet(subnet),
         None => CreateOptions::default(),
     };
-    let outcome = context.engine_on_demand()?.create(name, options).await?;
+    let outcome = context.engine_on_demand().await?.create(name, options).await?;
     for warning in &outcome.warnings {
         context.output.note(warning.to_string());
     }

@@ -5,7 +5,14 @@ use std::{fmt::Write as _, fs, path::Path};
 use decnet_topology::{RepoError, SqliteRepo, Status, TopologyFilter, TopologyStore};
 use serde_json::json;
 
-use crate::{command_error::CommandError, confirm::confirm_or_refuse, context::Context, exit::Exit, store, text};
+use crate::{
+    command_error::CommandError,
+    confirm::confirm_or_refuse,
+    context::Context,
+    exit::Exit,
+    store::{self, Place},
+    text,
+};
 
 /// Manage the database.
 #[derive(Debug, clap::Args)]
@@ -22,7 +29,7 @@ pub(crate) struct Arguments {
 /// Tasks on the database.
 #[derive(Debug, clap::Subcommand)]
 enum Task {
-    /// Print its path.
+    /// Print its path, or its address without the password.
     #[command(after_help = "Examples:\n  \
                         decnet db path")]
     Path,
@@ -41,7 +48,7 @@ enum Task {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Remove it with every maze in it. Refused while one of its mazes is up.
+    /// Remove its file with every maze in it. Refused while one of its mazes is up.
     #[command(after_help = "Examples:\n  \
                         decnet db reset")]
     Reset {
@@ -56,44 +63,55 @@ enum Task {
 
 /// Runs a task on the database.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let path = store::path(&context.globals)?;
+    let place = store::place(&context.globals)?;
     match arguments.task {
         Task::Path => {
-            let value = json!({"path": path, "exists": path.exists()});
+            let exists = match &place {
+                Place::File(path) => Some(path.exists()),
+                // It is not asked.
+                Place::Server(_) => None,
+            };
+            let path = place.shown()?;
+            let value = json!({"path": path, "exists": exists});
             context
                 .output
-                .either(&value, || format!("{}\n", text::one_line(&path.display().to_string())))?;
+                .either(&value, || format!("{}\n", text::one_line(&path)))?;
             Ok(Exit::Done)
         }
-        Task::Check => check(context, &path).await,
-        Task::Unlock { topology, yes } => unlock::run(context, &open_existing(&path)?, &topology, yes).await,
-        Task::Reset { yes, force } => reset(context, &path, yes, force).await,
+        Task::Check => check(context, &place).await,
+        Task::Unlock { topology, yes } => {
+            let store = place.open_existing().await?;
+            unlock::run(context, store.repo(), &topology, yes).await
+        }
+        Task::Reset { yes, force } => match &place {
+            Place::File(path) => reset(context, path, yes, force).await,
+            Place::Server(_) => Err(CommandError::OnServer {
+                address: place.shown()?,
+            }),
+        },
     }
 }
 
-/// Opens an existing database.
-pub(crate) fn open_existing(path: &Path) -> Result<SqliteRepo, CommandError> {
-    fs::metadata(path).map_err(CommandError::reading(path))?;
-    Ok(SqliteRepo::open(path)?)
-}
-
-async fn check(context: &Context, path: &Path) -> Result<Exit, CommandError> {
-    let repo = open_existing(path)?;
-    let damage = repo.check().await?;
-    let layout = repo.schema_version();
+async fn check(context: &Context, place: &Place) -> Result<Exit, CommandError> {
+    let store = place.open_existing().await?;
+    let damage = store.check().await?;
+    let layout = store.schema_version();
+    let is_writable = store.is_writable().await?;
+    let repo = store.repo();
     let instance = repo.instance().await?;
     let total = repo.list(&TopologyFilter::default().limit(0)).await?.total;
-    let value = json!({"path": path, "instance": instance, "layout": layout, "topologies": total, "damage": damage, "writable": repo.is_writable()});
+    let path = place.shown()?;
+    let value = json!({"path": path, "instance": instance, "layout": layout, "topologies": total, "damage": damage, "writable": is_writable});
     context.output.either(&value, || {
         let mut lines = format!(
             "{}\n  instance {instance}, layout {layout}, {}\n",
-            text::one_line(&path.display().to_string()),
+            text::one_line(&path),
             text::count(total, "maze", "mazes")
         );
         for line in &damage {
             let _ = writeln!(lines, "  damage: {}", text::one_line(line));
         }
-        if !repo.is_writable() {
+        if !is_writable {
             lines.push_str("  cannot be written to: its disk is full, or it is read-only\n");
         }
         if damage.is_empty() {
@@ -137,7 +155,8 @@ fn refuse_if_foreign(path: &Path) -> Result<(), CommandError> {
 
 /// Refuses to remove a database with topologies that may have resources on Docker.
 async fn refuse_if_in_use(path: &Path) -> Result<(), CommandError> {
-    let repo = open_existing(path)?;
+    fs::metadata(path).map_err(CommandError::reading(path))?;
+    let repo = SqliteRepo::open(path)?;
     let up = TopologyFilter::default().without(&[Status::Pending, Status::TornDown]);
     let page = repo.list(&up).await?;
     if page.rows.is_empty() {

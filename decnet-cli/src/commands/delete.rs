@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
 
 /// Deletes a maze.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let engine = context.engine_on_demand()?;
+    let engine = context.engine_on_demand().await?;
     let row = lookup::find(engine.repo().as_ref(), &arguments.topology).await?;
     let row = engine.delete(row.id, None).await?;
     let value = json!({"id": row.id, "name": row.name, "deleted": true});

@@ -80,7 +80,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         None => None,
     };
     let catalog = context.catalog()?;
-    let repo = context.repo()?;
+    let repo = context.repo().await?;
     let change = SettingsChange::default()
         .publish(publish)
         .dmz_egress(dmz_egress)

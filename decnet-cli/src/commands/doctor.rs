@@ -37,7 +37,7 @@ pub(crate) struct Arguments {}
 pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, CommandError> {
     let (check, has_database) = database(context).await?;
     let mut checks = vec![check];
-    let repo = if has_database { context.repo().ok() } else { None };
+    let repo = if has_database { context.repo().await.ok() } else { None };
     if let Some(repo) = &repo {
         checks.extend(check_statuses(repo.as_ref()).await);
     }
@@ -119,18 +119,22 @@ fn failed(what: &'static str, subject: &str, error: &CommandError) -> Check {
 /// Checks the database file; also returns whether it is usable.
 async fn database(context: &Context) -> Result<(Check, bool), CommandError> {
     const WHAT: &str = "database";
-    let path = store::path(&context.globals)?;
-    let subject = format!("{}: ", path.display());
-    if !path.exists() {
+    let place = store::place(&context.globals)?;
+    let shown = match place.shown() {
+        Ok(shown) => shown,
+        Err(error) => return Ok((failed(WHAT, "", &error.into()), false)),
+    };
+    let subject = format!("{shown}: ");
+    if !place.may_exist() {
         let message = format!("{subject}does not exist yet; the first command that stores something creates it");
         return Ok((Check::ok(WHAT, message), false));
     }
-    let repo = match db::open_existing(&path) {
+    let repo = match place.open_existing().await {
         Ok(repo) => repo,
         Err(error) => return Ok((failed(WHAT, &subject, &error), false)),
     };
     let check = match repo.check().await {
-        Ok(damage) if damage.is_empty() => Check::ok(WHAT, format!("{} is sound", path.display())),
+        Ok(damage) if damage.is_empty() => Check::ok(WHAT, format!("{shown} is sound")),
         Ok(damage) => {
             let hint = "restore it from a backup, or `decnet db reset --force --yes`";
             Check::fail(WHAT, format!("{subject}{}", damage.join("; ")), Some(hint.into()))

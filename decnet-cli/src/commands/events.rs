@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
 
 /// Prints the feed.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let repo = context.repo()?;
+    let repo = context.repo().await?;
     let only = lookup::only(repo.as_ref(), arguments.topology.as_deref()).await?;
     let path = bus::path(&context.globals)?;
     let bus = UnixBus::new(&path, format!("decnet events {}", std::process::id()));

@@ -52,7 +52,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         part,
         command,
     } = arguments;
-    let engine = context.engine_on_demand()?;
+    let engine = context.engine_on_demand().await?;
     let id = lookup::find(engine.repo().as_ref(), &topology).await?.id;
     if command.is_empty() {
         return print_choices(context, &engine, id, &part).await;

@@ -123,7 +123,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         };
         input::write(path, &document::print(&draft, syntax), context.output)?;
     } else {
-        let outcome = context.engine_on_demand()?.generate(&config).await?;
+        let outcome = context.engine_on_demand().await?.generate(&config).await?;
         print_stored(context, &outcome, &format!("seed {}", config.seed()))?;
     }
     Ok(Exit::Done)

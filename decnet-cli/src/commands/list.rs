@@ -36,7 +36,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if filter.statuses.is_empty() && !arguments.all {
         filter = filter.without(&[Status::TornDown]);
     }
-    let page = context.repo()?.list(&filter).await?;
+    let page = context.repo().await?.list(&filter).await?;
     if context.output.json {
         context
             .output

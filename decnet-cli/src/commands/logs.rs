@@ -106,7 +106,7 @@ const LAST: Duration = Duration::from_secs(1);
 
 /// Prints the log.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let engine = context.engine_on_demand()?;
+    let engine = context.engine_on_demand().await?;
     let topology = lookup::only(engine.repo().as_ref(), arguments.topology.as_deref()).await?;
     if let Some(id) = topology {
         note_unknown(engine.repo().as_ref(), id, &arguments, context).await?;

@@ -85,7 +85,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     } = arguments;
     let payload = payload.read(&op, body.as_deref(), force)?;
     let mutation = Mutation::from_value(&json!({ "op": op, "payload": payload }))?;
-    let engine = context.engine_on_demand()?;
+    let engine = context.engine_on_demand().await?;
     let row = lookup::find(engine.repo().as_ref(), &topology).await?;
     let expected = expected_version.map(Version::new);
     if plan {

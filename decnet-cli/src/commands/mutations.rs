@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
 
 /// Lists mutations.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let repo = context.repo()?;
+    let repo = context.repo().await?;
     let topology = lookup::only(repo.as_ref(), arguments.topology.as_deref()).await?;
     let filter = MutationFilter::default()
         .topology(topology)

@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
 
 /// Prints the next free address.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let repo = context.repo()?;
+    let repo = context.repo().await?;
     let row = lookup::find(repo.as_ref(), &arguments.topology).await?;
     let topology = repo.load(row.id).await?.topology;
     let name = Name::new(&arguments.lan).ok();

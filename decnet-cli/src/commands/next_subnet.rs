@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let base = arguments.subnet_base_prefix.unwrap_or(DEFAULT_SUBNET_BASE_PREFIX);
     let mut pool = SubnetAllocator::new(base, arguments.lan_prefix)?;
-    for subnet in context.engine_on_demand()?.taken_subnets(None).await? {
+    for subnet in context.engine_on_demand().await?.taken_subnets(None).await? {
         pool.reserve(subnet);
     }
     let subnet = pool.next_free()?;

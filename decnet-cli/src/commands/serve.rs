@@ -47,7 +47,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         tokens,
         origin,
     } = arguments;
-    let engine = context.engine_on_demand()?;
+    let engine = context.engine_on_demand().await?;
     let authenticator: Arc<dyn Authenticator> = if no_auth {
         Arc::new(OpenAccess)
     } else {

@@ -66,7 +66,7 @@ struct Shown<'a> {
 
 /// Shows a maze.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let repo = context.repo()?;
+    let repo = context.repo().await?;
     let row = lookup::find(repo.as_ref(), &arguments.topology).await?;
     let stored = repo.load(row.id).await?;
     if arguments.document {

@@ -79,17 +79,7 @@ pub(super) fn file(context: &Context, given: Option<PathBuf>) -> Result<TokenFil
     if let Some(path) = given {
         return Ok(TokenFile::new(path));
     }
-    let mut path = store::path(&context.globals)?.into_os_string();
-    if context.globals.db.is_none()
-        && let Some(folder) = Path::new(&path).parent()
-    {
-        std::fs::create_dir_all(folder).map_err(|source| CommandError::DataFolder {
-            path: folder.into(),
-            source,
-        })?;
-    }
-    path.push(".tokens");
-    Ok(TokenFile::new(path))
+    Ok(TokenFile::new(store::companion(&context.globals, ".tokens")?))
 }
 
 fn list(context: &Context, tokens: &[AccessToken]) -> Result<(), CommandError> {

@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 /// Shows the view.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     top::check(context)?;
-    let engine = context.engine_on_demand()?;
+    let engine = context.engine_on_demand().await?;
     let only = match arguments.topology {
         Some(text) => Some(lookup::find(engine.repo().as_ref(), &text).await?),
         None => None,

@@ -126,7 +126,7 @@ async fn check(
     let (report, file) = match source.maze_file() {
         Ok(file) => {
             let claims = match store {
-                Some(context) => claims_except(context.repo()?.as_ref(), &file.draft.header.name).await?,
+                Some(context) => claims_except(context.repo().await?.as_ref(), &file.draft.header.name).await?,
                 None => Vec::new(),
             };
             let report = validate_against(&file.draft, catalog, rules, &claims);

@@ -12,7 +12,7 @@ use crate::{
     version::Version,
 };
 
-/// The reason why the store refused or failed. Nothing was changed.
+/// The reason why the store refused or failed. Nothing was changed, except perhaps with [`RepoError::OutcomeUnknown`].
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
@@ -223,6 +223,35 @@ pub enum RepoError {
         path: PathBuf,
         /// The reason.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The address of a database on a server is invalid, or a file that it names cannot be used.
+    #[error("the address of the database is invalid: {what}")]
+    DatabaseAddress {
+        /// The reason, without any password.
+        what: String,
+    },
+    /// The server of the database does not answer, or the connection to it was lost.
+    #[error("the database {server} cannot be reached")]
+    DatabaseUnreachable {
+        /// The address, without the password.
+        server: String,
+        /// The reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The server of the database refused this user, or has no such database.
+    #[error("the server refuses access to the database {server}")]
+    DatabaseRefused {
+        /// The address, without the password.
+        server: String,
+        /// The reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The connection to the server was lost while a change was stored, and the server does not know any more whether it was.
+    #[error("the connection to the database {server} was lost: the last change may be stored or not")]
+    #[strum(serialize = "database_outcome_unknown")]
+    OutcomeUnknown {
+        /// The address, without the password.
+        server: String,
     },
     /// Another process locked the store for too long.
     #[error("the database is locked by another process")]

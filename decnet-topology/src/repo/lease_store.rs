@@ -42,4 +42,12 @@ pub trait LeaseStore: Send + Sync {
 
     /// Returns the holder of the lease of a topology at that time, if there is one.
     async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError>;
+
+    /// Returns the time by which this store measures leases and claims: that of its server if it has one, otherwise `at`.
+    ///
+    /// Processes of several hosts share a store with a server, and their clocks differ. Such a store ignores the `at` of the
+    /// methods for leases and claims, and [`Lease::until`] is a time of the server's clock.
+    async fn now(&self, at: Timestamp) -> Result<Timestamp, RepoError> {
+        Ok(at)
+    }
 }

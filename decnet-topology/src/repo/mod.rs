@@ -2,6 +2,8 @@
 
 mod backend;
 mod batch_edit;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod blocking;
 mod change_log;
 mod changes;
 mod claims;
@@ -13,8 +15,12 @@ mod lookup;
 mod memory;
 mod mutation_queue;
 mod mutations;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod rows;
 mod rules;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod topology_store;
@@ -32,6 +38,8 @@ pub use lookup::{claims_except, find_live_topology, last_mutations, name_of};
 pub use memory::MemoryRepo;
 pub use mutation_queue::MutationQueue;
 pub use mutations::{MutationFilter, MutationOutcome, MutationPage, MutationRow, NewMutation, RecordedChange};
+#[cfg(feature = "postgres")]
+pub use postgres::{LeaseClock, PostgresOptions, PostgresRepo};
 pub use rows::{Edit, NewTopology, StatusChange, SubnetClaim, TopologyFilter, TopologyPage};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteRepo};

@@ -6,6 +6,7 @@ mod damage;
 mod draining;
 mod faulty;
 mod files;
+mod postgres;
 mod processes;
 mod released;
 mod unwritable;
@@ -35,6 +36,20 @@ mod sqlite_in_memory {
     use decnet_topology::{SqliteRepo, testing::contract::Subject};
 
     decnet_topology::repo_contract!(async || Subject::new(SqliteRepo::open_in_memory().expect("a store")));
+}
+
+mod postgres_database {
+    use decnet_topology::{LeaseClock, PostgresOptions, testing::contract::Subject};
+
+    use super::postgres;
+
+    decnet_topology::repo_contract!(async || {
+        let database = postgres::database()?;
+        // The clauses choose the time.
+        let options = PostgresOptions::default().lease_clock(LeaseClock::Caller);
+        let repo = options.open(database.url()).await.expect("a store");
+        Some(Subject::new(repo).keeping(database))
+    });
 }
 
 fn new(name: &str, topology: Topology) -> NewTopology {
@@ -69,6 +84,7 @@ fn store_of_one(path: &Path, lans: u32) -> StoredTopology {
 /// Runs a future on its own runtime.
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
         .build()
         .expect("a runtime");
     runtime.block_on(future)

@@ -27,7 +27,7 @@ impl<B: Backend> ChangeLog for B {
     }
 
     async fn trim_changes(&self, keep: usize) -> Result<(), RepoError> {
-        self.write(move |tables| {
+        self.write((), move |tables, ()| {
             let surplus = tables.log_bounds()?.surplus(keep);
             tables.trim_log(surplus)
         })
@@ -69,7 +69,7 @@ mod tests {
         let row = NewTopology::new("corp".parse().expect("a name"), crate::Topology::default());
         let row = repo.create(row, Timestamp::UNIX_EPOCH).await.expect("stored").row;
         let fill = row.clone();
-        let filled = repo.write(move |tables| {
+        let filled = repo.write(fill, move |tables, fill| {
             for _ in 0..KEPT_CHANGES + 998 {
                 let change = changes::change(&fill, ChangeKind::Edited, Timestamp::UNIX_EPOCH);
                 tables.append_to_log(&change)?;

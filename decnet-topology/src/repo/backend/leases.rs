@@ -23,8 +23,10 @@ impl<B: Backend> LeaseStore for B {
         at: Timestamp,
     ) -> Result<Lease, RepoError> {
         let holder = holder.clone();
-        self.write(move |tables| {
-            let lease = match lease::acquire(tables.lease(id)?, &holder, time, superseding, at) {
+        self.write(holder, move |tables, holder| {
+            let stored = tables.lease(id)?;
+            let now = tables.now(at)?;
+            let lease = match lease::acquire(stored, &holder, time, superseding, now) {
                 Ok(lease) => lease,
                 Err(lease) => {
                     let name = tables.topology(id)?.name;
@@ -44,8 +46,10 @@ impl<B: Backend> LeaseStore for B {
         time: SignedDuration,
         at: Timestamp,
     ) -> Result<Lease, RepoError> {
-        self.write(move |tables| {
-            let Some(lease) = lease::renew(tables.lease(id)?, token, time, at) else {
+        self.write((), move |tables, ()| {
+            let stored = tables.lease(id)?;
+            let now = tables.now(at)?;
+            let Some(lease) = lease::renew(stored, token, time, now) else {
                 return Err(rules::lease_lost(&tables.topology(id)?));
             };
             tables.set_lease(id, &lease)?;
@@ -55,7 +59,7 @@ impl<B: Backend> LeaseStore for B {
     }
 
     async fn release_lease(&self, id: TopologyId, token: LeaseToken) -> Result<(), RepoError> {
-        self.write(move |tables| {
+        self.write((), move |tables, ()| {
             let stored = match tables.lease(id) {
                 Err(RepoError::NotFound { .. }) => None,
                 stored => stored?,
@@ -73,6 +77,14 @@ impl<B: Backend> LeaseStore for B {
     }
 
     async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError> {
-        self.read(move |tables| Ok(lease::held(tables.lease(id)?, at))).await
+        self.read(move |tables| {
+            let now = tables.now(at)?;
+            Ok(lease::held(tables.lease(id)?, now))
+        })
+        .await
+    }
+
+    async fn now(&self, at: Timestamp) -> Result<Timestamp, RepoError> {
+        self.read(move |tables| tables.now(at)).await
     }
 }

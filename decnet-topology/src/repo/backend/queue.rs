@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Backend,
+    Backend, Tables,
     change_log::record_mutation,
     topologies::{refuse_claimed, replace_maze, require_held},
 };
@@ -17,7 +17,7 @@ use crate::{
         BatchEdit, Holder, MutationClaim, MutationFilter, MutationOutcome, MutationPage, MutationQueue, MutationRow,
         NewMutation, RecordedChange, RepoError,
         rules::{
-            self,
+            self, lease,
             queue::{self, UNNUMBERED},
         },
     },
@@ -33,11 +33,10 @@ impl<B: Backend> MutationQueue for B {
         expected: Option<Version>,
         at: Timestamp,
     ) -> Result<MutationRow, RepoError> {
-        self.write(move |tables| {
+        self.write(new, move |tables, mut new| {
             queue::refuse_unreadable(&new)?;
             let mut topology = tables.topology(id)?;
             queue::enqueue(&mut topology, expected, at)?;
-            let mut new = new;
             rules::extend_catalog(&mut topology, mem::take(&mut new.catalog), at);
             tables.update_topology(&topology)?;
             let enqueued = tables.insert_mutation(queue::enqueued(UNNUMBERED, &topology, new, at))?;
@@ -53,7 +52,7 @@ impl<B: Backend> MutationQueue for B {
         edit: BatchEdit,
         at: Timestamp,
     ) -> Result<(StoredTopology, Vec<MutationRow>), RepoError> {
-        self.write(move |tables| {
+        self.write(edit, move |tables, edit| {
             let BatchEdit {
                 expected,
                 batch,
@@ -94,10 +93,12 @@ impl<B: Backend> MutationQueue for B {
                     change,
                 });
                 tables.append_changes(id, &recorded.collect::<Vec<_>>())?;
-                record_mutation(tables, &row, &mutation, at)?;
                 stored.push(mutation);
             }
             tables.set_maze(id, &topology)?;
+            for mutation in &stored {
+                record_mutation(tables, &row, mutation, at)?;
+            }
             Ok((StoredTopology { row, topology }, stored))
         })
         .await
@@ -112,24 +113,30 @@ impl<B: Backend> MutationQueue for B {
         at: Timestamp,
     ) -> Result<Option<MutationRow>, RepoError> {
         let holder = holder.clone();
-        self.write(move |tables| {
-            let topologies = match topology {
-                Some(id) => vec![id],
-                None => tables.with_unfinished()?,
+        self.write(holder, move |tables, holder| {
+            let claim = Claim {
+                holder: &holder,
+                time,
+                superseding,
+                at,
             };
-            for id in topologies {
-                let topology = tables.topology(id)?;
-                let Some(mut first) = tables.first_unfinished(id)? else {
-                    continue;
-                };
-                let before = first.state;
-                if queue::claim(&mut first, &topology, &holder, time, superseding, at) {
-                    tables.update_mutation(&first)?;
-                    // A mutation that is resumed after the death of its holder stays in its state.
-                    if first.state != before {
-                        record_mutation(tables, &topology, &first, at)?;
-                    }
-                    return Ok(Some(first));
+            if let Some(id) = topology {
+                return claim.first_of(tables, id);
+            }
+            // Topologies that nobody is working on at this moment come first, then the others.
+            let mut busy = Vec::new();
+            for id in tables.with_unfinished()? {
+                if !tables.try_lock(id)? {
+                    busy.push(id);
+                } else if let Some(claimed) = claim.first_of(tables, id)? {
+                    return Ok(Some(claimed));
+                }
+            }
+            for id in busy {
+                match claim.first_of(tables, id) {
+                    // It was deleted meanwhile.
+                    Err(RepoError::NotFound { .. }) | Ok(None) => {}
+                    claimed => return claimed,
                 }
             }
             Ok(None)
@@ -144,9 +151,10 @@ impl<B: Backend> MutationQueue for B {
         time: SignedDuration,
         at: Timestamp,
     ) -> Result<MutationClaim, RepoError> {
-        self.write(move |tables| {
+        self.write((), move |tables, ()| {
             let mut mutation = tables.mutation(id)?;
-            let claim = queue::renew(&mut mutation, token, time, at)?;
+            let now = tables.now(at)?;
+            let claim = queue::renew(&mut mutation, token, time, now)?;
             tables.update_mutation(&mutation)?;
             Ok(claim)
         })
@@ -154,7 +162,7 @@ impl<B: Backend> MutationQueue for B {
     }
 
     async fn release_claim(&self, id: MutationId, token: ClaimToken, at: Timestamp) -> Result<(), RepoError> {
-        self.write(move |tables| {
+        self.write((), move |tables, ()| {
             let mut mutation = match tables.mutation(id) {
                 Err(RepoError::MutationNotFound { .. }) => return Ok(()),
                 found => found?,
@@ -176,7 +184,7 @@ impl<B: Backend> MutationQueue for B {
         topology: Topology,
         at: Timestamp,
     ) -> Result<StoredTopology, RepoError> {
-        self.write(move |tables| {
+        self.write(topology, move |tables, topology| {
             let mut mutation = tables.mutation(id)?;
             let mut row = tables.topology(mutation.topology)?;
             queue::store(&mut mutation, &mut row, token, at)?;
@@ -196,7 +204,7 @@ impl<B: Backend> MutationQueue for B {
         outcome: MutationOutcome,
         at: Timestamp,
     ) -> Result<MutationRow, RepoError> {
-        self.write(move |tables| {
+        self.write(outcome, move |tables, outcome| {
             let mut mutation = tables.mutation(id)?;
             let topology = tables.topology(mutation.topology)?;
             queue::finish(&mut mutation, token, outcome, at)?;
@@ -219,5 +227,37 @@ impl<B: Backend> MutationQueue for B {
     async fn has_unfinished(&self, id: TopologyId) -> Result<bool, RepoError> {
         self.read(move |tables| Ok(tables.first_unfinished(id)?.is_some()))
             .await
+    }
+}
+
+/// What is claimed by whom.
+struct Claim<'a> {
+    holder: &'a Holder,
+    time: SignedDuration,
+    superseding: Option<ClaimToken>,
+    at: Timestamp,
+}
+
+impl Claim<'_> {
+    /// Claims the first unfinished mutation of a topology, if it can be claimed.
+    fn first_of(&self, tables: &mut dyn Tables, id: TopologyId) -> Result<Option<MutationRow>, RepoError> {
+        let topology = tables.topology(id)?;
+        let Some(mut first) = tables.first_unfinished(id)? else {
+            return Ok(None);
+        };
+        let before = first.state;
+        let now = tables.now(self.at)?;
+        let Ok(claim) = lease::acquire(first.claim.clone(), self.holder, self.time, self.superseding, now) else {
+            return Ok(None);
+        };
+        if !queue::claim(&mut first, &topology, claim, self.at) {
+            return Ok(None);
+        }
+        tables.update_mutation(&first)?;
+        // A mutation that is resumed after the death of its holder stays in its state.
+        if first.state != before {
+            record_mutation(tables, &topology, &first, self.at)?;
+        }
+        Ok(Some(first))
     }
 }

@@ -16,16 +16,20 @@ use crate::{
 
 /// Runs transactions.
 pub(in crate::repo) trait Backend: Send + Sync + Debug + 'static {
-    /// Reads a consistent snapshot of the store.
+    /// Reads a consistent snapshot of the store. The work may run several times, as in a write transaction.
     fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
+        work: impl Fn(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
     ) -> impl Future<Output = Result<T, RepoError>> + Send;
 
-    /// Runs a write transaction; the store is unchanged if it fails. No other transaction writes at the same time.
-    fn write<T: Send + 'static>(
+    /// Runs a write transaction; the store is unchanged if it fails.
+    ///
+    /// No other transaction writes to the same topology at the same time. A database of several clients may ask to run it again
+    /// after a conflict, so the work can run several times, each time with the same input.
+    fn write<I: Clone + Send + 'static, T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
+        input: I,
+        work: impl Fn(&mut dyn Tables, I) -> Result<T, RepoError> + Send + 'static,
     ) -> impl Future<Output = Result<T, RepoError>> + Send;
 
     /// Takes the lock of [`LeaseStore::lock_unwritten`](crate::repo::LeaseStore::lock_unwritten).
@@ -53,6 +57,29 @@ pub(in crate::repo) trait Tables {
 
     /// Returns whether a topology has these first eight hex digits of the id.
     fn has_short_id(&mut self, id: TopologyId) -> Result<bool, RepoError>;
+
+    /// Locks a topology until the end of the transaction, unless another transaction has locked it. Returns whether it is locked
+    /// now. A topology that does not exist cannot be locked.
+    fn try_lock(&mut self, id: TopologyId) -> Result<bool, RepoError> {
+        let _ = id;
+        Ok(true)
+    }
+
+    /// Locks the placements of all topologies until the end of the transaction.
+    fn lock_placements(&mut self) -> Result<(), RepoError> {
+        Ok(())
+    }
+
+    /// Locks the claims of all topologies until the end of the transaction, unless the store refuses overlapping claims by itself.
+    fn lock_claims(&mut self) -> Result<(), RepoError> {
+        Ok(())
+    }
+
+    /// Returns the time by which leases and claims are measured: the one of the store's server, or `at` if it has none. Several
+    /// hosts whose clocks differ agree on it.
+    fn now(&mut self, at: Timestamp) -> Result<Timestamp, RepoError> {
+        Ok(at)
+    }
 
     /// Adds the row of a topology that has no maze yet.
     fn insert_topology(&mut self, row: &TopologyRow) -> Result<(), RepoError>;
@@ -125,6 +152,8 @@ pub(in crate::repo) trait Tables {
     fn visits(&mut self, filter: &VisitFilter) -> Result<Vec<Visit>, RepoError>;
 
     /// Appends a change to the log. Returns its number, which is one more than the latest, even if that was removed.
+    ///
+    /// The log may be locked from now until the end of the transaction, so a transaction does this last.
     fn append_to_log(&mut self, change: &StoreChange) -> Result<Sequence, RepoError>;
 
     /// Returns the numbers of the latest change and of the last one that was removed.

@@ -40,7 +40,7 @@ impl<B: Backend> TopologyStore for B {
     }
 
     async fn create(&self, new: NewTopology, at: Timestamp) -> Result<StoredTopology, RepoError> {
-        self.write(move |tables| create(tables, &mut rng::topology_id, new, at))
+        self.write(new, move |tables, new| create(tables, &mut rng::topology_id, new, at))
             .await
     }
 
@@ -64,7 +64,7 @@ impl<B: Backend> TopologyStore for B {
     }
 
     async fn edit(&self, id: TopologyId, edit: Edit, at: Timestamp) -> Result<StoredTopology, RepoError> {
-        self.write(move |tables| {
+        self.write(edit, move |tables, edit| {
             let Edit {
                 expected,
                 topology,
@@ -78,15 +78,13 @@ impl<B: Backend> TopologyStore for B {
             mutation.as_ref().map(rules::queue::refuse_unreadable).transpose()?;
             tables.update_topology(&row)?;
             let mutation = match mutation {
-                Some(new) => {
-                    let applied = rules::queue::applied(UNNUMBERED, &row, new, at);
-                    let applied = tables.insert_mutation(applied)?;
-                    record_mutation(tables, &row, &applied, at)?;
-                    Some(applied.id)
-                }
+                Some(new) => Some(tables.insert_mutation(rules::queue::applied(UNNUMBERED, &row, new, at))?),
                 None => None,
             };
-            replace_maze(tables, id, &topology, mutation, at)?;
+            replace_maze(tables, id, &topology, mutation.as_ref().map(|row| row.id), at)?;
+            if let Some(applied) = mutation {
+                record_mutation(tables, &row, &applied, at)?;
+            }
             record(tables, &row, ChangeKind::Edited, at)?;
             Ok(StoredTopology { row, topology })
         })
@@ -94,7 +92,7 @@ impl<B: Backend> TopologyStore for B {
     }
 
     async fn set_status(&self, id: TopologyId, change: StatusChange, at: Timestamp) -> Result<TopologyRow, RepoError> {
-        self.write(move |tables| {
+        self.write(change, move |tables, change| {
             let mut row = tables.topology(id)?;
             require_held(tables, id, change.held)?;
             let event = rules::change(&mut row, change, at)?;
@@ -120,8 +118,10 @@ impl<B: Backend> TopologyStore for B {
         held: Option<LeaseToken>,
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError> {
-        self.write(move |tables| change_row(tables, id, held, at, |row| rules::set_settings(row, settings, at)))
-            .await
+        self.write(settings, move |tables, settings| {
+            change_row(tables, id, held, at, |row| rules::set_settings(row, settings, at))
+        })
+        .await
     }
 
     async fn extend_catalog(
@@ -131,7 +131,7 @@ impl<B: Backend> TopologyStore for B {
         held: Option<LeaseToken>,
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError> {
-        self.write(move |tables| {
+        self.write(catalog, move |tables, catalog| {
             change_row(tables, id, held, at, |row| {
                 rules::extend_catalog(row, catalog, at);
                 Ok(())
@@ -147,7 +147,7 @@ impl<B: Backend> TopologyStore for B {
         held: Option<LeaseToken>,
         at: Timestamp,
     ) -> Result<TopologyRow, RepoError> {
-        self.write(move |tables| {
+        self.write(placement, move |tables, placement| {
             if let Some(placement) = &placement {
                 refuse_taken_vni(tables, id, placement)?;
             }
@@ -163,7 +163,7 @@ impl<B: Backend> TopologyStore for B {
         held: Option<LeaseToken>,
         at: Timestamp,
     ) -> Result<(), RepoError> {
-        self.write(move |tables| {
+        self.write((), move |tables, ()| {
             change_row(tables, id, held, at, |row| {
                 row.needs_resync = needs_resync;
                 row.changed_at = at;
@@ -183,10 +183,11 @@ impl<B: Backend> TopologyStore for B {
     }
 
     async fn delete(&self, id: TopologyId, expected: Option<Version>, at: Timestamp) -> Result<(), RepoError> {
-        self.write(move |tables| {
+        self.write((), move |tables, ()| {
             let row = tables.topology(id)?;
             rules::require_version(&row, expected)?;
-            rules::refuse_delete(&row, tables.lease(id)?, at)?;
+            let now = tables.now(at)?;
+            rules::refuse_delete(&row, tables.lease(id)?, now)?;
             tables.delete_topology(id)?;
             record(tables, &row, ChangeKind::Deleted, at)
         })
@@ -233,6 +234,7 @@ pub(super) fn refuse_claimed(
     let (Some(first), Some(last)) = (first, last) else {
         return Ok(());
     };
+    tables.lock_claims()?;
     let claims = tables.claims(except, first.to_bits()..=last.to_bits())?;
     claims::refuse_claimed(&claims, subnets())
 }
@@ -257,6 +259,7 @@ fn refuse_taken_vni(tables: &mut dyn Tables, id: TopologyId, placement: &Placeme
     if wanted.is_empty() {
         return Ok(());
     }
+    tables.lock_placements()?;
     let others = TopologyFilter::default().without(&[Status::TornDown]);
     for other in tables.topologies(&others)?.rows {
         let mut held = other.placement.iter().flat_map(Placement::vnis);

@@ -1,11 +1,14 @@
 //! Visits.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::Backend;
-use crate::repo::{RepoError, Visit, VisitFilter, VisitStore};
+use super::{Backend, Tables};
+use crate::{
+    id::TopologyId,
+    repo::{RepoError, Visit, VisitFilter, VisitStore},
+};
 
 #[async_trait]
 impl<B: Backend> VisitStore for B {
@@ -13,20 +16,21 @@ impl<B: Backend> VisitStore for B {
         if visits.is_empty() {
             return Ok(0);
         }
-        self.write(move |tables| {
+        self.write(visits, move |tables, visits| {
+            // All transactions come to the topologies in the same order, so none waits for another that waits for it.
+            let mut by_topology = BTreeMap::<TopologyId, Vec<Visit>>::new();
+            for visit in visits {
+                by_topology.entry(visit.topology).or_default().push(visit);
+            }
             let mut new = 0;
-            let mut topologies = BTreeSet::new();
-            for visit in &visits {
-                match tables.insert_visit(visit) {
+            for (topology, visits) in by_topology {
+                match put(tables, &visits) {
                     Err(RepoError::NotFound { .. }) => {}
                     inserted => {
-                        new += usize::from(inserted?);
-                        topologies.insert(visit.topology);
+                        new += inserted?;
+                        tables.trim_visits(topology, keep)?;
                     }
                 }
-            }
-            for topology in topologies {
-                tables.trim_visits(topology, keep)?;
             }
             Ok(new)
         })
@@ -37,4 +41,13 @@ impl<B: Backend> VisitStore for B {
         let filter = filter.clone();
         self.read(move |tables| tables.visits(&filter)).await
     }
+}
+
+/// Adds the visits of one topology, and returns how many are new.
+fn put(tables: &mut dyn Tables, visits: &[Visit]) -> Result<usize, RepoError> {
+    let mut new = 0;
+    for visit in visits {
+        new += usize::from(tables.insert_visit(visit)?);
+    }
+    Ok(new)
 }

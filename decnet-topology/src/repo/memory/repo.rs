@@ -37,16 +37,17 @@ impl MemoryRepo {
 impl Backend for MemoryRepo {
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
+        work: impl Fn(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
     ) -> Result<T, RepoError> {
         work(&mut *self.stock())
     }
 
-    async fn write<T: Send + 'static>(
+    async fn write<I: Clone + Send + 'static, T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
+        input: I,
+        work: impl Fn(&mut dyn Tables, I) -> Result<T, RepoError> + Send + 'static,
     ) -> Result<T, RepoError> {
-        work(&mut *self.stock())
+        work(&mut *self.stock(), input)
     }
 
     async fn lock_unwritten(&self) -> Result<Box<dyn Send + Sync>, RepoError> {

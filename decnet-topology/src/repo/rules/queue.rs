@@ -6,7 +6,7 @@ use super::{count_edit, lease, not_editable};
 use crate::{
     id::{ClaimToken, MutationId},
     model::TopologyRow,
-    repo::{Holder, MutationClaim, MutationOutcome, MutationRow, NewMutation, RepoError},
+    repo::{MutationClaim, MutationOutcome, MutationRow, NewMutation, RepoError},
     status::{MutationState, Status},
     version::Version,
 };
@@ -76,21 +76,16 @@ pub(in crate::repo) fn stored(id: MutationId, row: &TopologyRow, new: NewMutatio
     }
 }
 
-/// Lets a holder claim the first unfinished mutation of a topology. Returns whether it could be claimed.
+/// Lets the holder of a fresh claim work on the first unfinished mutation of a topology. Returns whether it may.
 pub(in crate::repo) fn claim(
     first: &mut MutationRow,
     topology: &TopologyRow,
-    holder: &Holder,
-    time: SignedDuration,
-    superseding: Option<ClaimToken>,
+    claim: MutationClaim,
     at: Timestamp,
 ) -> bool {
     if !topology.takes_mutations() {
         return false;
     }
-    let Ok(claim) = lease::acquire(first.claim.clone(), holder, time, superseding, at) else {
-        return false;
-    };
     first.state = MutationState::Applying;
     first.attempts = first.attempts.saturating_add(1);
     first.begun_at = first.begun_at.or(Some(at));

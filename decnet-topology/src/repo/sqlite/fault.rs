@@ -36,12 +36,8 @@ impl From<Fault> for RepoError {
     }
 }
 
-/// Returns the error for an invalid stored value.
-pub(super) fn corrupt(what: impl Into<String>) -> Fault {
-    RepoError::Corrupt { what: what.into() }.into()
-}
-
-fn read(error: rusqlite::Error) -> RepoError {
+/// Returns the error of the repo for an error of SQLite.
+pub(super) fn read(error: rusqlite::Error) -> RepoError {
     let full = error
         .sqlite_error()
         .is_some_and(|found| found.extended_code == ffi::SQLITE_IOERR_SHMSIZE);

@@ -2,17 +2,15 @@
 
 mod access;
 mod check;
-mod columns;
 mod create;
 mod fault;
 mod image;
 mod lock;
 mod schema;
+mod statement;
 mod store;
-mod tables;
 #[cfg(test)]
 mod tests;
-mod transaction;
 mod wal;
 
 pub use store::{SqliteOptions, SqliteRepo};

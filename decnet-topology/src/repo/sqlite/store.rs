@@ -12,11 +12,13 @@ use super::{
     check, create,
     fault::{self, Fault},
     lock, schema,
-    transaction::SqliteTables,
+    statement::SqliteSql,
 };
 use crate::repo::{
     RepoError,
     backend::{Backend, Tables},
+    blocking::on_blocking_thread,
+    sql::SqlTables,
 };
 
 /// A store in one SQLite file that several processes can use at the same time.
@@ -191,17 +193,18 @@ impl SqliteRepo {
 impl Backend for SqliteRepo {
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
+        work: impl Fn(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
     ) -> Result<T, RepoError> {
-        let work = |moment: &Transaction<'_>| Ok(work(&mut SqliteTables(moment))?);
+        let work = move |moment: &Transaction<'_>| Ok(work(&mut SqlTables(&mut SqliteSql(moment)))?);
         self.transact(TransactionBehavior::Deferred, work).await
     }
 
-    async fn write<T: Send + 'static>(
+    async fn write<I: Clone + Send + 'static, T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut dyn Tables) -> Result<T, RepoError> + Send + 'static,
+        input: I,
+        work: impl Fn(&mut dyn Tables, I) -> Result<T, RepoError> + Send + 'static,
     ) -> Result<T, RepoError> {
-        let work = |tx: &Transaction<'_>| Ok(work(&mut SqliteTables(tx))?);
+        let work = move |tx: &Transaction<'_>| Ok(work(&mut SqlTables(&mut SqliteSql(tx)), input)?);
         self.transact(TransactionBehavior::Immediate, work).await
     }
 
@@ -209,18 +212,6 @@ impl Backend for SqliteRepo {
         let Some(path) = self.path.clone() else {
             return Ok(Box::new(()));
         };
-        on_blocking_thread(move || Ok(Box::new(lock::take(&path)?) as Box<dyn Send + Sync>)).await
-    }
-}
-
-async fn on_blocking_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
-) -> Result<T, RepoError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => Ok(outcome?),
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(error) => Err(RepoError::Medium { source: error.into() }),
-        },
+        on_blocking_thread(move || lock::take(&path).map(|lock| Box::new(lock) as Box<dyn Send + Sync>)).await
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use decnet_topology::{Holder, LeaseStore, RepoError, SqliteRepo, TopologyFilter, TopologyId, TopologyStore};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{crash, draining, maze, new, store_of_one, unwritable, wait};
+use super::{crash, draining, maze, new, postgres, store_of_one, unwritable, wait};
 
 const ROLE: &str = "DECNET_TEST_ROLE";
 const STORE: &str = "DECNET_TEST_STORE";
@@ -92,6 +92,10 @@ fn child() {
 }
 
 fn race(role: &str, store: &Path) {
+    if role == "postgres-drain" {
+        let url = store.to_str().expect("an address");
+        return say(&postgres::race::drain(url).to_string());
+    }
     if role == "drain" {
         return say(&draining::drain(store).to_string());
     }

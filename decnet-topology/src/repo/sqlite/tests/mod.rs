@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{SqliteRepo, schema, tables::mutations};
+use super::{SqliteRepo, schema};
 use crate::{
     ChangeFilter, ChangeLog as _, Decky, DeckyId, MutationId, MutationQueue, Sequence, Topology, TopologyId,
     TopologyStore, Version,
@@ -12,6 +12,7 @@ use crate::{
     repo::{
         Holder, NewMutation, NewTopology, RepoError, TopologyFilter,
         backend::{self, Backend},
+        sql::tables::mutations,
     },
     rng,
 };
@@ -28,7 +29,7 @@ async fn an_id_that_shares_its_first_eight_hex_digits_with_another_is_drawn_agai
         "01234567-0000-4000-8000-000000000002",
         "89abcdef-0000-4000-8000-000000000003",
     ];
-    let stored = repo.write(move |tables| {
+    let stored = repo.write((), move |tables, ()| {
         let mut draws = ids.iter().map(|text| text.parse().expect("id"));
         let mut draw = || draws.next().expect("three draws");
         let mut create =

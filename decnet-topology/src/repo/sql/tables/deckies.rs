@@ -2,70 +2,65 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Transaction, params};
-
 use crate::{
     id::DeckyId,
     model::{Attachment, Decky, Position},
     name::Name,
-    repo::sqlite::{
-        columns::{Columns, collect, to_json},
-        fault::Fault,
+    repo::{
+        RepoError,
+        sql::{Columns, Sql, Value, collect},
     },
 };
 
 /// Adds the deckies of a topology, without their attachments.
-pub(in crate::repo::sqlite) fn insert(tx: &Transaction<'_>, key: i64, deckies: &[Decky]) -> Result<(), Fault> {
-    let mut statement = tx.prepare_cached(
+pub(in crate::repo) fn insert(sql: &mut dyn Sql, key: i64, deckies: &[Decky]) -> Result<(), RepoError> {
+    let mut rows = deckies.iter().map(|decky| {
+        let Position { x, y } = decky.position();
+        Ok(vec![
+            key.into(),
+            decky.id().ordinal().into(),
+            decky.name().as_str().into(),
+            Value::json(&decky.services())?,
+            Value::json(&decky.service_config())?,
+            decky.archetype().into(),
+            decky.persona().map_or(Ok(Value::Null), Value::json)?,
+            decky.forwards_l3().into(),
+            x.map(f64::from).into(),
+            y.map(f64::from).into(),
+        ])
+    });
+    sql.execute_each(
         "INSERT INTO deckies (topology, id, name, services, service_config, archetype, persona, forwards_l3, x, y)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    )?;
-    for decky in deckies {
-        let Position { x, y } = decky.position();
-        statement.execute(params![
-            key,
-            decky.id().ordinal(),
-            decky.name().as_str(),
-            to_json(decky.services())?,
-            to_json(decky.service_config())?,
-            decky.archetype(),
-            decky.persona().map(to_json).transpose()?,
-            decky.forwards_l3(),
-            x.map(f64::from),
-            y.map(f64::from),
-        ])?;
-    }
-    Ok(())
+        &mut rows,
+    )
 }
 
 /// Returns the deckies of a topology with their attachments; these are given in order of decky.
-pub(in crate::repo::sqlite) fn list(
-    moment: &Transaction<'_>,
+pub(in crate::repo) fn list(
+    sql: &mut dyn Sql,
     key: i64,
     attachments: Vec<(DeckyId, Attachment)>,
-) -> Result<Vec<Decky>, Fault> {
+) -> Result<Vec<Decky>, RepoError> {
     let mut attachments = attachments.into_iter().peekable();
-    let mut statement = moment.prepare_cached(
-        "SELECT id, name, services, service_config, archetype, persona, forwards_l3, x, y
-         FROM deckies WHERE topology = ?1 ORDER BY id",
-    )?;
+    let statement = "SELECT id, name, services, service_config, archetype, persona, forwards_l3, x, y
+                     FROM deckies WHERE topology = ?1 ORDER BY id";
     let mut kinds = Kinds::default();
-    collect(statement.query([key])?, |row| {
+    collect(sql, statement, &[key.into()], |row| {
         let id = DeckyId::new(row.whole()?);
         let own = std::iter::from_fn(|| attachments.next_if(|(decky, _)| *decky == id));
         let decky = kinds
             .decky(id, row.word()?, row)?
-            .forwarding(row.value()?)
+            .forwarding(row.flag()?)
             .with_attachments(own.map(|(_, attachment)| attachment));
         Ok(decky.at(row.position()?))
     })
 }
 
 /// Removes the rows of a topology.
-pub(in crate::repo::sqlite) fn delete(tx: &Transaction<'_>, key: i64) -> Result<(), Fault> {
-    tx.prepare_cached("DELETE FROM deckies WHERE topology = ?1")?
-        .execute([key])?;
-    Ok(())
+pub(in crate::repo) fn delete(sql: &mut dyn Sql, key: i64) -> Result<(), RepoError> {
+    sql.execute("DELETE FROM deckies WHERE topology = ?1", &[key.into()])
+        .map(drop)
 }
 
 /// The parsed workloads, by their stored texts: most deckies share a workload, so their texts are parsed once.
@@ -78,7 +73,7 @@ struct Kinds {
 
 impl Kinds {
     /// Reads the workload of a decky: services, their configuration, the archetype, the persona.
-    fn decky(&mut self, id: DeckyId, name: Name, row: &mut Columns<'_>) -> Result<Decky, Fault> {
+    fn decky(&mut self, id: DeckyId, name: Name, row: &mut Columns<'_>) -> Result<Decky, RepoError> {
         let mut unread = *row;
         self.texts.clear();
         let (services, config, archetype, persona) = (row.text()?, row.text()?, row.maybe_text()?, row.maybe_text()?);
@@ -94,7 +89,7 @@ impl Kinds {
         let decky = Decky::new(id, name)
             .with_services(unread.json::<Vec<_>>()?)
             .with_service_config(unread.json()?)
-            .with_archetype(unread.value()?)
+            .with_archetype(unread.maybe_text()?.map(Into::into))
             .with_persona(unread.maybe_json()?);
         self.known.insert(self.texts.clone(), decky.clone());
         Ok(decky)

@@ -2,14 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use jiff::Timestamp;
-use rusqlite::Transaction;
-
 use super::{
-    fault::{Fault, corrupt},
+    Sql, corrupt,
     tables::{
-        attachments, change_log, deckies, decky_changes, lans, leases, meta, mutations, status_events,
-        topologies::{self, key},
+        attachments, change_log, deckies, decky_changes, lans, leases, meta, mutations, status_events, topologies,
         visits,
     },
 };
@@ -24,87 +20,112 @@ use crate::{
     secret::InstallationSecret,
     status::StatusEvent,
 };
+use jiff::Timestamp;
 
 /// The tables within a transaction.
-#[derive(Clone, Copy)]
-pub(super) struct SqliteTables<'a>(pub(super) &'a Transaction<'a>);
+pub(in crate::repo) struct SqlTables<'a>(pub(in crate::repo) &'a mut dyn Sql);
 
 /// Returns the maze of a topology.
-pub(super) fn maze(moment: &Transaction<'_>, key: i64) -> Result<Topology, Fault> {
-    let lans = lans::list(moment, key)?;
-    let attachments = attachments::list(moment, key)?;
-    let deckies = deckies::list(moment, key, attachments)?;
+pub(in crate::repo) fn maze(sql: &mut dyn Sql, key: i64) -> Result<Topology, RepoError> {
+    let lans = lans::list(sql, key)?;
+    let attachments = attachments::list(sql, key)?;
+    let deckies = deckies::list(sql, key, attachments)?;
     Topology::new(lans, deckies).map_err(|error| corrupt(error.to_string()))
 }
 
 /// Removes the maze of a topology. Referring rows are removed first, which saves SQLite a search for each row.
-fn delete_maze(tx: &Transaction<'_>, key: i64) -> Result<(), Fault> {
-    attachments::delete(tx, key)?;
-    deckies::delete(tx, key)?;
-    lans::delete(tx, key)
+fn delete_maze(sql: &mut dyn Sql, key: i64) -> Result<(), RepoError> {
+    attachments::delete(sql, key)?;
+    deckies::delete(sql, key)?;
+    lans::delete(sql, key)
 }
 
-impl Tables for SqliteTables<'_> {
+impl SqlTables<'_> {
+    fn key(&mut self, id: TopologyId) -> Result<i64, RepoError> {
+        topologies::key(self.0, id)
+    }
+}
+
+impl Tables for SqlTables<'_> {
     fn instance(&mut self) -> Result<InstanceId, RepoError> {
-        Ok(meta::instance(self.0)?)
+        meta::instance(self.0)
     }
 
     fn secret(&mut self) -> Result<InstallationSecret, RepoError> {
-        Ok(meta::secret(self.0)?)
+        meta::secret(self.0)
     }
 
     fn topology(&mut self, id: TopologyId) -> Result<TopologyRow, RepoError> {
-        Ok(topologies::find(self.0, id)?)
+        topologies::find(self.0, id)
     }
 
     fn topologies(&mut self, filter: &TopologyFilter) -> Result<TopologyPage, RepoError> {
-        Ok(topologies::list(self.0, filter)?)
+        topologies::list(self.0, filter)
     }
 
     fn namesake(&mut self, name: &TopologyName) -> Result<Option<(TopologyName, TopologyId)>, RepoError> {
-        Ok(topologies::namesake(self.0, name)?)
+        topologies::namesake(self.0, name)
     }
 
     fn has_short_id(&mut self, id: TopologyId) -> Result<bool, RepoError> {
-        Ok(topologies::has_short_id(self.0, id)?)
+        topologies::has_short_id(self.0, id)
+    }
+
+    fn try_lock(&mut self, id: TopologyId) -> Result<bool, RepoError> {
+        topologies::try_lock(self.0, id)
+    }
+
+    fn lock_placements(&mut self) -> Result<(), RepoError> {
+        topologies::lock_placements(self.0)
+    }
+
+    fn lock_claims(&mut self) -> Result<(), RepoError> {
+        topologies::lock_claims(self.0)
+    }
+
+    fn now(&mut self, at: Timestamp) -> Result<Timestamp, RepoError> {
+        self.0.now(at)
     }
 
     fn insert_topology(&mut self, row: &TopologyRow) -> Result<(), RepoError> {
-        Ok(topologies::insert(self.0, row)?)
+        topologies::insert(self.0, row)
     }
 
     fn update_topology(&mut self, row: &TopologyRow) -> Result<(), RepoError> {
-        Ok(topologies::update(self.0, row)?)
+        topologies::update(self.0, row)
     }
 
     fn update_status(&mut self, row: &TopologyRow) -> Result<(), RepoError> {
-        Ok(topologies::update_status(self.0, row)?)
+        topologies::update_status(self.0, row)
     }
 
     fn delete_topology(&mut self, id: TopologyId) -> Result<(), RepoError> {
-        let key = key(self.0, id)?;
+        let key = self.key(id)?;
         delete_maze(self.0, key)?;
-        Ok(topologies::delete(self.0, key)?)
+        topologies::delete(self.0, key)
     }
 
     fn events(&mut self, id: TopologyId) -> Result<Vec<StatusEvent>, RepoError> {
-        Ok(status_events::list(self.0, key(self.0, id)?)?)
+        let key = self.key(id)?;
+        status_events::list(self.0, key)
     }
 
     fn append_event(&mut self, id: TopologyId, event: &StatusEvent) -> Result<(), RepoError> {
-        Ok(status_events::append(self.0, key(self.0, id)?, event)?)
+        let key = self.key(id)?;
+        status_events::append(self.0, key, event)
     }
 
     fn maze(&mut self, id: TopologyId) -> Result<Topology, RepoError> {
-        Ok(maze(self.0, key(self.0, id)?)?)
+        let key = self.key(id)?;
+        maze(self.0, key)
     }
 
     fn set_maze(&mut self, id: TopologyId, maze: &Topology) -> Result<(), RepoError> {
-        let key = key(self.0, id)?;
+        let key = self.key(id)?;
         delete_maze(self.0, key)?;
         lans::insert(self.0, key, maze.lans())?;
         deckies::insert(self.0, key, maze.deckies())?;
-        Ok(attachments::insert(self.0, key, maze.deckies())?)
+        attachments::insert(self.0, key, maze.deckies())
     }
 
     fn claims(
@@ -112,83 +133,92 @@ impl Tables for SqliteTables<'_> {
         except: Option<TopologyId>,
         range: RangeInclusive<u32>,
     ) -> Result<Vec<SubnetClaim>, RepoError> {
-        Ok(lans::claims(self.0, except, &range)?)
+        lans::claims(self.0, except, &range)
     }
 
     fn changes(&mut self, id: TopologyId, since: Option<Timestamp>) -> Result<Vec<RecordedChange>, RepoError> {
-        Ok(decky_changes::list(self.0, key(self.0, id)?, since)?)
+        let key = self.key(id)?;
+        decky_changes::list(self.0, key, since)
     }
 
     fn append_changes(&mut self, id: TopologyId, changes: &[RecordedChange]) -> Result<(), RepoError> {
-        Ok(decky_changes::append(self.0, key(self.0, id)?, changes)?)
+        let key = self.key(id)?;
+        decky_changes::append(self.0, key, changes)
     }
 
     fn lease(&mut self, id: TopologyId) -> Result<Option<Lease>, RepoError> {
-        Ok(leases::find(self.0, key(self.0, id)?)?)
+        let key = self.key(id)?;
+        leases::find(self.0, key)
     }
 
     fn set_lease(&mut self, id: TopologyId, lease: &Lease) -> Result<(), RepoError> {
-        Ok(leases::write(self.0, key(self.0, id)?, lease)?)
+        let key = self.key(id)?;
+        leases::write(self.0, key, lease)
     }
 
     fn delete_lease(&mut self, id: TopologyId) -> Result<(), RepoError> {
-        Ok(leases::delete(self.0, key(self.0, id)?)?)
+        let key = self.key(id)?;
+        leases::delete(self.0, key)
     }
 
     fn mutation(&mut self, id: MutationId) -> Result<MutationRow, RepoError> {
-        Ok(mutations::find(self.0, id)?)
+        mutations::find(self.0, id)
     }
 
     fn mutations(&mut self, filter: &MutationFilter) -> Result<MutationPage, RepoError> {
-        let key = filter.topology.map(|id| key(self.0, id)).transpose()?;
-        Ok(mutations::list(self.0, key, filter)?)
+        let key = filter.topology.map(|id| self.key(id)).transpose()?;
+        mutations::list(self.0, key, filter)
     }
 
     fn first_unfinished(&mut self, topology: TopologyId) -> Result<Option<MutationRow>, RepoError> {
-        Ok(mutations::first_unfinished(self.0, key(self.0, topology)?)?)
+        let key = self.key(topology)?;
+        mutations::first_unfinished(self.0, key)
     }
 
     fn with_unfinished(&mut self) -> Result<Vec<TopologyId>, RepoError> {
-        Ok(mutations::with_unfinished(self.0)?)
+        mutations::with_unfinished(self.0)
     }
 
     fn insert_mutation(&mut self, row: MutationRow) -> Result<MutationRow, RepoError> {
-        Ok(mutations::insert(self.0, key(self.0, row.topology)?, row)?)
+        let key = self.key(row.topology)?;
+        mutations::insert(self.0, key, row)
     }
 
     fn update_mutation(&mut self, row: &MutationRow) -> Result<(), RepoError> {
-        Ok(mutations::update(self.0, row)?)
+        mutations::update(self.0, row)
     }
 
     fn insert_visit(&mut self, visit: &Visit) -> Result<bool, RepoError> {
-        Ok(visits::insert(self.0, key(self.0, visit.topology)?, visit)?)
+        let key = self.key(visit.topology)?;
+        visits::insert(self.0, key, visit)
     }
 
     fn trim_visits(&mut self, id: TopologyId, keep: usize) -> Result<(), RepoError> {
-        Ok(visits::trim(self.0, key(self.0, id)?, keep)?)
+        let key = self.key(id)?;
+        visits::trim(self.0, key, keep)
     }
 
     fn visits(&mut self, filter: &VisitFilter) -> Result<Vec<Visit>, RepoError> {
-        let key = match filter.topology.map(|id| key(self.0, id)) {
-            Some(Err(Fault::Refusal(RepoError::NotFound { .. }))) => return Ok(Vec::new()),
+        let key = match filter.topology.map(|id| self.key(id)) {
+            Some(Err(RepoError::NotFound { .. })) => return Ok(Vec::new()),
             key => key.transpose()?,
         };
-        Ok(visits::list(self.0, key, filter)?)
+        visits::list(self.0, key, filter)
     }
 
     fn append_to_log(&mut self, change: &StoreChange) -> Result<Sequence, RepoError> {
-        Ok(change_log::append(self.0, change)?)
+        change_log::append(self.0, change)
     }
 
     fn log_bounds(&mut self) -> Result<LogBounds, RepoError> {
-        Ok(change_log::bounds(self.0)?)
+        change_log::bounds(self.0)
     }
 
     fn log(&mut self, after: Sequence, filter: &ChangeFilter) -> Result<Vec<StoreChange>, RepoError> {
-        Ok(change_log::list(self.0, after, filter)?)
+        change_log::list(self.0, after, filter)
     }
 
     fn trim_log(&mut self, last: Sequence) -> Result<(), RepoError> {
-        Ok(change_log::trim(self.0, last)?)
+        change_log::trim(self.0, last)
     }
 }

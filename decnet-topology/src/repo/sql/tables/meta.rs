@@ -1,20 +1,17 @@
 //! The table `meta`.
 
-use rusqlite::Transaction;
-
 use crate::{
     id::InstanceId,
-    repo::sqlite::{
-        columns::collect,
-        fault::{Fault, corrupt},
+    repo::{
+        RepoError,
+        sql::{Sql, collect, corrupt},
     },
     secret::InstallationSecret,
 };
 
 /// Returns the store's own id.
-pub(in crate::repo::sqlite) fn instance(moment: &Transaction<'_>) -> Result<InstanceId, Fault> {
-    let mut statement = moment.prepare_cached("SELECT instance FROM meta")?;
-    let found = collect(statement.query([])?, |row| {
+pub(in crate::repo) fn instance(sql: &mut dyn Sql) -> Result<InstanceId, RepoError> {
+    let found = collect(sql, "SELECT instance FROM meta", &[], |row| {
         let instance: InstanceId = row.word()?;
         Ok(instance)
     })?;
@@ -25,9 +22,8 @@ pub(in crate::repo::sqlite) fn instance(moment: &Transaction<'_>) -> Result<Inst
 }
 
 /// Returns the store's secret.
-pub(in crate::repo::sqlite) fn secret(moment: &Transaction<'_>) -> Result<InstallationSecret, Fault> {
-    let mut statement = moment.prepare_cached("SELECT secret FROM meta")?;
-    let found = collect(statement.query([])?, |row| {
+pub(in crate::repo) fn secret(sql: &mut dyn Sql) -> Result<InstallationSecret, RepoError> {
+    let found = collect(sql, "SELECT secret FROM meta", &[], |row| {
         let secret: InstallationSecret = row.word()?;
         Ok(secret)
     })?;

@@ -1,0 +1,14 @@
+//! The backend in a PostgreSQL database, which several hosts share.
+
+mod address;
+mod clock;
+mod fault;
+mod raw;
+mod schema;
+mod statement;
+mod store;
+mod tls;
+mod transaction;
+
+pub use clock::LeaseClock;
+pub use store::{PostgresOptions, PostgresRepo};

@@ -1,0 +1,254 @@
+//! Runs a transaction, and runs it again after a conflict with another one or after a lost connection.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use deadpool_postgres::{Object, Pool};
+use tokio::runtime::Handle;
+use tokio_postgres::SimpleQueryMessage;
+
+use super::{
+    clock::LeaseClock,
+    fault::{Again, Failure, failure, no_connection},
+    statement::{PostgresSql, READS, WRITES, WRITES_ALONE},
+};
+use crate::repo::{
+    RepoError,
+    sql::{Dialect, SqlTables},
+};
+
+/// How many times a transaction that met another one runs again.
+const CONFLICTS: usize = 12;
+
+/// Begins a transaction that reads: all its statements see the same moment.
+const BEGIN_TO_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// Identifies a transaction: its number, and the history of the server, which changes when a standby takes over.
+const IDENTITY: &str = "SELECT pg_current_xact_id()::text, left(pg_walfile_name(pg_current_wal_lsn()), 8)";
+
+/// Connections to a database, for transactions.
+#[derive(Debug, Clone)]
+pub(super) struct Transactions {
+    pub(super) pool: Pool,
+    /// The address, without the password.
+    pub(super) server: String,
+    pub(super) timeout: Duration,
+    pub(super) clock: LeaseClock,
+    /// Whether the database refuses overlapping subnets by itself.
+    pub(super) keeps_apart: bool,
+}
+
+/// The number of a transaction that writes, and the history that it belongs to.
+struct Identity {
+    transaction: String,
+    history: String,
+}
+
+/// What a server knows of a transaction whose connection was lost.
+enum Outcome {
+    Committed,
+    RolledBack,
+    Running,
+}
+
+/// The pauses before a transaction runs again.
+pub(super) struct Pauses {
+    conflicts: ExponentialBackoff,
+    losses: ExponentialBackoff,
+}
+
+impl Pauses {
+    pub(super) fn new(timeout: Duration) -> Self {
+        let from = |pause| ExponentialBuilder::default().with_min_delay(pause);
+        Self {
+            conflicts: from(Duration::from_millis(2))
+                .with_max_delay(Duration::from_millis(500))
+                .with_max_times(CONFLICTS)
+                .build(),
+            losses: from(Duration::from_millis(50))
+                .with_max_delay(Duration::from_secs(1))
+                .without_max_times()
+                .with_total_delay(Some(timeout))
+                .build(),
+        }
+    }
+
+    /// Returns the pause before the next try; the error if there is none.
+    pub(super) fn after(&mut self, failure: Failure) -> Result<Duration, RepoError> {
+        let pause = match failure.again {
+            Some(Again::Conflict) => self.conflicts.next(),
+            Some(Again::Lost) => self.losses.next(),
+            None => None,
+        };
+        pause.ok_or(failure.error)
+    }
+}
+
+impl Transactions {
+    /// Reads a snapshot. The thread may block.
+    pub(super) fn read<T>(
+        &self,
+        runtime: &Handle,
+        work: &impl Fn(&mut SqlTables<'_>) -> Result<T, RepoError>,
+    ) -> Result<T, RepoError> {
+        self.repeat(runtime, || {
+            let client = self.connect(runtime)?;
+            self.send(runtime, &client, BEGIN_TO_READ)?;
+            let outcome = self.work(runtime, &client, &READS, work);
+            // A snapshot has nothing to commit.
+            self.end(runtime, client);
+            outcome
+        })
+    }
+
+    /// Runs a transaction that writes. The thread may block.
+    pub(super) fn write<T>(
+        &self,
+        runtime: &Handle,
+        work: &impl Fn(&mut SqlTables<'_>) -> Result<T, RepoError>,
+    ) -> Result<T, RepoError> {
+        let dialect = if self.keeps_apart { &WRITES } else { &WRITES_ALONE };
+        self.repeat(runtime, || {
+            let client = self.connect(runtime)?;
+            let identity = self.begin(runtime, &client)?;
+            let outcome = match self.work(runtime, &client, dialect, work) {
+                Ok(outcome) => outcome,
+                Err(failure) => {
+                    self.end(runtime, client);
+                    return Err(failure);
+                }
+            };
+            let Err(failure) = self.send(runtime, &client, "COMMIT") else {
+                return Ok(outcome);
+            };
+            drop(Object::take(client));
+            match failure.again {
+                Some(Again::Lost) if self.was_committed(runtime, &identity)? => Ok(outcome),
+                _ => Err(failure),
+            }
+        })
+    }
+
+    /// Runs a transaction until it succeeds, or fails for a reason that lasts.
+    fn repeat<T>(&self, runtime: &Handle, mut once: impl FnMut() -> Result<T, Failure>) -> Result<T, RepoError> {
+        let mut pauses = Pauses::new(self.timeout);
+        loop {
+            match once() {
+                Ok(outcome) => return Ok(outcome),
+                Err(failure) => {
+                    let pause = pauses.after(failure)?;
+                    runtime.block_on(tokio::time::sleep(pause));
+                }
+            }
+        }
+    }
+
+    fn connect(&self, runtime: &Handle) -> Result<Object, Failure> {
+        let connected = runtime.block_on(self.pool.get());
+        connected.map_err(|error| no_connection(error, &self.server))
+    }
+
+    /// Sends a statement without values, and returns the texts of its rows.
+    fn send(&self, runtime: &Handle, client: &Object, statement: &str) -> Result<Vec<Vec<String>>, Failure> {
+        let answer = runtime.block_on(client.simple_query(statement));
+        let messages = answer.map_err(|error| failure(error, &self.server))?;
+        let rows = messages.into_iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => {
+                let texts = (0..row.len()).map(|column| row.get(column).unwrap_or_default().to_owned());
+                Some(texts.collect())
+            }
+            _ => None,
+        });
+        Ok(rows.collect())
+    }
+
+    /// Begins a transaction that writes. Each statement sees what was committed before it, so what a transaction reads after it
+    /// has locked a topology is current.
+    fn begin(&self, runtime: &Handle, client: &Object) -> Result<Identity, Failure> {
+        let wait = self.timeout.as_millis();
+        let statements = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {wait};
+             SET LOCAL idle_in_transaction_session_timeout = 60000; {IDENTITY}"
+        );
+        let begun = self.send(runtime, client, &statements);
+        let mut texts = match begun {
+            Ok(rows) => rows.into_iter().flatten(),
+            Err(failure) => {
+                let _ = self.send(runtime, client, "ROLLBACK");
+                return Err(failure);
+            }
+        };
+        Ok(Identity {
+            transaction: texts.next().unwrap_or_default(),
+            history: texts.next().unwrap_or_default(),
+        })
+    }
+
+    fn work<T>(
+        &self,
+        runtime: &Handle,
+        client: &Object,
+        dialect: &Dialect,
+        work: &impl Fn(&mut SqlTables<'_>) -> Result<T, RepoError>,
+    ) -> Result<T, Failure> {
+        let mut sql = PostgresSql {
+            client,
+            runtime,
+            server: &self.server,
+            dialect,
+            clock: self.clock,
+            again: None,
+        };
+        let outcome = work(&mut SqlTables(&mut sql));
+        let again = sql.again;
+        outcome.map_err(|error| Failure { error, again })
+    }
+
+    /// Rolls a transaction back. A connection on which this fails is closed.
+    fn end(&self, runtime: &Handle, client: Object) {
+        if self.send(runtime, &client, "ROLLBACK").is_err() {
+            drop(Object::take(client));
+        }
+    }
+
+    /// Asks the server whether a transaction was committed whose connection was lost meanwhile.
+    fn was_committed(&self, runtime: &Handle, identity: &Identity) -> Result<bool, Failure> {
+        let mut pauses = Pauses::new(self.timeout);
+        loop {
+            let pause = match self.outcome(runtime, identity) {
+                Ok(Outcome::Committed) => return Ok(true),
+                Ok(Outcome::RolledBack) => return Ok(false),
+                Ok(Outcome::Running) => pauses.after(Failure {
+                    again: Some(Again::Lost),
+                    error: self.unknown(),
+                })?,
+                Err(failure) => pauses.after(failure).map_err(|_| self.unknown())?,
+            };
+            runtime.block_on(tokio::time::sleep(pause));
+        }
+    }
+
+    fn outcome(&self, runtime: &Handle, identity: &Identity) -> Result<Outcome, Failure> {
+        let Identity { transaction, history } = identity;
+        let client = self.connect(runtime)?;
+        let statement = format!(
+            "SELECT pg_xact_status('{transaction}'::xid8), left(pg_walfile_name(pg_current_wal_lsn()), 8) = '{history}'"
+        );
+        let row = self.send(runtime, &client, &statement)?.into_iter().flatten();
+        match &row.collect::<Vec<_>>()[..] {
+            [status, same] if same == "t" => match status.as_str() {
+                "committed" => Ok(Outcome::Committed),
+                "aborted" => Ok(Outcome::RolledBack),
+                "in progress" => Ok(Outcome::Running),
+                _ => Err(self.unknown().into()),
+            },
+            _ => Err(self.unknown().into()),
+        }
+    }
+
+    fn unknown(&self) -> RepoError {
+        RepoError::OutcomeUnknown {
+            server: self.server.clone(),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Several transactions at the same time.
+
+use std::time::Duration;
+
+use decnet_topology::{
+    Edit, LeaseStore as _, PostgresOptions, RepoError, SubnetClaim, Topology, TopologyStore, Version,
+    testing::PostgresDatabase,
+};
+use jiff::Timestamp;
+
+use super::{database, impatient, open, small};
+
+const AT: Timestamp = Timestamp::UNIX_EPOCH;
+
+#[tokio::test]
+async fn the_database_itself_refuses_overlapping_subnets_of_two_topologies_until_one_is_torn_down() {
+    let Some(database) = database() else { return };
+    let repo = open(&database).await;
+    assert!(repo.keeps_subnets_apart());
+    repo.create(small("one", "10.0.0.0/24"), AT).await.expect("stored");
+    repo.create(small("two", "10.0.1.0/24"), AT).await.expect("stored");
+    let overlap = "DO $$ BEGIN
+        UPDATE lans SET first_address = first_address - 256 WHERE first_address = 167772416;
+        RAISE 'it is stored';
+    EXCEPTION WHEN exclusion_violation THEN NULL; END $$";
+    database.run(overlap);
+    database.run("UPDATE topologies SET status = 'torn_down' WHERE name = 'one'");
+    database.run("UPDATE lans SET first_address = first_address - 256 WHERE first_address = 167772416");
+}
+
+/// Checks that one of many concurrent creations with overlapping subnets wins, and that the others are refused.
+async fn one_wins(database: &PostgresDatabase, keeps_apart: bool) {
+    let repo = std::sync::Arc::new(open(database).await);
+    assert_eq!(repo.keeps_subnets_apart(), keeps_apart);
+    for round in 0..10 {
+        let created = (0..6).map(|number| {
+            let repo = std::sync::Arc::clone(&repo);
+            let name = format!("corp {round} {number}");
+            let subnet = format!("10.{round}.{}.0/{}", number % 2, if number % 2 == 0 { 22 } else { 24 });
+            tokio::spawn(async move { repo.create(small(&name, &subnet), AT).await })
+        });
+        let mut won = 0;
+        for task in created.collect::<Vec<_>>() {
+            match task.await.expect("it ends") {
+                Ok(_) => won += 1,
+                Err(RepoError::SubnetClaimed { .. }) => {}
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert!(won == 1, "{won} in round {round}");
+    }
+    let claims: Vec<SubnetClaim> = repo.claims(None).await.expect("the claims");
+    assert_eq!(claims.len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_many_overlapping_creations_wins() {
+    let Some(database) = database() else { return };
+    one_wins(&database, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_many_overlapping_creations_wins_in_a_database_without_the_extension_too() {
+    let Some(database) = database() else { return };
+    open(&database).await;
+    database.run("DROP EXTENSION btree_gist CASCADE");
+    one_wins(&database, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_topologies_that_want_each_other_s_subnets_do_not_wait_for_ever() {
+    let Some(database) = database() else { return };
+    let repo = std::sync::Arc::new(open(&database).await);
+    let mut ids = Vec::new();
+    for (name, subnet) in [("one", "10.0.0.0/24"), ("two", "10.0.1.0/24")] {
+        ids.push(repo.create(small(name, subnet), AT).await.expect("stored").row.id);
+    }
+    let maze = |first: &str, second: &str| {
+        let maze = Topology::builder().dmz("a", first).lan("b", second);
+        maze.build().expect("a maze")
+    };
+    for round in 2..12 {
+        let (x, y) = (format!("10.{round}.0.0/24"), format!("10.{round}.1.0/24"));
+        let edits = [(ids[0], maze(&x, &y)), (ids[1], maze(&y, &x))].map(|(id, maze)| {
+            let repo = std::sync::Arc::clone(&repo);
+            tokio::spawn(async move { repo.edit(id, Edit::new(maze), AT).await })
+        });
+        let mut won = 0;
+        for edit in edits {
+            match edit.await.expect("it ends") {
+                Ok(_) => won += 1,
+                Err(RepoError::SubnetClaimed { .. }) => {}
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(won, 1, "in round {round}");
+    }
+}
+
+/// Begins a transaction that locks all topologies for a time, on a thread of its own.
+fn lock_for(database: &PostgresDatabase, seconds: f32) -> std::thread::JoinHandle<Vec<String>> {
+    let statements = format!("BEGIN; SELECT 1 FROM topologies FOR UPDATE; SELECT pg_sleep({seconds}); COMMIT");
+    let url = database.url().to_owned();
+    std::thread::spawn(move || PostgresDatabase::run_at(&url, &statements))
+}
+
+#[tokio::test]
+async fn a_topology_that_stays_locked_is_an_error_after_the_timeout_and_others_are_not_affected() {
+    let Some(database) = database() else { return };
+    let repo = impatient().open(database.url()).await.expect("a store");
+    let id = repo
+        .create(small("corp", "10.0.0.0/24"), AT)
+        .await
+        .expect("stored")
+        .row
+        .id;
+    let lock = lock_for(&database, 2.0);
+    while database.run("SELECT count(*) FROM pg_locks WHERE mode = 'RowShareLock'")[0] == "0" {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let refusal = repo
+        .set_needs_resync(id, true, None, AT)
+        .await
+        .expect_err("it is locked");
+    assert!(matches!(refusal, RepoError::Locked), "{refusal:?}");
+    repo.create(small("other", "10.1.0.0/24"), AT)
+        .await
+        .expect("another topology");
+    repo.load(id).await.expect("a reader does not wait");
+    lock.join().expect("it ends");
+    repo.set_needs_resync(id, true, None, AT).await.expect("it is free");
+}
+
+#[tokio::test]
+async fn edits_of_many_programs_are_counted_once_each() {
+    let Some(database) = database() else { return };
+    let repo = open(&database).await;
+    let id = repo
+        .create(small("corp", "10.0.0.0/24"), AT)
+        .await
+        .expect("stored")
+        .row
+        .id;
+    let maze = repo.load(id).await.expect("loaded").topology;
+    let writers = (0..8).map(|_| {
+        let (url, maze) = (database.url().to_owned(), maze.clone());
+        tokio::spawn(async move {
+            let options = PostgresOptions::default().connections(1);
+            let repo = options.open(&url).await.expect("a store");
+            for _ in 0..25 {
+                repo.edit(id, Edit::new(maze.clone()), AT).await.expect("stored");
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.expect("it ends");
+    }
+    assert_eq!(repo.get(id).await.expect("the row").version, Version::new(201));
+}
+
+#[tokio::test]
+async fn the_lock_of_programs_that_cannot_write_excludes_others_until_it_is_dropped() {
+    let Some(database) = database() else { return };
+    let (one, two) = (open(&database).await, open(&database).await);
+    let held = one.lock_unwritten().await.expect("it is free");
+    let refusal = two.lock_unwritten().await.err().expect("it is held");
+    assert!(matches!(refusal, RepoError::Locked), "{refusal:?}");
+    drop(held);
+    let mut tries = 0;
+    while two.lock_unwritten().await.is_err() {
+        tries += 1;
+        assert!(tries < 100, "it is free");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
