@@ -3,6 +3,7 @@
 use std::{
     path::PathBuf,
     process::{Command, Output},
+    time::Duration,
 };
 
 use decnet_engine::{Fleet, Outcome};
@@ -95,6 +96,18 @@ impl Hosts {
         must("docker", &[&host[..], arguments].concat())
     }
 
+    /// Stops a daemon without ending it, or lets it go on.
+    fn signal(&self, at: usize, signal: &str) {
+        let pid = std::path::Path::new(self.socket(at)).with_file_name("pid");
+        let pid = std::fs::read_to_string(pid).expect("the id of the process");
+        must("kill", &[signal, pid.trim()]);
+    }
+
+    /// Cuts the cable between the hosts, or mends it.
+    fn cable(&self, state: &str) {
+        must("ip", &["-n", &self.namespace(0), "link", "set", "cable", state]);
+    }
+
     fn crash(&self, at: usize) {
         must("scripts/engines", &["crash", &self.engine(at)]);
     }
@@ -143,7 +156,7 @@ impl FleetLab {
         let image = Arc::new(DecoyImage::pack(
             DecoyImage::embedded_program().expect("the decoy is built for Linux"),
         ));
-        let mut fleet = Fleet::new();
+        let mut fleet = Fleet::new().answer_within(Duration::from_secs(5));
         for (at, name) in ["east", "west"].into_iter().enumerate() {
             let host = DockerHost::Unix(hosts.socket(at).into());
             let options = DockerOptions::default().host(host).decoy(image.clone()).member();
@@ -255,6 +268,29 @@ async fn a_maze_of_twelve_lans_runs_over_two_daemons() {
     must("ip", &["-n", &hosts.namespace(0), "link", "delete", &device]);
     let healed = lab.reconcile(id).await;
     assert_eq!((healed.row.status, healed.reason), (Status::Active, None));
+    lab.verify(id).await;
+
+    // A daemon that hangs is unseen, and the rest goes on. Nothing is lost when it answers again.
+    let before = lab.observe().await;
+    hosts.signal(1, "-STOP");
+    let silent = lab.reconcile(id).await;
+    let reason = silent.reason.unwrap_or_default();
+    hosts.signal(1, "-CONT");
+    assert_eq!(silent.row.status, Status::Degraded);
+    assert!(reason.starts_with("host west is unseen: "), "{reason}");
+    let back = lab.reconcile(id).await;
+    assert_eq!((back.row.status, back.changed), (Status::Active, 0));
+    assert_eq!(lab.observe().await.containers, before.containers);
+
+    // Without the cable, packets do not arrive, and the verification says so.
+    hosts.cable("down");
+    let cut = lab
+        .engine
+        .verify(id, &CancellationToken::new())
+        .await
+        .expect("verified");
+    hosts.cable("up");
+    assert!(!cut.deviations.is_empty());
     lab.verify(id).await;
 
     let down = lab
