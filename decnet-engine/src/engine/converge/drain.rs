@@ -89,7 +89,7 @@ impl Session<'_> {
                 None => (None, Vec::new()),
             };
             self.engine.publish_now(mutation_event(&claim.row));
-            match self.work_on(&claim, task, &mut drained).await {
+            match Box::pin(self.work_on(&claim, task, &mut drained)).await {
                 Ok(Work::Finished(outcome)) => {
                     drained.finished.push(self.finish(claim, outcome.clone()).await?);
                     for other in others {

@@ -191,7 +191,7 @@ impl Docker {
                 match piece {
                     LogOutput::StdErr { message } => stderr.extend_from_slice(&message),
                     LogOutput::StdOut { message } | LogOutput::Console { message } => {
-                        stdout.extend_from_slice(&message)
+                        stdout.extend_from_slice(&message);
                     }
                     LogOutput::StdIn { .. } => {}
                 }

@@ -3,6 +3,7 @@
 mod broken;
 mod foreign;
 mod hardware;
+mod hosts;
 mod intruder;
 mod kernel;
 mod live;
