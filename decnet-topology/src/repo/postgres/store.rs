@@ -251,3 +251,58 @@ impl Backend for PostgresRepo {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        Topology, TopologyStore as _,
+        repo::{NewTopology, TopologyFilter},
+        testing::PostgresDatabase,
+    };
+
+    #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "the address of the tests' server")]
+    async fn a_transaction_that_panics_is_rolled_back_and_leaves_no_lock() {
+        let Some(server) = std::env::var("DECNET_TEST_POSTGRES").ok().filter(|url| !url.is_empty()) else {
+            println!("skipped: DECNET_TEST_POSTGRES names no server; see scripts/postgres-up");
+            return;
+        };
+        let database = PostgresDatabase::create(&server);
+        let options = PostgresOptions::default().connections(1);
+        let repo = std::sync::Arc::new(options.open(database.url()).await.expect("a store"));
+        let new = |name: &str| NewTopology::new(name.parse().expect("a name"), Topology::default());
+        let id = repo
+            .create(new("corp"), Timestamp::UNIX_EPOCH)
+            .await
+            .expect("stored")
+            .row
+            .id;
+        let broken = std::sync::Arc::clone(&repo);
+        let panicked = tokio::spawn(async move {
+            let work = move |tables: &mut dyn Tables, ()| -> Result<(), RepoError> {
+                let mut row = tables.topology(id)?;
+                row.needs_resync = true;
+                tables.update_topology(&row)?;
+                panic!("in the middle")
+            };
+            broken.write((), work).await
+        });
+        assert!(panicked.await.expect_err("it panics").is_panic());
+        let page = repo.list(&TopologyFilter::default()).await.expect("the list");
+        assert!(!page.rows[0].needs_resync, "it is rolled back");
+        repo.set_needs_resync(id, true, None, Timestamp::UNIX_EPOCH)
+            .await
+            .expect("it is not locked");
+        assert_eq!(
+            repo.list(&TopologyFilter::default())
+                .await
+                .expect("the list")
+                .rows
+                .len(),
+            1
+        );
+    }
+}

@@ -38,6 +38,28 @@ pub(super) struct Transactions {
     pub(super) keeps_apart: bool,
 }
 
+/// A connection in use. It returns to the pool when its transaction has ended; otherwise, and after a panic, it is closed, which
+/// rolls the transaction back.
+struct InUse(Option<Object>);
+
+impl InUse {
+    fn return_to_pool(mut self) {
+        drop(self.0.take());
+    }
+
+    fn client(&self) -> &Object {
+        self.0.as_ref().expect("it is there until it is returned")
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        if let Some(client) = self.0.take() {
+            drop(Object::take(client));
+        }
+    }
+}
+
 /// The number of a transaction that writes, and the history that it belongs to.
 struct Identity {
     transaction: String,
@@ -94,7 +116,7 @@ impl Transactions {
         self.repeat(runtime, || {
             let client = self.connect(runtime)?;
             self.send(runtime, &client, BEGIN_TO_READ)?;
-            let outcome = self.work(runtime, &client, &READS, work);
+            let outcome = self.work(runtime, client.client(), &READS, work);
             // A snapshot has nothing to commit.
             self.end(runtime, client);
             outcome
@@ -111,7 +133,7 @@ impl Transactions {
         self.repeat(runtime, || {
             let client = self.connect(runtime)?;
             let identity = self.begin(runtime, &client)?;
-            let outcome = match self.work(runtime, &client, dialect, work) {
+            let outcome = match self.work(runtime, client.client(), dialect, work) {
                 Ok(outcome) => outcome,
                 Err(failure) => {
                     self.end(runtime, client);
@@ -119,9 +141,10 @@ impl Transactions {
                 }
             };
             let Err(failure) = self.send(runtime, &client, "COMMIT") else {
+                client.return_to_pool();
                 return Ok(outcome);
             };
-            drop(Object::take(client));
+            drop(client);
             match failure.again {
                 Some(Again::Lost) if self.was_committed(runtime, &identity)? => Ok(outcome),
                 _ => Err(failure),
@@ -143,14 +166,17 @@ impl Transactions {
         }
     }
 
-    fn connect(&self, runtime: &Handle) -> Result<Object, Failure> {
+    fn connect(&self, runtime: &Handle) -> Result<InUse, Failure> {
         let connected = runtime.block_on(self.pool.get());
-        connected.map_err(|error| no_connection(error, &self.server))
+        match connected {
+            Ok(client) => Ok(InUse(Some(client))),
+            Err(error) => Err(no_connection(error, &self.server)),
+        }
     }
 
     /// Sends a statement without values, and returns the texts of its rows.
-    fn send(&self, runtime: &Handle, client: &Object, statement: &str) -> Result<Vec<Vec<String>>, Failure> {
-        let answer = runtime.block_on(client.simple_query(statement));
+    fn send(&self, runtime: &Handle, client: &InUse, statement: &str) -> Result<Vec<Vec<String>>, Failure> {
+        let answer = runtime.block_on(client.client().simple_query(statement));
         let messages = answer.map_err(|error| failure(error, &self.server))?;
         let rows = messages.into_iter().filter_map(|message| match message {
             SimpleQueryMessage::Row(row) => {
@@ -164,20 +190,13 @@ impl Transactions {
 
     /// Begins a transaction that writes. Each statement sees what was committed before it, so what a transaction reads after it
     /// has locked a topology is current.
-    fn begin(&self, runtime: &Handle, client: &Object) -> Result<Identity, Failure> {
+    fn begin(&self, runtime: &Handle, client: &InUse) -> Result<Identity, Failure> {
         let wait = self.timeout.as_millis();
         let statements = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {wait};
              SET LOCAL idle_in_transaction_session_timeout = 60000; {IDENTITY}"
         );
-        let begun = self.send(runtime, client, &statements);
-        let mut texts = match begun {
-            Ok(rows) => rows.into_iter().flatten(),
-            Err(failure) => {
-                let _ = self.send(runtime, client, "ROLLBACK");
-                return Err(failure);
-            }
-        };
+        let mut texts = self.send(runtime, client, &statements)?.into_iter().flatten();
         Ok(Identity {
             transaction: texts.next().unwrap_or_default(),
             history: texts.next().unwrap_or_default(),
@@ -205,9 +224,9 @@ impl Transactions {
     }
 
     /// Rolls a transaction back. A connection on which this fails is closed.
-    fn end(&self, runtime: &Handle, client: Object) {
-        if self.send(runtime, &client, "ROLLBACK").is_err() {
-            drop(Object::take(client));
+    fn end(&self, runtime: &Handle, client: InUse) {
+        if self.send(runtime, &client, "ROLLBACK").is_ok() {
+            client.return_to_pool();
         }
     }
 
@@ -235,6 +254,7 @@ impl Transactions {
             "SELECT pg_xact_status('{transaction}'::xid8), left(pg_walfile_name(pg_current_wal_lsn()), 8) = '{history}'"
         );
         let row = self.send(runtime, &client, &statement)?.into_iter().flatten();
+        client.return_to_pool();
         match &row.collect::<Vec<_>>()[..] {
             [status, same] if same == "t" => match status.as_str() {
                 "committed" => Ok(Outcome::Committed),

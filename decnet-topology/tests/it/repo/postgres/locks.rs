@@ -68,7 +68,7 @@ async fn one_of_many_overlapping_creations_wins_in_a_database_without_the_extens
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_topologies_that_want_each_other_s_subnets_do_not_wait_for_ever() {
+async fn two_topologies_that_want_each_other_s_subnets_do_not_block_each_other() {
     let Some(database) = database() else { return };
     let repo = std::sync::Arc::new(open(&database).await);
     let mut ids = Vec::new();

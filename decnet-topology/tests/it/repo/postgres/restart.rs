@@ -17,7 +17,7 @@ use super::{database, impatient, open, server::Server, small};
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
-/// Edits a topology until told to stop, each time with the expected version, and returns the last version.
+/// Edits a topology until it is stopped, each time with the expected version, and returns the last version.
 ///
 /// An edit that was stored although its error said otherwise, or not stored although it was said to be, breaks the chain.
 async fn edit_until(repo: Arc<PostgresRepo>, id: TopologyId, stop: Arc<AtomicBool>) -> Version {
