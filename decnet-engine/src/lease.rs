@@ -1,13 +1,13 @@
 //! The lease of a topology: acquired, renewed, released.
 
-use std::{fmt, fs, sync::Arc};
+use std::{fmt, fs, sync::Arc, time::Instant};
 
 use decnet_topology::{
     Holder, Lease, LeaseToken, MutationClaim, MutationFilter, MutationState, Repo, RepoError, TopologyId, name_of,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// The duration of a lease.

@@ -7,6 +7,7 @@ mod crowd;
 mod failing_store;
 mod faults;
 mod healing;
+mod masters;
 mod pausing;
 mod stage;
 mod stopping;
