@@ -89,8 +89,11 @@
 //!
 //! - `docker` (default): the runtime that talks to a Docker daemon, 20.10 or later.
 //! - `http`: the HTTP API, as a router of axum ([`http`]).
+//! - `agent`: agents on other hosts: certificates, enrolment, the agent's server, and the runtime that speaks to it.
 //! - `testing`: the suite that any runtime must pass.
 
+#[cfg(feature = "agent")]
+pub mod agent;
 mod api;
 mod bus;
 mod causes;
@@ -103,6 +106,8 @@ mod engine;
 mod event;
 mod execute;
 mod feed;
+#[cfg(feature = "agent")]
+mod fleet;
 pub mod host;
 #[cfg(feature = "http")]
 pub mod http;
@@ -111,6 +116,10 @@ mod logs;
 mod movement;
 pub mod naming;
 mod observe;
+#[cfg(feature = "agent")]
+mod peer;
+#[cfg(feature = "agent")]
+mod pki;
 mod plan;
 mod runtime;
 mod syslog;
@@ -118,6 +127,8 @@ mod syslog;
 pub mod testing;
 mod watch;
 
+#[cfg(feature = "agent")]
+pub use agent::AgentOptions;
 pub use api::ApiVersion;
 pub use bus::{
     Bus, Connectivity, Outlet, Pattern, PatternError, Received, Subscription,
@@ -172,9 +183,18 @@ pub use naming::name::{ContainerName, Labels, NetworkName, Role, VolumeName};
 pub use observe::{
     Activity, Observed, ObservedContainer, ObservedNetwork, ObservedVolume, Scope, instance_of, topology_of,
 };
+#[cfg(feature = "agent")]
+pub use peer::PeerError;
+#[cfg(feature = "agent")]
+pub use pki::{
+    Authority, CertificateInfo, CertificateRole, CertificateSubject, Credentials, Fingerprint, Identity, KeyRequest,
+    PkiError, Revoked, Trust,
+};
 pub use plan::{Action, Lane, Plan, PlanError, Reason, Step, StepId};
 #[cfg(feature = "docker")]
 pub use runtime::docker::{Docker, DockerHost, DockerOptions, LazyDocker};
+#[cfg(feature = "agent")]
+pub use runtime::remote::{RemoteOptions, RemoteRuntime};
 pub use runtime::{
     ArchivePieces, Capture, CapturePlace, CaptureRequest, CapturedPacket, CommandControl, CommandOutput,
     CommandOutputs, CommandRequest, CopyRequest, Effect, ForeignNetwork, LogLine, LogLines, LogRequest, LogStream,

@@ -39,6 +39,8 @@ kinds! {
     ClaimKind => ClaimToken, "claim";
     /// The id of an event (UUID v4).
     EventKind => EventId, "event";
+    /// The id of a host with an agent (UUID v4).
+    HostKind => HostId, "host";
 }
 
 /// Returns the first eight hex digits of a topology's id, which are in the name of every Docker resource of it.

@@ -7,6 +7,8 @@ mod error;
 mod log;
 mod ownership;
 mod packets;
+#[cfg(feature = "agent")]
+pub(crate) mod remote;
 pub mod simulated;
 
 #[cfg(feature = "docker")]
@@ -39,7 +41,7 @@ use crate::{
 };
 
 /// The description of a runtime.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is one independent property of an engine"
@@ -76,7 +78,7 @@ pub struct RuntimeInfo {
 }
 
 /// A shared resource that a cgroup controller limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Resource {
@@ -109,7 +111,7 @@ pub enum Effect {
 }
 
 /// A network of another owner.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForeignNetwork {
     /// Its name.
     pub name: String,

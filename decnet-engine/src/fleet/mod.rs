@@ -1,0 +1,3 @@
+//! The master's side of a fleet, and what both sides share.
+
+pub(crate) mod secure;

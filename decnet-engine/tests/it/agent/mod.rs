@@ -1,0 +1,5 @@
+//! Agents: the runtime of another host over TLS, on loopback.
+
+mod contract;
+mod faults;
+mod stage;
