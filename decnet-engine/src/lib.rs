@@ -107,7 +107,7 @@ mod event;
 mod execute;
 mod feed;
 #[cfg(feature = "agent")]
-mod fleet;
+pub mod fleet;
 pub mod host;
 #[cfg(feature = "http")]
 pub mod http;
@@ -128,7 +128,7 @@ pub mod testing;
 mod watch;
 
 #[cfg(feature = "agent")]
-pub use agent::AgentOptions;
+pub use agent::{AgentFolder, AgentLogs, AgentMaster, AgentOptions, AgentPlace, JoinError};
 pub use api::ApiVersion;
 pub use bus::{
     Bus, Connectivity, Outlet, Pattern, PatternError, Received, Subscription,
@@ -159,6 +159,11 @@ pub use event::{
 };
 pub use execute::{ExecuteOptions, ExecutionReport, OnFailure, StepFailure, execute};
 pub use feed::{Feed, FeedItem, FeedNotice, TopologyNow};
+#[cfg(feature = "agent")]
+pub use fleet::{
+    AgentState, AppliedTopology, EnrolledHost, Enrolment, Enrolments, Fleet, FleetError, FleetOptions, HostHealth,
+    HostReport, Hosts, JoinToken, MemoryHosts, RemoteTopologies, TopologyPush,
+};
 pub use host::cause::{Bridge, Cause};
 #[cfg(feature = "http")]
 pub use http::{

@@ -19,7 +19,7 @@ pub(crate) mod stream;
 use newtype_uuid::{TypedUuid, TypedUuidKind};
 
 use crate::{
-    id::{ClaimToken, EventId, HostId, InstanceId, LeaseToken, TopologyId},
+    id::{ClaimToken, EnrolmentId, EventId, HostId, InstanceId, LeaseToken, TopologyId},
     secret::InstallationSecret,
 };
 
@@ -44,6 +44,11 @@ pub fn instance_id() -> InstanceId {
 
 /// Draws the id of a host with an agent.
 pub fn host_id() -> HostId {
+    uuid_v4()
+}
+
+/// Draws the id of a token with which a host joins a fleet.
+pub fn enrolment_id() -> EnrolmentId {
     uuid_v4()
 }
 

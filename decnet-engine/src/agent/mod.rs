@@ -6,12 +6,19 @@
 //!
 //! A push stores one topology in the engine's store and deploys it. Starting an agent deploys nothing and does not ask the runtime.
 
+mod collecting;
 mod command;
+mod folder;
 mod generations;
+mod heartbeat;
+mod join;
 mod options;
 mod runtime;
 mod serving;
 mod streams;
+mod topologies;
 
-pub use options::AgentOptions;
+pub use folder::{AgentFolder, AgentPlace};
+pub use join::{JoinError, join};
+pub use options::{AgentLogs, AgentMaster, AgentOptions};
 pub use serving::serve;

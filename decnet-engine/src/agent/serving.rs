@@ -13,10 +13,18 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
-use super::{AgentOptions, command, generations::Generations, runtime, streams};
+use super::{
+    AgentFolder, AgentLogs, AgentOptions, command,
+    generations::Generations,
+    heartbeat, runtime, streams,
+    topologies::{self, Topologies},
+};
 use crate::{
     engine::Engine,
-    fleet::secure::{self, Doors},
+    fleet::{
+        push,
+        secure::{self, Doors},
+    },
     http::{listening::Listening, problem::Problem},
     pki::{Credentials, Peers},
     runtime::{Runtime, remote::messages},
@@ -30,7 +38,13 @@ const CONNECTIONS_EACH: usize = 1024;
 pub(super) struct Shared {
     pub(super) engine: Engine,
     pub(super) stop: CancellationToken,
-    generations: Generations,
+    pub(super) credentials: Credentials,
+    pub(super) folder: Option<AgentFolder>,
+    pub(super) logs: Option<AgentLogs>,
+    pub(super) generations: Generations,
+    pub(super) topologies: Topologies,
+    /// The collector of logs.
+    pub(super) collector: TaskTracker,
     /// The changes that were begun. They do not end with their requests.
     changing: TaskTracker,
 }
@@ -90,12 +104,19 @@ pub async fn serve(
         stop,
         grace,
         write_timeout,
-        generation,
+        folder,
+        master,
+        logs,
     } = options;
     let shared = Arc::new(Shared {
         engine,
         stop: stop.clone(),
-        generations: Generations::open(generation)?,
+        generations: Generations::open(folder.as_ref().map(AgentFolder::generation))?,
+        credentials: credentials.clone(),
+        folder,
+        logs,
+        topologies: Topologies::default(),
+        collector: TaskTracker::new(),
         changing: TaskTracker::new(),
     });
     let doors = Doors {
@@ -109,9 +130,16 @@ pub async fn serve(
         write_timeout,
         max_connections_each: CONNECTIONS_EACH,
     };
+    let beats = master.map(|master| tokio::spawn(heartbeat::run(Arc::clone(&shared), master)));
     let served = secure::serve(doors, router(&shared), listening, listener).await;
     shared.changing.close();
     shared.changing.wait().await;
+    shared.collector.close();
+    shared.collector.wait().await;
+    if let Some(beats) = beats {
+        // It ends with the stop. If TLS could not be set up, there was none.
+        beats.abort();
+    }
     served.map_err(io::Error::other)
 }
 
@@ -124,7 +152,10 @@ fn router(shared: &Arc<Shared>) -> Router {
         .route(messages::COPY, post(streams::copy))
         .route(messages::CAPTURE, post(streams::capture))
         .route(messages::COMMAND, post(command::run))
+        .route(push::APPLY, post(topologies::apply))
+        .route(push::TEARDOWN, post(topologies::teardown))
         .layer(from_fn_with_state(Arc::clone(shared), of_this_generation))
+        .route(push::STATE, get(topologies::state))
         .route("/ping", get(async || StatusCode::NO_CONTENT))
         .fallback(secure::without_route)
         .method_not_allowed_fallback(secure::without_route)

@@ -55,9 +55,9 @@ pub(super) async fn capture(State(shared): Agent, request: Request) -> Answer {
 }
 
 /// Answers with the frames that a task makes. The task ends soon after the master has disconnected.
-fn respond<F: Future<Output = ()> + Send>(make: impl FnOnce(mpsc::Sender<Frame>) -> F + Send + 'static) -> Response
+fn respond<F>(make: impl FnOnce(mpsc::Sender<Frame>) -> F + Send + 'static) -> Response
 where
-    F: 'static,
+    F: Future<Output = ()> + Send + 'static,
 {
     let (sender, mut frames) = mpsc::channel::<Frame>(WAITING);
     tokio::spawn(make(sender));

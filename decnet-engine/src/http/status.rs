@@ -8,15 +8,20 @@ pub(super) fn status_of(code: &str) -> StatusCode {
         "SYNTAX" | "generation_missing" | "invalid_header" | "invalid_parameter" | "malformed"
         | "unknown_parameter" => StatusCode::BAD_REQUEST,
         "unauthorized" => StatusCode::UNAUTHORIZED,
-        "certificate_refused" | "forbidden" | "foreign_host" | "foreign_origin" | "token_name" | "token_unknown" => {
-            StatusCode::FORBIDDEN
-        }
+        "certificate_needed"
+        | "certificate_refused"
+        | "forbidden"
+        | "foreign_host"
+        | "foreign_origin"
+        | "host_unknown"
+        | "token_name"
+        | "token_unknown" => StatusCode::FORBIDDEN,
         "not_found" | "unknown_decky" | "unknown_service" => StatusCode::NOT_FOUND,
         "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
         "slow_body" => StatusCode::REQUEST_TIMEOUT,
         "DECKY_NAME_DUP" | "FORCE_REQUIRED" | "FROZEN_WHILE_LIVE" | "LAN_NAME_DUP" | "busy" | "destructive"
-        | "differs" | "foreign" | "left_on_docker" | "mutation_conflict" | "mutation_queued" | "name_taken"
-        | "not_running" | "plan_changed" | "port_taken" | "protocol_mismatch" | "queue_not_empty"
+        | "differs" | "foreign" | "host_name_taken" | "left_on_docker" | "mutation_conflict" | "mutation_queued"
+        | "name_taken" | "not_running" | "plan_changed" | "port_taken" | "protocol_mismatch" | "queue_not_empty"
         | "status_conflict" | "subnet_claimed" | "superseded" | "token_used" | "subnet_taken" | "version_conflict"
         | "wrong_status" => StatusCode::CONFLICT,
         "token_expired" => StatusCode::GONE,
@@ -94,6 +99,10 @@ pub(super) fn hint_of(code: &str) -> Option<&'static str> {
         "disk_full" => "free some space and try again; nothing was lost",
         "docker_timeout" => "the daemon is overloaded or stuck; try again later",
         "docker_unreachable" => "start Docker on the host of the server, then try again",
+        "host_unknown" => "enrol the host again: `decnet host enroll NAME` makes a token",
+        "token_expired" | "token_name" | "token_unknown" | "token_used" => {
+            "`decnet host enroll NAME` on the master makes a new token for a host"
+        }
         "forbidden" => "use a token with a wider scope: `decnet token create --scope …`",
         "idempotency_key_reused" => "use a new key for a new request",
         "left_on_docker" => "POST …/teardown removes it",

@@ -68,8 +68,10 @@ impl PeerClient {
             timeout,
         } = options;
         let parsed: Result<Uri, _> = format!("https://{address}/").parse();
-        let is_address =
-            parsed.is_ok_and(|uri| uri.port().is_some() && uri.authority().is_some_and(|whole| whole == &*address));
+        let is_address = parsed.is_ok_and(|uri| {
+            let is_whole = uri.authority().is_some_and(|whole| whole == &*address);
+            is_whole && uri.port().is_some() && !address.contains('@')
+        });
         if !is_address {
             return Err(PeerError::Address { address });
         }

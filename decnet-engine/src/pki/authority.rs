@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 use time::OffsetDateTime;
 
 use super::{
-    CertificateSubject, Fingerprint, Identity, KeyRequest, PkiError,
+    CertificateInfo, CertificateSubject, Fingerprint, Identity, KeyRequest, PkiError,
     certificate::hex,
     identity::{certificate, read, read_key, write},
 };
@@ -103,6 +103,12 @@ impl Authority {
     /// Returns the hash of its certificate, for people and tokens.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(&self.certificate)
+    }
+
+    /// Returns whether it issued a certificate, by the name of the issuer.
+    pub fn has_issued(&self, certificate: &CertificateInfo) -> bool {
+        let parsed = x509_parser::parse_x509_certificate(&self.certificate);
+        parsed.is_ok_and(|(_, own)| own.subject().to_string() == certificate.issuer)
     }
 
     /// Issues a certificate for a request in PEM. Only the public key is taken from the request. The certificate is valid for seven

@@ -115,6 +115,8 @@ pub(super) fn id_name(host: HostId) -> String {
 pub struct CertificateInfo {
     /// Whom it is for.
     pub subject: CertificateSubject,
+    /// The name of the authority that issued it.
+    pub issuer: String,
     /// Its serial number, in hex.
     pub serial: String,
     /// When its validity starts: some minutes before it was issued.
@@ -142,6 +144,7 @@ impl CertificateInfo {
         let time = |seconds: i64| Timestamp::from_second(seconds).map_err(|error| invalid(error.to_string()));
         Ok(Self {
             subject,
+            issuer: parsed.issuer().to_string(),
             not_before: time(parsed.validity().not_before.timestamp())?,
             not_after: time(parsed.validity().not_after.timestamp())?,
             serial,

@@ -13,12 +13,23 @@ use super::{CertificateInfo, Identity, PkiError, Trust};
 /// The identity of a member of a fleet and whom it trusts. Both can be replaced at any time: the next handshake uses the new ones.
 /// Clones share them.
 #[derive(Debug, Clone)]
-pub struct Credentials(Arc<Shared>);
+pub struct Credentials {
+    identity: Arc<RwLock<Arc<Identity>>>,
+    trusted: TrustCell,
+}
 
-#[derive(Debug)]
-struct Shared {
-    identity: RwLock<Arc<Identity>>,
-    trusted: RwLock<Arc<Trusted>>,
+/// Trust that can be replaced. Clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct TrustCell(Arc<RwLock<Arc<Trusted>>>);
+
+impl TrustCell {
+    pub(super) fn new(trust: Trust) -> Result<Self, PkiError> {
+        Ok(Self(Arc::new(RwLock::new(Arc::new(Trusted::new(trust)?)))))
+    }
+
+    pub(super) fn get(&self) -> Arc<Trusted> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Trust, and the verifiers made of it.
@@ -50,36 +61,36 @@ impl Trusted {
 impl Credentials {
     /// Combines an identity and trust.
     pub fn new(identity: Identity, trust: Trust) -> Result<Self, PkiError> {
-        Ok(Self(Arc::new(Shared {
-            identity: RwLock::new(Arc::new(identity)),
-            trusted: RwLock::new(Arc::new(Trusted::new(trust)?)),
-        })))
+        Ok(Self {
+            identity: Arc::new(RwLock::new(Arc::new(identity))),
+            trusted: TrustCell::new(trust)?,
+        })
     }
 
     /// Returns the identity.
     pub fn identity(&self) -> Arc<Identity> {
-        Arc::clone(&self.0.identity.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.identity.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Replaces the identity.
     pub fn set_identity(&self, identity: Identity) {
-        *self.0.identity.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(identity);
+        *self.identity.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(identity);
     }
 
     /// Returns whom it trusts.
     pub fn trust(&self) -> Trust {
-        self.trusted().trust.clone()
+        self.trusted.get().trust.clone()
     }
 
     /// Replaces whom it trusts. Connections that are open are checked too, at their next request.
     pub fn set_trust(&self, trust: Trust) -> Result<(), PkiError> {
         let trusted = Arc::new(Trusted::new(trust)?);
-        *self.0.trusted.write().unwrap_or_else(PoisonError::into_inner) = trusted;
+        *self.trusted.0.write().unwrap_or_else(PoisonError::into_inner) = trusted;
         Ok(())
     }
 
-    pub(super) fn trusted(&self) -> Arc<Trusted> {
-        Arc::clone(&self.0.trusted.read().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn trusted(&self) -> &TrustCell {
+        &self.trusted
     }
 
     /// Returns why the certificate of an open connection is no longer accepted; none if it is.
@@ -87,7 +98,7 @@ impl Credentials {
         if !certificate.is_valid_at(now) {
             return Some(format!("its certificate expired at {}", certificate.not_after));
         }
-        let is_revoked = self.trusted().trust.revoked.has(certificate);
+        let is_revoked = self.trusted.get().trust.revoked.has(certificate);
         is_revoked.then(|| format!("the certificate {} was revoked", certificate.serial))
     }
 

@@ -86,15 +86,21 @@ impl Identity {
         })
     }
 
-    /// Reads an identity from two files. The one with the key must have mode 600.
-    pub fn load(certificate: &Path, key: &Path) -> Result<Self, PkiError> {
-        Self::from_pem(&read(certificate)?, &read_key(key)?)
+    /// Reads an identity from a file with the certificate and then the key, which must have mode 600.
+    pub fn load(path: &Path) -> Result<Self, PkiError> {
+        let text = read_key(path)?;
+        let (certificate, key) = text.split_at(text.find("-----BEGIN PRIVATE KEY").unwrap_or(text.len()));
+        Self::from_pem(certificate, key)
     }
 
-    /// Writes it to two files, the key first and with mode 600. Each file is replaced at once.
-    pub fn save(&self, certificate: &Path, key: &Path) -> Result<(), PkiError> {
-        write(key, &self.key_pem, 0o600)?;
-        write(certificate, &self.certificate_pem, 0o644)
+    /// Writes it to one file with mode 600. The file is replaced at once, so that the key and the certificate always belong together.
+    pub fn save(&self, path: &Path) -> Result<(), PkiError> {
+        write(path, &format!("{}{}", self.certificate_pem, self.key_pem), 0o600)
+    }
+
+    /// Returns what a certificate in PEM says.
+    pub(crate) fn read_certificate(pem: &str) -> Result<CertificateInfo, PkiError> {
+        CertificateInfo::read(&certificate("the certificate", pem)?)
     }
 
     /// Returns what its certificate says.
@@ -144,7 +150,7 @@ impl fmt::Debug for Identity {
 }
 
 /// Reads the first certificate of a PEM text.
-pub(super) fn certificate(what: &str, pem: &str) -> Result<CertificateDer<'static>, PkiError> {
+pub(crate) fn certificate(what: &str, pem: &str) -> Result<CertificateDer<'static>, PkiError> {
     CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| PkiError::InvalidCertificate {
         what: what.into(),
         reason: error.to_string(),

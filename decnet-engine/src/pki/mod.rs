@@ -22,10 +22,10 @@ pub use certificate::{CertificateInfo, CertificateRole, CertificateSubject};
 pub use credentials::Credentials;
 pub use error::PkiError;
 pub use fingerprint::Fingerprint;
-pub(crate) use identity::write as write_file;
 pub use identity::{Identity, KeyRequest};
+pub(crate) use identity::{certificate as parse_certificate, write as write_file};
 pub(crate) use peers::Peers;
-pub(crate) use tls::{client_config, pinning_nobody, server_config};
+pub(crate) use tls::{anonymous_config, client_config, server_config, untrusting_config};
 pub use trust::{Revoked, Trust};
 
 #[cfg(test)]

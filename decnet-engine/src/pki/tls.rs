@@ -18,7 +18,7 @@ use rustls::{
     version::TLS13,
 };
 
-use super::{CertificateInfo, Credentials, Peers, PkiError};
+use super::{CertificateInfo, Credentials, Peers, PkiError, Trust, credentials::TrustCell};
 
 /// Returns the configuration of a server whose clients need a certificate, or may have one.
 pub(crate) fn server_config(
@@ -27,7 +27,7 @@ pub(crate) fn server_config(
     is_needed: bool,
 ) -> Result<ServerConfig, PkiError> {
     let verifier = Verifier {
-        credentials: credentials.clone(),
+        trusted: credentials.trusted().clone(),
         peers: clients,
         is_needed,
     };
@@ -45,7 +45,7 @@ pub(crate) fn server_config(
 /// Returns the configuration of a client that presents a certificate.
 pub(crate) fn client_config(credentials: &Credentials, servers: Peers) -> Result<ClientConfig, PkiError> {
     let verifier = Verifier {
-        credentials: credentials.clone(),
+        trusted: credentials.trusted().clone(),
         peers: servers,
         is_needed: true,
     };
@@ -59,8 +59,24 @@ pub(crate) fn client_config(credentials: &Credentials, servers: Peers) -> Result
     Ok(config)
 }
 
+/// Returns the configuration of a client that has no certificate yet.
+pub(crate) fn anonymous_config(trust: Trust, servers: Peers) -> Result<ClientConfig, PkiError> {
+    let verifier = Verifier {
+        trusted: TrustCell::new(trust)?,
+        peers: servers,
+        is_needed: true,
+    };
+    let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13]);
+    let config = builder
+        .map_err(|error| not_made(&error))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    Ok(config)
+}
+
 /// Returns the configuration of a client that does not know yet whom to trust. What it reads must be compared with a known hash.
-pub(crate) fn pinning_nobody() -> Result<ClientConfig, PkiError> {
+pub(crate) fn untrusting_config() -> Result<ClientConfig, PkiError> {
     let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13]);
     let config = builder
         .map_err(|error| not_made(&error))?
@@ -104,7 +120,7 @@ impl ResolvesClientCert for Presented {
 /// Accepts certificates of the trusted authorities that were not revoked, for some peers.
 #[derive(Debug)]
 struct Verifier {
-    credentials: Credentials,
+    trusted: TrustCell,
     peers: Peers,
     is_needed: bool,
 }
@@ -114,7 +130,7 @@ impl Verifier {
     fn check(&self, certificate: &CertificateDer<'_>) -> Result<(), Error> {
         let info = CertificateInfo::read(certificate)
             .map_err(|_| Error::InvalidCertificate(CertificateError::NotValidForName))?;
-        if self.credentials.trusted().trust.revoked.has(&info) {
+        if self.trusted.get().trust.revoked.has(&info) {
             return Err(Error::InvalidCertificate(CertificateError::Revoked));
         }
         if !self.peers.have(&info) {
@@ -126,7 +142,7 @@ impl Verifier {
     }
 
     fn servers(&self) -> Arc<WebPkiServerVerifier> {
-        Arc::clone(&self.credentials.trusted().servers)
+        Arc::clone(&self.trusted.get().servers)
     }
 }
 
@@ -146,7 +162,7 @@ impl ClientCertVerifier for Verifier {
         others: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let clients = Arc::clone(&self.credentials.trusted().clients);
+        let clients = Arc::clone(&self.trusted.get().clients);
         let verified = clients.verify_client_cert(certificate, others, now)?;
         self.check(certificate)?;
         Ok(verified)

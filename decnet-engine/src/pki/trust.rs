@@ -68,6 +68,7 @@ impl Trust {
     }
 
     /// Removes an authority.
+    #[must_use]
     pub fn without_root(mut self, root: Fingerprint) -> Self {
         self.roots.retain(|known| root_of(known).ok() != Some(root));
         self

@@ -131,14 +131,10 @@ struct Input {
 }
 
 impl Input {
-    fn poll_send(&mut self, context: &mut Context<'_>, content: Bytes) -> Poll<io::Result<()>> {
+    fn poll_send(&mut self, context: &mut Context<'_>, bytes: Bytes) -> Poll<io::Result<()>> {
         let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
         ready!(self.sender.poll_reserve(context)).map_err(gone)?;
-        Poll::Ready(
-            self.sender
-                .send_item(Frame::new(FrameKind::Input, content))
-                .map_err(gone),
-        )
+        Poll::Ready(self.sender.send_item(Frame::new(FrameKind::Input, bytes)).map_err(gone))
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{
-    AgentOptions, CommandOutput, CommandRequest, Credentials, Effect, Engine, EngineOptions, LogRequest, RemoteRuntime,
-    RunningCommand, Runtime as _, RuntimeError, Scope, TerminalSize, Trust,
+    AgentFolder, AgentOptions, CommandOutput, CommandRequest, Credentials, Effect, Engine, EngineOptions, LogRequest,
+    RemoteRuntime, RunningCommand, Runtime as _, RuntimeError, Scope, TerminalSize, Trust,
     simulated::{Moment, Simulated},
     testing::contract::{Lab, create_network},
 };
@@ -487,7 +487,7 @@ async fn the_generation_survives_a_restart() {
             Arc::new(Simulated::new()),
             EngineOptions::new(Catalog::builtin()),
         );
-        let options = AgentOptions::default().generation(folder.path().join("generation"));
+        let options = AgentOptions::default().folder(AgentFolder::open(folder.path().join("state")).expect("a folder"));
         stage.start_engine(engine, options, stage.agent_credentials()).await
     };
     let first = start().await;

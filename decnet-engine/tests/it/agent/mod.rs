@@ -2,4 +2,6 @@
 
 mod contract;
 mod faults;
-mod stage;
+mod joining;
+mod pushing;
+pub(crate) mod stage;
