@@ -128,7 +128,11 @@ pub mod testing;
 mod watch;
 
 #[cfg(feature = "agent")]
-pub use agent::{AgentFolder, AgentLogs, AgentMaster, AgentOptions, AgentPlace, JoinError};
+pub use agent::{
+    folder::{AgentFolder, AgentPlace},
+    join::JoinError,
+    options::{AgentLogs, AgentMaster, AgentOptions},
+};
 pub use api::ApiVersion;
 pub use bus::{
     Bus, Connectivity, Outlet, Pattern, PatternError, Received, Subscription,
@@ -161,8 +165,14 @@ pub use execute::{ExecuteOptions, ExecutionReport, OnFailure, StepFailure, execu
 pub use feed::{Feed, FeedItem, FeedNotice, TopologyNow};
 #[cfg(feature = "agent")]
 pub use fleet::{
-    AgentState, AppliedTopology, EnrolledHost, Enrolment, Enrolments, Fleet, FleetError, FleetOptions, HostHealth,
-    HostReport, Hosts, JoinToken, MemoryHosts, RemoteTopologies, TopologyPush,
+    beat::{HostHealth, HostReport},
+    enrolments::{Enrolment, Enrolments},
+    error::FleetError,
+    hosts::{EnrolledHost, Hosts},
+    master::{Fleet, FleetOptions},
+    memory::MemoryHosts,
+    push::{AgentState, AppliedTopology, RemoteTopologies, TopologyPush},
+    token::JoinToken,
 };
 pub use host::cause::{Bridge, Cause};
 #[cfg(feature = "http")]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AgentLogs, serving::Shared};
+use super::{AgentLogs, shared::Shared};
 use crate::{
     causes,
     engine::EngineError,
@@ -25,7 +25,7 @@ pub(super) fn begin(shared: &Arc<Shared>) {
     let Some(logs) = shared.logs.clone() else {
         return;
     };
-    if shared.topologies.collecting.set(()).is_ok() {
+    if shared.collecting.set(()).is_ok() {
         let agent = Arc::clone(shared);
         shared.collector.spawn(async move {
             if let Err(error) = collect(&agent, &logs).await {

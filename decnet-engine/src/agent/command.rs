@@ -19,7 +19,7 @@ use tokio_util::{
     sync::CancellationToken,
 };
 
-use super::serving::{Agent, Answer};
+use super::shared::{Agent, Answer};
 use crate::{
     fleet::secure::read,
     http::problem::Problem,

@@ -6,7 +6,7 @@ use backon::{ExponentialBuilder, Retryable as _};
 use jiff::Timestamp;
 use tokio::time;
 
-use super::{AgentMaster, serving::Shared, topologies};
+use super::{AgentMaster, shared::Shared, topologies};
 use crate::{
     causes,
     fleet::{

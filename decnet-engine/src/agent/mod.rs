@@ -8,17 +8,21 @@
 
 mod collecting;
 mod command;
-mod folder;
+pub(crate) mod folder;
 mod generations;
 mod heartbeat;
-mod join;
-mod options;
+pub(crate) mod join;
+pub(crate) mod options;
 mod runtime;
 mod serving;
+mod shared;
 mod streams;
 mod topologies;
 
-pub use folder::{AgentFolder, AgentPlace};
-pub use join::{JoinError, join};
-pub use options::{AgentLogs, AgentMaster, AgentOptions};
+pub(crate) use folder::{AgentFolder, AgentPlace};
+pub use join::join;
+pub(crate) use options::{AgentLogs, AgentMaster, AgentOptions};
 pub use serving::serve;
+
+#[cfg(test)]
+mod tests;

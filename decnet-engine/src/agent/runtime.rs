@@ -2,7 +2,7 @@
 
 use axum::extract::{Request, State};
 
-use super::serving::{Agent, Answer, json};
+use super::shared::{Agent, Answer, json};
 use crate::{
     fleet::secure::read,
     peer::LONGEST,

@@ -1,4 +1,7 @@
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
     Router,
@@ -8,16 +11,15 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use serde::Serialize;
-use tokio::net::TcpListener;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::Instrument as _;
+use tokio::{net::TcpListener, sync::Mutex};
+use tokio_util::task::TaskTracker;
 
 use super::{
-    AgentFolder, AgentLogs, AgentOptions, command,
+    AgentFolder, AgentOptions, command,
     generations::Generations,
-    heartbeat, runtime, streams,
-    topologies::{self, Topologies},
+    heartbeat, runtime,
+    shared::{Agent, Shared},
+    streams, topologies,
 };
 use crate::{
     engine::Engine,
@@ -25,68 +27,13 @@ use crate::{
         push,
         secure::{self, Doors},
     },
-    http::{listening::Listening, problem::Problem},
+    http::listening::Listening,
     pki::{Credentials, Peers},
-    runtime::{Runtime, remote::messages},
+    runtime::remote::messages,
 };
 
 /// The largest number of connections from one address: a master has many streams.
 const CONNECTIONS_EACH: usize = 1024;
-
-/// What all requests share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) engine: Engine,
-    pub(super) stop: CancellationToken,
-    pub(super) credentials: Credentials,
-    pub(super) folder: Option<AgentFolder>,
-    pub(super) logs: Option<AgentLogs>,
-    pub(super) generations: Generations,
-    pub(super) topologies: Topologies,
-    /// The collector of logs.
-    pub(super) collector: TaskTracker,
-    /// The changes that were begun. They do not end with their requests.
-    changing: TaskTracker,
-}
-
-/// The shared state, as handlers get it.
-pub(super) type Agent = State<Arc<Shared>>;
-
-/// The answer of a handler.
-pub(super) type Answer = Result<Response, Problem>;
-
-impl Shared {
-    /// Returns the runtime of this host.
-    pub(super) fn runtime(&self) -> Arc<dyn Runtime> {
-        Arc::clone(self.engine.runtime())
-    }
-
-    /// Does a change that does not end if the master disconnects: half of it would be done, and nobody would know which half.
-    pub(super) async fn change<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = Result<T, Problem>> + Send + 'static,
-    ) -> Result<T, Problem> {
-        // The server waits for the token. It is taken first: after the server has begun to wait, nothing begins.
-        let token = self.changing.token();
-        if self.changing.is_closed() {
-            return Err(Problem::stopping());
-        }
-        let work = async move {
-            let _held = token;
-            work.await
-        };
-        tokio::spawn(work.in_current_span())
-            .await
-            .unwrap_or_else(|_| Err(Problem::new("internal", "the request failed unexpectedly")))
-    }
-}
-
-/// Answers with JSON.
-pub(super) fn json(value: &impl Serialize) -> Answer {
-    let text = serde_json::to_vec(value);
-    let text = text.map_err(|error| Problem::new("internal", format!("the answer cannot be written: {error}")))?;
-    Ok(([("content-type", "application/json")], text).into_response())
-}
 
 /// Serves an agent until [`AgentOptions::stop`] is cancelled. The engine has the runtime of this host, and a store of its own for the
 /// topology that masters push.
@@ -115,7 +62,8 @@ pub async fn serve(
         credentials: credentials.clone(),
         folder,
         logs,
-        topologies: Topologies::default(),
+        topology: Mutex::default(),
+        collecting: OnceLock::new(),
         collector: TaskTracker::new(),
         changing: TaskTracker::new(),
     });

@@ -10,7 +10,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
 
-use super::serving::{Agent, Answer};
+use super::shared::{Agent, Answer};
 use crate::{
     fleet::secure::read,
     peer::{ALIVE, FRAMES, Frame, FrameKind, LONGEST},

@@ -1,6 +1,6 @@
 //! The topology of an agent: pushed by a master, kept in the store of the engine.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use decnet_topology::{
@@ -8,11 +8,10 @@ use decnet_topology::{
     TopologyFilter, TopologyId, TopologyName, canonical_hash, document,
 };
 use jiff::Timestamp;
-use tokio::sync::Mutex;
 
 use super::{
     collecting,
-    serving::{Agent, Answer, Shared, json},
+    shared::{Agent, Answer, Shared, json},
 };
 use crate::{
     engine::{DeployOptions, Engine, EngineError, Outcome, Replacement},
@@ -21,13 +20,6 @@ use crate::{
     observe::{Observed, Scope},
     peer::LONGEST,
 };
-
-/// Lets one change at a time through, and knows whether logs are collected.
-#[derive(Debug, Default)]
-pub(super) struct Topologies {
-    changing: Mutex<()>,
-    pub(super) collecting: OnceLock<()>,
-}
 
 /// A push whose hash is that of its document.
 struct Wanted {
@@ -45,7 +37,7 @@ pub(super) async fn apply(State(shared): Agent, request: Request) -> Answer {
     let agent = Arc::clone(&shared);
     let work = async move {
         let wanted = Wanted::read(&agent.engine, push)?;
-        let _one = agent.topologies.changing.lock().await;
+        let _one = agent.topology.lock().await;
         let id = store(&agent, &wanted).await?;
         collecting::begin(&agent);
         let deployed = deploy(&agent, id, wanted).await?;
@@ -59,7 +51,7 @@ pub(super) async fn teardown(State(shared): Agent, request: Request) -> Answer {
     let () = read(request, LONGEST).await?;
     let agent = Arc::clone(&shared);
     let work = async move {
-        let _one = agent.topologies.changing.lock().await;
+        let _one = agent.topology.lock().await;
         let mut last = None;
         for row in all(&agent.engine).await? {
             let outcome = clear(&agent, row.row.id).await?;

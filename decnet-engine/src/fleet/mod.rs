@@ -4,29 +4,28 @@
 //! authority, so the agent knows whom it speaks to before it sends the secret. Then the agent has a certificate and sends a heartbeat
 //! every ten seconds; the answer renews the certificate when two thirds of its life are over.
 //!
-//! [`serve`] is the listener for agents. [`Enrolments`] and [`Hosts`] are what it stores, as traits; [`MemoryHosts`] has both.
+//! [`serve`] is the listener for agents. [`Enrolments`] and [`Hosts`] are what it stores, as traits; [`MemoryHosts`](crate::MemoryHosts) has both.
 
-mod beat;
-mod enrolments;
-mod error;
-mod hosts;
-mod master;
-mod memory;
+pub(crate) mod beat;
+pub(crate) mod enrolments;
+pub(crate) mod error;
+pub(crate) mod hosts;
+pub(crate) mod master;
+pub(crate) mod memory;
 pub(crate) mod messages;
 pub(crate) mod push;
 pub(crate) mod secure;
 mod serving;
-mod token;
+pub(crate) mod token;
 
-pub use beat::{HostHealth, HostReport};
-pub use enrolments::{Enrolment, Enrolments};
-pub use error::FleetError;
-pub use hosts::{EnrolledHost, Hosts};
-pub use master::{Fleet, FleetOptions};
-pub use memory::MemoryHosts;
-pub use push::{AgentState, AppliedTopology, RemoteTopologies, TopologyPush};
+pub(crate) use beat::{HostHealth, HostReport};
+pub(crate) use enrolments::{Enrolment, Enrolments};
+pub(crate) use error::FleetError;
+pub(crate) use hosts::{EnrolledHost, Hosts};
+pub(crate) use master::{Fleet, FleetOptions};
+pub(crate) use push::{AgentState, AppliedTopology, TopologyPush};
 pub use serving::serve;
-pub use token::JoinToken;
+pub(crate) use token::JoinToken;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use decnet_topology::Name;
 use jiff::SignedDuration;
 
-use super::{messages::*, *};
+use super::{memory::MemoryHosts, messages::*, *};
 use crate::pki::{Authority, CertificateInfo, CertificateSubject, Credentials, KeyRequest, Trust};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
