@@ -17,7 +17,10 @@ use tokio::{
     time,
 };
 
-use super::stage::{RunningAgent, Stage, credentials, master_subject};
+use super::{
+    relay::Relay,
+    stage::{RunningAgent, Stage, credentials, master_subject},
+};
 use crate::runtime::simulate_with;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -103,58 +106,6 @@ async fn a_silent_agent_is_unreachable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let error = info_error(&stage.remote(listener.local_addr().expect("an address"))).await;
     says(&error, "agent_unreachable", "no answer");
-}
-
-/// A relay between a master and an agent, which can be cut or stalled.
-struct Relay {
-    address: std::net::SocketAddr,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
-    stalled: Arc<std::sync::atomic::AtomicBool>,
-}
-
-impl Relay {
-    async fn to(target: std::net::SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let stalled = Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let is_stalled = Arc::clone(&stalled);
-        let task = tokio::spawn(async move {
-            let mut pairs = tokio::task::JoinSet::new();
-            while let Ok((mut near, _)) = listener.accept().await {
-                let is_stalled = Arc::clone(&is_stalled);
-                pairs.spawn(async move {
-                    let mut far = TcpStream::connect(target).await.expect("the agent");
-                    let copy = tokio::io::copy_bidirectional(&mut near, &mut far);
-                    let stall = async {
-                        while !is_stalled.load(std::sync::atomic::Ordering::SeqCst) {
-                            time::sleep(Duration::from_millis(5)).await;
-                        }
-                    };
-                    tokio::select! {
-                        _ = copy => return,
-                        () = stall => {}
-                    }
-                    // Both connections stay open, and nothing passes.
-                    std::future::pending::<()>().await;
-                });
-            }
-        });
-        Self {
-            address,
-            tasks: vec![task],
-            stalled,
-        }
-    }
-
-    fn cut(&mut self) {
-        for task in self.tasks.drain(..) {
-            task.abort();
-        }
-    }
-
-    fn stall(&self) {
-        self.stalled.store(true, std::sync::atomic::Ordering::SeqCst);
-    }
 }
 
 /// Starts an action that hangs, and returns its result.

@@ -4,4 +4,5 @@ mod contract;
 mod faults;
 mod joining;
 mod pushing;
+mod relay;
 pub(crate) mod stage;
