@@ -199,8 +199,8 @@ pub use graph::{
 pub use hash::{Digest, DigestError, canonical_hash};
 pub use history::change::{DeckyChange, DeckySnapshot, Membership};
 pub use id::{
-    ClaimKind, ClaimToken, DeckyId, EventId, EventKind, InstanceId, InstanceKind, LanId, LeaseKind, LeaseToken,
-    MutationId, Sequence, TopologyId, TopologyKind, short_id,
+    ClaimKind, ClaimToken, DeckyId, EnrolmentId, EnrolmentKind, EventId, EventKind, HostId, HostKind, InstanceId,
+    InstanceKind, LanId, LeaseKind, LeaseToken, MutationId, Sequence, TopologyId, TopologyKind, short_id,
 };
 pub use import::{ImportFormat, ImportNote, Imported, import};
 pub use ipnet::Ipv4Net;
