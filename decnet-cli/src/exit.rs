@@ -299,32 +299,6 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "bus" => "give another socket with --bus, in a writable folder",
         "bus_in_use" => "one bus is enough; `decnet events` follows it",
         "busy" => "wait until it is done; the lease of a dead process expires, and `decnet db unlock MAZE` breaks it",
-        "database_damaged" => {
-            "restore the newest backup, then check `decnet reap --dry-run` before you reap: the backup does not know later deploys. Without a backup, `decnet db reset --force --yes`; `decnet doctor` lists the resources that it leaves on Docker"
-        }
-        "database_empty" => {
-            "if it held mazes, restore the newest backup, then check `decnet reap --dry-run` before you reap; if not, `decnet db reset --force --yes` removes it"
-        }
-        "database_address" => {
-            "write it as postgres://user:password@host:port/database?sslmode=verify-full; DECNET_DB keeps the password out of the list of processes"
-        }
-        "database_on_server" => {
-            "tear its mazes down, then remove the database with PostgreSQL's own tools: `dropdb`, or DROP SCHEMA in psql"
-        }
-        "database_outcome_unknown" => {
-            "check the maze with `decnet show` before you repeat the command: another server may have taken over without the last change"
-        }
-        "database_refused" => {
-            "check the user, the password, the database and the sslmode in --db; the server's log says more"
-        }
-        "database_unreachable" => {
-            "check that the server runs, and that host and port in --db are right; mazes that run are not affected"
-        }
-        "database_locked" => {
-            "wait for the other process, or find it: `fuser` lists the processes that have the file open"
-        }
-        "database_read_only" => "make the file and its folder writable, or give another database with --db",
-        "database_too_new" => "update decnet, or give another database with --db",
         "destination_exists" => "--force replaces files that exist; or give another destination",
         "destructive" => "`decnet plan MAZE` shows the steps; --force allows them",
         "differs" => {
@@ -401,6 +375,39 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "unconfirmed" => "--yes confirms it",
         "untrusted_certificate" => {
             "give the authority of its certificate with --ca FILE, and the host as the certificate names it"
+        }
+        code => return hint_of_database(code),
+    })
+}
+
+/// Returns the hint for the stable code of an error of the database.
+fn hint_of_database(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "database_address" => {
+            "write it as postgres://user:password@host:port/database?sslmode=verify-full; DECNET_DB keeps the password out of the list of processes"
+        }
+        "database_damaged" => {
+            "restore the newest backup, then check `decnet reap --dry-run` before you reap: the backup does not know later deploys. Without a backup, `decnet db reset --force --yes`; `decnet doctor` lists the resources that it leaves on Docker"
+        }
+        "database_empty" => {
+            "if it held mazes, restore the newest backup, then check `decnet reap --dry-run` before you reap; if not, `decnet db reset --force --yes` removes it"
+        }
+        "database_locked" => {
+            "wait for the other process, or find it: `fuser` lists the processes that have the file open"
+        }
+        "database_on_server" => {
+            "tear its mazes down, then remove the database with PostgreSQL's own tools: `dropdb`, or DROP SCHEMA in psql"
+        }
+        "database_outcome_unknown" => {
+            "check the maze with `decnet show` before you repeat the command: another server may have taken over without the last change"
+        }
+        "database_read_only" => "make the file and its folder writable, or give another database with --db",
+        "database_refused" => {
+            "check the user, the password, the database and the sslmode in --db; the server's log says more"
+        }
+        "database_too_new" => "update decnet, or give another database with --db",
+        "database_unreachable" => {
+            "check that the server runs, and that host and port in --db are right; mazes that run are not affected"
         }
         _ => return None,
     })

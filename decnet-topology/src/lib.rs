@@ -111,8 +111,8 @@
 //! # Storing mazes
 //!
 //! A [`Repo`] keeps topologies with their status, their history, and the subnets that they claim. [`MemoryRepo`] lives as long as
-//! the process; `SqliteRepo` (feature `sqlite`) is a file that several processes share. Your own store is correct if it passes the
-//! suite in `testing::contract` (feature `testing`).
+//! the process; `SqliteRepo` (feature `sqlite`) is a file that several processes share; `PostgresRepo` (feature `postgres`) is a
+//! database that several hosts share. Your own store is correct if it passes the suite in `testing::contract` (feature `testing`).
 //!
 //! ```
 //! use decnet_topology::{MemoryRepo, NewTopology, RepoError, Status, Timestamp, Topology, TopologyStore};
@@ -144,6 +144,7 @@
 //!
 //! # Features
 //!
+//! - `postgres`: the store in a PostgreSQL database; adds tokio, tokio-postgres and rustls.
 //! - `sqlite`: the store in a file; adds tokio.
 //! - `testing`: the contract of stores, and strategies for proptest.
 

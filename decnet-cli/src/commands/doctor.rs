@@ -7,7 +7,6 @@ use decnet_engine::{
 use decnet_topology::Repo;
 use serde_json::json;
 
-use super::db;
 use crate::{
     command_error::CommandError,
     context::Context,

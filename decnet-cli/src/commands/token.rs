@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use decnet_engine::{AccessScope, AccessToken, TokenFile};
 use jiff::Timestamp;

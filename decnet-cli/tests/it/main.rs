@@ -21,6 +21,7 @@ mod mistakes;
 mod mutate;
 mod mutations;
 mod past;
+mod postgres;
 mod schema;
 mod serving;
 mod stored;

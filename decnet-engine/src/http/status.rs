@@ -59,6 +59,8 @@ pub(super) fn status_of(code: &str) -> StatusCode {
         | "auth_unavailable"
         | "database_locked"
         | "database_read_only"
+        | "database_refused"
+        | "database_unreachable"
         | "docker_unreachable"
         | "interrupted"
         | "stopping"

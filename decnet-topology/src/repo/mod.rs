@@ -1,4 +1,4 @@
-//! Storage of topologies: the trait [`Repo`], its error, and its two implementations.
+//! Storage of topologies: the trait [`Repo`], its error, and its three implementations.
 
 mod backend;
 mod batch_edit;
@@ -57,7 +57,8 @@ pub use visits::{Visit, VisitFilter};
 /// Time is passed in. The suite in `testing::contract` states what every repo must do.
 ///
 /// A repo is the source of truth: Docker is reconciled with it, never the other way round. [`MemoryRepo`] lives as long as the
-/// process; `SqliteRepo` (feature `sqlite`) is one file that several processes can use. Your own repo implements the traits and
+/// process; `SqliteRepo` (feature `sqlite`) is one file that several processes can use; `PostgresRepo` (feature `postgres`) is a
+/// database that several hosts can use. Your own repo implements the traits and
 /// passes the same suite, `testing::contract` (feature `testing`).
 ///
 /// # Guarantees
