@@ -17,6 +17,7 @@ mod rows;
 mod rules;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod stamp;
 mod topology_store;
 mod visit_store;
 mod visits;
@@ -35,6 +36,7 @@ pub use mutations::{MutationFilter, MutationOutcome, MutationPage, MutationRow, 
 pub use rows::{Edit, NewTopology, StatusChange, SubnetClaim, TopologyFilter, TopologyPage};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteRepo};
+pub use stamp::Stamp;
 pub use topology_store::TopologyStore;
 pub use visit_store::VisitStore;
 pub use visits::{Visit, VisitFilter};

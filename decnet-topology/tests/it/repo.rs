@@ -8,6 +8,7 @@ mod faulty;
 mod files;
 mod processes;
 mod released;
+mod stamps;
 mod unwritable;
 
 use std::path::Path;

@@ -3,6 +3,7 @@
 mod access;
 mod check;
 mod columns;
+mod commits;
 mod create;
 mod fault;
 mod image;
