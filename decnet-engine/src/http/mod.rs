@@ -69,6 +69,7 @@ mod picture;
 mod prefer;
 mod printed;
 mod problem;
+mod request_ids;
 mod route;
 mod routes;
 mod serving;
