@@ -59,7 +59,7 @@ impl Commits {
     }
 }
 
-/// Tells a file from others that had or get the same name.
+/// Distinguishes a file from others that had or get the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileId {
     device: u64,

@@ -1,4 +1,4 @@
-//! The stamp of a file: every commit changes it, whoever made it.
+//! The stamp of a file: every commit of every process changes it.
 
 use std::{
     fs,
