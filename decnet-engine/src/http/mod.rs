@@ -70,6 +70,7 @@ mod picture;
 mod prefer;
 mod printed;
 pub(crate) mod problem;
+mod request_ids;
 mod route;
 mod routes;
 mod serving;
