@@ -69,7 +69,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     } = arguments;
     let folder = AgentFolder::open(match state {
         Some(path) => path,
-        None => store::path_or_default(None)?.with_file_name("agent"),
+        None => store::data_folder()?.join("agent"),
     })?;
     let cannot = |source| CommandError::Listen {
         address: listen,

@@ -256,7 +256,10 @@ async fn a_restart_keeps_what_was_applied_and_does_not_touch_the_runtime() {
     let pushed = push("corp", id, &["web"]);
     play.apply(&pushed).await;
     play.simulated.cut_off(1, Moment::Before);
-    let last = Action::RemoveImage { reference: "x".into() };
+    let last = Action::RemoveImage {
+        reference: "x".into(),
+        host: None,
+    };
     let cut = play.simulated.perform(rng::instance_id(), &last).await;
     cut.expect_err("the daemon is cut off");
     play.simulated.clear_log();
