@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, error::Error, io, net::SocketAddr, path::PathBuf};
 
-use decnet_engine::{BindError, DesiredError, EngineError, LogCursorError, LogTargetError, RuntimeError, TokenError};
+use decnet_engine::{
+    BindError, DesiredError, EngineError, FleetError, JoinError, LogCursorError, LogTargetError, PkiError,
+    RuntimeError, TokenError,
+};
 use decnet_topology::{
     AllocError, CatalogError, Code, ConfigTextError, FindError, Finding, GenerateError, InvalidConfig, LineColumn,
     MutationError, RepoError, ServiceNotFound, Severity, Status, TopologyName,
@@ -111,6 +114,21 @@ pub(crate) enum CommandError {
     /// The tokens of the HTTP API cannot be read or changed.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// A host could not join a fleet.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    /// A text is not a token for joining.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+    /// The state of an agent cannot be used.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// The agent of this host has not joined a fleet.
+    #[error("this host has not joined a fleet: {} has no state of an agent", .folder.display())]
+    NotJoined { folder: PathBuf },
+    /// The address of the agent is not known.
+    #[error("the address at which masters reach this host is not known")]
+    NoAgentAddress { source: io::Error },
     /// The given time is before the topology was stored.
     #[error("`{name}` has no history at {}: it begins at {}, when the maze was stored", text::time(*.at), text::time(*.created))]
     TooEarly {
@@ -253,7 +271,7 @@ impl CommandError {
     }
 
     /// Returns the stable code of the error.
-    pub(crate) fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &str {
         match self {
             Self::Engine(error) => error.code(),
             Self::Find(error) => error.code(),
@@ -261,6 +279,11 @@ impl CommandError {
             Self::Alloc(error) => error.code(),
             Self::Bus(error) => error.code(),
             Self::Token(error) => error.code(),
+            Self::Join(error) => error.code(),
+            Self::Fleet(error) => error.code(),
+            Self::Pki(error) => error.code(),
+            Self::NotJoined { .. } => "not_joined",
+            Self::NoAgentAddress { .. } => "usage",
             Self::Listen { source, .. } => match source.kind() {
                 io::ErrorKind::AddrInUse => "address_in_use",
                 io::ErrorKind::PermissionDenied if source.raw_os_error().is_none() => "usage",

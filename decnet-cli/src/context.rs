@@ -101,6 +101,12 @@ impl Context {
         ))
     }
 
+    /// Combines a store with Docker, which is connected only when an operation needs it. Events stay in this process.
+    pub(crate) fn engine_with(&self, repo: Arc<dyn Repo>) -> Result<Engine, CommandError> {
+        let options = EngineOptions::new(self.catalog()?).label("decnet agent");
+        Ok(Engine::on_docker_when_needed(repo, self.docker_options(), options))
+    }
+
     fn engine_options(&self, catalog: Catalog) -> EngineOptions {
         let options = EngineOptions::new(catalog);
         match self.bus.connected() {

@@ -337,6 +337,18 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "not_well" => {
             "`decnet logs MAZE` prints what its services say; `decnet reconcile MAZE` repairs what drifted, and --wait waits longer"
         }
+        "clock_off" => "set the clocks of both hosts, for instance by NTP; then join with a new token",
+        "exposed_key" => "remove the permissions of others: `chmod 700` for the folder, `chmod 600` for its files",
+        "host_name_taken" => "give this host another name, or remove the other host on the master",
+        "not_joined" => "join first: --join TOKEN --name NAME --master HOST:PORT",
+        "other_authority" => "check the address of the master, and that the token was made by it",
+        "peer_address" => "write the address and the port, as in 10.0.0.5:7379",
+        "peer_unreachable" => "check that the master runs, its address, and the firewall",
+        "peer_untrusted" => "check the clocks of both hosts; if the certificate has expired, join with a new token",
+        "protocol_mismatch" => "install the same version of decnet on both hosts",
+        "token_expired" | "token_malformed" | "token_name" | "token_unknown" | "token_used" => {
+            "make a new token on the master for the name of this host; a token works once, for 15 minutes"
+        }
         "no_decoy" => "give a decoy program with --decoy FILE",
         "port_taken" => "stop the process that listens there, or publish another port: --publish ssh=2222",
         "publish_maps_nothing" => "`decnet graph`, with the maze or its file, shows the gateways and their services",

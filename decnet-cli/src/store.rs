@@ -117,7 +117,7 @@ impl Store {
     }
 }
 
-fn data_folder() -> Result<PathBuf, CommandError> {
+pub(crate) fn data_folder() -> Result<PathBuf, CommandError> {
     let strategy = etcetera::choose_base_strategy().map_err(|_| CommandError::NoDataFolder)?;
     Ok(strategy.data_dir().join("decnet"))
 }

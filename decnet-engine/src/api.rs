@@ -1,9 +1,9 @@
 //! Versions of Docker's API. The desired state depends on them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A version of Docker's API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ApiVersion {
     /// The number before the dot.
     pub major: u16,

@@ -90,8 +90,11 @@
 //!
 //! - `docker` (default): the runtime that talks to a Docker daemon, 20.10 or later.
 //! - `http`: the HTTP API, as a router of axum ([`http`]).
+//! - `agent`: agents on other hosts: certificates, enrolment, the agent's server, and the runtime that speaks to it.
 //! - `testing`: the suite that any runtime must pass.
 
+#[cfg(feature = "agent")]
+pub mod agent;
 mod api;
 mod bus;
 mod causes;
@@ -104,6 +107,8 @@ mod engine;
 mod event;
 mod execute;
 mod feed;
+#[cfg(feature = "agent")]
+pub mod fleet;
 pub mod host;
 #[cfg(feature = "http")]
 pub mod http;
@@ -112,6 +117,10 @@ mod logs;
 mod movement;
 pub mod naming;
 mod observe;
+#[cfg(feature = "agent")]
+mod peer;
+#[cfg(feature = "agent")]
+mod pki;
 mod plan;
 mod runtime;
 mod syslog;
@@ -119,6 +128,12 @@ mod syslog;
 pub mod testing;
 mod watch;
 
+#[cfg(feature = "agent")]
+pub use agent::{
+    folder::{AgentFolder, AgentPlace},
+    join::JoinError,
+    options::{AgentLogs, AgentMaster, AgentOptions},
+};
 pub use api::ApiVersion;
 pub use bus::{
     Bus, Connectivity, Outlet, Pattern, PatternError, Received, Subscription,
@@ -150,6 +165,17 @@ pub use event::{
 };
 pub use execute::{ExecuteOptions, ExecutionReport, OnFailure, StepFailure, execute};
 pub use feed::{Feed, FeedItem, FeedNotice, TopologyNow};
+#[cfg(feature = "agent")]
+pub use fleet::{
+    beat::{HostHealth, HostReport},
+    enrolments::{Enrolment, Enrolments},
+    error::FleetError,
+    hosts::{EnrolledHost, Hosts},
+    master::{FleetMaster, FleetOptions},
+    memory::MemoryHosts,
+    push::{AgentState, AppliedTopology, RemoteTopologies, TopologyPush},
+    token::JoinToken,
+};
 pub use host::cause::{Bridge, Cause};
 #[cfg(feature = "http")]
 pub use http::{
@@ -175,9 +201,18 @@ pub use observe::{
     Activity, Observed, ObservedContainer, ObservedImage, ObservedLink, ObservedNetwork, ObservedVolume, Scope,
     instance_of, topology_of,
 };
+#[cfg(feature = "agent")]
+pub use peer::PeerError;
+#[cfg(feature = "agent")]
+pub use pki::{
+    Authority, CertificateInfo, CertificateRole, CertificateSubject, Credentials, Fingerprint, Identity, KeyRequest,
+    PkiError, Revoked, Trust,
+};
 pub use plan::{Action, Lane, Plan, PlanError, Reason, Step, StepId};
 #[cfg(feature = "docker")]
 pub use runtime::docker::{Docker, DockerHost, DockerOptions, LazyDocker};
+#[cfg(feature = "agent")]
+pub use runtime::remote::{RemoteOptions, RemoteRuntime};
 pub use runtime::{
     ArchivePieces, Capture, CapturePlace, CaptureRequest, CapturedPacket, CommandControl, CommandOutput,
     CommandOutputs, CommandRequest, CopyRequest, Effect, Fleet, ForeignNetwork, LogLine, LogLines, LogRequest,

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::naming::{self, ContainerName, Labels, LinkName, NetworkName, Role, VolumeName};
 
 /// Which resources to observe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Scope {
     /// The resources of one topology.

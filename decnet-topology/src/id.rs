@@ -39,6 +39,10 @@ kinds! {
     ClaimKind => ClaimToken, "claim";
     /// The id of an event (UUID v4).
     EventKind => EventId, "event";
+    /// The id of a host with an agent (UUID v4).
+    HostKind => HostId, "host";
+    /// The id of a token with which a host joins a fleet (UUID v4).
+    EnrolmentKind => EnrolmentId, "enrolment";
 }
 
 /// Returns the first eight hex digits of a topology's id, which are in the name of every Docker resource of it.

@@ -200,8 +200,8 @@ pub use graph::{
 pub use hash::{Digest, DigestError, canonical_hash};
 pub use history::change::{DeckyChange, DeckySnapshot, Membership};
 pub use id::{
-    ClaimKind, ClaimToken, DeckyId, EventId, EventKind, InstanceId, InstanceKind, LanId, LeaseKind, LeaseToken,
-    MutationId, Sequence, TopologyId, TopologyKind, short_id,
+    ClaimKind, ClaimToken, DeckyId, EnrolmentId, EnrolmentKind, EventId, EventKind, HostId, HostKind, InstanceId,
+    InstanceKind, LanId, LeaseKind, LeaseToken, MutationId, Sequence, TopologyId, TopologyKind, short_id,
 };
 pub use import::{ImportFormat, ImportNote, Imported, import};
 pub use ipnet::Ipv4Net;
@@ -226,9 +226,9 @@ pub use publish::{HostPort, Publish, PublishError, PublishRule};
 pub use repo::{
     BatchEdit, ChangeFilter, ChangeKind, ChangeLog, ChangePage, Edit, FindError, Holder, KEPT_CHANGES, Lease,
     LeaseStore, MemoryRepo, MutationClaim, MutationFilter, MutationOutcome, MutationPage, MutationQueue, MutationRow,
-    NewMutation, NewTopology, RecordedChange, Repo, RepoError, StatusChange, StoreChange, SubnetClaim, TopologyFilter,
-    TopologyPage, TopologyStore, Visit, VisitFilter, VisitStore, claims_except, find_live_topology, last_mutations,
-    name_of,
+    NewMutation, NewTopology, RecordedChange, Repo, RepoError, Stamp, StatusChange, StoreChange, SubnetClaim,
+    TopologyFilter, TopologyPage, TopologyStore, Visit, VisitFilter, VisitStore, claims_except, find_live_topology,
+    last_mutations, name_of,
 };
 #[cfg(feature = "postgres")]
 pub use repo::{LeaseClock, PostgresOptions, PostgresRepo};

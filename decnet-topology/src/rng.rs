@@ -19,7 +19,7 @@ pub(crate) mod stream;
 use newtype_uuid::{TypedUuid, TypedUuidKind};
 
 use crate::{
-    id::{ClaimToken, EventId, InstanceId, LeaseToken, TopologyId},
+    id::{ClaimToken, EnrolmentId, EventId, HostId, InstanceId, LeaseToken, TopologyId},
     secret::InstallationSecret,
 };
 
@@ -42,11 +42,26 @@ pub fn instance_id() -> InstanceId {
     uuid_v4()
 }
 
-/// Draws the secret of a store.
-pub fn installation_secret() -> InstallationSecret {
+/// Draws the id of a host with an agent.
+pub fn host_id() -> HostId {
+    uuid_v4()
+}
+
+/// Draws the id of a token with which a host joins a fleet.
+pub fn enrolment_id() -> EnrolmentId {
+    uuid_v4()
+}
+
+/// Draws 32 bytes that nobody can guess, for a secret or a serial number.
+pub fn secret_bytes() -> [u8; 32] {
     let mut bytes = [0; 32];
     fill(&mut bytes);
-    InstallationSecret::new(bytes)
+    bytes
+}
+
+/// Draws the secret of a store.
+pub fn installation_secret() -> InstallationSecret {
+    InstallationSecret::new(secret_bytes())
 }
 
 /// Draws the token of a lease.

@@ -1,5 +1,6 @@
 //! The commands: one file each, with its arguments and its `run`.
 
+mod agent;
 mod apply;
 mod archetypes;
 mod bus;
@@ -80,6 +81,7 @@ pub(crate) enum Command {
     Bus(bus::Arguments),
     Serve(serve::Arguments),
     Token(token::Arguments),
+    Agent(agent::Arguments),
     Services(services::Arguments),
     Archetypes(archetypes::Arguments),
     Mutate(Box<mutate::Arguments>),
@@ -140,6 +142,7 @@ impl Command {
             Self::Bus(arguments) => bus::run(&arguments, context).await,
             Self::Serve(arguments) => serve::run(arguments, context).await,
             Self::Token(arguments) => token::run(arguments, context),
+            Self::Agent(arguments) => agent::run(arguments, context).await,
             Self::Services(arguments) => services::run(&arguments, context),
             Self::Archetypes(arguments) => archetypes::run(&arguments, context),
             Self::Mutate(arguments) => mutate::run(*arguments, context).await,

@@ -37,6 +37,7 @@ const COMMANDS: &[&str] = &[
     "bus",
     "serve",
     "token",
+    "agent",
     "next-subnet",
     "next-ip",
     "doctor",

@@ -1,5 +1,6 @@
 //! The command as people and scripts use it: the real program, its texts and its exit codes.
 
+mod agent;
 mod analysis;
 mod apply;
 mod catalogs;

@@ -7,8 +7,8 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    counters::Counters, idempotency::Answers, jobs::Jobs, options::HttpOptions, printed::Printed, share::Shares,
-    ticket::Tickets,
+    counters::Counters, idempotency::Answers, jobs::Jobs, options::HttpOptions, printed::Printed,
+    request_ids::RequestIds, share::Shares, ticket::Tickets,
 };
 use crate::engine::Engine;
 
@@ -30,6 +30,8 @@ pub(super) struct Api {
     pub(super) printed: Printed,
     /// The tickets for streams.
     pub(super) tickets: Tickets,
+    /// Gives ids to requests.
+    pub(super) request_ids: RequestIds,
     /// The counters.
     pub(super) counters: Counters,
     /// The description of all routes.
@@ -54,6 +56,7 @@ impl Api {
             answers: Answers::default(),
             printed: Printed::default(),
             tickets: Tickets::default(),
+            request_ids: RequestIds::default(),
             counters: Counters::default(),
             streams: Arc::new(Semaphore::new(options.max_streams)),
             streams_each: Shares::default(),

@@ -39,7 +39,7 @@ const TICKET: &str = "ticket";
 
 /// Answers a request of a route.
 pub(super) async fn answer(api: Arc<Api>, route: Arc<Route>, request: Request) -> Response {
-    let id = request_id(request.headers());
+    let id = request_id(request.headers(), || api.request_ids.next());
     let (begun, method) = (Instant::now(), request.method().clone());
     let span = tracing::info_span!("http", request = %id, %method, route = route.path);
     let counted = Arc::clone(&api);
@@ -56,14 +56,14 @@ pub(super) async fn answer(api: Arc<Api>, route: Arc<Route>, request: Request) -
 pub(super) async fn without_route(request: Request) -> Response {
     let problem = Problem::new("not_found", format!("there is no {}", request.uri().path()))
         .hint(format!("GET {BASE}/openapi.json lists the routes"));
-    finished(&request_id(request.headers()), problem.into_response())
+    finished(&request_id(request.headers(), rng::os_seed), problem.into_response())
 }
 
 /// Answers a request whose route has other methods.
 pub(super) async fn without_method(request: Request) -> Response {
     let detail = format!("{} does not take {}", request.uri().path(), request.method());
     let problem = Problem::new("method_not_allowed", detail);
-    finished(&request_id(request.headers()), problem.into_response())
+    finished(&request_id(request.headers(), rng::os_seed), problem.into_response())
 }
 
 /// Adds the headers of every answer.
@@ -76,7 +76,7 @@ fn finished(id: &str, mut response: Response) -> Response {
 }
 
 /// Returns the id that the client gave the request, if it is a short word, or else a new one.
-fn request_id(headers: &HeaderMap) -> String {
+fn request_id(headers: &HeaderMap, new: impl FnOnce() -> u64) -> String {
     let given = headers
         .get(REQUEST_ID)
         .and_then(|id| id.to_str().ok())
@@ -85,7 +85,7 @@ fn request_id(headers: &HeaderMap) -> String {
     if (1..=LONGEST_ID).contains(&given.len()) && given.bytes().all(is_plain) {
         given.into()
     } else {
-        format!("{:016x}", rng::os_seed())
+        format!("{:016x}", new())
     }
 }
 

@@ -19,15 +19,15 @@ use super::{
     },
     status::{hint_of, retry_after_of, status_of},
 };
-use crate::{causes, engine::EngineError};
+use crate::{causes, engine::EngineError, runtime::RuntimeError};
 
 /// An error answer, with all findings.
 #[derive(Debug, Clone)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// The status of the answer.
-    pub(super) status: StatusCode,
+    pub(crate) status: StatusCode,
     /// The stable code.
-    pub(super) code: Cow<'static, str>,
+    pub(crate) code: Cow<'static, str>,
     rest: Box<Rest>,
 }
 
@@ -51,7 +51,7 @@ struct Rest {
 
 impl Problem {
     /// Creates a problem with the status and the hint of its code.
-    pub(super) fn new(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         let code = code.into();
         let rest = Rest {
             detail: detail.into(),
@@ -66,54 +66,54 @@ impl Problem {
     }
 
     /// Creates the refusal of a principal whose scope is too narrow.
-    pub(super) fn forbidden(principal: &Principal, needs: AccessScope) -> Self {
+    pub(crate) fn forbidden(principal: &Principal, needs: AccessScope) -> Self {
         let (actor, scope) = (&principal.actor, principal.scope);
         let detail = format!("this needs the scope {needs}, and `{actor}` has {scope}");
         Self::new("forbidden", detail).member("needs", needs.as_str())
     }
 
     /// Creates the refusal after the stop.
-    pub(super) fn stopping() -> Self {
+    pub(crate) fn stopping() -> Self {
         Self::new("stopping", "the server is stopping")
     }
 
     /// Sets another status.
-    pub(super) fn status(self, status: StatusCode) -> Self {
+    pub(crate) fn status(self, status: StatusCode) -> Self {
         Self { status, ..self }
     }
 
     /// Sets what to do.
-    pub(super) fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
         self.rest.hint = Some(hint.into());
         self
     }
 
     /// Sets the findings.
-    pub(super) fn findings(mut self, findings: Vec<Finding>) -> Self {
+    pub(crate) fn findings(mut self, findings: Vec<Finding>) -> Self {
         self.rest.findings = findings;
         self
     }
 
     /// Returns the findings, to give them places.
-    pub(super) fn findings_mut(&mut self) -> &mut [Finding] {
+    pub(crate) fn findings_mut(&mut self) -> &mut [Finding] {
         &mut self.rest.findings
     }
 
     /// Adds a member.
-    pub(super) fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.rest.members.insert(name.into(), value.into());
         self
     }
 
     /// Adds a header. A text that cannot be a header is left out.
-    pub(super) fn header(mut self, name: HeaderName, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Self {
         let value = HeaderValue::from_str(value).ok();
         self.rest.headers.extend(value.map(|value| (name, value)));
         self
     }
 
     /// Makes a conflict of versions say that the condition of the request is not met, if the request has one.
-    pub(super) fn precondition_if(self, has_condition: bool) -> Self {
+    pub(crate) fn precondition_if(self, has_condition: bool) -> Self {
         if has_condition && self.code == "version_conflict" {
             self.status(StatusCode::PRECONDITION_FAILED)
         } else {
@@ -122,7 +122,7 @@ impl Problem {
     }
 
     /// Makes it say that something does not exist, if its code is one of these.
-    pub(super) fn not_found_if(self, codes: &[&str]) -> Self {
+    pub(crate) fn not_found_if(self, codes: &[&str]) -> Self {
         if codes.contains(&&*self.code) {
             self.status(StatusCode::NOT_FOUND)
         } else {
@@ -131,7 +131,7 @@ impl Problem {
     }
 
     /// Returns it as a JSON value.
-    pub(super) fn to_value(&self) -> Value {
+    pub(crate) fn to_value(&self) -> Value {
         let Rest {
             detail,
             hint,
@@ -273,6 +273,12 @@ impl From<DocumentError> for Problem {
         Self::new(error.code(), detail)
             .status(StatusCode::BAD_REQUEST)
             .findings(error.findings)
+    }
+}
+
+impl From<RuntimeError> for Problem {
+    fn from(error: RuntimeError) -> Self {
+        Self::new(error.code(), error.to_string()).member("error", json!(error))
     }
 }
 

@@ -5,27 +5,38 @@ use axum::http::StatusCode;
 /// Returns the status for the stable code of an error.
 pub(super) fn status_of(code: &str) -> StatusCode {
     match code {
-        "SYNTAX" | "invalid_header" | "invalid_parameter" | "malformed" | "unknown_parameter" => {
-            StatusCode::BAD_REQUEST
-        }
+        "SYNTAX" | "generation_missing" | "invalid_header" | "invalid_parameter" | "malformed"
+        | "unknown_parameter" => StatusCode::BAD_REQUEST,
         "unauthorized" => StatusCode::UNAUTHORIZED,
-        "forbidden" | "foreign_host" | "foreign_origin" => StatusCode::FORBIDDEN,
+        "certificate_needed"
+        | "certificate_refused"
+        | "forbidden"
+        | "foreign_host"
+        | "foreign_origin"
+        | "host_unknown"
+        | "token_name"
+        | "token_unknown" => StatusCode::FORBIDDEN,
         "not_found" | "unknown_decky" | "unknown_service" => StatusCode::NOT_FOUND,
         "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
         "slow_body" => StatusCode::REQUEST_TIMEOUT,
         "DECKY_NAME_DUP" | "FORCE_REQUIRED" | "FROZEN_WHILE_LIVE" | "LAN_NAME_DUP" | "busy" | "destructive"
-        | "differs" | "foreign" | "left_on_docker" | "mutation_conflict" | "mutation_queued" | "name_taken"
-        | "not_running" | "plan_changed" | "port_taken" | "queue_not_empty" | "status_conflict" | "subnet_claimed"
-        | "subnet_taken" | "version_conflict" | "wrong_status" => StatusCode::CONFLICT,
+        | "differs" | "foreign" | "host_name_taken" | "left_on_docker" | "mutation_conflict" | "mutation_queued"
+        | "name_taken" | "not_running" | "plan_changed" | "port_taken" | "protocol_mismatch" | "queue_not_empty"
+        | "status_conflict" | "subnet_claimed" | "superseded" | "token_used" | "subnet_taken" | "version_conflict"
+        | "wrong_status" => StatusCode::CONFLICT,
+        "token_expired" => StatusCode::GONE,
+        "upgrade_needed" => StatusCode::UPGRADE_REQUIRED,
         "body_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
         "unsupported_media_type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "agent_mode"
         | "exhausted"
+        | "hash_mismatch"
         | "idempotency_key_reused"
         | "invalid"
         | "invalid_body"
         | "invalid_config"
         | "invalid_name"
+        | "invalid_request"
         | "malformed_target"
         | "mutation_rejected"
         | "mutation_unreadable"
@@ -33,14 +44,19 @@ pub(super) fn status_of(code: &str) -> StatusCode {
         | "publish_maps_nothing"
         | "subnets"
         | "addresses" => StatusCode::UNPROCESSABLE_ENTITY,
-        "deploy_failed"
+        "agent_refused"
+        | "agent_superseded"
+        | "agent_untrusted"
+        | "agent_version"
+        | "deploy_failed"
         | "docker"
         | "docker_too_old"
         | "image_unavailable"
         | "not_well"
         | "reap_incomplete"
         | "teardown_incomplete" => StatusCode::BAD_GATEWAY,
-        "auth_unavailable"
+        "agent_unreachable"
+        | "auth_unavailable"
         | "database_locked"
         | "database_read_only"
         | "database_refused"
@@ -73,6 +89,10 @@ pub(super) fn hint_of(code: &str) -> Option<&'static str> {
         "SUBNET_SPECIAL" => "use a private range: 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
         "SYNTAX" => "send one JSON object: {\"op\": …, \"payload\": {…}}",
         "UNKNOWN_DECKY" | "UNKNOWN_LAN" | "unknown_decky" => "GET …/deckies and …/lans list what the maze has",
+        "agent_superseded" | "superseded" => "another master has taken over; stop this one",
+        "agent_unreachable" => "check that `decnet agent` runs on that host and that its port is reachable",
+        "agent_untrusted" => "check the clocks of both hosts; if the certificate has expired, enrol the host again",
+        "agent_version" | "protocol_mismatch" => "install the same version of decnet on both hosts",
         "body_too_large" => "a maze file has at most 64 MiB, any other body 1 MiB",
         "busy" => "wait until the other process is done; its lease expires",
         "deploy_failed" => "fix the cause and deploy again",
@@ -81,6 +101,10 @@ pub(super) fn hint_of(code: &str) -> Option<&'static str> {
         "disk_full" => "free some space and try again; nothing was lost",
         "docker_timeout" => "the daemon is overloaded or stuck; try again later",
         "docker_unreachable" => "start Docker on the host of the server, then try again",
+        "host_unknown" => "enrol the host again: `decnet host enroll NAME` makes a token",
+        "token_expired" | "token_name" | "token_unknown" | "token_used" => {
+            "`decnet host enroll NAME` on the master makes a new token for a host"
+        }
         "forbidden" => "use a token with a wider scope: `decnet token create --scope …`",
         "idempotency_key_reused" => "use a new key for a new request",
         "left_on_docker" => "POST …/teardown removes it",

@@ -83,8 +83,13 @@ pub(super) async fn list(api: Arc<Api>, call: Call) -> Answer {
 /// Returns a topology with its maze.
 pub(super) async fn get(api: Arc<Api>, call: Call) -> Answer {
     let (repo, id) = (api.engine.repo(), call.id()?);
+    // The order matters: what is read after the stamp is at least as new as it.
+    let stamp = repo.stamp();
+    if let Some((version, text)) = api.printed.current(id, stamp) {
+        return Ok(with_body(StatusCode::OK, JSON, text)).tagged(version);
+    }
     let row = repo.get(id).await?;
-    if let Some(text) = api.printed.get(&row) {
+    if let Some(text) = api.printed.get(&row, stamp) {
         return Ok(with_body(StatusCode::OK, JSON, text)).tagged(row.version);
     }
     // It may have changed meanwhile; its row is that of the maze.
@@ -96,7 +101,7 @@ pub(super) async fn get(api: Arc<Api>, call: Call) -> Answer {
         row: &row,
     })?);
     let version = row.version;
-    api.printed.keep(row, &text);
+    api.printed.keep(row, stamp, &text);
     Ok(with_body(StatusCode::OK, JSON, text)).tagged(version)
 }
 

@@ -5,13 +5,14 @@ use std::{fmt, pin::Pin, sync::Arc};
 use async_trait::async_trait;
 use decnet_topology::InstanceId;
 use futures_util::stream::BoxStream;
+use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWrite;
 
 use super::RuntimeError;
 use crate::naming::ContainerName;
 
 /// A command to run in a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandRequest {
     /// The store that the container belongs to.
     pub instance: InstanceId,
@@ -26,7 +27,7 @@ pub struct CommandRequest {
 }
 
 /// The size of a terminal in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TerminalSize {
     /// The number of columns.
     pub columns: u16,

@@ -2,12 +2,13 @@
 
 use decnet_topology::InstanceId;
 use futures_util::stream::BoxStream;
+use serde::{Deserialize, Serialize};
 
 use super::RuntimeError;
 use crate::naming::ContainerName;
 
 /// A file or a folder to copy out of a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopyRequest {
     /// The store that the container belongs to.
     pub instance: InstanceId,

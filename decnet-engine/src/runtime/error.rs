@@ -1,11 +1,17 @@
+use serde::{Deserialize, Serialize};
+
 /// Reports why the runtime failed.
-#[derive(Debug, Clone, thiserror::Error, strum::IntoStaticStr)]
+///
+/// As JSON, it has its code and its fields.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, Serialize, Deserialize)]
 #[strum(serialize_all = "snake_case")]
+#[serde(tag = "code", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RuntimeError {
     /// The daemon does not answer.
     #[error("no Docker daemon answers at {endpoint}: {reason}")]
     #[strum(serialize = "docker_unreachable")]
+    #[serde(rename = "docker_unreachable")]
     Unreachable {
         /// The endpoint.
         endpoint: String,
@@ -15,6 +21,7 @@ pub enum RuntimeError {
     /// The daemon is too old.
     #[error("the Docker daemon at {endpoint} has API {found}; the oldest supported API is {needed}")]
     #[strum(serialize = "docker_too_old")]
+    #[serde(rename = "docker_too_old")]
     TooOld {
         /// The endpoint.
         endpoint: String,
@@ -72,6 +79,7 @@ pub enum RuntimeError {
     /// Routes and forwarding could not be set.
     #[error("could not set the routes of {container}: {reason}")]
     #[strum(serialize = "state_not_set")]
+    #[serde(rename = "state_not_set")]
     State {
         /// The base.
         container: String,
@@ -89,6 +97,7 @@ pub enum RuntimeError {
     /// The daemon did not answer in time.
     #[error("the Docker daemon did not answer within {seconds} s to: {what}")]
     #[strum(serialize = "docker_timeout")]
+    #[serde(rename = "docker_timeout")]
     TimedOut {
         /// The request.
         what: String,
@@ -100,6 +109,7 @@ pub enum RuntimeError {
     /// The operation was cancelled.
     #[error("{what} was cancelled")]
     #[strum(serialize = "interrupted")]
+    #[serde(rename = "interrupted")]
     Cancelled {
         /// The operation.
         what: String,
@@ -107,6 +117,7 @@ pub enum RuntimeError {
     /// The program in a base could not send a probe.
     #[error("{container} cannot probe: {reason}")]
     #[strum(serialize = "probe_failed")]
+    #[serde(rename = "probe_failed")]
     Probe {
         /// The base.
         container: String,
@@ -145,9 +156,62 @@ pub enum RuntimeError {
         /// The conflict.
         reason: String,
     },
+    /// An agent does not answer.
+    #[error("the agent of {host} at {address} does not answer: {reason}")]
+    AgentUnreachable {
+        /// The name of its host.
+        host: String,
+        /// Its address.
+        address: String,
+        /// What failed.
+        reason: String,
+    },
+    /// An agent and this program do not accept each other's certificates.
+    #[error("the agent of {host} at {address} and this program do not trust each other: {reason}")]
+    AgentUntrusted {
+        /// The name of its host.
+        host: String,
+        /// Its address.
+        address: String,
+        /// Which certificate was refused, and why.
+        reason: String,
+    },
+    /// An agent has another version of the protocol.
+    #[error("the agent of {host} has version {theirs} of the protocol, and this program has version {ours}")]
+    AgentVersion {
+        /// The name of its host.
+        host: String,
+        /// Its version; `none` if it has none.
+        theirs: String,
+        /// The version of this program.
+        ours: u32,
+    },
+    /// An agent obeys a newer master.
+    #[error(
+        "the agent of {host} refuses generation {generation}: it has seen generation {highest}, so another master has taken over"
+    )]
+    AgentSuperseded {
+        /// The name of its host.
+        host: String,
+        /// The generation of this program.
+        generation: u64,
+        /// The highest generation that the agent has seen.
+        highest: u64,
+    },
+    /// An agent refused a request, or its answer makes no sense.
+    #[error("the agent of {host} refused the request ({problem}): {reason}")]
+    AgentRefused {
+        /// The name of its host.
+        host: String,
+        /// The stable code of the refusal.
+        problem: String,
+        /// The message.
+        reason: String,
+    },
     /// Any other error of the daemon.
     #[error("the Docker daemon refused the request: {reason}")]
     #[strum(serialize = "docker")]
+    #[serde(rename = "docker")]
     Refused {
         /// The daemon's message.
         reason: String,
@@ -170,11 +234,19 @@ impl RuntimeError {
         self.is_unreachable() || matches!(self, Self::TimedOut { .. })
     }
 
-    /// Returns whether the daemon cannot be reached, so that other requests would fail too.
+    /// Returns whether the agent of a host cannot be reached, so that nothing is known of its containers.
+    pub fn is_agent_unreachable(&self) -> bool {
+        matches!(self, Self::AgentUnreachable { .. })
+    }
+
+    /// Returns whether the daemon or its agent cannot be reached, so that other requests would fail too.
     pub fn is_unreachable(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::TooOld { .. } | Self::TimedOut { answers: false, .. }
+            Self::Unreachable { .. }
+                | Self::AgentUnreachable { .. }
+                | Self::TooOld { .. }
+                | Self::TimedOut { answers: false, .. }
         )
     }
 }

@@ -3,11 +3,12 @@
 use decnet_topology::InstanceId;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::RuntimeError;
 
 /// Which lines of the log of a container to read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogRequest {
     /// The store that the container belongs to.
     pub instance: InstanceId,
@@ -20,7 +21,7 @@ pub struct LogRequest {
 }
 
 /// A line that a container printed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
     /// When the runtime received it, in nanoseconds.
     pub at: Timestamp,
@@ -31,7 +32,8 @@ pub struct LogLine {
 }
 
 /// A stream that a container prints on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LogStream {
     /// The standard output.
     Stdout,

@@ -8,6 +8,8 @@ pub(crate) mod fleet;
 mod log;
 mod ownership;
 mod packets;
+#[cfg(feature = "agent")]
+pub(crate) mod remote;
 pub mod simulated;
 
 #[cfg(feature = "docker")]
@@ -41,7 +43,7 @@ use crate::{
 };
 
 /// The description of a runtime.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is one independent property of an engine"
@@ -76,12 +78,12 @@ pub struct RuntimeInfo {
     /// The known addresses of the machine. For a remote machine, only those on its container networks.
     pub addresses: Vec<Ipv4Addr>,
     /// The members of a fleet, by name; empty if there is only one host.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub members: BTreeMap<String, MemberInfo>,
 }
 
 /// A shared resource that a cgroup controller limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Resource {
@@ -114,7 +116,7 @@ pub enum Effect {
 }
 
 /// A network of another owner.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForeignNetwork {
     /// Its name.
     pub name: String,
@@ -123,7 +125,7 @@ pub struct ForeignNetwork {
     /// The store that it belongs to, if any.
     pub instance: Option<InstanceId>,
     /// The member of a fleet that it is on; none if there is only one host.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
 }
 

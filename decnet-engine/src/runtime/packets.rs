@@ -5,12 +5,13 @@ use std::{fmt, net::Ipv4Addr};
 use decnet_topology::InstanceId;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::RuntimeError;
 use crate::naming::{ContainerName, NetworkName};
 
 /// Which packets to capture.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaptureRequest {
     /// The store that the network or the base belongs to.
     pub instance: InstanceId,
@@ -21,7 +22,8 @@ pub struct CaptureRequest {
 }
 
 /// Where packets are captured.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CapturePlace {
     /// The bridge of a network: each packet between its members once.

@@ -3,6 +3,8 @@
 #[macro_use]
 mod guarded;
 
+#[cfg(feature = "agent")]
+mod agent;
 mod bus;
 mod digests;
 #[cfg(feature = "docker")]

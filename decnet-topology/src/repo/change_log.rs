@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use super::{ChangeFilter, ChangePage, RepoError};
+use super::{ChangeFilter, ChangePage, RepoError, Stamp};
 use crate::id::Sequence;
 
 /// The log of all changes of a store, for readers that follow it.
@@ -28,6 +28,14 @@ pub trait ChangeLog: Send + Sync {
     async fn latest_change(&self) -> Result<Sequence, RepoError> {
         let nothing = ChangeFilter::default().limit(0);
         Ok(self.changes_since(None, &nothing).await?.latest)
+    }
+
+    /// Returns a [`Stamp`] that differs after every committed change by this process or another one, so that a cache need not read the
+    /// store. It never waits: for another process, for the disk or for another thread.
+    ///
+    /// None by default, and whenever the stamp cannot be read without waiting. The caller then reads the store.
+    fn stamp(&self) -> Option<Stamp> {
+        None
     }
 
     /// Removes the oldest changes until at most `keep` are left. Their numbers are not used again.

@@ -23,6 +23,7 @@ mod rules;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod stamp;
 mod topology_store;
 mod visit_store;
 mod visits;
@@ -43,6 +44,7 @@ pub use postgres::{LeaseClock, PostgresOptions, PostgresRepo};
 pub use rows::{Edit, NewTopology, StatusChange, SubnetClaim, TopologyFilter, TopologyPage};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteRepo};
+pub use stamp::Stamp;
 pub use topology_store::TopologyStore;
 pub use visit_store::VisitStore;
 pub use visits::{Visit, VisitFilter};

@@ -9,6 +9,7 @@ mod files;
 mod postgres;
 mod processes;
 mod released;
+mod stamps;
 mod unwritable;
 
 use std::path::Path;

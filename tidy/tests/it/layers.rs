@@ -33,8 +33,8 @@ const TOPOLOGY: Layers = Layers {
 const ENGINE: Layers = Layers {
     krate: "decnet_engine",
     layers: &[
-        &["api", "causes", "naming", "decoy", "syslog"],
-        &["desired", "observe"],
+        &["api", "causes", "naming", "decoy", "syslog", "pki"],
+        &["desired", "observe", "peer"],
         &["plan", "compose", "host"],
         &["event", "runtime"],
         &["execute", "bus", "lease"],
@@ -44,6 +44,8 @@ const ENGINE: Layers = Layers {
         &["movement", "testing"],
         &["watch"],
         &["http"],
+        &["fleet"],
+        &["agent"],
     ],
     exceptions: &[],
 };

@@ -1,19 +1,18 @@
 use decnet_topology::Member;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Fleet;
 use crate::runtime::{RuntimeError, RuntimeInfo};
 
 /// The description of a member of a fleet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberInfo {
     /// The member.
-    #[serde(flatten)]
     pub member: Member,
     /// Its runtime; none if it does not answer.
     pub info: Option<Box<RuntimeInfo>>,
     /// Why it does not answer, if it does not.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silent: Option<String>,
 }
 

@@ -35,10 +35,15 @@ pub(crate) async fn connect(decoy: &DecoyImage) -> Docker {
 }
 
 pub(crate) async fn docker_lab(block: u8) -> Lab {
+    docker_lab_with(block).await.0
+}
+
+/// Returns a lab, and its decoy for other connections.
+pub(crate) async fn docker_lab_with(block: u8) -> (Lab, DecoyImage) {
     let instance = InstanceId::new_v4();
     let decoy = own_decoy(instance);
     let runtime = connect(&decoy).await;
-    Lab {
+    let lab = Lab {
         runtime: Box::new(runtime),
         outside: Box::new(Outsider {
             mark: instance.to_string(),
@@ -47,9 +52,10 @@ pub(crate) async fn docker_lab(block: u8) -> Lab {
         }),
         instance,
         topology: TopologyId::new_v4(),
-        decoy: decoy.reference,
+        decoy: decoy.reference.clone(),
         block,
-    }
+    };
+    (lab, decoy)
 }
 
 /// Another user of the daemon, with Docker's command. Dropping it removes everything that the test created.

@@ -20,7 +20,7 @@ use axum::{
     http::{HeaderMap, Request, StatusCode, header},
 };
 use decnet_engine::{DecoyImage, Engine, EngineOptions, HttpOptions, OpenAccess, http, simulated::Simulated};
-use decnet_topology::{Catalog, MemoryRepo};
+use decnet_topology::{Catalog, MemoryRepo, Repo};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -46,8 +46,12 @@ fn maze(name: &str) -> Value {
 }
 
 fn engine(docker: &Simulated) -> Engine {
+    engine_on(docker, Arc::new(MemoryRepo::new()))
+}
+
+fn engine_on(docker: &Simulated, repo: Arc<dyn Repo>) -> Engine {
     let options = EngineOptions::new(Catalog::builtin()).image(Arc::new(DecoyImage::pack(b"a program")));
-    Engine::new(Arc::new(MemoryRepo::new()), Arc::new(docker.clone()), options)
+    Engine::new(repo, Arc::new(docker.clone()), options)
 }
 
 /// A client of an API of its own.
@@ -72,7 +76,16 @@ impl Client {
 
     fn with(options: HttpOptions) -> Self {
         let docker = Simulated::new();
-        let engine = engine(&docker);
+        Self::of(engine(&docker), docker, options)
+    }
+
+    /// A client of an API on a store.
+    fn on(repo: Arc<dyn Repo>) -> Self {
+        let docker = Simulated::new();
+        Self::of(engine_on(&docker, repo), docker, HttpOptions::new(Arc::new(OpenAccess)))
+    }
+
+    fn of(engine: Engine, docker: Simulated, options: HttpOptions) -> Self {
         Self {
             router: http::router(engine.clone(), options),
             engine,

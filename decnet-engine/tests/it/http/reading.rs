@@ -1,6 +1,11 @@
 //! What can be read, and requests that ask for nothing that exists.
 
-use decnet_topology::NewMutation;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use decnet_topology::{Edit, NewMutation, SqliteRepo, Timestamp, TopologyStore as _};
 use serde_json::json;
 
 use super::{Client, maze};
@@ -57,6 +62,46 @@ async fn a_topology_that_another_program_changed_is_read_again() {
 
     client.operate(&format!("{path}/deploy"), &json!({})).await.is(200);
     assert_eq!(client.get(&path).await.is(200)["status"], "active");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn no_answer_is_older_than_a_change_through_another_connection_to_the_store() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("decnet.db");
+    let client = Client::on(Arc::new(SqliteRepo::open(&path).expect("a store")));
+    let other = SqliteRepo::open(&path).expect("a store");
+    let id = client.store("corp").await;
+    let path = format!("/topologies/{id}");
+    let id = id.parse().expect("an id");
+    let version = async || client.get(&path).await.is(200)["version"].as_u64().expect("a number");
+    let done = AtomicU64::new(1);
+    let readers = async || {
+        let mut reads = 0;
+        while done.load(Ordering::SeqCst) < 100 {
+            let oldest = done.load(Ordering::SeqCst);
+            let read = version().await;
+            assert!(read >= oldest, "{read} was read after {oldest} was stored");
+            reads += 1;
+            tokio::task::yield_now().await;
+        }
+        reads
+    };
+    let writer = async {
+        for number in 2..=100 {
+            let maze = other.load(id).await.expect("a maze").topology;
+            other
+                .edit(id, Edit::new(maze), Timestamp::now())
+                .await
+                .expect("it is edited");
+            done.store(number, Ordering::SeqCst);
+            assert_eq!(version().await, number);
+            assert_eq!(version().await, number, "from the text");
+        }
+    };
+    let (one, two, ()) = tokio::join!(readers(), readers(), writer);
+    assert!(one > 0 && two > 0);
+    other.delete(id, None, Timestamp::now()).await.expect("it is deleted");
+    client.get(&path).await.problem(404, "not_found");
 }
 
 #[tokio::test]

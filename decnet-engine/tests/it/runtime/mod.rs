@@ -52,13 +52,19 @@ impl Outside for Outsider {
 }
 
 async fn simulate(block: u8) -> Lab {
+    simulate_with(block).0
+}
+
+/// Returns a simulation, and a lab of it.
+pub(crate) fn simulate_with(block: u8) -> (Lab, Simulated) {
     let simulated = Simulated::new();
-    Lab {
+    let lab = Lab {
         runtime: Box::new(simulated.clone()),
-        outside: Box::new(Outsider(simulated)),
+        outside: Box::new(Outsider(simulated.clone())),
         instance: InstanceId::new_v4(),
         topology: TopologyId::new_v4(),
         decoy: "decnet-decoy:test".into(),
         block,
-    }
+    };
+    (lab, simulated)
 }

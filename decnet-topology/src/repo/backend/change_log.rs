@@ -7,7 +7,7 @@ use super::{Backend, Tables};
 use crate::{
     id::Sequence,
     model::TopologyRow,
-    repo::{ChangeFilter, ChangeKind, ChangeLog, ChangePage, MutationRow, RepoError, rules::changes},
+    repo::{ChangeFilter, ChangeKind, ChangeLog, ChangePage, MutationRow, RepoError, Stamp, rules::changes},
 };
 
 #[async_trait]
@@ -24,6 +24,10 @@ impl<B: Backend> ChangeLog for B {
             })
         })
         .await
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        Backend::stamp(self)
     }
 
     async fn trim_changes(&self, keep: usize) -> Result<(), RepoError> {

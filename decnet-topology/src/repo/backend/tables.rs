@@ -7,7 +7,7 @@ use crate::{
     model::{Topology, TopologyRow},
     name::TopologyName,
     repo::{
-        ChangeFilter, Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, StoreChange,
+        ChangeFilter, Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, Stamp, StoreChange,
         SubnetClaim, TopologyFilter, TopologyPage, Visit, VisitFilter, rules::changes::LogBounds,
     },
     secret::InstallationSecret,
@@ -31,6 +31,9 @@ pub(in crate::repo) trait Backend: Send + Sync + Debug + 'static {
         input: I,
         work: impl Fn(&mut dyn Tables, I) -> Result<T, RepoError> + Send + 'static,
     ) -> impl Future<Output = Result<T, RepoError>> + Send;
+
+    /// Returns the stamp of [`ChangeLog::stamp`](crate::repo::ChangeLog::stamp).
+    fn stamp(&self) -> Option<Stamp>;
 
     /// Takes the lock of [`LeaseStore::lock_unwritten`](crate::repo::LeaseStore::lock_unwritten).
     fn lock_unwritten(&self) -> impl Future<Output = Result<Box<dyn Send + Sync>, RepoError>> + Send;

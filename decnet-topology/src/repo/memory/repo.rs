@@ -1,8 +1,11 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
 
 use super::stock::Stock;
 use crate::repo::{
-    RepoError,
+    RepoError, Stamp,
     backend::{Backend, Tables},
 };
 
@@ -12,6 +15,8 @@ use crate::repo::{
 #[derive(Debug)]
 pub struct MemoryRepo {
     stock: Mutex<Stock>,
+    /// The number of writes, increased under the lock: a reader that sees the new number waits for the write.
+    writes: AtomicU64,
 }
 
 impl Default for MemoryRepo {
@@ -25,6 +30,7 @@ impl MemoryRepo {
     pub fn new() -> Self {
         Self {
             stock: Mutex::new(Stock::new()),
+            writes: AtomicU64::new(0),
         }
     }
 
@@ -47,7 +53,13 @@ impl Backend for MemoryRepo {
         input: I,
         work: impl Fn(&mut dyn Tables, I) -> Result<T, RepoError> + Send + 'static,
     ) -> Result<T, RepoError> {
-        work(&mut *self.stock(), input)
+        let mut stock = self.stock();
+        self.writes.fetch_add(1, Ordering::Release);
+        work(&mut *stock, input)
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        Some(Stamp::new(self.writes.load(Ordering::Acquire)))
     }
 
     async fn lock_unwritten(&self) -> Result<Box<dyn Send + Sync>, RepoError> {

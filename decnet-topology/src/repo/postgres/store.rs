@@ -15,7 +15,7 @@ use super::{
     transaction::{Pauses, Transactions},
 };
 use crate::repo::{
-    RepoError,
+    RepoError, Stamp,
     backend::{Backend, Tables},
     blocking::on_blocking_thread,
     sql,
@@ -234,6 +234,11 @@ impl Backend for PostgresRepo {
         let transactions = self.transactions.clone();
         let runtime = Handle::current();
         on_blocking_thread(move || transactions.write(&runtime, &|tables| work(tables, input.clone()))).await
+    }
+
+    /// Only the server knows what other hosts committed.
+    fn stamp(&self) -> Option<Stamp> {
+        None
     }
 
     async fn lock_unwritten(&self) -> Result<Box<dyn Send + Sync>, RepoError> {

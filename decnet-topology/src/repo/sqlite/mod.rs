@@ -2,6 +2,7 @@
 
 mod access;
 mod check;
+mod commits;
 mod create;
 mod fault;
 mod image;

@@ -9,13 +9,15 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::{
     access::Access,
-    check, create,
+    check,
+    commits::{Commits, FileId},
+    create,
     fault::{self, Fault},
     lock, schema,
     statement::SqliteSql,
 };
 use crate::repo::{
-    RepoError,
+    RepoError, Stamp,
     backend::{Backend, Tables},
     blocking::on_blocking_thread,
     sql::SqlTables,
@@ -47,6 +49,9 @@ use crate::repo::{
 /// ```
 #[derive(Debug)]
 pub struct SqliteRepo {
+    /// None for a store in memory and one that is only read. It is closed before the store's own connection, which then removes the
+    /// log.
+    commits: Option<Commits>,
     pub(super) access: Arc<Mutex<Access>>,
     path: Option<PathBuf>,
     timeout: Duration,
@@ -92,13 +97,16 @@ impl SqliteOptions {
     pub fn open(&self, path: impl AsRef<Path>) -> Result<SqliteRepo, RepoError> {
         let path = path.as_ref();
         fault::refuse_path(path)?;
-        let access = if self.read_only {
-            Access::read(path)?
-        } else {
-            create::if_missing(path, self.timeout)?;
-            Access::open(path, self.timeout)?
-        };
-        Ok(SqliteRepo::with(access, Some(path.into()), self.timeout))
+        if self.read_only {
+            return Ok(SqliteRepo::with(Access::read(path)?, Some(path.into()), self.timeout));
+        }
+        create::if_missing(path, self.timeout)?;
+        let file = FileId::at(path);
+        let mut repo = SqliteRepo::with(Access::open(path, self.timeout)?, Some(path.into()), self.timeout);
+        if repo.is_writable() {
+            repo.commits = file.and_then(|file| Commits::open(path, file));
+        }
+        Ok(repo)
     }
 }
 
@@ -139,6 +147,7 @@ impl SqliteRepo {
 
     fn with(access: Access, path: Option<PathBuf>, timeout: Duration) -> Self {
         Self {
+            commits: None,
             access: Arc::new(Mutex::new(access)),
             path,
             timeout,
@@ -206,6 +215,10 @@ impl Backend for SqliteRepo {
     ) -> Result<T, RepoError> {
         let work = move |tx: &Transaction<'_>| Ok(work(&mut SqlTables(&mut SqliteSql(tx)), input)?);
         self.transact(TransactionBehavior::Immediate, work).await
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        self.commits.as_ref()?.stamp()
     }
 
     async fn lock_unwritten(&self) -> Result<Box<dyn Send + Sync>, RepoError> {

@@ -12,7 +12,10 @@ use super::stage::{self, LEASE, holder, second};
 use crate::{
     id::{MutationId, Sequence, TopologyId},
     model::DeploySettings,
-    repo::{ChangeFilter, ChangeKind, Edit, MutationOutcome, MutationRow, Repo, RepoError, StatusChange, StoreChange},
+    repo::{
+        ChangeFilter, ChangeKind, Edit, MutationOutcome, MutationRow, Repo, RepoError, StatusChange, StoreChange,
+        TopologyFilter,
+    },
     status::{Intent, MutationState, Status},
     version::Version,
 };
@@ -322,4 +325,37 @@ pub(super) async fn a_reader_misses_no_change_of_concurrent_writers(repo: Arc<dy
         assert_eq!(versions.remove(&id), Some(expected));
     }
     assert_eq!(stage::log(&*repo, None).await.changes, read);
+}
+
+/// A store may have no stamps; those that it has must be right.
+pub(super) async fn a_stamp_differs_after_every_write_and_not_otherwise(repo: Arc<dyn Repo>) {
+    let mut seen = Vec::new();
+    let mut written = |what: &str| {
+        if let Some(stamp) = repo.stamp() {
+            assert!(!seen.contains(&stamp), "{what} is a write");
+            seen.push(stamp);
+        }
+    };
+    written("nothing before");
+    let id = stage::create(&*repo, "corp", stage::maze(1)).await.row.id;
+    written("a new topology");
+    let edited = repo.edit(id, Edit::new(stage::maze(2)), second(1)).await;
+    edited.expect("it is edited");
+    written("an edit");
+    let kept = repo.set_needs_resync(id, true, None, second(2)).await;
+    kept.expect("it is stored");
+    written("a need to resync");
+    let lease = repo.acquire_lease(id, &holder(1), LEASE, None, second(3)).await;
+    let lease = lease.expect("it is free");
+    written("a lease");
+    let released = repo.release_lease(id, lease.token).await;
+    released.expect("it is held");
+    written("the end of a lease");
+    repo.delete(id, None, second(4)).await.expect("it is deleted");
+    written("the end of a topology");
+
+    let stamp = repo.stamp();
+    let read = repo.list(&TopologyFilter::default()).await;
+    assert_eq!(read.expect("a list").total, 0);
+    assert_eq!(repo.stamp(), stamp, "a read is not a write");
 }

@@ -159,6 +159,7 @@ clauses! { $
         numbers_of_changes_are_not_reused,
         removed_changes_and_foreign_numbers_are_refused,
         a_reader_misses_no_change_of_concurrent_writers,
+        a_stamp_differs_after_every_write_and_not_otherwise,
     }
     visiting {
         a_visit_is_returned_as_stored_and_stored_once,

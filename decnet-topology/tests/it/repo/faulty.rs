@@ -6,7 +6,7 @@ use decnet_topology::{
     BatchEdit, CatalogExcerpt, ChangeFilter, ChangeKind, ChangeLog, ChangePage, ClaimToken, DeploySettings, Edit,
     Holder, InstallationSecret, InstanceId, Lease, LeaseStore, LeaseToken, MemoryRepo, MutationClaim, MutationFilter,
     MutationId, MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, Placement,
-    RecordedChange, RepoError, Sequence, StatusChange, StatusEvent, StoredTopology, SubnetClaim, Topology,
+    RecordedChange, RepoError, Sequence, Stamp, StatusChange, StatusEvent, StoredTopology, SubnetClaim, Topology,
     TopologyFilter, TopologyId, TopologyPage, TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore,
     async_trait,
     testing::contract::{Subject, hold},
@@ -36,6 +36,8 @@ enum Fault {
     LatestOfPage,
     /// A resumed mutation is logged again.
     LogsRenewals,
+    /// The stamp is always the same.
+    KeepsStamp,
 }
 
 #[derive(Debug)]
@@ -85,6 +87,13 @@ impl ChangeLog for Faulty {
             _ => {}
         }
         Ok(page)
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        match self.fault {
+            Fault::KeepsStamp => Some(Stamp::new(0)),
+            _ => self.inner.stamp(),
+        }
     }
 
     async fn trim_changes(&self, keep: usize) -> Result<(), RepoError> {
@@ -163,6 +172,7 @@ fn the_contract_finds_each_fault_of_a_log() {
         (Fault::ForgetsDeleted, "numbers_of_changes_are_not_reused"),
         (Fault::LatestOfPage, "changes_are_read_page_by_page_and_by_topology"),
         (Fault::LogsRenewals, "every_stage_of_a_mutation_is_logged"),
+        (Fault::KeepsStamp, "a_stamp_differs_after_every_write_and_not_otherwise"),
     ] {
         let store = async || {
             let inner = MemoryRepo::new();

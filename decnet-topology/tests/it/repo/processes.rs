@@ -132,7 +132,7 @@ pub(super) fn holder(pid: u32) -> Holder {
 }
 
 /// Runs this many processes in parallel with one role, and returns the last word of each.
-fn at_once(role: &str, store: &Path, topology: Option<TopologyId>, count: usize) -> Vec<String> {
+pub(super) fn at_once(role: &str, store: &Path, topology: Option<TopologyId>, count: usize) -> Vec<String> {
     at_once_with(role, store, topology, count, || ()).0
 }
 

@@ -1,0 +1,175 @@
+use std::{
+    io::{self, Read as _},
+    net::{SocketAddr, UdpSocket},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use decnet_engine::{
+    AgentFolder, AgentLogs, AgentMaster, AgentOptions, AgentPlace, CancellationToken, Credentials, JoinToken,
+    LogTarget, agent,
+};
+use decnet_topology::{Name, SqliteRepo};
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::{command_error::CommandError, context::Context, exit::Exit, interrupt::Signals, output::say, store};
+
+const EXAMPLES: &str = "Examples:
+  decnet agent --join - --name host-1 --master 10.0.0.5:7379 < token
+  decnet agent
+  decnet agent --listen 10.0.0.7:7378 --logs /var/log/decnet/visits.jsonl";
+
+/// Serve the Docker of this host to the masters of a fleet, until Ctrl-C or SIGTERM.
+///
+/// At the first start, the host joins the fleet with a token of its master: --join, --name and --master. The token works once. Later starts
+/// need none of these flags. Whom this host trusts and its own key are in the folder of its state, which only its owner may use.
+///
+/// The agent answers masters only, over TLS. It sends a heartbeat to its master every ten seconds, which also renews its certificate. A
+/// start deploys nothing, and needs no Docker.
+///
+/// It stops after open requests and operations: an interrupted deploy is undone. A second signal exits immediately.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Join the fleet with this token first; `-` reads it from the standard input.
+    #[arg(long, value_name = "TOKEN", requires_all = ["name", "master"])]
+    join: Option<String>,
+    /// The name of this host, for which the token was made.
+    #[arg(long, value_name = "NAME", requires = "join")]
+    name: Option<Name>,
+    /// The address of the master's listener for agents.
+    #[arg(long, value_name = "HOST:PORT", requires = "join")]
+    master: Option<String>,
+    /// The address at which masters reach this agent [default: that of --listen, on the network of the master].
+    #[arg(long, value_name = "HOST:PORT", requires = "join")]
+    address: Option<String>,
+    /// The address and the port to listen on; port 0 is any free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:7378")]
+    listen: SocketAddr,
+    /// The folder of its state [default: `agent` in the folder of the database].
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
+    /// Where the logs of mazes go that the master pushes to this host, as for `decnet logs --to`.
+    #[arg(long, value_name = "TARGET")]
+    logs: Option<LogTarget>,
+}
+
+/// Serves the agent.
+pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let Arguments {
+        join,
+        name,
+        master,
+        address,
+        listen,
+        state,
+        logs,
+    } = arguments;
+    let folder = AgentFolder::open(match state {
+        Some(path) => path,
+        None => store::data_folder()?.join("agent"),
+    })?;
+    let cannot = |source| CommandError::Listen {
+        address: listen,
+        source,
+    };
+    let listener = TcpListener::bind(listen).await.map_err(cannot)?;
+    let listening = listener.local_addr().map_err(cannot)?;
+    if let (Some(token), Some(name), Some(master)) = (join, name, master) {
+        let address = match address {
+            Some(address) => address,
+            None => seen_from(&master, listening)?,
+        };
+        let place = AgentPlace::new(master, address);
+        let credentials = agent::join(&read(&token)?, &name, &place, Timestamp::now()).await?;
+        folder.save(&credentials, &place)?;
+        context
+            .output
+            .note(format!("{name} has joined the fleet of {}", place.master));
+    }
+    let Some((credentials, place)) = folder.load()? else {
+        return Err(CommandError::NotJoined {
+            folder: folder.path().into(),
+        });
+    };
+    let engine = context.engine_with(Arc::new(SqliteRepo::open(folder.store())?))?;
+    let logs = logs.map(|target| AgentLogs::new(target).cursor(folder.cursor()));
+    let mut signals = Signals::new()?;
+    let stop = CancellationToken::new();
+    let options = AgentOptions::default()
+        .stop(stop.clone())
+        .folder(folder)
+        .master(AgentMaster::new(place.clone()))
+        .logs(logs);
+    let server = tokio::spawn(agent::serve(engine, credentials.clone(), options, listener));
+    report(context, &credentials, &place, listening)?;
+    tokio::spawn(async move {
+        signals.next().await;
+        say("stopping: finishing requests and undoing operations");
+        stop.cancel();
+        signals.next().await;
+        std::process::exit(Exit::Interrupted.code().into());
+    });
+    match server.await {
+        Ok(ended) => ended.map_err(cannot)?,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+    Ok(Exit::Done)
+}
+
+/// Says that the agent listens. A reader of this line may connect immediately.
+fn report(
+    context: &Context,
+    credentials: &Credentials,
+    place: &AgentPlace,
+    listening: SocketAddr,
+) -> Result<(), CommandError> {
+    let identity = credentials.identity();
+    let info = identity.info();
+    if context.output.json {
+        return context.output.json_line(&json!({
+            "listening": listening,
+            "name": info.subject.name(),
+            "host": info.subject.host(),
+            "master": place.master,
+            "certificate_until": info.not_after,
+            "pid": std::process::id(),
+        }));
+    }
+    context.output.line(format!(
+        "serving the agent of {} at {listening} for the master at {}",
+        info.subject.name(),
+        place.master
+    ))
+}
+
+/// Reads a token: the text itself, or the standard input.
+fn read(text: &str) -> Result<JoinToken, CommandError> {
+    let mut read = String::new();
+    if text == "-" {
+        let input = io::stdin().lock().take(4096).read_to_string(&mut read);
+        input.map_err(|source| CommandError::Read {
+            path: "-".into(),
+            source,
+        })?;
+    } else {
+        text.clone_into(&mut read);
+    }
+    Ok(read.parse()?)
+}
+
+/// Returns the address of this host on the network of the master, with the port that the agent listens on. Nothing is sent.
+fn seen_from(master: &str, listening: SocketAddr) -> Result<String, CommandError> {
+    if !listening.ip().is_unspecified() {
+        return Ok(listening.to_string());
+    }
+    let own = || {
+        let socket = UdpSocket::bind((listening.ip(), 0))?;
+        socket.connect(master)?;
+        Ok(socket.local_addr()?.ip())
+    };
+    let own = own().map_err(|source| CommandError::NoAgentAddress { source })?;
+    Ok(SocketAddr::new(own, listening.port()).to_string())
+}

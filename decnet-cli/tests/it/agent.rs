@@ -1,0 +1,142 @@
+//! The agent of a host, and how it joins.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    process::{Child, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use decnet_engine::{
+    Authority, CertificateSubject, Credentials, FleetMaster, FleetOptions, JoinToken, MemoryHosts, RemoteOptions,
+    RemoteRuntime, RemoteTopologies, Trust, fleet,
+};
+use jiff::Timestamp;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tokio::{net::TcpListener, runtime::Runtime};
+
+use crate::command::Sandbox;
+
+/// A master in this process.
+struct Master {
+    runtime: Runtime,
+    fleet: FleetMaster,
+    hosts: Arc<MemoryHosts>,
+    address: SocketAddr,
+}
+
+impl Master {
+    fn start() -> Self {
+        let now = Timestamp::now();
+        let authority = Authority::create(now).expect("an authority");
+        let subject = CertificateSubject::Master {
+            name: "first".parse().expect("a name"),
+        };
+        let identity = authority.identity(&subject, now).expect("an identity");
+        let credentials = Credentials::new(identity, Trust::of(&authority)).expect("credentials");
+        let hosts = Arc::new(MemoryHosts::default());
+        let fleet = FleetMaster::new(authority, credentials, hosts.clone(), hosts.clone());
+        let runtime = Runtime::new().expect("a runtime");
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        runtime.spawn(fleet::serve(fleet.clone(), FleetOptions::default(), listener));
+        Self {
+            runtime,
+            fleet,
+            hosts,
+            address,
+        }
+    }
+
+    fn invite(&self, name: &str) -> JoinToken {
+        let token = self.fleet.invite(name.parse().expect("a name"), None, Timestamp::now());
+        self.runtime.block_on(token).expect("a token")
+    }
+}
+
+/// An agent that runs; a test that fails leaves none.
+struct Agent(Child);
+
+impl Agent {
+    fn start(sandbox: &Sandbox, arguments: &[&str]) -> (Self, Value) {
+        let arguments = [
+            &["agent", "--state", "state", "--listen", "127.0.0.1:0", "--json"],
+            arguments,
+        ]
+        .concat();
+        let mut child = sandbox.spawn(&arguments, Stdio::null());
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+        stdout.read_line(&mut line).expect("a line");
+        (Self(child), serde_json::from_str(&line).expect("JSON"))
+    }
+
+    fn interrupt(mut self) -> Option<i32> {
+        kill_process(Pid::from_child(&self.0), Signal::INT).expect("sent");
+        self.0.wait().expect("ended").code()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn an_agent_joins_once_and_then_starts_without_a_token() {
+    let (sandbox, master) = (Sandbox::new(), Master::start());
+    let (token, address) = (master.invite("host-1").to_string(), master.address.to_string());
+    let join = ["--join", &token, "--name", "host-1", "--master", &address];
+    let (first, said) = Agent::start(&sandbox, &join);
+    assert_eq!(
+        (&said["name"], &said["master"]),
+        (&"host-1".into(), &address.as_str().into())
+    );
+    assert_eq!(first.interrupt(), Some(0));
+    let ran = sandbox.run(&[&["agent", "--state", "state", "--listen", "127.0.0.1:0"], &join[..]].concat());
+    ran.exits(1).says("a token works once");
+
+    let (second, again) = Agent::start(&sandbox, &[]);
+    assert_eq!(again["host"], said["host"]);
+    let begun = Instant::now();
+    while master.hosts.hosts().first().is_none_or(|(_, report)| report.is_none()) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "there is no heartbeat");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let host = again["host"].as_str().expect("an id").parse().expect("an id");
+    let listening = again["listening"].as_str().expect("an address");
+    let options = RemoteOptions::new(host, "host-1".parse().expect("a name"), listening, 1);
+    let remote = RemoteRuntime::new(master.fleet.credentials(), options).expect("an address");
+    let state = master.runtime.block_on(RemoteTopologies::new(&remote).state());
+    assert_eq!(state.expect("a state").applied, None);
+    assert_eq!(second.interrupt(), Some(0));
+}
+
+#[test]
+fn what_an_agent_needs_is_said() {
+    let sandbox = Sandbox::new();
+    let run = |arguments: &[&str]| {
+        let start = ["agent", "--state", "state", "--listen", "127.0.0.1:0"];
+        sandbox.run(&[&start[..], arguments].concat())
+    };
+    run(&[]).exits(1).says("has not joined a fleet");
+    run(&["--join", "x"]).exits(2).says("--name");
+    let flags = ["--name", "host-1", "--master", "127.0.0.1:1"];
+    run(&[&["--join", "x"], &flags[..]].concat())
+        .exits(1)
+        .says("this is not a token");
+    let (one, other) = (Master::start(), Master::start());
+    let token = one.invite("host-1").to_string();
+    run(&[&["--join", &token], &flags[..]].concat())
+        .exits(1)
+        .says("127.0.0.1:1 does not answer");
+    let address = other.address.to_string();
+    let flags = ["--name", "host-1", "--master", &address];
+    let ran = run(&[&["--join", &token], &flags[..]].concat());
+    ran.exits(1).says("another fleet");
+    run(&[]).exits(1).says("has not joined a fleet");
+}

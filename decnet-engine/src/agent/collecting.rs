@@ -1,0 +1,50 @@
+//! The logs of the topology that was pushed. They are collected from the first push on.
+
+use std::sync::Arc;
+
+use super::{AgentLogs, shared::Shared};
+use crate::{
+    causes,
+    engine::EngineError,
+    logs::{LogCursor, LogCursorError, LogOptions, LogTargetError, LogWriter},
+};
+
+/// Why logs are not collected.
+#[derive(Debug, thiserror::Error)]
+enum NotCollected {
+    #[error(transparent)]
+    Target(#[from] LogTargetError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Cursor(#[from] LogCursorError),
+}
+
+/// Begins to collect logs, unless they are collected already or nobody wants them.
+pub(super) fn begin(shared: &Arc<Shared>) {
+    let Some(logs) = shared.logs.clone() else {
+        return;
+    };
+    if shared.collecting.set(()).is_ok() {
+        let agent = Arc::clone(shared);
+        shared.collector.spawn(async move {
+            if let Err(error) = collect(&agent, &logs).await {
+                tracing::error!(error = causes::with_causes(&error), "logs are not collected any more");
+            }
+        });
+    }
+}
+
+async fn collect(shared: &Shared, logs: &AgentLogs) -> Result<(), NotCollected> {
+    let cursor = match &logs.cursor {
+        Some(path) => LogCursor::read(path)?,
+        None => LogCursor::default(),
+    };
+    let options = LogOptions::default().follow(true).cursor(cursor);
+    let mut writer = LogWriter::open(&logs.target, &logs.writer)?;
+    let mut lines = shared.engine.logs(options).await?;
+    lines
+        .forward::<_, NotCollected>(&mut writer, logs.cursor.as_deref(), &shared.stop)
+        .await?;
+    Ok(())
+}

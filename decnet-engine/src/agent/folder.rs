@@ -1,0 +1,121 @@
+use std::{
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::pki::{Credentials, Identity, PkiError, Trust, write_file};
+
+/// The folder where an agent keeps its state: its identity, whom it trusts, its master, and the highest generation. Only its owner may
+/// use it.
+#[derive(Debug, Clone)]
+pub struct AgentFolder(PathBuf);
+
+/// Where an agent and its master are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AgentPlace {
+    /// The address of the master's listener: `host:port`.
+    pub master: String,
+    /// The address of the agent, as masters reach it: `host:port`.
+    pub address: String,
+}
+
+impl AgentPlace {
+    /// Creates it.
+    pub fn new(master: impl Into<String>, address: impl Into<String>) -> Self {
+        Self {
+            master: master.into(),
+            address: address.into(),
+        }
+    }
+}
+
+impl AgentFolder {
+    /// Opens a folder, which is created with mode 700.
+    ///
+    /// # Errors
+    ///
+    /// [`PkiError::ExposedKey`] if others may use it.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, PkiError> {
+        let path = path.into();
+        let not_written = |source| PkiError::NotWritten {
+            path: path.clone(),
+            source,
+        };
+        let created = DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        created.map_err(not_written)?;
+        let mode = fs::metadata(&path).map_err(not_written)?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(PkiError::ExposedKey { path, mode });
+        }
+        Ok(Self(path))
+    }
+
+    /// Returns its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Returns the path of the store for the topology that is pushed.
+    pub fn store(&self) -> PathBuf {
+        self.0.join("topology.db")
+    }
+
+    /// Returns the path of the cursor of the logs.
+    pub fn cursor(&self) -> PathBuf {
+        self.0.join("logs.cursor")
+    }
+
+    pub(super) fn generation(&self) -> PathBuf {
+        self.0.join("generation")
+    }
+
+    fn identity(&self) -> PathBuf {
+        self.0.join("identity.pem")
+    }
+
+    fn trust(&self) -> PathBuf {
+        self.0.join("trust.json")
+    }
+
+    fn place(&self) -> PathBuf {
+        self.0.join("agent.json")
+    }
+
+    /// Reads what [`save`](Self::save) wrote; none if the agent has not joined.
+    pub fn load(&self) -> Result<Option<(Credentials, AgentPlace)>, PkiError> {
+        let text = match fs::read_to_string(self.place()) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => {
+                return Err(PkiError::NotRead {
+                    path: self.place(),
+                    source,
+                });
+            }
+        };
+        let place = serde_json::from_str(&text).map_err(|error| PkiError::NotRead {
+            path: self.place(),
+            source: io::Error::new(io::ErrorKind::InvalidData, error),
+        })?;
+        let credentials = Credentials::new(Identity::load(&self.identity())?, Trust::load(&self.trust())?)?;
+        Ok(Some((credentials, place)))
+    }
+
+    /// Writes the credentials of an agent that has joined, and then where it and its master are.
+    pub fn save(&self, credentials: &Credentials, place: &AgentPlace) -> Result<(), PkiError> {
+        self.save_credentials(credentials)?;
+        write_file(&self.place(), &format!("{:#}\n", serde_json::json!(place)), 0o600)
+    }
+
+    /// Replaces the credentials.
+    pub(super) fn save_credentials(&self, credentials: &Credentials) -> Result<(), PkiError> {
+        credentials.trust().save(&self.trust())?;
+        credentials.identity().save(&self.identity())
+    }
+}

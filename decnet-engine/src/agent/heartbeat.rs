@@ -1,0 +1,158 @@
+//! Heartbeats: what an agent reports to its master, and how its certificate is renewed.
+
+use std::{sync::Arc, time::Duration};
+
+use backon::{ExponentialBuilder, Retryable as _};
+use jiff::Timestamp;
+use tokio::time;
+
+use super::{AgentMaster, shared::Shared, topologies};
+use crate::{
+    causes,
+    fleet::{
+        HostHealth, HostReport,
+        messages::{BeatAnswer, BeatRequest, HEARTBEAT},
+    },
+    peer::{PeerClient, PeerError, PeerOptions},
+    pki::{Credentials, KeyRequest, Peers, PkiError, client_config},
+};
+
+/// How long the runtime may take to answer.
+const HEALTH: Duration = Duration::from_secs(5);
+
+/// How long a connection and a sign of life may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The shortest and the longest pause after a failure.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+
+/// Why a heartbeat failed.
+#[derive(Debug, thiserror::Error)]
+enum Missed {
+    #[error(transparent)]
+    Peer(#[from] PeerError),
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+}
+
+/// Sends heartbeats until the agent stops. After a failure, the pauses grow to a minute.
+pub(super) async fn run(shared: Arc<Shared>, master: AgentMaster) {
+    let beats = Beats { shared, master };
+    let stop = beats.shared.stop.clone();
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(PAUSES.0)
+        .with_max_delay(PAUSES.1)
+        .with_jitter()
+        .without_max_times();
+    let work = async {
+        loop {
+            let beat = (|| beats.beat()).retry(pauses).notify(|error, pause| {
+                let error = causes::with_causes(error);
+                tracing::warn!(error, ?pause, "a heartbeat failed");
+            });
+            if let Err(error) = beat.await {
+                tracing::error!(error = causes::with_causes(&error), "a heartbeat is given up");
+            }
+            time::sleep(beats.master.every).await;
+        }
+    };
+    stop.run_until_cancelled(work).await;
+}
+
+/// What heartbeats need.
+struct Beats {
+    shared: Arc<Shared>,
+    master: AgentMaster,
+}
+
+impl Beats {
+    /// Sends a heartbeat. If the certificate is due, a second one asks for the next certificate.
+    async fn beat(&self) -> Result<(), Missed> {
+        // A connection has the certificate that was current when it began.
+        let tls = client_config(&self.shared.credentials, Peers::Masters)?;
+        let client = PeerClient::new(PeerOptions {
+            address: self.master.place.master.clone(),
+            tls,
+            name: Peers::Masters.server_name(),
+            generation: None,
+            timeout: TIMEOUT,
+        })?;
+        let report = self.report().await;
+        if !self.send(&client, report.clone(), None).await? {
+            return Ok(());
+        }
+        let key = KeyRequest::new()?;
+        self.send(&client, report, Some(key)).await?;
+        Ok(())
+    }
+
+    /// Sends a report, and uses what the answer brings. Returns whether the certificate is due.
+    async fn send(&self, client: &PeerClient, report: HostReport, key: Option<KeyRequest>) -> Result<bool, Missed> {
+        let credentials = &self.shared.credentials;
+        let request = BeatRequest {
+            report,
+            trust: credentials.trust().digest(),
+            request: key.as_ref().map(|key| key.request_pem().into()),
+        };
+        let answer: BeatAnswer = client.post(HEARTBEAT, &request).await?;
+        let is_changed = answer.trust.is_some() || answer.certificate.is_some();
+        if let Some(trust) = answer.trust {
+            credentials.set_trust(trust)?;
+        }
+        if let (Some(certificate), Some(key)) = (answer.certificate, key) {
+            let identity = key.certified(&certificate)?;
+            identity.check_clock(Timestamp::now())?;
+            credentials.set_identity(identity);
+        }
+        if is_changed {
+            self.keep(credentials)?;
+        }
+        Ok(answer.renew)
+    }
+
+    /// Keeps new credentials for the next start.
+    fn keep(&self, credentials: &Credentials) -> Result<(), PkiError> {
+        match &self.shared.folder {
+            Some(folder) => folder.save_credentials(credentials),
+            None => Ok(()),
+        }
+    }
+
+    async fn report(&self) -> HostReport {
+        let engine = &self.shared.engine;
+        let found = topologies::current(engine).await;
+        let applied = match &found {
+            Ok(stored) => stored.as_ref().map(topologies::applied),
+            Err(error) => {
+                tracing::warn!(error = causes::with_causes(error), "the store does not answer");
+                None
+            }
+        };
+        let health = match time::timeout(HEALTH, engine.runtime().info()).await {
+            Ok(Ok(info)) => HostHealth {
+                answers: true,
+                detail: info.version,
+                cpus: info.cpus,
+            },
+            Ok(Err(error)) => HostHealth {
+                detail: error.to_string(),
+                ..HostHealth::default()
+            },
+            Err(_) => HostHealth {
+                detail: format!("no answer within {HEALTH:?}"),
+                ..HostHealth::default()
+            },
+        };
+        let (topology, version_hash, settings_digest) = applied.map_or_else(Default::default, |applied| {
+            (Some(applied.topology), applied.version_hash, applied.settings_digest)
+        });
+        HostReport {
+            address: self.master.place.address.clone(),
+            topology,
+            version_hash,
+            settings_digest,
+            generation: self.shared.generations.highest(),
+            health,
+        }
+    }
+}

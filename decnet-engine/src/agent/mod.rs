@@ -1,0 +1,28 @@
+//! The agent of a host: it serves the runtime of the host to masters, and applies topologies that they push.
+//!
+//! [`serve`] listens with mutual TLS and accepts certificates of masters only. A request has the version of the protocol and the
+//! generation of its master in headers. The agent refuses other versions, and generations that are lower than the highest it has
+//! seen: then another master has taken over.
+//!
+//! A push stores one topology in the engine's store and deploys it. Starting an agent deploys nothing and does not ask the runtime.
+
+mod collecting;
+mod command;
+pub(crate) mod folder;
+mod generations;
+mod heartbeat;
+pub(crate) mod join;
+pub(crate) mod options;
+mod runtime;
+mod serving;
+mod shared;
+mod streams;
+mod topologies;
+
+pub(crate) use folder::{AgentFolder, AgentPlace};
+pub use join::join;
+pub(crate) use options::{AgentLogs, AgentMaster, AgentOptions};
+pub use serving::serve;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! What a master asks of the runtime.
+
+use axum::extract::{Request, State};
+
+use super::shared::{Agent, Answer, json};
+use crate::{
+    fleet::secure::read,
+    peer::LONGEST,
+    runtime::remote::messages::{ObserveRequest, PerformRequest, ProbeRequest},
+};
+
+/// Describes what exists.
+pub(super) async fn observe(State(shared): Agent, request: Request) -> Answer {
+    let runtime = shared.runtime();
+    match read(request, LONGEST).await? {
+        ObserveRequest::Info => json(&runtime.info().await?),
+        ObserveRequest::List { scope } => json(&runtime.list(scope).await?),
+        ObserveRequest::Inspect { scope } => json(&runtime.inspect(scope).await?),
+        ObserveRequest::NameInterfaces { mut observed } => {
+            runtime.name_interfaces(&mut observed).await?;
+            json(&observed)
+        }
+        ObserveRequest::ForeignNetworks { instance } => json(&runtime.foreign_networks(instance).await?),
+        ObserveRequest::UnavailableImages { images } => {
+            // A key of a JSON object is a string.
+            let unavailable: Vec<_> = runtime.unavailable_images(&images).await?.into_iter().collect();
+            json(&unavailable)
+        }
+        ObserveRequest::CheckNetwork { bases } => {
+            let bases: Vec<_> = bases.iter().collect();
+            json(&runtime.check_network(&bases).await?)
+        }
+    }
+}
+
+/// Performs an action.
+pub(super) async fn perform(State(shared): Agent, request: Request) -> Answer {
+    let PerformRequest { instance, action } = read(request, LONGEST).await?;
+    let runtime = shared.runtime();
+    let work = async move { Ok(runtime.perform(instance, &action).await?) };
+    json(&shared.change(work).await?)
+}
+
+/// Sends a probe.
+pub(super) async fn probe(State(shared): Agent, request: Request) -> Answer {
+    let ProbeRequest { instance, base, probe } = read(request, LONGEST).await?;
+    json(&shared.runtime().probe(instance, &base, &probe).await?)
+}

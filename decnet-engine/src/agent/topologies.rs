@@ -1,0 +1,221 @@
+//! The topology of an agent: pushed by a master, kept in the store of the engine.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use decnet_topology::{
+    CatalogExcerpt, DeploySettings, Draft, NewTopology, Status, StoredTopology, SubnetPool, Syntax, Topology,
+    TopologyFilter, TopologyId, TopologyName, canonical_hash, document,
+};
+use jiff::Timestamp;
+
+use super::{
+    collecting,
+    shared::{Agent, Answer, Shared, json},
+};
+use crate::{
+    engine::{DeployOptions, Engine, EngineError, Outcome, Replacement},
+    fleet::{AgentState, AppliedTopology, TopologyPush, secure::read},
+    http::problem::Problem,
+    observe::{Observed, Scope},
+    peer::LONGEST,
+};
+
+/// A push whose hash is that of its document.
+struct Wanted {
+    id: Option<TopologyId>,
+    name: TopologyName,
+    topology: Topology,
+    settings: DeploySettings,
+    catalog: CatalogExcerpt,
+    force: bool,
+}
+
+/// Applies a push.
+pub(super) async fn apply(State(shared): Agent, request: Request) -> Answer {
+    let push: TopologyPush = read(request, LONGEST).await?;
+    let agent = Arc::clone(&shared);
+    let work = async move {
+        let wanted = Wanted::read(&agent.engine, push)?;
+        let _one = agent.topology.lock().await;
+        let id = store(&agent, &wanted).await?;
+        collecting::begin(&agent);
+        let deployed = deploy(&agent, id, wanted).await?;
+        Ok(describe(&agent.engine, &deployed).await?)
+    };
+    json(&shared.change(work).await?)
+}
+
+/// Tears down what was pushed.
+pub(super) async fn teardown(State(shared): Agent, request: Request) -> Answer {
+    let () = read(request, LONGEST).await?;
+    let agent = Arc::clone(&shared);
+    let work = async move {
+        let _one = agent.topology.lock().await;
+        let mut last = None;
+        for row in all(&agent.engine).await? {
+            let outcome = clear(&agent, row.row.id).await?;
+            last = Some(describe(&agent.engine, &outcome).await?);
+            agent.engine.delete(row.row.id, None).await?;
+        }
+        Ok(last)
+    };
+    json(&shared.change(work).await?)
+}
+
+/// Describes what was pushed, and what the runtime has of it.
+pub(super) async fn state(State(shared): Agent) -> Answer {
+    let engine = &shared.engine;
+    let found = current(engine).await?;
+    let observed = match &found {
+        None => Observed::default(),
+        Some(stored) => {
+            let instance = engine.repo().instance().await?;
+            engine
+                .runtime()
+                .inspect(Scope::Topology(instance, stored.row.id))
+                .await?
+        }
+    };
+    json(&AgentState {
+        applied: found.map(|stored| applied(&stored)),
+        observed,
+    })
+}
+
+impl Wanted {
+    /// Reads a push.
+    fn read(engine: &Engine, push: TopologyPush) -> Result<Self, Problem> {
+        let draft: Draft = document::parse(&push.document, Syntax::Auto)?;
+        let name: TopologyName = draft
+            .header
+            .name
+            .parse()
+            .map_err(|error| Problem::new("invalid_name", format!("{error}")))?;
+        let catalog = engine.catalog().with_stored(&push.catalog);
+        // What the document lacks would be chosen here, and then the hash would differ.
+        let topology = draft.resolve(&catalog, &SubnetPool::default());
+        let topology = topology.map_err(EngineError::Resolve)?;
+        let hash = canonical_hash(&topology).to_string();
+        if hash != push.version_hash {
+            let detail = format!("the hash of the document is {hash}, not {}", push.version_hash);
+            return Err(Problem::new("hash_mismatch", detail)
+                .member("expected", push.version_hash)
+                .member("found", hash));
+        }
+        Ok(Self {
+            id: draft.header.id,
+            name,
+            topology,
+            settings: push.settings,
+            catalog: push.catalog,
+            force: push.force,
+        })
+    }
+
+    /// Returns whether a stored topology is another version of this one.
+    fn is(&self, stored: &StoredTopology) -> bool {
+        match self.id {
+            Some(id) => stored.row.id == id,
+            None => stored.row.name.as_str().eq_ignore_ascii_case(self.name.as_str()),
+        }
+    }
+}
+
+/// Makes the pushed topology the only one in the store. Others are torn down first, and so is what is left of a failed deploy of it.
+async fn store(shared: &Shared, wanted: &Wanted) -> Result<TopologyId, Problem> {
+    let engine = &shared.engine;
+    let mut kept = None;
+    for stored in all(engine).await? {
+        let is_same = canonical_hash(&stored.topology) == canonical_hash(&wanted.topology);
+        let can_change = match stored.row.status {
+            Status::Pending | Status::Active => true,
+            // An unfinished deploy can only be continued, and a maze that is going down only be torn down.
+            Status::Deploying => is_same,
+            Status::Degraded => stored.row.intent != Some(decnet_topology::Intent::Down),
+            _ => false,
+        };
+        if wanted.is(&stored) && can_change && stored.row.name == wanted.name {
+            kept = Some(stored.row.id);
+            continue;
+        }
+        clear(shared, stored.row.id).await?;
+        engine.delete(stored.row.id, None).await?;
+    }
+    let at = Timestamp::now();
+    let repo = engine.repo();
+    if let Some(id) = kept {
+        if !wanted.catalog.is_empty() {
+            repo.extend_catalog(id, wanted.catalog.clone(), None, at).await?;
+        }
+        return Ok(id);
+    }
+    let mut new = NewTopology::new(wanted.name.clone(), wanted.topology.clone())
+        .settings(wanted.settings.clone())
+        .catalog(wanted.catalog.clone());
+    new.id = wanted.id;
+    Ok(repo.create(new, at).await?.row.id)
+}
+
+/// Deploys the stored topology, or changes it to the pushed one.
+async fn deploy(shared: &Shared, id: TopologyId, wanted: Wanted) -> Result<Outcome, Problem> {
+    let options = DeployOptions::default().force(wanted.force).settings(wanted.settings);
+    let replacement = Replacement::new(wanted.topology)
+        .options(options)
+        .actor("master".to_owned());
+    Ok(shared.engine.replace(id, replacement, &shared.stop).await?)
+}
+
+/// Tears a topology down completely.
+async fn clear(shared: &Shared, id: TopologyId) -> Result<Outcome, Problem> {
+    let outcome = shared.engine.teardown(id, &shared.stop).await?;
+    if outcome.row.status == Status::TornDown {
+        return Ok(outcome);
+    }
+    let reason = outcome.reason.unwrap_or_default();
+    let detail = format!("`{}` could not be torn down completely: {reason}", outcome.row.name);
+    Err(Problem::new("teardown_incomplete", detail))
+}
+
+/// Loads all stored topologies.
+async fn all(engine: &Engine) -> Result<Vec<StoredTopology>, EngineError> {
+    let mut all = Vec::new();
+    for row in engine.repo().list(&TopologyFilter::default()).await?.rows {
+        all.push(engine.repo().load(row.id).await?);
+    }
+    Ok(all)
+}
+
+/// Returns the topology that was pushed.
+pub(super) async fn current(engine: &Engine) -> Result<Option<StoredTopology>, EngineError> {
+    let all = all(engine).await?;
+    Ok(all.into_iter().rfind(|stored| stored.row.status != Status::TornDown))
+}
+
+/// Describes a stored topology. Its hash is empty unless all of it runs.
+pub(super) fn applied(stored: &StoredTopology) -> AppliedTopology {
+    let StoredTopology { row, topology } = stored;
+    let runs = row.status == Status::Active;
+    AppliedTopology {
+        topology: row.id,
+        name: row.name.to_string(),
+        status: row.status,
+        version_hash: if runs {
+            canonical_hash(topology).to_string()
+        } else {
+            String::new()
+        },
+        settings_digest: AppliedTopology::digest(&row.catalog, &row.settings),
+        changed: 0,
+        reason: None,
+    }
+}
+
+/// Describes a topology after an operation.
+async fn describe(engine: &Engine, outcome: &Outcome) -> Result<AppliedTopology, EngineError> {
+    Ok(AppliedTopology {
+        changed: outcome.changed,
+        reason: outcome.reason.clone(),
+        ..applied(&engine.repo().load(outcome.row.id).await?)
+    })
+}

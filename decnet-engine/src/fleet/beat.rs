@@ -1,0 +1,34 @@
+use decnet_topology::TopologyId;
+use serde::{Deserialize, Serialize};
+
+/// What an agent reports with each heartbeat.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct HostReport {
+    /// The address of the agent: `host:port`.
+    pub address: String,
+    /// The topology that was pushed to it.
+    pub topology: Option<TopologyId>,
+    /// The canonical hash of that topology if all of it runs; otherwise empty.
+    pub version_hash: String,
+    /// The digest of what that topology uses of a catalogue, and of its settings.
+    pub settings_digest: String,
+    /// The highest generation of a master that the agent has seen.
+    pub generation: u64,
+    /// How the host is.
+    pub health: HostHealth,
+}
+
+/// How a host is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct HostHealth {
+    /// Whether its container runtime answers.
+    pub answers: bool,
+    /// The version of the runtime, or why it does not answer.
+    pub detail: String,
+    /// The number of processors.
+    pub cpus: usize,
+}

@@ -1,0 +1,114 @@
+use std::{io, sync::Arc};
+
+use axum::{
+    Extension, Router,
+    extract::{Request, State},
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use super::{
+    FleetError, FleetMaster, FleetOptions,
+    messages::{AUTHORITY, AuthorityAnswer, ENROLL, HEARTBEAT},
+    secure::{self, Client, Doors, read},
+};
+use crate::{
+    causes,
+    http::{listening::Listening, problem::Problem},
+    pki::Peers,
+};
+
+/// The longest body, in bytes: anybody may send one.
+const LONGEST: usize = 64 << 10;
+
+/// The largest number of connections from one address.
+const CONNECTIONS_EACH: usize = 64;
+
+/// How long the listener waits for a client that does not read its answer.
+const WRITE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+
+type Answer = Result<Response, Problem>;
+
+struct Shared {
+    fleet: FleetMaster,
+    clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+/// Serves the listener for agents until [`FleetOptions::stop`] is cancelled: hosts join, and send heartbeats.
+///
+/// It uses TLS with the certificate of the master. A host that joins has no certificate yet; everything else needs that of an agent.
+///
+/// # Errors
+///
+/// If TLS cannot be set up.
+pub async fn serve(fleet: FleetMaster, options: FleetOptions, listener: TcpListener) -> io::Result<()> {
+    let doors = Doors {
+        credentials: fleet.credentials().clone(),
+        clients: Peers::Agents,
+        is_needed: false,
+    };
+    let listening = Listening {
+        stop: options.stop,
+        grace: options.grace,
+        write_timeout: WRITE_TIMEOUT,
+        max_connections_each: CONNECTIONS_EACH,
+    };
+    let shared = Arc::new(Shared {
+        fleet,
+        clock: options.clock,
+    });
+    let router = Router::new()
+        .route(AUTHORITY, get(authority))
+        .route(ENROLL, post(enroll))
+        .route(HEARTBEAT, post(heartbeat))
+        .route("/ping", get(async || StatusCode::NO_CONTENT))
+        .fallback(secure::without_route)
+        .method_not_allowed_fallback(secure::without_route)
+        .with_state(shared);
+    let served = secure::serve(doors, router, listening, listener).await;
+    served.map_err(io::Error::other)
+}
+
+async fn authority(State(shared): State<Arc<Shared>>) -> Answer {
+    json(&AuthorityAnswer {
+        certificate: shared.fleet.authority().certificate_pem().into(),
+    })
+}
+
+async fn enroll(State(shared): State<Arc<Shared>>, request: Request) -> Answer {
+    let request = read(request, LONGEST).await?;
+    json(&shared.fleet.enroll(request, (shared.clock)()).await?)
+}
+
+async fn heartbeat(
+    State(shared): State<Arc<Shared>>,
+    Extension(Client(client)): Extension<Client>,
+    request: Request,
+) -> Answer {
+    let needed = || Problem::new("certificate_needed", "a heartbeat needs the certificate of an agent");
+    let client = client.ok_or_else(needed)?;
+    let host = client.subject.host().ok_or_else(needed)?;
+    let beat = read(request, LONGEST).await?;
+    json(&shared.fleet.hear(&client, host, beat, (shared.clock)()).await?)
+}
+
+fn json(value: &impl Serialize) -> Answer {
+    let text = serde_json::to_vec(value);
+    let text = text.map_err(|error| Problem::new("internal", format!("the answer cannot be written: {error}")))?;
+    Ok(([("content-type", "application/json")], text).into_response())
+}
+
+impl From<FleetError> for Problem {
+    fn from(error: FleetError) -> Self {
+        if let FleetError::Store { .. } = &error {
+            // The reason may name files of the master, and nobody has proved yet who asks.
+            tracing::error!(error = causes::with_causes(&error), "a host cannot be served");
+            return Self::new(error.code(), error.to_string());
+        }
+        Self::new(error.code(), causes::with_causes(&error))
+    }
+}

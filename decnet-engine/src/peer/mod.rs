@@ -1,0 +1,12 @@
+//! HTTP between masters and agents: the client, the headers, and streams.
+
+mod client;
+mod error;
+mod faults;
+mod frames;
+mod protocol;
+
+pub(crate) use client::{PeerClient, PeerOptions};
+pub use error::PeerError;
+pub(crate) use frames::{Frame, FrameCodec, FrameKind, Frames};
+pub(crate) use protocol::{ALIVE, FRAMES, GENERATION, LONGEST, PROTOCOL, PROTOCOL_HEADER, SILENCE};

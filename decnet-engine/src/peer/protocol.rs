@@ -1,0 +1,26 @@
+//! What both sides must agree on.
+
+use std::time::Duration;
+
+use hyper::header::HeaderName;
+
+/// The version of the protocol. Each change of a message that the other side does not understand increases it.
+pub(crate) const PROTOCOL: u32 = 1;
+
+/// The header with the version of the protocol, in requests and answers.
+pub(crate) const PROTOCOL_HEADER: HeaderName = HeaderName::from_static("decnet-protocol");
+
+/// The header with the generation of a master.
+pub(crate) const GENERATION: HeaderName = HeaderName::from_static("decnet-generation");
+
+/// The media type of a stream of frames.
+pub(crate) const FRAMES: &str = "application/vnd.decnet.frames";
+
+/// The longest body of a request or an answer, in bytes.
+pub(crate) const LONGEST: usize = 64 << 20;
+
+/// How often a stream that has nothing to send shows that it is alive.
+pub(crate) const ALIVE: Duration = Duration::from_secs(10);
+
+/// How long nothing may come on a stream.
+pub(crate) const SILENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,203 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use decnet_decoy::protocol::{Probe, ProbeResult};
+use decnet_topology::{HostId, ImageSource, InstanceId, Name};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    RemoteOptions, command, faults,
+    messages::{self, ObserveRequest, PerformRequest, ProbeRequest},
+    streams,
+};
+use crate::{
+    desired::BaseSpec,
+    naming::ContainerName,
+    observe::{Observed, Scope},
+    peer::{PeerClient, PeerError, PeerOptions},
+    pki::{Credentials, Peers, client_config},
+    plan::Action,
+    runtime::{
+        ArchivePieces, Capture, CaptureRequest, CommandRequest, CopyRequest, Effect, ForeignNetwork, LogLines,
+        LogRequest, NetworkCheck, RunningCommand, Runtime, RuntimeError, RuntimeInfo,
+    },
+};
+
+/// The runtime of another host, by its agent. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct RemoteRuntime {
+    client: PeerClient,
+    host: HostId,
+    name: Name,
+    generation: u64,
+}
+
+impl RemoteRuntime {
+    /// Creates it with the credentials of this master. Nothing is sent yet.
+    pub fn new(credentials: &Credentials, options: RemoteOptions) -> Result<Self, PeerError> {
+        let RemoteOptions {
+            host,
+            name,
+            address,
+            generation,
+            timeout,
+        } = options;
+        let servers = Peers::Agent(host);
+        let tls = client_config(credentials, servers).map_err(|error| PeerError::Untrusted {
+            address: address.clone(),
+            reason: error.to_string(),
+        })?;
+        let client = PeerClient::new(PeerOptions {
+            address,
+            tls,
+            name: servers.server_name(),
+            generation: Some(generation),
+            timeout,
+        })?;
+        Ok(Self {
+            client,
+            host,
+            name,
+            generation,
+        })
+    }
+
+    /// Returns the host.
+    pub const fn host(&self) -> HostId {
+        self.host
+    }
+
+    /// Returns the name of the host.
+    pub const fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Returns the address of the agent.
+    pub fn address(&self) -> &str {
+        self.client.address()
+    }
+
+    pub(crate) const fn client(&self) -> &PeerClient {
+        &self.client
+    }
+
+    fn fault(&self, error: PeerError) -> RuntimeError {
+        faults::of(&self.name, self.generation, error)
+    }
+
+    async fn ask<A: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<A, RuntimeError> {
+        self.client.post(path, body).await.map_err(|error| self.fault(error))
+    }
+
+    async fn observe<A: DeserializeOwned>(&self, request: &ObserveRequest) -> Result<A, RuntimeError> {
+        self.ask(messages::OBSERVE, request).await
+    }
+}
+
+#[async_trait]
+impl Runtime for RemoteRuntime {
+    async fn info(&self) -> Result<RuntimeInfo, RuntimeError> {
+        let info: RuntimeInfo = self.observe(&ObserveRequest::Info).await?;
+        Ok(RuntimeInfo {
+            endpoint: format!("{} ({}, by its agent)", self.client.address(), info.endpoint),
+            // The routes and ports of this machine are not those of the daemon.
+            local: false,
+            ..info
+        })
+    }
+
+    async fn list(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        self.observe(&ObserveRequest::List { scope }).await
+    }
+
+    async fn inspect(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        self.observe(&ObserveRequest::Inspect { scope }).await
+    }
+
+    async fn name_interfaces(&self, observed: &mut Observed) -> Result<(), RuntimeError> {
+        let request = ObserveRequest::NameInterfaces {
+            observed: Box::new(observed.clone()),
+        };
+        *observed = self.observe(&request).await?;
+        Ok(())
+    }
+
+    async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
+        self.observe(&ObserveRequest::ForeignNetworks { instance }).await
+    }
+
+    async fn unavailable_images(
+        &self,
+        images: &BTreeSet<ImageSource>,
+    ) -> Result<BTreeMap<ImageSource, String>, RuntimeError> {
+        let images = images.clone();
+        let found: Vec<(ImageSource, String)> = self.observe(&ObserveRequest::UnavailableImages { images }).await?;
+        Ok(found.into_iter().collect())
+    }
+
+    async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
+        let action = action.clone();
+        self.ask(messages::PERFORM, &PerformRequest { instance, action }).await
+    }
+
+    async fn check_network(&self, bases: &[&BaseSpec]) -> Result<BTreeMap<ContainerName, NetworkCheck>, RuntimeError> {
+        let bases = bases.iter().map(|base| (*base).clone()).collect();
+        self.observe(&ObserveRequest::CheckNetwork { bases }).await
+    }
+
+    async fn probe(
+        &self,
+        instance: InstanceId,
+        base: &ContainerName,
+        probe: &Probe,
+    ) -> Result<ProbeResult, RuntimeError> {
+        let request = ProbeRequest {
+            instance,
+            base: base.clone(),
+            probe: probe.clone(),
+        };
+        self.ask(messages::PROBE, &request).await
+    }
+
+    fn container_log(&self, request: LogRequest) -> LogLines<'_> {
+        let items = streams::items(self.client.clone(), messages::LOG, request);
+        items
+            .and_then(async |item| {
+                let line = serde_json::from_slice(&item);
+                line.map_err(|error| self.client.unexpected(error.to_string()))
+            })
+            .map_err(|error| self.fault(error))
+            .boxed()
+    }
+
+    async fn run_command(&self, request: CommandRequest) -> Result<RunningCommand, RuntimeError> {
+        let path = messages::COMMAND;
+        let upgraded = self.client.upgrade(path, messages::COMMAND_PROTOCOL, &request).await;
+        let upgraded = upgraded.map_err(|error| self.fault(error))?;
+        Ok(command::over(upgraded, self.client.clone(), self.name.clone()))
+    }
+
+    fn copy_out(&self, request: CopyRequest) -> ArchivePieces<'_> {
+        let items = streams::items(self.client.clone(), messages::COPY, request);
+        items.map_ok(Vec::from).map_err(|error| self.fault(error)).boxed()
+    }
+
+    async fn capture(&self, request: CaptureRequest) -> Result<Capture, RuntimeError> {
+        let mut items = streams::items(self.client.clone(), messages::CAPTURE, request).boxed();
+        let first = items.try_next().await.map_err(|error| self.fault(error))?;
+        let interface = String::from_utf8_lossy(&first.unwrap_or_default()).into_owned();
+        let this = self.clone();
+        let packets = items.map(move |item| {
+            let packet = item.and_then(|item| {
+                let packet = messages::read_packet(&item);
+                packet.ok_or_else(|| this.client.unexpected("a packet is cut"))
+            });
+            packet.map_err(|error| this.fault(error))
+        });
+        Ok(Capture {
+            interface,
+            packets: packets.boxed(),
+        })
+    }
+}

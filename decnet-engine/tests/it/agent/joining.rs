@@ -1,0 +1,332 @@
+//! Hosts join a fleet and send heartbeats.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use decnet_engine::{
+    AgentFolder, AgentMaster, AgentOptions, AgentPlace, Authority, CancellationToken, Credentials, DecoyImage, Engine,
+    EngineOptions, EnrolledHost, FleetMaster, FleetOptions, HostReport, JoinError, JoinToken, MemoryHosts,
+    RemoteOptions, RemoteRuntime, Runtime as _, Trust, agent, fleet, simulated::Simulated,
+};
+use decnet_topology::{Catalog, MemoryRepo};
+use jiff::{SignedDuration, Timestamp};
+use tokio::{net::TcpListener, time};
+
+use super::stage::{RunningAgent, Stage, credentials, name};
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long something that happens may take.
+const SOON: Duration = Duration::from_secs(20);
+
+/// A master with a listener.
+struct Master {
+    stage: Stage,
+    fleet: FleetMaster,
+    hosts: Arc<MemoryHosts>,
+    address: SocketAddr,
+    stop: CancellationToken,
+}
+
+impl Master {
+    /// Starts a master whose clock is ahead.
+    async fn start(ahead: SignedDuration) -> Self {
+        let stage = Stage::new();
+        let hosts = Arc::new(MemoryHosts::default());
+        let authority = Authority::from_pem(stage.authority.certificate_pem(), &stage.authority.key_pem());
+        let fleet = FleetMaster::new(
+            authority.expect("an authority"),
+            stage.master.clone(),
+            hosts.clone(),
+            hosts.clone(),
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let options = FleetOptions::default().clock(move || Timestamp::now() + ahead);
+        let stop = options.stop.clone();
+        tokio::spawn(fleet::serve(fleet.clone(), options, listener));
+        Self {
+            stage,
+            fleet,
+            hosts,
+            address,
+            stop,
+        }
+    }
+
+    fn place(&self) -> AgentPlace {
+        AgentPlace::new(self.address.to_string(), "127.0.0.1:4433")
+    }
+
+    async fn invite(&self, host: &str) -> JoinToken {
+        let token = self.fleet.invite(name(host), None, Timestamp::now()).await;
+        token.expect("a token")
+    }
+
+    async fn join(&self, token: &JoinToken, host: &str) -> Result<Credentials, JoinError> {
+        agent::join(token, &name(host), &self.place(), Timestamp::now()).await
+    }
+
+    /// Waits until the only host has reported what is expected.
+    async fn hears(&self, is_expected: impl Fn(&HostReport) -> bool) -> (EnrolledHost, HostReport) {
+        let heard = async {
+            loop {
+                let host = self.hosts.hosts().pop();
+                if let Some((host, Some((_, report)))) = host
+                    && is_expected(&report)
+                {
+                    return (host, report);
+                }
+                time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        time::timeout(SOON, heard).await.expect("a heartbeat in time")
+    }
+
+    /// Starts the agent of a host that has joined.
+    async fn agent(&self, credentials: Credentials, folder: Option<AgentFolder>) -> RunningAgent {
+        let options = EngineOptions::new(Catalog::builtin()).image(None::<Arc<DecoyImage>>);
+        let engine = Engine::new(Arc::new(MemoryRepo::new()), Arc::new(Simulated::new()), options);
+        let master = AgentMaster::new(self.place()).every(Duration::from_millis(20));
+        let options = AgentOptions::default().master(master).folder(folder);
+        self.stage.start_engine(engine, options, credentials).await
+    }
+}
+
+async fn code(joined: impl Future<Output = Result<Credentials, JoinError>>) -> String {
+    joined.await.expect_err("refused").code().to_owned()
+}
+
+#[tokio::test]
+async fn a_host_joins_serves_its_master_and_reports() {
+    let master = Master::start(SignedDuration::ZERO).await;
+    let token = master.invite("host-1").await;
+    let printed: JoinToken = token.to_string().parse().expect("a token");
+    let joined = master.join(&printed, "host-1").await.expect("it joins");
+    let host = joined.identity().subject().host().expect("a host");
+    assert_eq!(
+        joined.trust().fingerprints().expect("one"),
+        [master.stage.authority.fingerprint()]
+    );
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = AgentFolder::open(folder.path().join("agent")).expect("a folder");
+    assert!(folder.load().expect("nothing yet").is_none());
+    folder.save(&joined, &master.place()).expect("written");
+    let (joined, place) = folder.load().expect("read").expect("it has joined");
+    assert_eq!(place, master.place());
+
+    let agent = master.agent(joined, Some(folder)).await;
+    let options = RemoteOptions::new(host, name("host-1"), agent.address.to_string(), 4);
+    let remote = RemoteRuntime::new(&master.stage.master, options).expect("an address");
+    remote.info().await.expect("it answers");
+    let (known, report) = master.hears(|report| report.generation == 4).await;
+    assert_eq!(
+        (known.id, known.name.as_str(), known.address.as_str()),
+        (host, "host-1", "127.0.0.1:4433")
+    );
+    assert!(report.health.answers && report.topology.is_none() && report.version_hash.is_empty());
+    agent.stop.cancel();
+    agent.task.await.expect("no panic").expect("no error");
+}
+
+#[tokio::test]
+async fn tokens_that_do_not_fit_are_refused_with_a_reason() {
+    let master = Master::start(SignedDuration::ZERO).await;
+    let token = master.invite("host-1").await;
+    assert_eq!(code(master.join(&token, "host-2")).await, "token_name");
+    master.join(&token, "host-1").await.expect("it joins");
+    assert_eq!(code(master.join(&token, "host-1")).await, "token_used");
+
+    let late = Master::start(SignedDuration::from_mins(15)).await;
+    let token = late.invite("host-1").await;
+    assert_eq!(code(late.join(&token, "host-1")).await, "token_expired");
+
+    // The token of another fleet: the secret is not sent.
+    let other = Master::start(SignedDuration::ZERO).await;
+    let foreign = other.invite("host-1").await;
+    assert_eq!(code(master.join(&foreign, "host-1")).await, "other_authority");
+    assert_eq!(
+        other.join(&foreign, "host-1").await.expect("it was not used").trust(),
+        other.fleet.credentials().trust()
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_copies_the_authority_s_certificate_does_not_get_the_secret() {
+    let master = Master::start(SignedDuration::ZERO).await;
+    let token = master.invite("host-1").await;
+    // It shows the certificate of the real authority, but has a certificate of its own.
+    let spy = Stage::new();
+    let shown = Authority::from_pem(
+        master.stage.authority.certificate_pem(),
+        &master.stage.authority.key_pem(),
+    );
+    let spying = FleetMaster::new(
+        shown.expect("an authority"),
+        spy.master.clone(),
+        master.hosts.clone(),
+        master.hosts.clone(),
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let place = AgentPlace::new(listener.local_addr().expect("an address").to_string(), "x:1");
+    tokio::spawn(fleet::serve(spying, FleetOptions::default(), listener));
+    let host = name("host-1");
+    let joined = agent::join(&token, &host, &place, Timestamp::now());
+    assert_eq!(code(joined).await, "peer_untrusted");
+    assert!(master.hosts.hosts().is_empty());
+    master.join(&token, "host-1").await.expect("the token was not used");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_an_hour_off_is_named_when_a_host_joins() {
+    let ahead = Master::start(HOUR).await;
+    let token = ahead
+        .fleet
+        .invite(name("host-1"), None, Timestamp::now() + HOUR)
+        .await
+        .expect("a token");
+    assert_eq!(code(ahead.join(&token, "host-1")).await, "clock_off");
+    let little = Master::start(SignedDuration::from_mins(9)).await;
+    let token = little.invite("host-1").await;
+    little.join(&token, "host-1").await.expect("nine minutes are tolerated");
+}
+
+#[tokio::test]
+async fn a_missing_master_is_unreachable_and_a_wrong_address_is_named() {
+    let master = Master::start(SignedDuration::ZERO).await;
+    let token = master.invite("host-1").await;
+    let at = async |address: &str| {
+        let place = AgentPlace::new(address, "x:1");
+        code(agent::join(&token, &name("host-1"), &place, Timestamp::now())).await
+    };
+    assert_eq!(at("127.0.0.1:1").await, "peer_unreachable");
+    for wrong in ["", "host", "https://host:1", "host:port", "host:1/path", "user@host:1"] {
+        assert_eq!(at(wrong).await, "peer_address", "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_by_heartbeats_and_kept() {
+    let master = Master::start(SignedDuration::ZERO).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = AgentFolder::open(folder.path().join("agent")).expect("a folder");
+    let joined = master
+        .join(&master.invite("host-1").await, "host-1")
+        .await
+        .expect("it joins");
+    // It was issued five days ago.
+    let subject = joined.identity().subject().clone();
+    let old = credentials(&master.stage.authority, &subject, Timestamp::now() - HOUR * 24 * 5);
+    folder.save(&old, &master.place()).expect("written");
+    let before = old.identity().info().clone();
+    let agent = master.agent(old, Some(folder.clone())).await;
+    let renewed = async {
+        while agent.credentials.identity().info().serial == before.serial {
+            time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    time::timeout(SOON, renewed).await.expect("renewed in time");
+    let kept = async {
+        loop {
+            let (kept, _) = folder.load().expect("read").expect("it has joined");
+            if kept.identity().info().serial != before.serial {
+                return kept;
+            }
+            time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let kept = time::timeout(SOON, kept).await.expect("kept in time");
+    assert_eq!(kept.identity().subject(), &subject);
+    assert!(kept.identity().info().not_after > before.not_after);
+    // The agent serves with the new one.
+    let host = subject.host().expect("a host");
+    let options = RemoteOptions::new(host, name("host-1"), agent.address.to_string(), 1);
+    let remote = RemoteRuntime::new(&master.stage.master, options).expect("an address");
+    remote.info().await.expect("it answers");
+}
+
+#[tokio::test]
+async fn a_rotation_of_the_authority_reaches_agents_by_heartbeats() {
+    let master = Master::start(SignedDuration::ZERO).await;
+    let joined = master
+        .join(&master.invite("host-1").await, "host-1")
+        .await
+        .expect("it joins");
+    let agent = master.agent(joined, None).await;
+    let next = Authority::create(Timestamp::now()).expect("an authority");
+    let both = Trust::of(&next)
+        .with_root(master.stage.authority.certificate_pem())
+        .expect("a root");
+    master.fleet.credentials().set_trust(both.clone()).expect("trust");
+    let waits = async |what: &str, until: &dyn Fn() -> bool| {
+        let wait = async {
+            while !until() {
+                time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        time::timeout(SOON, wait).await.expect(what);
+    };
+    waits("both are trusted", &|| agent.credentials.trust() == both).await;
+    let subject = super::stage::master_subject();
+    let identity = next.identity(&subject, Timestamp::now()).expect("an identity");
+    master.fleet.credentials().set_identity(identity);
+    let issuer = Authority::from_pem(next.certificate_pem(), &next.key_pem()).expect("an authority");
+    master.fleet.set_authority(issuer);
+    waits("a new certificate", &|| {
+        next.has_issued(agent.credentials.identity().info())
+    })
+    .await;
+    let only = Trust::of(&next);
+    master.fleet.credentials().set_trust(only.clone()).expect("trust");
+    waits("the old one is gone", &|| agent.credentials.trust() == only).await;
+}
+
+#[tokio::test]
+async fn a_removed_or_revoked_host_is_not_heard_and_heartbeats_go_on_after_a_failure() {
+    let master = Master::start(SignedDuration::ZERO).await;
+    let joined = master
+        .join(&master.invite("host-1").await, "host-1")
+        .await
+        .expect("it joins");
+    let host = joined.identity().subject().host().expect("a host");
+    let agent = master.agent(joined, None).await;
+    let (known, _) = master.hears(|_| true).await;
+    let mut trust = master.fleet.credentials().trust();
+    let good = trust.clone();
+    trust.revoked.hosts.insert(host);
+    master.fleet.credentials().set_trust(trust).expect("trust");
+    // A heartbeat may be on its way.
+    time::sleep(Duration::from_millis(200)).await;
+    let last = |master: &Master| master.hosts.hosts().pop().expect("a host").1.map(|(at, _)| at);
+    let heard = last(&master);
+    time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(last(&master), heard, "it is revoked");
+    master.fleet.credentials().set_trust(good).expect("trust");
+    let again = async {
+        while last(&master) == heard {
+            time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    time::timeout(SOON, again).await.expect("it is heard again");
+    assert_eq!(known.id, host);
+    agent.stop.cancel();
+    time::timeout(SOON, agent.task)
+        .await
+        .expect("it ends")
+        .expect("no panic")
+        .expect("no error");
+    master.stop.cancel();
+}
+
+#[tokio::test]
+async fn a_folder_that_others_may_use_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("deep/agent");
+    AgentFolder::open(&path).expect("created");
+    let mode = std::fs::metadata(&path).expect("it exists").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o750)).expect("set");
+    assert_eq!(AgentFolder::open(&path).expect_err("refused").code(), "exposed_key");
+}

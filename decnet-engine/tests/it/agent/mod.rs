@@ -1,0 +1,8 @@
+//! Agents: the runtime of another host over TLS, on loopback.
+
+mod contract;
+mod faults;
+mod joining;
+mod pushing;
+mod relay;
+pub(crate) mod stage;
