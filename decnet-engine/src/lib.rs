@@ -120,6 +120,8 @@ pub mod testing;
 mod watch;
 
 pub use api::ApiVersion;
+#[cfg(feature = "nats")]
+pub use bus::nats::{NatsBus, NatsUrl, NatsUrlError};
 pub use bus::{
     Bus, Connectivity, Outlet, Pattern, PatternError, Received, Subscription,
     local::LocalBus,
