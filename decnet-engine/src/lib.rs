@@ -135,6 +135,8 @@ pub use agent::{
     options::{AgentLogs, AgentMaster, AgentOptions},
 };
 pub use api::ApiVersion;
+#[cfg(feature = "nats")]
+pub use bus::nats::{NatsBus, NatsUrl, NatsUrlError};
 pub use bus::{
     Bus, Connectivity, Outlet, Pattern, PatternError, Received, Subscription,
     local::LocalBus,

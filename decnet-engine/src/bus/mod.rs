@@ -1,7 +1,10 @@
-//! Fan-out of events: within the process ([`local`]), and between processes over a Unix socket ([`unix`]).
+//! Fan-out of events: within the process ([`local`]), between processes over a Unix socket ([`unix`]), and between machines over a NATS
+//! server (`nats`, a feature).
 
 mod backlog;
 pub(crate) mod local;
+#[cfg(feature = "nats")]
+pub(crate) mod nats;
 mod pattern;
 mod subscription;
 #[cfg(unix)]

@@ -1,12 +1,17 @@
 //! The bus on a Unix socket: its guarantees, and its handling of protocol errors.
 
 mod faults;
+#[cfg(feature = "nats")]
+mod nats;
 mod sharing;
 mod socket;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use decnet_engine::{Envelope, Event, Pattern, Server};
+use decnet_engine::{Bus, Envelope, Event, Pattern, Received, Server, Subscription};
 use decnet_topology::{Status, TopologyId, rng};
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -64,4 +69,18 @@ fn any_event() -> Envelope {
 
 fn patterns<const N: usize>(texts: [&str; N]) -> [Pattern; N] {
     texts.map(|text| text.parse().expect("a pattern"))
+}
+
+/// Publishes an event repeatedly until it arrives, because both sides connect in the background.
+async fn arrives<B: Bus>(publisher: &B, heard: &mut Subscription, flush: impl AsyncFn(&B)) {
+    let envelope = any_event();
+    loop {
+        publisher.publish(envelope.clone());
+        flush(publisher).await;
+        match tokio::time::timeout(Duration::from_millis(50), heard.recv()).await {
+            Ok(Some(Received::Event(received))) if received == envelope => break,
+            Ok(None) => panic!("the subscription ended"),
+            _ => {}
+        }
+    }
 }

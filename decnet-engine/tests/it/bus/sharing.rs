@@ -5,22 +5,12 @@ use std::time::Duration;
 use decnet_engine::{Bus, Connection, ConnectionError, Pattern, Received, Subscription, UnixBus};
 use decnet_topology::{Status, rng};
 
-use super::{Served, any_event, patterns, serve, status};
+use super::{Served, any_event, arrives, patterns, serve, status};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Publishes an event repeatedly until it arrives, because both sides connect in the background.
 async fn assert_arrives(publisher: &UnixBus, heard: &mut Subscription) {
-    let envelope = any_event();
-    loop {
-        publisher.publish(envelope.clone());
-        publisher.flush(TIMEOUT).await;
-        match tokio::time::timeout(Duration::from_millis(50), heard.recv()).await {
-            Ok(Some(Received::Event(received))) if received == envelope => break,
-            Ok(None) => panic!("the subscription ended"),
-            _ => {}
-        }
-    }
+    arrives(publisher, heard, async |bus| bus.flush(TIMEOUT).await).await;
 }
 
 #[tokio::test]
