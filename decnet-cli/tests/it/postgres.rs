@@ -19,9 +19,11 @@ fn run(sandbox: &Sandbox, url: &str, arguments: &[&str]) -> (i32, String, String
     let output = output.expect("the program runs");
     let text = |bytes| String::from_utf8(bytes).expect("a text");
     let (out, errors) = (text(output.stdout), text(output.stderr));
-    let password = url
+    // The last `@` ends the password, even in an invalid address.
+    let user = url
         .split_once("://")
-        .and_then(|(_, rest)| rest.split('@').next()?.split_once(':'));
+        .and_then(|(_, rest)| Some(rest.rsplit_once('@')?.0));
+    let password = user.and_then(|user| user.split_once(':'));
     if let Some((_, password)) = password {
         assert!(!out.contains(password) && !errors.contains(password), "{out}{errors}");
     }
