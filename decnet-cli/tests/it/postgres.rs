@@ -52,7 +52,7 @@ fn mazes_are_stored_listed_checked_and_deleted_on_a_server() {
         "{check}"
     );
     done(&["db", "unlock", "corp"]);
-    done(&["delete", "corp", "--yes"]);
+    done(&["delete", "corp"]);
     assert!(!sandbox.database().exists(), "no file is created");
 }
 
@@ -60,7 +60,7 @@ fn mazes_are_stored_listed_checked_and_deleted_on_a_server() {
 fn the_tokens_of_a_database_on_a_server_are_in_the_data_folder() {
     let Some(database) = database() else { return };
     let sandbox = Sandbox::new();
-    let (status, out, errors) = run(&sandbox, database.url(), &["token", "create", "ci"]);
+    let (status, out, errors) = run(&sandbox, database.url(), &["token", "create", "ci", "--scope", "read"]);
     assert_eq!(status, 0, "{out}{errors}");
     let folder = std::fs::read_dir(sandbox.path(".local/share/decnet")).expect("the data folder");
     let names: Vec<String> = folder
