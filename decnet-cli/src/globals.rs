@@ -10,7 +10,9 @@ use crate::{duration::read_duration, number::workers};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
-    /// The database: a file, or <postgres://user:password@host/database> [default: decnet/decnet.db in the user's data folder].
+    #[arg(
+        help = "The database: a file, or postgres://user:password@host/database [default: decnet/decnet.db in the user's data folder]"
+    )]
     #[arg(long, global = true, value_name = "FILE|URL")]
     pub(crate) db: Option<PathBuf>,
     #[arg(

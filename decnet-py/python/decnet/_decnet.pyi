@@ -1626,7 +1626,7 @@ class AioRepo:
         """Returns the matching mutations, in the order of the queue."""
     @staticmethod
     def open(path: str | PathLike[str]) -> Opening:
-        """Opens the store in a file, and creates the file if it is missing.
+        """Opens the store in a file, and creates the file if it is missing; or in a database, `postgres://user:password@host/database`.
 
         `await` returns the store; `async with` also closes it.
         """
@@ -2095,7 +2095,8 @@ class PreparedReap:
 
 @final
 class Repo:
-    """A store of topologies: in memory, or in one file that several processes can use.
+    """A store of topologies: in memory, in one file that several processes can use, or in a PostgreSQL database that several hosts
+    can use.
 
     Every method is one transaction, and can be called from any thread. A method that depends on an earlier read takes the value
     that was read (a version, a status, a token), and is refused if it has changed. `at` is the current time by default.
@@ -2219,7 +2220,7 @@ class Repo:
         """Returns the matching mutations, in the order of the queue."""
     @staticmethod
     def open(path: str | PathLike[str]) -> Repo:
-        """Opens the store in a file, and creates the file if it is missing."""
+        """Opens the store in a file, and creates the file if it is missing; or in a database, `postgres://user:password@host/database`."""
     def release_claim(self, id: MutationId, token: str, *, at: Moment | None = None) -> None:
         """Releases a claimed mutation, which stays in its place in the queue."""
     def release_lease(self, id: TopologyId, token: str) -> None:
