@@ -198,6 +198,7 @@ pub use movement::{
     AttackPaths, AttackTracker,
     path::{AttackMove, AttackPath, AttackSession, MutationDuring, PathEvent},
 };
+pub use naming::maze::MazeNames;
 pub use naming::name::{ContainerName, Labels, LinkName, NetworkName, Role, VolumeName};
 pub use observe::{
     Activity, Observed, ObservedContainer, ObservedImage, ObservedLink, ObservedNetwork, ObservedVolume, Scope,

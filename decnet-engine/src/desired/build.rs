@@ -5,14 +5,14 @@ use std::{
 
 use decnet_decoy::protocol::{self, Egress, NetState};
 use decnet_topology::{
-    Catalog, Decky, DeploySettings, DmzEgress, Graph, ImageSource, InstallationSecret, InstanceId, Lan, PacketStyle,
-    Route, Service, ServiceLimits, ServiceName, Topology, TopologyId, ValidTopology,
+    Decky, DmzEgress, Graph, ImageSource, InstanceId, Lan, PacketStyle, Route, Service, ServiceLimits, ServiceName,
+    Topology, TopologyId, ValidTopology,
 };
 
 use super::bridge;
 use super::builtin::{self, transport};
+use super::context::DesiredContext;
 use super::digest::digest;
-use super::fleet::DesiredFleet;
 use super::mac::Macs;
 use super::persona;
 use super::redirects::redirects;
@@ -22,10 +22,7 @@ use super::spec::{
     RunAs, ServiceNetwork, ServiceSpec, VolumeSpec,
 };
 use super::sysctls;
-use crate::{
-    api::ApiVersion,
-    naming::{self, ContainerName, Labels, LinkName, NetworkName, Role},
-};
+use crate::naming::{self, ContainerName, Labels, LinkName, NetworkName, Role};
 
 const MIB: i64 = 1 << 20;
 
@@ -58,29 +55,6 @@ const WRITABLE_ROOT: i64 = 1_024 * MIB;
 /// The environment variable with the fields of a service's configuration as a JSON object: values from the maze, and the
 /// catalogue's defaults for the rest.
 const CONFIG_VARIABLE: &str = "SERVICE_CONFIG";
-
-/// The inputs of the desired state other than the topology.
-#[derive(Debug, Clone)]
-pub struct DesiredContext<'a> {
-    /// The repo.
-    pub instance: InstanceId,
-    /// The secret of the repo, from which keys and versions of the deckies derive.
-    pub secret: &'a InstallationSecret,
-    /// The topology.
-    pub topology: TopologyId,
-    /// The catalogue of services.
-    pub catalog: &'a Catalog,
-    /// The reference of the decoy's image.
-    pub decoy: &'a str,
-    /// The API of the runtime.
-    pub api: ApiVersion,
-    /// The deploy settings of the topology.
-    pub settings: &'a DeploySettings,
-    /// The addresses of the host. With some kinds of egress, deckies must not open connections to them.
-    pub host_addresses: &'a [Ipv4Addr],
-    /// The members of the fleet that have the topology; none if there is only one host.
-    pub fleet: Option<DesiredFleet<'a>>,
-}
 
 /// Reports why the desired state cannot be computed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]

@@ -5,6 +5,7 @@ mod links;
 mod pairs;
 mod reason;
 mod settle;
+mod shown;
 mod step;
 
 pub(crate) use diff::{diff, diff_since, restart};

@@ -19,7 +19,7 @@ use crate::{
     runtime::{Runtime, RuntimeInfo},
 };
 
-use super::placing::desired_fleet;
+use super::members::desired_fleet;
 
 /// The inputs of plans other than the topology.
 #[derive(Debug, Clone)]

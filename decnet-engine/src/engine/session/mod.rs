@@ -4,5 +4,6 @@ pub(super) mod execute;
 pub(super) mod facts;
 pub(super) mod lease;
 mod lifecycle;
+mod members;
 pub(super) mod placing;
 pub(super) mod status;

@@ -1,6 +1,6 @@
 //! Where a maze runs on a fleet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use decnet_topology::{
     Member, Name, PlaceRequest, Placement, Status, StoredTopology, TopologyFilter, TopologyId, TopologyRow, place,
@@ -9,10 +9,9 @@ use jiff::Timestamp;
 
 use super::{facts::Facts, lease::Session};
 use crate::{
-    desired::{DesiredFleet, DesiredMember},
     engine::{Engine, EngineError},
     observe::Observed,
-    runtime::{MemberInfo, RuntimeInfo},
+    runtime::MemberInfo,
 };
 
 impl Engine {
@@ -156,22 +155,4 @@ pub(in crate::engine) fn require_fleet(facts: &Facts, row: &TopologyRow) -> Resu
         }),
         None => Ok(()),
     }
-}
-
-/// Returns what the desired state depends on of the members.
-pub(in crate::engine) fn desired_fleet<'a>(row: &'a TopologyRow, info: &'a RuntimeInfo) -> Option<DesiredFleet<'a>> {
-    let placement = row.placement.as_ref().filter(|_| !info.members.is_empty())?;
-    let members: BTreeMap<&str, DesiredMember<'a>> = info
-        .members
-        .iter()
-        .map(|(name, member)| {
-            let desired = DesiredMember {
-                underlay: member.member.underlay,
-                api: member.info.as_ref().map(|info| info.api),
-                addresses: member.info.as_ref().map_or(&[], |info| &info.addresses),
-            };
-            (name.as_str(), desired)
-        })
-        .collect();
-    Some(DesiredFleet { placement, members })
 }

@@ -8,6 +8,13 @@ use crate::{plan::Action, runtime::RuntimeError};
 
 /// Injected faults. A counted fault counts `perform` calls from its injection; the first is number 1.
 impl Simulated {
+    /// Makes it a member of a fleet, which can have links.
+    #[must_use]
+    pub fn with_links(self) -> Self {
+        self.lock().world.links.get_or_insert_default();
+        self
+    }
+
     /// Fails the n-th `perform`.
     pub fn fail(&self, nth: usize, moment: Moment, error: RuntimeError) {
         self.inject(Trigger::Count(nth), moment, FaultKind::Fail(error));

@@ -120,13 +120,6 @@ impl Simulated {
         }
     }
 
-    /// Makes it a member of a fleet, which can have links.
-    #[must_use]
-    pub fn with_links(self) -> Self {
-        self.lock().world.links.get_or_insert_default();
-        self
-    }
-
     /// Returns a copy of the current world.
     pub fn world(&self) -> World {
         self.lock().world.clone()
