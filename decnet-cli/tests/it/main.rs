@@ -19,6 +19,7 @@ mod map;
 mod mistakes;
 mod mutate;
 mod mutations;
+mod nats;
 mod past;
 mod schema;
 mod serving;

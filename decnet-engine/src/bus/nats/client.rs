@@ -372,10 +372,13 @@ struct Follower<'a> {
     probe: (u64, u64),
     followed: Option<(String, Subscriber)>,
     /// What replaces it, and when.
-    next: Option<Option<(String, Subscriber)>>,
+    next: Option<Replacement>,
     switch_at: Option<Instant>,
     recent: Recent,
 }
+
+/// What replaces a subscription: another one, or none.
+struct Replacement(Option<(String, Subscriber)>);
 
 impl<'a> Follower<'a> {
     fn new(shared: &'a Shared, client: &'a Client) -> Self {
@@ -436,7 +439,7 @@ impl<'a> Follower<'a> {
         if self.followed.is_none() {
             self.followed = begun;
         } else {
-            self.next = Some(begun);
+            self.next = Some(Replacement(begun));
         }
         Ok(true)
     }
@@ -459,7 +462,7 @@ impl<'a> Follower<'a> {
     /// Ends the old subscription, after everything that arrived through it was delivered.
     async fn switch(&mut self) -> Result<(), String> {
         self.switch_at = None;
-        if let Some(next) = self.next.take()
+        if let Some(Replacement(next)) = self.next.take()
             && let Some((_, mut old)) = std::mem::replace(&mut self.followed, next)
         {
             // Fails only if the client has ended. What has arrived can still be taken.
