@@ -1,36 +1,21 @@
 //! Fan-out within the process.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use super::{Bus, Outlet, Pattern, Subscription};
+use super::{Bus, Pattern, Subscription, outlets::Outlets};
 use crate::event::Envelope;
 
 /// Sends every event to the subscribers within this process. Clones share one bus.
 #[derive(Debug, Clone, Default)]
-pub struct LocalBus(Arc<Mutex<Vec<Outlet>>>);
-
-impl LocalBus {
-    fn outlets(&self) -> MutexGuard<'_, Vec<Outlet>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+pub struct LocalBus(Arc<Outlets>);
 
 impl Bus for LocalBus {
     fn publish(&self, envelope: Envelope) {
-        let topic = envelope.topic();
-        let mut outlets = self.outlets();
-        outlets.retain(Outlet::is_open);
-        for outlet in outlets.iter().filter(|outlet| outlet.wants(&topic)) {
-            outlet.send(envelope.clone());
-        }
+        self.0.send(&envelope);
     }
 
     fn subscribe(&self, patterns: &[Pattern]) -> Subscription {
-        let (outlet, subscription) = Subscription::new(patterns);
-        let mut outlets = self.outlets();
-        outlets.retain(Outlet::is_open);
-        outlets.push(outlet);
-        subscription
+        self.0.subscribe(patterns)
     }
 }
 
@@ -84,6 +69,6 @@ mod tests {
         let bus = LocalBus::default();
         drop(bus.subscribe(&[Pattern::everything()]));
         bus.publish(envelope());
-        assert_eq!(bus.outlets().len(), 0);
+        assert_eq!(bus.0.count(), 0);
     }
 }

@@ -5,6 +5,7 @@ mod backlog;
 pub(crate) mod local;
 #[cfg(feature = "nats")]
 pub(crate) mod nats;
+mod outlets;
 mod pattern;
 mod subscription;
 #[cfg(unix)]

@@ -1,7 +1,9 @@
 //! Fan-out between processes and machines, over a NATS server.
 
 mod client;
+mod follower;
 mod recent;
+mod shared;
 mod subject;
 mod url;
 

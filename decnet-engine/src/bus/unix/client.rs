@@ -1,9 +1,4 @@
-use std::{
-    collections::BTreeSet,
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::{
@@ -15,8 +10,9 @@ use tokio::{
 use super::{Connection, ConnectionError};
 use crate::{
     bus::{
-        Bus, Connectivity, Outlet, Pattern, Received, Subscription,
+        Bus, Connectivity, Pattern, Received, Subscription,
         backlog::{Backlog, Bound, Next},
+        outlets::Outlets,
     },
     event::Envelope,
 };
@@ -49,7 +45,7 @@ struct Shared {
     path: PathBuf,
     name: String,
     outgoing: Backlog<Envelope>,
-    outlets: Mutex<Vec<Outlet>>,
+    outlets: Outlets,
     /// A subscription was added or dropped.
     changed: Notify,
     link: watch::Sender<Link>,
@@ -72,7 +68,7 @@ impl UnixBus {
             path: path.into(),
             name: name.into(),
             outgoing: Backlog::new(BOUND),
-            outlets: Mutex::default(),
+            outlets: Outlets::default(),
             changed: Notify::new(),
             link: watch::Sender::default(),
             connectivity: watch::Sender::default(),
@@ -97,11 +93,7 @@ impl Bus for UnixBus {
     }
 
     fn subscribe(&self, patterns: &[Pattern]) -> Subscription {
-        let (outlet, subscription) = Subscription::new(patterns);
-        let mut outlets = self.shared.outlets();
-        outlets.retain(Outlet::is_open);
-        outlets.push(outlet);
-        drop(outlets);
+        let subscription = self.shared.outlets.subscribe(patterns);
         self.shared.changed.notify_one();
         subscription
     }
@@ -143,10 +135,6 @@ async fn run(shared: Arc<Shared>) {
 }
 
 impl Shared {
-    fn outlets(&self) -> MutexGuard<'_, Vec<Outlet>> {
-        self.outlets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Publishes and delivers events until the connection ends.
     async fn attend(&self, mut connection: Connection) -> ConnectionError {
         let mut followed = BTreeSet::new();
@@ -196,11 +184,7 @@ impl Shared {
         connection: &mut Connection,
         followed: &mut BTreeSet<Pattern>,
     ) -> Result<(), ConnectionError> {
-        let wanted: BTreeSet<Pattern> = {
-            let mut outlets = self.outlets();
-            outlets.retain(Outlet::is_open);
-            outlets.iter().flat_map(Outlet::patterns).cloned().collect()
-        };
+        let wanted = self.outlets.patterns();
         let wanted = match wanted.len() {
             ..=PATTERNS => wanted,
             _ => BTreeSet::from([Pattern::everything()]),
@@ -216,16 +200,9 @@ impl Shared {
 
     /// Delivers a received item. Returns whether a subscription was dropped.
     fn hand_out(&self, received: Received) -> bool {
-        let outlets = self.outlets();
         match received {
-            Received::Event(envelope) => {
-                let topic = envelope.topic();
-                for outlet in outlets.iter().filter(|outlet| outlet.wants(&topic)) {
-                    outlet.send(envelope.clone());
-                }
-            }
-            Received::Lagged(lost) => outlets.iter().for_each(|outlet| outlet.lose(lost)),
+            Received::Event(envelope) => self.outlets.send(&envelope),
+            Received::Lagged(lost) => self.outlets.lose(lost),
         }
-        !outlets.iter().all(Outlet::is_open)
     }
 }
