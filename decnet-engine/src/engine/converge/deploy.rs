@@ -46,9 +46,7 @@ impl Session<'_> {
             change,
             ..
         } = task;
-        let mut row = self
-            .keep_catalog(self.stored_row(stored.row).await?, &stored.topology)
-            .await?;
+        let mut row = self.keep_catalog(stored.row, &stored.topology).await?;
         row = self.keep_placement(row, change.placement.as_ref()).await?;
         let resumed = row.status == Status::Deploying;
         if !resumed {

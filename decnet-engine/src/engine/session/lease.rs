@@ -1,6 +1,6 @@
 //! One operation on one topology, under its lease.
 
-use decnet_topology::{LeaseToken, StoredTopology, TopologyId, TopologyName, TopologyRow};
+use decnet_topology::{LeaseToken, StoredTopology, TopologyId, TopologyName};
 use tokio_util::sync::CancellationToken;
 
 use super::facts::Facts;
@@ -104,15 +104,6 @@ impl<'a> Session<'a> {
 
     pub(in crate::engine) async fn load(&self) -> Result<StoredTopology, EngineError> {
         Ok(self.engine.repo.load(self.id).await?)
-    }
-
-    /// Returns the row as it is stored: a planned one has the new placement.
-    pub(in crate::engine) async fn stored_row(&self, planned: TopologyRow) -> Result<TopologyRow, EngineError> {
-        if planned.placement.is_none() {
-            return Ok(planned);
-        }
-        let placement = self.engine.repo.get(self.id).await?.placement;
-        Ok(TopologyRow { placement, ..planned })
     }
 
     pub(in crate::engine) async fn observe(&self) -> Result<Observed, EngineError> {

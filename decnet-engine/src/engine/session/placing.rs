@@ -81,17 +81,20 @@ impl Engine {
 }
 
 impl Session<'_> {
-    /// Stores where the topology is placed, unless it is stored already.
+    /// Stores where the topology is placed, unless it is stored already. The row may be a planned one.
     pub(in crate::engine) async fn keep_placement(
         &self,
         row: TopologyRow,
         placement: Option<&Placement>,
     ) -> Result<TopologyRow, EngineError> {
-        if placement.is_none() || row.placement.as_ref() == placement {
+        let Some(placement) = placement else {
+            return Ok(row);
+        };
+        let (repo, held) = (&self.engine.repo, self.lease.token());
+        if repo.get(self.id).await?.placement.as_ref() == Some(placement) {
             return Ok(row);
         }
-        let (repo, held) = (&self.engine.repo, self.lease.token());
-        let placed = repo.set_placement(self.id, placement.cloned(), held, Timestamp::now());
+        let placed = repo.set_placement(self.id, Some(placement.clone()), held, Timestamp::now());
         Ok(placed.await?)
     }
 }

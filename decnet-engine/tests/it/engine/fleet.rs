@@ -95,6 +95,16 @@ impl FleetLab {
     }
 }
 
+/// Two LANs without a gateway, so that any host may have them.
+fn two_lans() -> Topology {
+    let builder = Topology::builder()
+        .dmz("dmz", "10.95.0.0/24")
+        .lan("office", "10.95.1.0/24");
+    let builder = builder.decky("web", |decky| decky.on("dmz", "10.95.0.2").services(["ssh"]));
+    let builder = builder.decky("desk", |decky| decky.on("office", "10.95.1.2").on("dmz", "10.95.0.3"));
+    builder.build().expect("a maze")
+}
+
 #[tokio::test]
 async fn a_maze_is_deployed_over_two_hosts_with_links_and_torn_down_completely() {
     let lab = FleetLab::new(13);
@@ -310,6 +320,28 @@ async fn mazes_share_the_room_and_the_rules_of_a_maze_decide_its_hosts() {
     assert_eq!(third.expect("there is room for all three").row.status, Status::Active);
     let fourth = lab.store("fourth", twelve_on("10.94")).await;
     assert_eq!(lab.deploy(fourth).await.expect_err("it is full").code(), "not_placed");
+}
+
+#[tokio::test]
+async fn a_maze_moves_with_force_only_and_its_new_place_is_stored() {
+    let lab = FleetLab::new(40);
+    let id = lab.store("maze", two_lans()).await;
+    let on = |host: &str| DeploySettings::default().hosts([host.parse().expect("a name")]);
+    let deploy = async |host: &str, force: bool| {
+        let options = DeployOptions::default().settings(on(host)).force(force);
+        lab.engine.deploy(id, options, &CancellationToken::new()).await
+    };
+    deploy("west", false).await.expect("deployed");
+    assert!(lab.east.world().containers.is_empty());
+    let refused = deploy("east", false).await.expect_err("it would move");
+    assert_eq!(refused.code(), "not_placed");
+    deploy("east", true).await.expect("moved");
+    assert!(lab.west.world().containers.is_empty() && lab.west.world().networks.is_empty());
+    let placement = lab.repo.get(id).await.expect("a row").placement.expect("placed");
+    assert!(placement.members().into_iter().all(|host| host.as_str() == "east"));
+    assert_eq!(lab.reconcile(id).await.changed, 0);
+    lab.teardown(id).await.expect("torn down");
+    lab.assert_nothing_left();
 }
 
 #[tokio::test]
