@@ -283,7 +283,6 @@ impl CommandError {
             Self::Fleet(error) => error.code(),
             Self::Pki(error) => error.code(),
             Self::NotJoined { .. } => "not_joined",
-            Self::NoAgentAddress { .. } => "usage",
             Self::Listen { source, .. } => match source.kind() {
                 io::ErrorKind::AddrInUse => "address_in_use",
                 io::ErrorKind::PermissionDenied if source.raw_os_error().is_none() => "usage",
@@ -302,7 +301,11 @@ impl CommandError {
             Self::ReapIncomplete(_) => "reap_incomplete",
             Self::ReapInterrupted => "interrupted",
             Self::Unconfirmed { .. } | Self::WouldStop { .. } => "unconfirmed",
-            Self::Usage(_) | Self::IsFile { .. } | Self::IsFolder { .. } | Self::NotAConfig { .. } => "usage",
+            Self::Usage(_)
+            | Self::NoAgentAddress { .. }
+            | Self::IsFile { .. }
+            | Self::IsFolder { .. }
+            | Self::NotAConfig { .. } => "usage",
             Self::NoFile { .. }
             | Self::Read { .. }
             | Self::Write { .. }

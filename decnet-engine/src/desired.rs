@@ -8,6 +8,7 @@ mod changed;
 mod context;
 mod digest;
 mod fleet;
+mod limits;
 mod mac;
 mod persona;
 mod redirects;

@@ -93,7 +93,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     };
     let engine = context.engine_on(repo, catalog, work.engine.clone()).await?;
     let row = match (found, &file) {
-        (None, Some(file)) => return file::run(context, &engine, file, change, &work, yes).await,
+        (None, Some(file)) => return Box::pin(file::run(context, &engine, file, change, &work, yes)).await,
         (Some(row), _) => row,
         (None, None) => return Err(CommandError::Usage("give a maze, or a file with -f".into())),
     };

@@ -5,52 +5,25 @@ use std::{
 
 use decnet_decoy::protocol::{self, Egress, NetState};
 use decnet_topology::{
-    Decky, DmzEgress, Graph, ImageSource, InstanceId, Lan, PacketStyle, Route, Service, ServiceLimits, ServiceName,
-    Topology, TopologyId, ValidTopology,
+    Decky, DmzEgress, Graph, ImageSource, InstanceId, Lan, PacketStyle, Route, Service, ServiceName, Topology,
+    TopologyId, ValidTopology,
 };
 
 use super::bridge;
 use super::builtin::{self, transport};
 use super::context::DesiredContext;
 use super::digest::digest;
+use super::limits::{BASE_LIMITS, BUILTIN_LIMITS, IMAGE_LIMITS, bounded, writable_root};
 use super::mac::Macs;
 use super::persona;
 use super::redirects::redirects;
 use super::seccomp::Seccomp;
 use super::spec::{
-    BaseSpec, ImageSpec, InterfaceSpec, Limits, LinkSpec, LogSpec, NOBODY, NetworkReach, NetworkSpec, PortMapping,
-    RunAs, ServiceNetwork, ServiceSpec, VolumeSpec,
+    BaseSpec, ImageSpec, InterfaceSpec, LinkSpec, LogSpec, NOBODY, NetworkReach, NetworkSpec, PortMapping, RunAs,
+    ServiceNetwork, ServiceSpec, VolumeSpec,
 };
 use super::sysctls;
 use crate::naming::{self, ContainerName, Labels, LinkName, NetworkName, Role};
-
-const MIB: i64 = 1 << 20;
-
-/// The limits of a base: one small program that sleeps. The kernel allows a user as many sockets in transit as open
-/// files, so the limit of open files is that of a user's own image.
-const BASE_LIMITS: Limits = Limits {
-    pids: 64,
-    memory: 64 * MIB,
-    nano_cpus: 500_000_000,
-    open_files: 4_096,
-};
-/// The limits of a built-in service.
-const BUILTIN_LIMITS: Limits = Limits {
-    pids: 64,
-    memory: 64 * MIB,
-    nano_cpus: 500_000_000,
-    open_files: 1_024,
-};
-/// The limits of a user's own image.
-const IMAGE_LIMITS: Limits = Limits {
-    pids: 512,
-    memory: 512 * MIB,
-    nano_cpus: 1_000_000_000,
-    open_files: 4_096,
-};
-
-/// The default limit of writes to a writable root.
-const WRITABLE_ROOT: i64 = 1_024 * MIB;
 
 /// The environment variable with the fields of a service's configuration as a JSON object: values from the maze, and the
 /// catalogue's defaults for the rest.
@@ -464,36 +437,12 @@ fn egress(setting: DmzEgress) -> Egress {
     }
 }
 
-/// Replaces the default limits with those of a catalogue entry.
-fn bounded(usual: Limits, own: ServiceLimits) -> Limits {
-    Limits {
-        pids: own.pids.map_or(usual.pids, i64::from),
-        memory: own.memory_mib.map_or(usual.memory, |mib| i64::from(mib) * MIB),
-        nano_cpus: own.cpus.map_or(usual.nano_cpus, nanos),
-        open_files: own.open_files.map_or(usual.open_files, i64::from),
-    }
-}
-
-fn writable_root(own: ServiceLimits) -> i64 {
-    own.root_mib.map_or(WRITABLE_ROOT, |mib| i64::from(mib) * MIB)
-}
-
 fn run_as(entry: &Service, is_builtin: bool) -> RunAs {
     match &entry.user {
         Some(user) => RunAs::User(user.clone()),
         None if is_builtin => RunAs::User(NOBODY.into()),
         None => RunAs::ImageUserUnlessRoot,
     }
-}
-
-/// Converts processors to billionths; Docker's minimum is a hundredth of one.
-fn nanos(cpus: f64) -> i64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "fractions of a billionth do not matter, and the cast saturates"
-    )]
-    let nanos = (cpus.max(0.01) * 1e9) as i64;
-    nanos
 }
 
 fn json(value: &impl serde::Serialize) -> String {

@@ -76,7 +76,7 @@ impl<'a> MazeNames<'a> {
 /// network whose name sorts first for the default route and the published ports.
 pub fn network(topology: TopologyId, lan: &Lan) -> NetworkName {
     let dot = if lan.is_dmz() { "." } else { "" };
-    NetworkName(format!(
+    NetworkName::from_docker(format!(
         "decnet_t_{}_{dot}{}",
         short_id(topology),
         lan.name().to_lowercase()
@@ -85,7 +85,7 @@ pub fn network(topology: TopologyId, lan: &Lan) -> NetworkName {
 
 /// Returns the name of a decky's base: `decnet_t_<8>_<decky>`.
 pub fn base(topology: TopologyId, decky: &Decky) -> ContainerName {
-    ContainerName(format!("decnet_t_{}_{}", short_id(topology), decky.name()))
+    ContainerName::from_docker(format!("decnet_t_{}_{}", short_id(topology), decky.name()))
 }
 
 /// Returns the name of a service's container: `decnet_t_<8>_<decky>.<service>`. The name of a decky has no dot.
@@ -95,5 +95,5 @@ pub fn service(topology: TopologyId, decky: &Decky, service: &ServiceName) -> Co
 
 /// Returns the name of a service's container, given the name of its base.
 pub fn service_of_base(base: &ContainerName, service: &ServiceName) -> ContainerName {
-    ContainerName([base.as_text(), ".", service.as_str()].concat())
+    ContainerName::from_docker([base.as_text(), ".", service.as_str()].concat())
 }

@@ -16,7 +16,7 @@ macro_rules! docker_names {
         /// `member/name`; Docker's names have no slash.
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(pub(in crate::naming) String);
+        pub struct $name(pub(super) String);
 
         impl $name {
             /// Takes a name as Docker reports it.

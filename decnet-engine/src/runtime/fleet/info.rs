@@ -61,24 +61,12 @@ impl Fleet {
 
 /// Returns what both can do.
 fn both(one: RuntimeInfo, other: &RuntimeInfo) -> RuntimeInfo {
-    let mut addresses = one.addresses;
-    addresses.extend(
-        other
-            .addresses
-            .iter()
-            .filter(|address| !addresses.contains(address))
-            .copied()
-            .collect::<Vec<_>>(),
-    );
-    let mut unlimited = one.unlimited;
-    unlimited.extend(
-        other
-            .unlimited
-            .iter()
-            .filter(|resource| !unlimited.contains(resource))
-            .copied()
-            .collect::<Vec<_>>(),
-    );
+    let mut addresses = [one.addresses, other.addresses.clone()].concat();
+    addresses.sort_unstable();
+    addresses.dedup();
+    let mut unlimited = [one.unlimited, other.unlimited.clone()].concat();
+    unlimited.sort_unstable();
+    unlimited.dedup();
     RuntimeInfo {
         podman: one.podman || other.podman,
         api: one.api.min(other.api),

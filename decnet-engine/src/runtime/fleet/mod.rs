@@ -6,7 +6,7 @@ mod runtime;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use decnet_topology::{Member, Name};
+use decnet_topology::Member;
 
 use super::{Runtime, RuntimeError};
 
@@ -47,7 +47,7 @@ struct FleetMember {
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Fleet {
-    members: BTreeMap<Name, FleetMember>,
+    members: BTreeMap<String, FleetMember>,
     answer: Duration,
 }
 
@@ -69,7 +69,7 @@ impl Fleet {
     /// Adds a member, or replaces the one with its name.
     pub fn with(mut self, member: Member, runtime: Arc<dyn Runtime>) -> Self {
         self.members
-            .insert(member.name.clone(), FleetMember { member, runtime });
+            .insert(member.name.to_string(), FleetMember { member, runtime });
         self
     }
 
@@ -82,8 +82,7 @@ impl Fleet {
     /// Finds the member that a name or an id says.
     fn find(&self, host: Option<&str>) -> Result<(&str, &dyn Runtime), RuntimeError> {
         let wanted = host.unwrap_or_default();
-        let mut members = self.members.iter();
-        let found = members.find(|(name, _)| name.as_str() == wanted);
+        let found = self.members.get_key_value(wanted);
         let found = found.map(|(name, found)| (name.as_str(), found.runtime.as_ref()));
         found.ok_or_else(|| RuntimeError::Unreachable {
             endpoint: format!("member `{wanted}`"),

@@ -40,7 +40,7 @@ impl Fleet {
                         answers: false,
                     })
                 });
-                (name.to_string(), answer)
+                (name.clone(), answer)
             }
         });
         future::join_all(asked).await

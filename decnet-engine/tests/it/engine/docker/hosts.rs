@@ -260,11 +260,11 @@ async fn a_maze_of_twelve_lans_runs_over_two_daemons() {
 
     // A daemon that was killed comes back with its containers; a lost link is healed.
     hosts.crash(1);
-    let names = must(
+    let devices = must(
         "ip",
         &["-n", &hosts.namespace(0), "-br", "link", "show", "type", "vxlan"],
     );
-    let device = names.split_whitespace().next().expect("one").to_owned();
+    let device = devices.split_whitespace().next().expect("one").to_owned();
     must("ip", &["-n", &hosts.namespace(0), "link", "delete", &device]);
     let healed = lab.reconcile(id).await;
     assert_eq!((healed.row.status, healed.reason), (Status::Active, None));
