@@ -90,14 +90,14 @@ async fn an_agent_cannot_act_as_a_master_or_as_another_agent() {
     );
     let (asked, served) = connect(&one, Peers::Agent(other), &two, Peers::Masters).await;
     assert!(asked.expect_err("the agent refuses it").contains("AccessDenied"));
-    served.expect_err("it is no master");
+    served.expect_err("it is not a master");
     let master = credentials(&authority, &master(), now());
     let (asked, _) = connect(&master, Peers::Agent(host), &two, Peers::Masters).await;
     assert!(asked.expect_err("another agent answers").contains("not valid for name"));
     let (asked, _) = connect(&two, Peers::Masters, &one, Peers::Agents).await;
     assert!(asked.expect_err("an agent answers").contains("not valid for name"));
     let (_, served) = connect(&master, Peers::Masters, &master, Peers::Agents).await;
-    served.expect_err("a master is no agent");
+    served.expect_err("a master is not an agent");
 }
 
 #[tokio::test]

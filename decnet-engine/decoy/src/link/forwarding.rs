@@ -24,7 +24,7 @@ const ALL: [u8; 6] = [0; 6];
 pub(super) struct Entry {
     mac: [u8; 6],
     state: u16,
-    /// The attributes that tell where frames are sent: address, port, VNI and interface. Usually there is only the address.
+    /// The attributes that determine where frames are sent: address, port, VNI and interface. Usually there is only the address.
     target: Vec<(u16, Vec<u8>)>,
 }
 

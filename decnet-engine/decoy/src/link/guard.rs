@@ -70,7 +70,7 @@ impl Guard {
         }
         commit(self.table.replace_as(self.label()))
             .map_err(LinkError::at(format!("set the packet filter's table `{}`", self.name)))?;
-        // Otherwise nobody could tell later whose guard it is, and whether it is the right one.
+        // Otherwise nobody would know later whose guard it is, and whether it is the right one.
         if is_set()? {
             Ok(true)
         } else {

@@ -26,6 +26,12 @@ struct Play {
 }
 
 impl Play {
+    /// Returns the start times of the containers.
+    fn starts(&self) -> Vec<Option<Timestamp>> {
+        let world = self.simulated.world();
+        world.containers.values().map(|one| one.started_at).collect()
+    }
+
     async fn new() -> Self {
         Self::on(Stage::new(), Simulated::new(), tempfile::tempdir().expect("a folder")).await
     }
@@ -105,13 +111,7 @@ async fn a_push_is_deployed_changed_and_torn_down() {
     assert_eq!((applied.topology, applied.status), (id, Status::Active));
     assert_eq!(applied.version_hash, first.version_hash);
     assert!(applied.changed > 0);
-    let starts: Vec<_> = play
-        .simulated
-        .world()
-        .containers
-        .values()
-        .map(|one| one.started_at)
-        .collect();
+    let starts = play.starts();
 
     // A push whose answer was lost is repeated.
     assert_eq!(play.apply(&first).await.changed, 0);
@@ -122,13 +122,7 @@ async fn a_push_is_deployed_changed_and_torn_down() {
     let state = play.topologies.state().await.expect("a state");
     assert_eq!(state.observed.containers.len(), 4);
     assert_eq!(state.applied.expect("it is applied").version_hash, second.version_hash);
-    let now: Vec<_> = play
-        .simulated
-        .world()
-        .containers
-        .values()
-        .map(|one| one.started_at)
-        .collect();
+    let now = play.starts();
     assert!(
         starts.iter().all(|start| now.contains(start)),
         "what did not change was not touched"

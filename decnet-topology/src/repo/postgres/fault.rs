@@ -33,7 +33,7 @@ impl From<RepoError> for Failure {
 }
 
 impl Failure {
-    /// Returns whether no server answers at all. One that answers, but is starting, is no silence.
+    /// Returns whether no server answers at all. A server that answers while it starts is not silent.
     pub(super) fn is_silence(&self) -> bool {
         let RepoError::DatabaseUnreachable { source, .. } = &self.error else {
             return false;

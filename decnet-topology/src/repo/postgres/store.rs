@@ -148,7 +148,7 @@ impl PostgresRepo {
         Ok(Address::parse(address, PostgresOptions::default().timeout)?.shown)
     }
 
-    /// Returns whether the database can be written to: it is no standby, and its transactions are not read-only.
+    /// Returns whether the database can be written to: it is not a standby, and its transactions are not read-only.
     pub async fn is_writable(&self) -> Result<bool, RepoError> {
         const STATE: &str =
             "SELECT NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only') = 'off'";

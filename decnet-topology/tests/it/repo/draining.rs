@@ -15,32 +15,33 @@ const TOPOLOGIES: usize = 50;
 const MUTATIONS: usize = 10_000;
 
 /// Claims and finishes mutations until none is left, and returns how many it got.
-///
-/// On a busy machine, the others may hold the lock for longer than the usual time.
-pub(super) fn drain(store: &Path) -> usize {
-    let options = SqliteOptions::default().timeout(Duration::from_mins(4));
-    let repo = options.open(store).expect("a store");
+pub(super) async fn drain_queue(repo: &dyn MutationQueue) -> usize {
     let (holder, time) = (processes::holder(std::process::id()), SignedDuration::from_hours(1));
     let unfinished = MutationFilter::default()
         .states([MutationState::Pending, MutationState::Applying])
         .limit(0);
     let mut given = 0;
-    wait(async {
-        loop {
-            let claimed = repo
-                .claim_mutation(None, &holder, time, None, Timestamp::UNIX_EPOCH)
-                .await;
-            if let Some(row) = claimed.expect("the store answers") {
-                given += 1;
-                let token = row.claim.expect("it is claimed").token;
-                let done = MutationOutcome::Rejected { reason: "done".into() };
-                let finished = repo.finish_mutation(row.id, token, done, Timestamp::UNIX_EPOCH).await;
-                finished.expect("it is its own");
-            } else if repo.mutations(&unfinished).await.expect("the store answers").total == 0 {
-                return given;
-            }
+    loop {
+        let claimed = repo
+            .claim_mutation(None, &holder, time, None, Timestamp::UNIX_EPOCH)
+            .await;
+        if let Some(row) = claimed.expect("the store answers") {
+            given += 1;
+            let token = row.claim.expect("it is claimed").token;
+            let done = MutationOutcome::Rejected { reason: "done".into() };
+            let finished = repo.finish_mutation(row.id, token, done, Timestamp::UNIX_EPOCH).await;
+            finished.expect("it is its own");
+        } else if repo.mutations(&unfinished).await.expect("the store answers").total == 0 {
+            return given;
         }
-    })
+    }
+}
+
+/// Drains the queue of a file. On a busy machine, the others may hold the lock for longer than the usual time.
+pub(super) fn drain(store: &Path) -> usize {
+    let options = SqliteOptions::default().timeout(Duration::from_mins(4));
+    let repo = options.open(store).expect("a store");
+    wait(drain_queue(&repo))
 }
 
 /// Creates a store with ten thousand pending mutations of many topologies, alternating. The file itself keeps a log of claims.

@@ -14,7 +14,10 @@ mod tls;
 
 use std::{env, time::Duration};
 
-use decnet_topology::{NewTopology, PostgresOptions, PostgresRepo, Topology, testing::PostgresDatabase};
+use decnet_topology::{
+    NewTopology, PostgresOptions, PostgresRepo, Topology, TopologyId, TopologyStore as _, testing::PostgresDatabase,
+};
+use jiff::Timestamp;
 
 /// Returns the address of the server, if there is one.
 fn server() -> Option<String> {
@@ -44,4 +47,10 @@ fn impatient() -> PostgresOptions {
 fn small(name: &str, subnet: &str) -> NewTopology {
     let maze = Topology::builder().dmz("dmz", subnet).build().expect("a maze");
     super::new(name, maze)
+}
+
+/// Stores a maze of one LAN, and returns its id.
+async fn store_corp(repo: &PostgresRepo) -> TopologyId {
+    let stored = repo.create(small("corp", "10.0.0.0/24"), Timestamp::UNIX_EPOCH).await;
+    stored.expect("stored").row.id
 }

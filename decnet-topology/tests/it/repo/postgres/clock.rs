@@ -1,9 +1,9 @@
 //! Leases and claims by the clock of the server, whatever the clocks of the hosts say.
 
-use decnet_topology::{LeaseStore as _, MutationQueue as _, NewMutation, RepoError, TopologyId, TopologyStore};
+use decnet_topology::{LeaseStore as _, MutationQueue as _, NewMutation, RepoError, TopologyStore};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{database, open, small};
+use super::{database, open, store_corp};
 use crate::repo::processes::holder;
 
 const TIME: SignedDuration = SignedDuration::from_secs(15);
@@ -23,13 +23,7 @@ fn is_soon(until: Timestamp) -> bool {
 async fn a_lease_is_held_for_its_time_whatever_the_clocks_of_the_hosts_say() {
     let Some(database) = database() else { return };
     let repo = open(&database).await;
-    let at = Timestamp::UNIX_EPOCH;
-    let id = repo
-        .create(small("corp", "10.0.0.0/24"), at)
-        .await
-        .expect("stored")
-        .row
-        .id;
+    let id = store_corp(&repo).await;
     for at in clocks() {
         let lease = repo
             .acquire_lease(id, &holder(1), TIME, None, at)
@@ -62,13 +56,7 @@ async fn a_lease_is_held_for_its_time_whatever_the_clocks_of_the_hosts_say() {
 async fn an_expired_lease_is_free_whatever_the_clocks_of_the_hosts_say() {
     let Some(database) = database() else { return };
     let repo = open(&database).await;
-    let at = Timestamp::UNIX_EPOCH;
-    let id = repo
-        .create(small("corp", "10.0.0.0/24"), at)
-        .await
-        .expect("stored")
-        .row
-        .id;
+    let id = store_corp(&repo).await;
     let short = SignedDuration::from_millis(1);
     for at in clocks() {
         repo.acquire_lease(id, &holder(1), short, None, at)
@@ -85,12 +73,7 @@ async fn an_expired_lease_is_free_whatever_the_clocks_of_the_hosts_say() {
 async fn a_claim_is_held_for_its_time_whatever_the_clocks_of_the_hosts_say() {
     let Some(database) = database() else { return };
     let repo = open(&database).await;
-    let id: TopologyId = repo
-        .create(small("corp", "10.0.0.0/24"), Timestamp::UNIX_EPOCH)
-        .await
-        .expect("stored")
-        .row
-        .id;
+    let id = store_corp(&repo).await;
     database.run("UPDATE topologies SET status = 'active', intent = 'up'");
     let removal = serde_json::from_str(r#"{"op": "remove_decky", "payload": {"decky": "web"}}"#).expect("a mutation");
     let enqueued = repo

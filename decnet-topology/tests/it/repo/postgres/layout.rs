@@ -3,7 +3,7 @@
 use decnet_topology::{PostgresOptions, PostgresRepo, RepoError, TopologyFilter, TopologyStore};
 use jiff::Timestamp;
 
-use super::{database, open, small};
+use super::{database, open, small, store_corp};
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -95,12 +95,7 @@ async fn a_read_only_empty_database_is_refused() {
 async fn damage_is_found_and_named() {
     let Some(database) = database() else { return };
     let repo = open(&database).await;
-    let id = repo
-        .create(small("corp", "10.0.0.0/24"), AT)
-        .await
-        .expect("stored")
-        .row
-        .id;
+    let id = store_corp(&repo).await;
     assert_eq!(repo.check().await.expect("checked"), Vec::<String>::new());
     database.run("UPDATE lans SET last_address = last_address - 1");
     database.run("UPDATE status_events SET to_status = 'asleep'");

@@ -8,7 +8,7 @@ use decnet_topology::{
 };
 use jiff::Timestamp;
 
-use super::{database, impatient, open, small};
+use super::{database, impatient, open, small, store_corp};
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -108,12 +108,7 @@ fn lock_for(database: &PostgresDatabase, seconds: f32) -> std::thread::JoinHandl
 async fn a_topology_that_stays_locked_is_an_error_after_the_timeout_and_others_are_not_affected() {
     let Some(database) = database() else { return };
     let repo = impatient().open(database.url()).await.expect("a store");
-    let id = repo
-        .create(small("corp", "10.0.0.0/24"), AT)
-        .await
-        .expect("stored")
-        .row
-        .id;
+    let id = store_corp(&repo).await;
     let lock = lock_for(&database, 2.0);
     while database.run("SELECT count(*) FROM pg_locks WHERE mode = 'RowShareLock'")[0] == "0" {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -135,12 +130,7 @@ async fn a_topology_that_stays_locked_is_an_error_after_the_timeout_and_others_a
 async fn edits_of_many_programs_are_counted_once_each() {
     let Some(database) = database() else { return };
     let repo = open(&database).await;
-    let id = repo
-        .create(small("corp", "10.0.0.0/24"), AT)
-        .await
-        .expect("stored")
-        .row
-        .id;
+    let id = store_corp(&repo).await;
     let maze = repo.load(id).await.expect("loaded").topology;
     let writers = (0..8).map(|_| {
         let (url, maze) = (database.url().to_owned(), maze.clone());

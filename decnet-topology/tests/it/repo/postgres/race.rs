@@ -2,44 +2,23 @@
 
 use std::{path::Path, thread, time::Duration};
 
-use decnet_topology::{
-    MutationFilter, MutationOutcome, MutationQueue, MutationState, NewMutation, PostgresOptions, Topology,
-    TopologyStore,
-};
-use jiff::{SignedDuration, Timestamp};
+use decnet_topology::{MutationQueue, NewMutation, PostgresOptions, Topology, TopologyStore};
+use jiff::Timestamp;
 
 use super::{database, open};
-use crate::repo::{new, processes, wait};
+use crate::repo::{draining::drain_queue, new, processes, wait};
 
 const TOPOLOGIES: usize = 50;
 const MUTATIONS: usize = 10_000;
 
-/// Claims and finishes mutations until none is left, and returns how many it got.
+/// Drains the queue of a database.
 pub(in crate::repo) fn drain(url: &str) -> usize {
-    let (holder, time) = (processes::holder(std::process::id()), SignedDuration::from_hours(1));
-    let unfinished = MutationFilter::default()
-        .states([MutationState::Pending, MutationState::Applying])
-        .limit(0);
     let options = PostgresOptions::default()
         .timeout(Duration::from_mins(4))
         .connections(1);
-    let mut given = 0;
     wait(async {
         let repo = options.open(url).await.expect("a store");
-        loop {
-            let claimed = repo
-                .claim_mutation(None, &holder, time, None, Timestamp::UNIX_EPOCH)
-                .await;
-            if let Some(row) = claimed.expect("the store answers") {
-                given += 1;
-                let token = row.claim.expect("it is claimed").token;
-                let done = MutationOutcome::Rejected { reason: "done".into() };
-                let finished = repo.finish_mutation(row.id, token, done, Timestamp::UNIX_EPOCH).await;
-                finished.expect("it is its own");
-            } else if repo.mutations(&unfinished).await.expect("the store answers").total == 0 {
-                return given;
-            }
-        }
+        drain_queue(&repo).await
     })
 }
 

@@ -3,19 +3,14 @@
 use decnet_topology::{ServiceName, TopologyStore, Visit, VisitFilter, VisitStore as _};
 use jiff::Timestamp;
 
-use super::{database, open, small};
+use super::{database, open, small, store_corp};
 
 #[tokio::test]
 async fn a_null_character_is_kept() {
     let Some(database) = database() else { return };
     let repo = open(&database).await;
     let at = Timestamp::UNIX_EPOCH;
-    let id = repo
-        .create(small("corp", "10.0.0.0/24"), at)
-        .await
-        .expect("stored")
-        .row
-        .id;
+    let id = store_corp(&repo).await;
     let decky = "web".parse().expect("a name");
     let visit = Visit::new(id, "a\0b", at, decky, "line \0 of \u{fdd0}0 log").service(Some(ServiceName::new("\0")));
     repo.put_visits(vec![visit.clone()], 10).await.expect("stored");
