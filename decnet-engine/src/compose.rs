@@ -195,7 +195,7 @@ impl Network {
         Self {
             name: spec.name.as_str().into(),
             driver: "bridge",
-            driver_opts: literals(&bridge_options(spec.reach, API)),
+            driver_opts: literals(&bridge_options(spec, API)),
             enable_ipv6: false,
             ipam: Ipam {
                 config: [Pool {

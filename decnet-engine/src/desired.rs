@@ -19,7 +19,7 @@ mod sysctls;
 #[cfg(feature = "docker")]
 pub(crate) use bounds::in_memory;
 pub(crate) use bounds::{NO_CORE, OOM_SCORE, PER_USER, SCRATCH, folder_options};
-pub(crate) use bridge::{MTU, bridge_options};
+pub(crate) use bridge::bridge_options;
 pub use build::{Desired, DesiredError};
 pub(crate) use changed::{changed_fields, changed_spec_fields};
 pub use context::DesiredContext;

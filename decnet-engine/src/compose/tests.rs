@@ -326,7 +326,7 @@ proptest! {
         for network in desired.networks.values() {
             let printed = under("networks", "name", network.name.as_str());
             prop_assert_eq!(&printed["ipam"]["config"][0]["subnet"], &network.subnet.to_string());
-            let options = bridge_options(network.reach, API);
+            let options = bridge_options(network, API);
             prop_assert_eq!(&printed["driver_opts"], &serde_json::to_value(&options).unwrap());
         }
         for base in desired.bases.values() {

@@ -19,22 +19,23 @@ use crate::{
 const NAT_UNPROTECTED_SINCE: ApiVersion = ApiVersion::v1(48);
 
 /// Options of the bridge driver, by name.
-pub(crate) type BridgeOptions = BTreeMap<&'static str, &'static str>;
+type BridgeOptions = BTreeMap<&'static str, String>;
 
 /// Lets containers on one network communicate. A daemon may have another default (`default-network-opts`).
 const ICC: &str = "com.docker.network.bridge.enable_icc";
 
 /// Sets the MTU of the bridge and of the interfaces of containers.
-pub(crate) const MTU: &str = "com.docker.network.driver.mtu";
+const MTU: &str = "com.docker.network.driver.mtu";
 
 /// Returns the options of a network for an engine with this API.
-pub(crate) fn bridge_options(reach: NetworkReach, api: ApiVersion) -> BridgeOptions {
-    let mut options = digested(reach, api);
-    options.insert(ICC, "true");
+pub(crate) fn bridge_options(spec: &NetworkSpec, api: ApiVersion) -> BridgeOptions {
+    let mut options = digested(spec.reach, api);
+    options.insert(ICC, "true".into());
+    options.extend(spec.mtu.map(|mtu| (MTU, mtu.to_string())));
     options
 }
 
-/// Returns the options that are part of the digest.
+/// Returns the options that are part of the digest. The MTU is a field of its own there.
 fn digested(reach: NetworkReach, api: ApiVersion) -> BridgeOptions {
     // Isolated networks too: packets to the bridge itself get no answer from outside.
     let masquerade = if reach == NetworkReach::Outside {
@@ -42,12 +43,12 @@ fn digested(reach: NetworkReach, api: ApiVersion) -> BridgeOptions {
     } else {
         "false"
     };
-    let mut options = BridgeOptions::from([("com.docker.network.bridge.enable_ip_masquerade", masquerade)]);
+    let mut options = BridgeOptions::from([("com.docker.network.bridge.enable_ip_masquerade", masquerade.into())]);
     if reach == NetworkReach::Isolated {
-        options.insert("com.docker.network.bridge.inhibit_ipv4", "true");
+        options.insert("com.docker.network.bridge.inhibit_ipv4", "true".into());
     }
     if api >= NAT_UNPROTECTED_SINCE {
-        options.insert("com.docker.network.bridge.gateway_mode_ipv4", "nat-unprotected");
+        options.insert("com.docker.network.bridge.gateway_mode_ipv4", "nat-unprotected".into());
     }
     options
 }

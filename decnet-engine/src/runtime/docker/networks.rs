@@ -15,7 +15,7 @@ use ipnet::Ipv4Net;
 use super::{Docker, containers, failure::Failure, labels, links::bridge_name, tolerant::tolerant};
 use crate::{
     decoy::digest,
-    desired::{MTU, NetworkReach, NetworkSpec, bridge_options},
+    desired::{NetworkReach, NetworkSpec, bridge_options},
     naming::{self, Labels, NetworkName},
     observe,
     runtime::{Effect, ForeignNetwork, RuntimeError, ownership},
@@ -198,9 +198,8 @@ impl Docker {
     /// This happens if a process was killed during a request for the same network: the daemon creates it anyway, and lists it a
     /// moment later.
     async fn try_to_create_network(&self, instance: InstanceId, spec: &NetworkSpec) -> Result<Attempt, RuntimeError> {
-        let options = bridge_options(spec.reach, self.api).into_iter();
-        let mut options: HashMap<_, _> = options.map(|(option, value)| (option.into(), value.into())).collect();
-        options.extend(spec.mtu.map(|mtu| (MTU.into(), mtu.to_string())));
+        let options = bridge_options(spec, self.api).into_iter();
+        let mut options: HashMap<_, _> = options.map(|(option, value)| (option.into(), value)).collect();
         if self.podman {
             options.insert(BRIDGE_NAME.into(), naming::bridge(&spec.name));
         }
