@@ -1,16 +1,17 @@
 //! The bus that carries the events of this process to others.
 
 use std::{
-    env,
+    env, fmt,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use decnet_engine::{Bus, UnixBus};
+use decnet_engine::{Bus, Connectivity, Envelope, NatsBus, NatsUrl, Pattern, Subscription, UnixBus};
 use etcetera::BaseStrategy;
+use tokio::sync::watch;
 
-use crate::{command_error::CommandError, globals::Globals};
+use crate::{command_error::CommandError, given_bus::GivenBus, globals::Globals};
 
 /// The folder of sockets of system services.
 const SYSTEM: &str = "/run/decnet";
@@ -18,48 +19,125 @@ const SYSTEM: &str = "/run/decnet";
 /// How long a command waits at its end until its events are sent.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Where a bus is.
+#[derive(Debug, Clone)]
+pub(crate) enum BusAddress {
+    /// On a Unix socket, which `decnet bus` serves.
+    Socket(PathBuf),
+    /// On a NATS server.
+    Nats(NatsUrl),
+}
+
+impl BusAddress {
+    /// Returns the bus: as given, else the socket in the user's runtime folder, else in the folder of system services if that exists
+    /// or the user is root, else in the user's data folder.
+    pub(crate) fn of(globals: &Globals) -> Result<Self, CommandError> {
+        match &globals.bus {
+            Some(GivenBus(given)) => match given.to_str().filter(|text| NatsUrl::is_meant(text)) {
+                Some(url) => Ok(Self::Nats(url.parse()?)),
+                None => Ok(Self::Socket(given.clone())),
+            },
+            None => default_socket().map(Self::Socket),
+        }
+    }
+
+    /// Starts to connect. The role describes this process to people.
+    pub(crate) fn connect(&self, role: &str) -> RemoteBus {
+        let name = format!("{role} {}", std::process::id());
+        match self {
+            Self::Socket(path) => RemoteBus::Unix(UnixBus::new(path, name)),
+            Self::Nats(url) => RemoteBus::Nats(NatsBus::new(url, name)),
+        }
+    }
+}
+
+impl fmt::Display for BusAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => path.display().fmt(f),
+            Self::Nats(url) => url.fmt(f),
+        }
+    }
+}
+
+/// A bus that reaches other processes.
+#[derive(Debug)]
+pub(crate) enum RemoteBus {
+    Unix(UnixBus),
+    Nats(NatsBus),
+}
+
+impl RemoteBus {
+    fn as_bus(&self) -> &dyn Bus {
+        match self {
+            Self::Unix(bus) => bus,
+            Self::Nats(bus) => bus,
+        }
+    }
+
+    async fn flush(&self) {
+        match self {
+            Self::Unix(bus) => bus.flush(TIMEOUT).await,
+            Self::Nats(bus) => bus.flush(TIMEOUT).await,
+        }
+    }
+}
+
+impl Bus for RemoteBus {
+    fn publish(&self, envelope: Envelope) {
+        self.as_bus().publish(envelope);
+    }
+
+    fn subscribe(&self, patterns: &[Pattern]) -> Subscription {
+        self.as_bus().subscribe(patterns)
+    }
+
+    fn connectivity(&self) -> watch::Receiver<Connectivity> {
+        self.as_bus().connectivity()
+    }
+}
+
 /// The bus, connected when the first event is published.
 #[derive(Debug)]
 pub(crate) struct SharedBus {
-    path: Option<PathBuf>,
-    bus: OnceLock<Arc<UnixBus>>,
+    address: Option<BusAddress>,
+    bus: OnceLock<Arc<RemoteBus>>,
 }
 
 impl SharedBus {
     /// Creates the bus. It is not connected yet.
     pub(crate) fn new(globals: &Globals) -> Self {
         Self {
-            // Without a path nothing is published; the store has the true state.
-            path: path(globals).ok(),
+            // Without an address nothing is published; the store has the true state.
+            address: BusAddress::of(globals).ok(),
             bus: OnceLock::new(),
         }
     }
 
     /// Returns the bus for an engine.
     pub(crate) fn connected(&self) -> Option<Arc<dyn Bus>> {
-        Some(self.get()?.clone())
+        let address = self.address.as_ref()?;
+        let bus = self.bus.get_or_init(|| Arc::new(address.connect("decnet")));
+        Some(Arc::<RemoteBus>::clone(bus))
     }
 
     /// Waits a moment until events are sent.
     pub(crate) async fn flush(&self) {
         if let Some(bus) = self.bus.get() {
-            bus.flush(TIMEOUT).await;
+            bus.flush().await;
         }
-    }
-
-    fn get(&self) -> Option<&Arc<UnixBus>> {
-        let path = self.path.as_ref()?;
-        let name = || format!("decnet {}", std::process::id());
-        Some(self.bus.get_or_init(|| Arc::new(UnixBus::new(path, name()))))
     }
 }
 
-/// Returns the path of the socket: as given, else in the user's runtime folder, else in the folder of system services if that
-/// exists or the user is root, else in the user's data folder.
-pub(crate) fn path(globals: &Globals) -> Result<PathBuf, CommandError> {
-    if let Some(path) = &globals.bus {
-        return Ok(path.clone());
+/// Refuses an invalid URL of a server. Without a default socket, a command works and publishes nothing.
+pub(crate) fn check(globals: &Globals) -> Result<(), CommandError> {
+    match BusAddress::of(globals) {
+        Err(error @ CommandError::NatsUrl(_)) => Err(error),
+        _ => Ok(()),
     }
+}
+
+fn default_socket() -> Result<PathBuf, CommandError> {
     let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     if let Some(folder) = runtime.filter(|folder| folder.is_absolute()) {
         return Ok(folder.join("decnet").join("bus.sock"));

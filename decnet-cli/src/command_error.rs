@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, error::Error, io, net::SocketAddr, path::PathBuf};
 
 use decnet_engine::{
-    BindError, DesiredError, EngineError, FleetError, JoinError, LogCursorError, LogTargetError, PkiError,
-    RuntimeError, TokenError,
+    BindError, DesiredError, EngineError, FleetError, JoinError, LogCursorError, LogTargetError, NatsUrlError,
+    PkiError, RuntimeError, TokenError,
 };
 use decnet_topology::{
     AllocError, CatalogError, Code, ConfigTextError, FindError, Finding, GenerateError, InvalidConfig, LineColumn,
@@ -108,6 +108,12 @@ pub(crate) enum CommandError {
     /// The bus cannot be served.
     #[error(transparent)]
     Bus(#[from] BindError),
+    /// The URL of the bus is invalid.
+    #[error(transparent)]
+    NatsUrl(#[from] NatsUrlError),
+    /// The bus is on a NATS server, which `decnet bus` does not serve.
+    #[error("the bus is on the NATS server {server}")]
+    NatsServes { server: String },
     /// The HTTP API cannot be served.
     #[error("the HTTP API cannot be served on {address}")]
     Listen { address: SocketAddr, source: io::Error },
@@ -278,6 +284,8 @@ impl CommandError {
             Self::Config(error) | Self::ConfigFile { error, .. } => error.code(),
             Self::Alloc(error) => error.code(),
             Self::Bus(error) => error.code(),
+            Self::NatsUrl(error) => error.code(),
+            Self::NatsServes { .. } => "nats_serves",
             Self::Token(error) => error.code(),
             Self::Join(error) => error.code(),
             Self::Fleet(error) => error.code(),

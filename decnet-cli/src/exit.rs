@@ -153,10 +153,12 @@ fn exit_of_code(code: &str) -> Exit {
     match code {
         "ambiguous"
         | "database_address"
+        | "invalid_nats_url"
         | "invalid_path"
         | "invalid_verb"
         | "malformed_header"
         | "malformed_target"
+        | "nats_serves"
         | "publish_maps_nothing"
         | "unconfirmed"
         | "usage"
@@ -320,11 +322,13 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         }
         "invalid_catalog" => "fix the file given by --catalog; `decnet services --json` shows examples of entries",
         "invalid_ca" => "give a PEM file with the certificate of the authority: --ca FILE",
+        "invalid_nats_url" => "give nats://host:4222 or tls://host:4222 with --bus, or with credentials in DECNET_BUS",
         "invalid_config" => "fix the config or the flags; `decnet generate --help` lists the allowed values",
         "left_on_docker" => "`decnet teardown MAZE` removes it",
         "name_taken" => {
             "choose another name, or remove the other maze first: `decnet teardown` if it runs, `decnet delete` if it does not"
         }
+        "nats_serves" => "it needs no `decnet bus`; `decnet events` follows it",
         "not_capturable" => "run decnet as root on the machine of the daemon, or run that command there",
         "not_running" => "`decnet restart MAZE DECKY` starts it; `decnet show MAZE` shows the state of all deckies",
         "several_own_images" => "name one of them",

@@ -2,9 +2,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Args};
+use clap::{
+    ArgAction, Args,
+    builder::{OsStringValueParser, TypedValueParser as _},
+};
 
-use crate::{duration::read_duration, number::workers};
+use crate::{duration::read_duration, given_bus::GivenBus, number::workers};
 
 /// The flags of every command.
 #[derive(Debug, Clone, Args)]
@@ -24,9 +27,11 @@ pub(crate) struct Globals {
     /// of later files override those of earlier ones. A maze keeps the entries that it uses.
     #[arg(long, global = true, value_name = "FILES", value_delimiter = ',')]
     pub(crate) catalog: Vec<PathBuf>,
-    /// The socket of the bus that carries events between commands [default: decnet/bus.sock in the user's runtime folder].
-    #[arg(long, global = true, value_name = "SOCKET", alias = "socket")]
-    pub(crate) bus: Option<PathBuf>,
+    #[arg(
+        help = "The bus that carries events between commands: a socket, or nats://host:port or tls://host:port [default: decnet/bus.sock in the user's runtime folder]"
+    )]
+    #[arg(long, global = true, value_name = "BUS", alias = "socket", value_parser = OsStringValueParser::new().map(GivenBus::from))]
+    pub(crate) bus: Option<GivenBus>,
     /// The timeout for one answer of Docker: 30s, 2m; a bare number is seconds.
     #[arg(long, global = true, value_name = "TIME", value_parser = read_duration)]
     pub(crate) timeout: Option<Duration>,

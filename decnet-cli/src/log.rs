@@ -7,8 +7,10 @@ use std::{
 
 use tracing::{Event, Level, Subscriber, field::Visit};
 use tracing_subscriber::{
-    filter::LevelFilter,
+    Layer as _,
+    filter::{LevelFilter, Targets},
     fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    layer::SubscriberExt as _,
     registry::LookupSpan,
 };
 
@@ -25,12 +27,16 @@ pub(crate) fn start(globals: &Globals, output: Output, draws: bool) {
         (_, 2) => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let subscriber = tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_max_level(level)
         .with_ansi(false)
-        .event_format(Lines { json: output.json })
-        .finish();
+        .event_format(Lines { json: output.json });
+    // The bus reports what this library logs again for each attempt to connect.
+    let shown = match globals.verbose {
+        ..=1 => Targets::new().with_target("async_nats", LevelFilter::OFF),
+        _ => Targets::new(),
+    };
+    let subscriber = tracing_subscriber::registry().with(lines.with_filter(shown.with_default(level)));
     // The subscriber of the process is set only here.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }

@@ -15,6 +15,7 @@ mod descriptors;
 mod destination;
 mod duration;
 mod exit;
+mod given_bus;
 mod globals;
 mod input;
 mod interrupt;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         completion: cli::completion::script,
     };
     let result = runtime.block_on(async {
+        bus::check(&context.globals)?;
         let result = cli.command.run(&context, line).await;
         context.bus.flush().await;
         result

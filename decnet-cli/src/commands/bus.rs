@@ -4,13 +4,16 @@ use decnet_engine::Server;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::{bus, command_error::CommandError, context::Context, exit::Exit, interrupt::Signals};
+use crate::{bus::BusAddress, command_error::CommandError, context::Context, exit::Exit, interrupt::Signals};
 
 /// Serve the bus that carries events between commands, until Ctrl-C or SIGTERM.
 ///
 /// Every command works without it. With it, `decnet watch` applies a change immediately, and `decnet events` prints every step.
 /// The socket, set by --bus, can be used by its user and by the group `decnet`, if that exists. The socket of a dead server is
 /// replaced.
+///
+/// Between machines, a NATS server carries the events instead: with --bus `nats://host:4222` or `tls://host:4222`, and
+/// `nats://user:password@host` in `DECNET_BUS`, commands need no `decnet bus`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
                         decnet bus\n  \
@@ -19,7 +22,13 @@ pub(crate) struct Arguments {}
 
 /// Serves the bus.
 pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let path = bus::path(&context.globals)?;
+    let path = match BusAddress::of(&context.globals)? {
+        BusAddress::Socket(path) => path,
+        BusAddress::Nats(url) => {
+            let server = url.to_string();
+            return Err(CommandError::NatsServes { server });
+        }
+    };
     if context.globals.bus.is_none()
         && let Some(folder) = path.parent()
     {

@@ -1,10 +1,10 @@
-use decnet_engine::{Envelope, Feed, FeedItem, FeedNotice, SyslogWriter, TopologyNow, UnixBus, host};
+use decnet_engine::{Envelope, Feed, FeedItem, FeedNotice, SyslogWriter, TopologyNow, host};
 use decnet_topology::Sequence;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    bus,
+    bus::BusAddress,
     command_error::CommandError,
     context::Context,
     exit::Exit,
@@ -43,8 +43,8 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let repo = context.repo().await?;
     let only = lookup::only(repo.as_ref(), arguments.topology.as_deref()).await?;
-    let path = bus::path(&context.globals)?;
-    let bus = UnixBus::new(&path, format!("decnet events {}", std::process::id()));
+    let address = BusAddress::of(&context.globals)?;
+    let bus = address.connect("decnet events");
     let mut printer = Printer {
         context,
         syslog: arguments
@@ -78,10 +78,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             } => printer.event(&envelope, name, sequence)?,
             FeedItem::Lagged(lost) => printer.lagged(lost)?,
             FeedItem::BusLost => printer.note(&format!(
-                "no bus at {}; reading the database every second instead",
-                path.display()
+                "no bus at {address}; reading the database every second instead"
             )),
-            FeedItem::BusFound => printer.note(&format!("found the bus at {}", path.display())),
+            FeedItem::BusFound => printer.note(&format!("found the bus at {address}")),
             _ => {}
         }
     }

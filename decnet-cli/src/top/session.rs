@@ -2,7 +2,7 @@
 
 use std::{thread, time::Duration};
 
-use decnet_engine::{Engine, UnixBus};
+use decnet_engine::Engine;
 use decnet_topology::TopologyRow;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use rustix::process::{Signal, kill_current_process_group};
@@ -19,7 +19,13 @@ use super::{
     screen::Screen,
     source::Source,
 };
-use crate::{bus, command_error::CommandError, context::Context, exit::Exit, interrupt::Signals};
+use crate::{
+    bus::{BusAddress, RemoteBus},
+    command_error::CommandError,
+    context::Context,
+    exit::Exit,
+    interrupt::Signals,
+};
 
 /// The least time between two drawings that no key asked for.
 const FRAME: Duration = Duration::from_millis(50);
@@ -63,8 +69,8 @@ pub(crate) async fn run(context: &Context, only: Option<TopologyRow>, engine: &E
     let theme = Theme {
         color: context.globals.color.on_terminal(),
     };
-    let path = bus::path(&context.globals).ok();
-    let bus = path.map(|path| UnixBus::new(path, format!("decnet top {}", std::process::id())));
+    let address = BusAddress::of(&context.globals).ok();
+    let bus = address.map(|address| address.connect("decnet top"));
     let mut view = open(engine, bus.as_ref(), only.as_ref(), false).await?;
     // The list from which a maze was opened. It stays up to date.
     let mut list: Option<View> = None;
@@ -144,7 +150,7 @@ pub(crate) async fn run(context: &Context, only: Option<TopologyRow>, engine: &E
 /// Opens the view of a maze, or of all.
 async fn open(
     engine: &Engine,
-    bus: Option<&UnixBus>,
+    bus: Option<&RemoteBus>,
     maze: Option<&TopologyRow>,
     has_list: bool,
 ) -> Result<View, CommandError> {

@@ -2,9 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use decnet_engine::{
-    Engine, EngineError, Feed, FeedItem, HistoryEntry, Inspection, LogCursor, LogOptions, Scope, UnixBus,
-};
+use decnet_engine::{Bus, Engine, EngineError, Feed, FeedItem, HistoryEntry, Inspection, LogCursor, LogOptions, Scope};
 use decnet_topology::{
     MutationFilter, MutationRow, RepoError, Status, TopologyFilter, TopologyId, last_mutations, short_id,
 };
@@ -16,6 +14,7 @@ use tokio::{
 };
 
 use super::{board::Update, rows};
+use crate::bus::RemoteBus;
 
 /// How many updates wait for the view. Then their sources wait.
 const WAITING: usize = 256;
@@ -59,10 +58,10 @@ impl Source {
     /// Starts the tasks. The bus announces changes early; without it they arrive within a second.
     pub(super) async fn open(
         engine: &Engine,
-        bus: Option<&UnixBus>,
+        bus: Option<&RemoteBus>,
         only: Option<TopologyId>,
     ) -> Result<Self, RepoError> {
-        let bus = bus.map(|bus| bus as &dyn decnet_engine::Bus);
+        let bus = bus.map(|bus| bus as &dyn Bus);
         let (_, feed) = Feed::open(Arc::clone(engine.repo()), bus, only).await?;
         let (sender, updates) = mpsc::channel(WAITING);
         let watched = Watched {

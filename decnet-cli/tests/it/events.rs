@@ -52,7 +52,7 @@ impl Following {
     }
 
     /// Reads stderr until a text was printed.
-    fn until_printed(&mut self, words: &str) {
+    pub(crate) fn until_printed(&mut self, words: &str) {
         let mut stderr = BufReader::with_capacity(1, self.child.stderr.as_mut().expect("piped"));
         let mut said = String::new();
         while !said.contains(words) {
@@ -88,11 +88,11 @@ pub(crate) fn serve(sandbox: &Sandbox) -> Following {
 }
 
 /// Returns whether an event reports this new status of a topology.
-fn became<'a>(topology: &'a str, to: &'a str) -> impl Fn(&Value) -> bool + 'a {
+pub(crate) fn became<'a>(topology: &'a str, to: &'a str) -> impl Fn(&Value) -> bool + 'a {
     move |value| value["type"] == "status" && value["payload"]["topology"] == topology && value["payload"]["to"] == to
 }
 
-fn id(sandbox: &Sandbox, name: &str) -> String {
+pub(crate) fn id(sandbox: &Sandbox, name: &str) -> String {
     let shown = sandbox.run(&["show", name, "--json"]).exits(0).json();
     shown["id"].as_str().expect("an id").to_owned()
 }

@@ -20,6 +20,7 @@ mod map;
 mod mistakes;
 mod mutate;
 mod mutations;
+mod nats;
 mod past;
 mod postgres;
 mod schema;

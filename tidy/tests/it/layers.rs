@@ -70,7 +70,15 @@ const DECOY: Layers = Layers {
 const COMMAND: Layers = Layers {
     krate: "decnet_cli",
     layers: &[
-        &["columns", "descriptors", "duration", "number", "samples", "text"],
+        &[
+            "columns",
+            "descriptors",
+            "duration",
+            "given_bus",
+            "number",
+            "samples",
+            "text",
+        ],
         &["command_error", "globals", "table"],
         &["bus", "exit", "output", "store", "tree"],
         &["confirm", "input", "interrupt", "lines", "log", "progress", "report"],
