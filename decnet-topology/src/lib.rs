@@ -224,11 +224,11 @@ pub use place::{Member, NotPlaced, PlaceFault, PlaceRequest, place};
 pub use placement::{Distribution, LabelPin, Placement, PlacementRules, StretchedLan, Vni};
 pub use publish::{HostPort, Publish, PublishError, PublishRule};
 pub use repo::{
-    BatchEdit, ChangeFilter, ChangeKind, ChangeLog, ChangePage, Edit, FindError, Holder, KEPT_CHANGES, Lease,
-    LeaseStore, MemoryRepo, MutationClaim, MutationFilter, MutationOutcome, MutationPage, MutationQueue, MutationRow,
-    NewMutation, NewTopology, RecordedChange, Repo, RepoError, Stamp, StatusChange, StoreChange, SubnetClaim,
-    TopologyFilter, TopologyPage, TopologyStore, Visit, VisitFilter, VisitStore, claims_except, find_live_topology,
-    last_mutations, name_of,
+    BatchEdit, ChangeFilter, ChangeKind, ChangeLog, ChangePage, Edit, Enrolment, FindError, Holder, HostChange,
+    HostProfile, HostRow, HostStore, KEPT_CHANGES, Lease, LeaseStore, MemoryRepo, MutationClaim, MutationFilter,
+    MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, RecordedChange, Repo,
+    RepoError, Stamp, StatusChange, StoreChange, SubnetClaim, TopologyFilter, TopologyPage, TopologyStore, Visit,
+    VisitFilter, VisitStore, claims_except, find_live_topology, last_mutations, name_of,
 };
 #[cfg(feature = "postgres")]
 pub use repo::{LeaseClock, PostgresOptions, PostgresRepo};
