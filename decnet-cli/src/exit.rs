@@ -344,6 +344,8 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "clock_off" => "set the clocks of both hosts, for instance by NTP; then join with a new token",
         "exposed_key" => "remove the permissions of others: `chmod 700` for the folder, `chmod 600` for its files",
         "host_name_taken" => "give this host another name, or remove the other host on the master",
+        "no_host" => "`decnet host list --all` lists the hosts",
+        "underlay_unknown" => "make another token with `decnet host enroll NAME --underlay ADDRESS`",
         "not_joined" => "join first: --join TOKEN --name NAME --master HOST:PORT",
         "other_authority" => "check the address of the master, and that the token was made by it",
         "peer_address" => "write the address and the port, as in 10.0.0.5:7379",

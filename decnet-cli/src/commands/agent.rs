@@ -94,7 +94,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             folder: folder.path().into(),
         });
     };
-    let engine = context.engine_with(Arc::new(SqliteRepo::open(folder.store())?))?;
+    let engine = context.engine_of_agent(Arc::new(SqliteRepo::open(folder.store())?))?;
     let logs = logs.map(|target| AgentLogs::new(target).cursor(folder.cursor()));
     let mut signals = Signals::new()?;
     let stop = CancellationToken::new();

@@ -38,6 +38,7 @@ const COMMANDS: &[&str] = &[
     "serve",
     "token",
     "agent",
+    "host",
     "next-subnet",
     "next-ip",
     "doctor",
