@@ -183,7 +183,7 @@ pub enum HostChange {
     Drain,
     /// It may get deckies again.
     Undrain,
-    /// Its certificates are refused for ever. Another host can have its name.
+    /// Its certificates are refused from then on. Another host can have its name.
     Revoke,
 }
 

@@ -1,7 +1,10 @@
 use decnet_topology::HostChange;
 use jiff::Timestamp;
 
-use super::{find, mazes_on, show};
+use super::{
+    lookup::{self, find, mazes_on},
+    show,
+};
 use crate::{command_error::CommandError, commands::deploy, context::Context, exit::Exit, globals::EngineFlags};
 
 /// Let a host get no more deckies, and with --move recreate its deckies on other hosts.
@@ -50,7 +53,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             }
         }
     }
-    let count = super::deckies(repo.as_ref())
+    let count = lookup::deckies(repo.as_ref())
         .await?
         .remove(&host.name)
         .unwrap_or_default();

@@ -3,7 +3,7 @@ use decnet_topology::HostRow;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{deckies, show};
+use super::{lookup::deckies, show};
 use crate::{command_error::CommandError, context::Context, exit::Exit, table, text};
 
 /// List the hosts, with their states.

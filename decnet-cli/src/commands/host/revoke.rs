@@ -1,10 +1,13 @@
 use decnet_topology::HostChange;
 use jiff::Timestamp;
 
-use super::{find, mazes_on, show};
+use super::{
+    lookup::{find, mazes_on},
+    show,
+};
 use crate::{command_error::CommandError, confirm::confirm_or_refuse, context::Context, exit::Exit};
 
-/// Refuse the certificates of a host for ever. It is no longer a host of the fleet.
+/// Refuse the certificates of a host from then on. It is no longer a host of the fleet.
 ///
 /// Masters and agents refuse it within seconds. What runs there keeps running and cannot be reached any more: if the host can still be
 /// trusted, move its deckies first with `decnet host drain HOST --move`.

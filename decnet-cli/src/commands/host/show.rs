@@ -5,7 +5,7 @@ use decnet_topology::HostRow;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{deckies, find, mazes_on};
+use super::lookup::{deckies, find, mazes_on};
 use crate::{command_error::CommandError, context::Context, exit::Exit, text};
 
 /// Show a host: its state, what its agent reported last, and its mazes.

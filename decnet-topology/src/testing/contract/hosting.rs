@@ -99,7 +99,8 @@ pub(super) async fn two_hosts_have_different_names_unless_one_was_revoked(repo: 
         .enroll_host(again.id, "192.0.2.8:1", second(3))
         .await
         .expect("it joins again");
-    assert_eq!(repo.hosts().await.expect("hosts"), [back.clone()]);
+    let hosts = repo.hosts().await.expect("hosts");
+    assert!(hosts.len() == 1 && hosts[0] == back, "{hosts:?}");
     let revoked = repo
         .change_host(east.id, HostChange::Revoke, second(4))
         .await
@@ -122,7 +123,7 @@ pub(super) async fn a_heartbeat_is_stored_unless_a_later_one_was(repo: Arc<dyn R
         if at == expected {
             (row.address, row.report, row.heard_at) = (address, Some(report), Some(second(at)));
         }
-        assert_eq!(repo.hosts().await.expect("hosts"), [row.clone()]);
+        assert_eq!(repo.hosts().await.expect("hosts"), std::slice::from_ref(&row));
     }
     repo.change_host(row.id, HostChange::Revoke, second(40))
         .await

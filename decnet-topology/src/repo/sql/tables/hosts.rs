@@ -16,7 +16,10 @@ fn json(profile: &HostProfile) -> Result<String, RepoError> {
 
 /// Returns the authority of the fleet.
 pub(in crate::repo) fn authority(sql: &mut dyn Sql) -> Result<Option<String>, RepoError> {
-    let found = collect(sql, "SELECT authority FROM fleet", &[], |row| row.string())?;
+    let found = collect(sql, "SELECT authority FROM fleet", &[], |row| {
+        let authority: String = row.string()?;
+        Ok(authority)
+    })?;
     Ok(found.into_iter().next())
 }
 
