@@ -61,5 +61,9 @@ impl<'a> Graph<'a> {
 fn stretched_text(host: &Name, stretched: &StretchedLan) -> String {
     let others = stretched.members.iter().filter(|member| *member != host);
     let others: Vec<&str> = others.map(Name::as_str).collect();
-    format!("on {host}, stretched to {}, VNI {}", others.join(" and "), stretched.vni)
+    format!(
+        "on {host}, stretched to {}, VNI {}",
+        others.join(" and "),
+        stretched.vni
+    )
 }

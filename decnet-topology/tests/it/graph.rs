@@ -460,9 +460,18 @@ fn the_shape_and_the_picture_of_a_maze_on_several_hosts_name_them() {
     assert_eq!(without.get("placement"), None);
 
     let picture = graph.to_svg();
-    let lan = picture.lines().find(|line| line.contains("data-lan=\"edge\"")).expect("a box");
+    let lan = picture
+        .lines()
+        .find(|line| line.contains("data-lan=\"edge\""))
+        .expect("a box");
     assert!(lan.contains(" data-host=\"") && lan.contains("stretched to "), "{lan}");
-    let decky = picture.lines().find(|line| line.contains("data-decky=\"clerk\"")).expect("a row");
-    assert!(decky.contains(&format!(", on {}", hosts["deckies"]["clerk"].as_str().expect("a host"))), "{decky}");
+    let decky = picture
+        .lines()
+        .find(|line| line.contains("data-decky=\"clerk\""))
+        .expect("a row");
+    assert!(
+        decky.contains(&format!(", on {}", hosts["deckies"]["clerk"].as_str().expect("a host"))),
+        "{decky}"
+    );
     assert!(!Graph::new(&topology).to_svg().contains("data-host"));
 }

@@ -161,13 +161,7 @@ impl Graph<'_> {
         }
         let mut top = y + HEAD;
         for decky in residents {
-            deckies::write_decky(
-                out,
-                self,
-                (x + 6, top, area.width - 12),
-                decky,
-                state(decky.id()),
-            )?;
+            deckies::write_decky(out, self, (x + 6, top, area.width - 12), decky, state(decky.id()))?;
             top += row_height(decky.is_bridge());
         }
         out.push_str("</g>\n");
