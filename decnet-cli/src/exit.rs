@@ -315,6 +315,8 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
             "start Docker (`systemctl start docker`), check that you may use its socket, or name it with --host or DOCKER_HOST"
         }
         "foreign" => "rename the maze, or remove the other resource by hand; decnet never touches resources of others",
+        "fleet_missing" => "`decnet host list` lists the hosts; `decnet host enroll NAME` adds one",
+        "hosts_unknown" => "`decnet host list` lists the hosts; --hosts chooses others, and --hosts '' allows all",
         "image_unavailable" => "check the name in the catalogue, and that the registry can be reached",
         "in_memory" => "a program of the image can print it: `decnet exec MAZE DECKY.SERVICE -- cat FILE > COPY`",
         "in_use" => {
@@ -325,6 +327,7 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "invalid_nats_url" => "give nats://host:4222 or tls://host:4222 with --bus, or with credentials in DECNET_BUS",
         "invalid_config" => "fix the config or the flags; `decnet generate --help` lists the allowed values",
         "left_on_docker" => "`decnet teardown MAZE` removes it",
+        "not_placed" => "`decnet host list` lists the hosts and their capacities; --force moves what cannot stay",
         "name_taken" => {
             "choose another name, or remove the other maze first: `decnet teardown` if it runs, `decnet delete` if it does not"
         }

@@ -209,7 +209,7 @@ pub use jiff::{SignedDuration, Timestamp};
 pub use model::{
     Attachment, BuildError, Coordinate, Decky, DeckyBuilder, DeckyPart, DeploySettings, DmzEgress, Draft,
     DraftAttachment, DraftDecky, DraftLan, Header, Lan, LogDriver, LogOption, LogSettingError, LogSettings,
-    NetworkPlace, NotFinite, Persona, Position, ServiceConfig, ServiceFields, StoredTopology, Topology,
+    NetworkPlace, NotFinite, Persona, PlacementNames, Position, ServiceConfig, ServiceFields, StoredTopology, Topology,
     TopologyBuilder, TopologyError, TopologyRow, UnknownEgress, UnknownPart,
 };
 pub use mutation::{

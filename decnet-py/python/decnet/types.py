@@ -500,6 +500,38 @@ class LogSettings(TypedDict, total=False):
     options: dict[str, str]
 
 
+class LabelPin(TypedDict):
+    """A LAN that only hosts with a label may have."""
+
+    lan: str
+    label: str
+
+
+class PlacementRules(TypedDict, total=False):
+    """Rules for the placement of a topology on the hosts of a fleet."""
+
+    distribution: Literal["pack", "spread"]
+    pins: list[LabelPin]
+    apart: list[list[str]]
+
+
+class StretchedLan(TypedDict):
+    """A LAN that is on several hosts, and the VNI of the tunnels between them."""
+
+    vni: int
+    members: list[str]
+
+
+class Placement(TypedDict):
+    """The hosts of a fleet that have the LANs and deckies of a topology. `former` are hosts that may still have a part of it."""
+
+    lans: dict[str, str]
+    deckies: dict[str, str]
+    mtu: int | None
+    stretched: dict[str, StretchedLan]
+    former: list[str]
+
+
 class DeploySettings(TypedDict, total=False):
     """The deploy settings of a topology."""
 
@@ -507,3 +539,5 @@ class DeploySettings(TypedDict, total=False):
     dmz_egress: Literal["none", "dns-only", "rate-limited", "open"]
     log: LogSettings
     hide_passwords: bool
+    hosts: list[str]
+    placement: PlacementRules

@@ -28,6 +28,7 @@ impl Engine {
         let members = &facts.info.members;
         if members.is_empty() {
             require_fleet(facts, row)?;
+            require_hosts(facts, row, None)?;
             return Ok(stored);
         }
         if facts.info.has_local && !asks_for_members(row) {
@@ -44,6 +45,7 @@ impl Engine {
             .list(&TopologyFilter::default().without(&[Status::TornDown]))
             .await?
             .rows;
+        require_hosts(facts, row, others.iter().find(|other| other.id == row.id))?;
         let others: Vec<&Placement> = others
             .iter()
             .filter(|other| other.id != row.id)
@@ -107,6 +109,29 @@ impl Session<'_> {
 /// settings ask for it.
 fn asks_for_members(row: &TopologyRow) -> bool {
     row.placement.is_some() || !row.settings.hosts.is_empty() || !row.settings.placement.is_empty()
+}
+
+/// Refuses settings that name hosts which the fleet does not have. Those of a placed maze may stay, because it must heal after a host
+/// left the fleet.
+fn require_hosts(facts: &Facts, row: &TopologyRow, stored: Option<&TopologyRow>) -> Result<(), EngineError> {
+    let members = &facts.info.members;
+    let is_member = |host: &&Name| members.values().any(|member| member.member.name == **host);
+    let unknown: Vec<String> = row
+        .settings
+        .hosts
+        .iter()
+        .filter(|host| !is_member(host))
+        .map(ToString::to_string)
+        .collect();
+    let is_kept = |stored: &TopologyRow| stored.placement.is_some() && stored.settings.hosts == row.settings.hosts;
+    if unknown.is_empty() || stored.is_some_and(is_kept) && unknown.len() < row.settings.hosts.len() {
+        return Ok(());
+    }
+    Err(EngineError::HostsUnknown {
+        name: row.name.clone(),
+        hosts: unknown,
+        known: members.values().map(|member| member.member.name.to_string()).collect(),
+    })
 }
 
 /// Returns a member as the placement sees it: its room is what other mazes leave. A member that does not answer or is drained keeps
