@@ -138,7 +138,7 @@ impl Context {
     }
 
     /// Returns the hosts of the store as a runtime; none if there are none. Nothing is sent to them yet.
-    async fn fleet(&self, repo: &Arc<dyn Repo>) -> Result<Option<Fleet>, CommandError> {
+    pub(crate) async fn fleet(&self, repo: &Arc<dyn Repo>) -> Result<Option<Fleet>, CommandError> {
         let hosts = repo.hosts().await?;
         if hosts.iter().all(|host| host.revoked_at.is_some()) {
             return Ok(None);

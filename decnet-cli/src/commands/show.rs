@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{Bridge, DeckyState, HistoryEntry, Inspection, Observed, Runtime, Scope};
 use decnet_topology::{
@@ -83,7 +83,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     let events = repo.status_events(row.id).await?;
     let mutations = last_mutations(repo.as_ref(), row.id, MUTATIONS).await?;
-    let (observed, bridges, trouble) = match observe(context, repo.as_ref(), &stored).await {
+    let (observed, bridges, trouble) = match observe(context, &repo, &stored).await {
         Ok((observed, bridges)) => (observed, bridges, None),
         Err(error) => (Observed::default(), Vec::new(), Some(error.to_string())),
     };
@@ -101,13 +101,22 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         print_tree(context, &inspection, trouble.as_deref())?;
         return Ok(Exit::Done);
     }
-    let host = HostSide { bridges, published };
+    let unseen = observed.unseen.iter();
+    let host = HostSide {
+        unseen: unseen
+            .map(|(host, reason)| format!("{host} does not answer: {reason}"))
+            .collect(),
+        bridges,
+        published,
+    };
     print(context, &inspection, &host, trouble.as_deref(), &events, &mutations)?;
     Ok(Exit::Done)
 }
 
 /// What the host has of a maze.
 struct HostSide {
+    /// Which hosts of a fleet do not answer, and why.
+    unseen: Vec<String>,
     /// The bridges of the LANs.
     bridges: Vec<Bridge>,
     /// The ports of the host that lead to services.
@@ -116,11 +125,20 @@ struct HostSide {
 
 async fn observe(
     context: &Context,
-    repo: &dyn Repo,
+    repo: &Arc<dyn Repo>,
     stored: &StoredTopology,
 ) -> Result<(Observed, Vec<Bridge>), CommandError> {
-    let docker = context.probe_docker(TIMEOUT).await?;
     let scope = Scope::Topology(repo.instance().await?, stored.row.id);
+    if stored.row.placement.is_some()
+        && let Some(fleet) = context.fleet(repo).await?
+    {
+        let fleet = fleet.answer_within(TIMEOUT);
+        let mut observed = fleet.inspect(scope).await?;
+        fleet.name_interfaces(&mut observed).await?;
+        // Bridges have their names on their hosts.
+        return Ok((observed, Vec::new()));
+    }
+    let docker = context.probe_docker(TIMEOUT).await?;
     let mut observed = docker.inspect(scope).await?;
     docker.name_interfaces(&mut observed).await?;
     let podman = docker.info().await?.podman;
@@ -238,6 +256,9 @@ fn print(
         output.note(format!(
             "Docker did not answer, so addresses are those of the maze and states are unknown: {trouble}"
         ));
+    }
+    for host in &host.unseen {
+        output.note(host);
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv4Network
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
     from ._decnet import Mutation, Topology, TopologyRow
@@ -195,6 +195,7 @@ class DeckyState(TypedDict):
     router: bool
     gateway: bool
     base: str | None
+    unseen: NotRequired[bool]
     base_crash_loop: bool
     base_exit_code: int | None
     services: list[ServiceState]
