@@ -19,8 +19,8 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const SOON: Duration = Duration::from_secs(20);
 
 /// A master with a listener.
-struct Master {
-    stage: Stage,
+pub(super) struct Master {
+    pub(super) stage: Stage,
     fleet: FleetMaster,
     hosts: Arc<MemoryHosts>,
     address: SocketAddr,
@@ -29,7 +29,7 @@ struct Master {
 
 impl Master {
     /// Starts a master whose clock is ahead.
-    async fn start(ahead: SignedDuration) -> Self {
+    pub(super) async fn start(ahead: SignedDuration) -> Self {
         let stage = Stage::new();
         let hosts = Arc::new(MemoryHosts::default());
         let authority = Authority::from_pem(stage.authority.certificate_pem(), &stage.authority.key_pem());
@@ -53,16 +53,21 @@ impl Master {
         }
     }
 
-    fn place(&self) -> AgentPlace {
+    /// Stops the listener.
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    pub(super) fn place(&self) -> AgentPlace {
         AgentPlace::new(self.address.to_string(), "127.0.0.1:4433")
     }
 
-    async fn invite(&self, host: &str) -> JoinToken {
+    pub(super) async fn invite(&self, host: &str) -> JoinToken {
         let token = self.fleet.invite(name(host), None, Timestamp::now()).await;
         token.expect("a token")
     }
 
-    async fn join(&self, token: &JoinToken, host: &str) -> Result<Credentials, JoinError> {
+    pub(super) async fn join(&self, token: &JoinToken, host: &str) -> Result<Credentials, JoinError> {
         agent::join(token, &name(host), &self.place(), Timestamp::now()).await
     }
 
