@@ -50,7 +50,11 @@ impl Instances {
             return Ok(());
         }
         if let Some(path) = &self.path {
-            let text: String = changed.iter().map(|instance| format!("{instance}\n")).collect();
+            let mut text = String::new();
+            for instance in &changed {
+                text.push_str(&instance.to_string());
+                text.push('\n');
+            }
             let written = pki::write_file(path, &text, 0o600);
             written.map_err(|error| Problem::new("instance_not_stored", error.to_string()))?;
         }
