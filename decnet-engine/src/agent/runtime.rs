@@ -1,5 +1,7 @@
 //! What a master asks of the runtime.
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 
 use super::shared::{Agent, Answer, json};
@@ -36,8 +38,13 @@ pub(super) async fn observe(State(shared): Agent, request: Request) -> Answer {
 /// Performs an action.
 pub(super) async fn perform(State(shared): Agent, request: Request) -> Answer {
     let PerformRequest { instance, action } = read(request, LONGEST).await?;
-    let runtime = shared.runtime();
-    let work = async move { Ok(runtime.perform(instance, &action).await?) };
+    let agent = Arc::clone(&shared);
+    let work = async move {
+        let _others_may_too = agent.removing.read().await;
+        // It is remembered before anything exists that could be left behind.
+        agent.instances.remember(instance)?;
+        Ok(agent.runtime().perform(instance, &action).await?)
+    };
     json(&shared.change(work).await?)
 }
 

@@ -11,13 +11,20 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use tokio::{net::TcpListener, sync::Mutex};
+use jiff::Timestamp;
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, RwLock},
+};
 use tokio_util::task::TaskTracker;
 
 use super::{
     AgentFolder, AgentOptions, command,
+    contact::{Contact, SilenceLimit},
     generations::Generations,
-    heartbeat, runtime,
+    heartbeat,
+    instances::Instances,
+    orphans, runtime,
     shared::{Agent, Shared},
     streams, topologies,
 };
@@ -40,7 +47,8 @@ const CONNECTIONS_EACH: usize = 1024;
 ///
 /// # Errors
 ///
-/// If the file with the generation cannot be read, or TLS cannot be set up.
+/// If the files with the generation and the stores cannot be read, or TLS cannot be set up, or
+/// [`orphan_after`](AgentOptions::orphan_after) has no master.
 pub async fn serve(
     engine: Engine,
     credentials: Credentials,
@@ -54,11 +62,23 @@ pub async fn serve(
         folder,
         master,
         logs,
+        orphan_after,
     } = options;
+    if orphan_after.is_some() && master.is_none() {
+        let text = "`orphan_after` needs a master, which gets the heartbeats";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    let limit = orphan_after.zip(master.as_ref()).map(|(after, master)| SilenceLimit {
+        after,
+        every: master.every,
+    });
     let shared = Arc::new(Shared {
         engine,
         stop: stop.clone(),
         generations: Generations::open(folder.as_ref().map(AgentFolder::generation))?,
+        contact: Contact::open(folder.as_ref().map(AgentFolder::answered), limit, Timestamp::now()),
+        instances: Instances::open(folder.as_ref().map(AgentFolder::instances))?,
+        removing: RwLock::default(),
         credentials: credentials.clone(),
         folder,
         logs,
@@ -79,14 +99,15 @@ pub async fn serve(
         max_connections_each: CONNECTIONS_EACH,
     };
     let beats = master.map(|master| tokio::spawn(heartbeat::run(Arc::clone(&shared), master)));
+    let orphans = limit.map(|_| tokio::spawn(orphans::run(Arc::clone(&shared))));
     let served = secure::serve(doors, router(&shared), listening, listener).await;
     shared.changing.close();
     shared.changing.wait().await;
     shared.collector.close();
     shared.collector.wait().await;
-    if let Some(beats) = beats {
+    for task in beats.into_iter().chain(orphans) {
         // It ends with the stop. If TLS could not be set up, there was none.
-        beats.abort();
+        task.abort();
     }
     served.map_err(io::Error::other)
 }
@@ -113,7 +134,10 @@ fn router(shared: &Arc<Shared>) -> Router {
 /// Refuses requests of a master that was superseded.
 async fn of_this_generation(State(shared): Agent, request: Request, next: Next) -> Response {
     match shared.generations.admit(request.headers()) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => {
+            shared.contact.answered();
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
     }
 }

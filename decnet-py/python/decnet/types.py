@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv4Network
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
     from ._decnet import Mutation, Topology, TopologyRow
@@ -186,19 +186,25 @@ class InterfaceState(TypedDict):
     name: str | None
 
 
-class DeckyState(TypedDict):
-    """The state of one decky; `addresses` are the expected ones, `interfaces` the actual ones."""
-
+class _DeckyState(TypedDict):
     decky: str
     addresses: list[list[str]]
     interfaces: list[InterfaceState]
     router: bool
     gateway: bool
     base: str | None
-    unseen: NotRequired[bool]
     base_crash_loop: bool
     base_exit_code: int | None
     services: list[ServiceState]
+
+
+class DeckyState(_DeckyState, total=False):
+    """The state of one decky; `addresses` are the expected ones, `interfaces` the actual ones.
+
+    With `unseen`, its host does not answer, and nothing is known of its containers.
+    """
+
+    unseen: bool
 
 
 class ExternalImage(TypedDict, total=False):

@@ -21,7 +21,10 @@ pub struct Inspection {
 
 /// The state of one decky.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one independent property of a decky")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent property of a decky"
+)]
 pub struct DeckyState {
     /// The decky.
     pub decky: Name,

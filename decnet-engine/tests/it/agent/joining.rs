@@ -20,8 +20,8 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const SOON: Duration = Duration::from_secs(20);
 
 /// A master with a listener.
-struct Master {
-    stage: Stage,
+pub(super) struct Master {
+    pub(super) stage: Stage,
     fleet: FleetMaster,
     repo: Arc<MemoryRepo>,
     address: SocketAddr,
@@ -30,7 +30,7 @@ struct Master {
 
 impl Master {
     /// Starts a master whose clock is ahead.
-    async fn start(ahead: SignedDuration) -> Self {
+    pub(super) async fn start(ahead: SignedDuration) -> Self {
         let stage = Stage::new();
         let repo = Arc::new(MemoryRepo::new());
         let authority = json!({
@@ -55,11 +55,16 @@ impl Master {
         }
     }
 
-    fn place(&self) -> AgentPlace {
+    /// Stops the listener.
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    pub(super) fn place(&self) -> AgentPlace {
         AgentPlace::new(self.address.to_string(), "127.0.0.1:4433")
     }
 
-    async fn invite(&self, host: &str) -> JoinToken {
+    pub(super) async fn invite(&self, host: &str) -> JoinToken {
         let token = self
             .fleet
             .invite(name(host), HostProfile::default(), Timestamp::now())
@@ -67,7 +72,7 @@ impl Master {
         token.expect("a token")
     }
 
-    async fn join(&self, token: &JoinToken, host: &str) -> Result<Credentials, JoinError> {
+    pub(super) async fn join(&self, token: &JoinToken, host: &str) -> Result<Credentials, JoinError> {
         agent::join(token, &name(host), &self.place(), Timestamp::now()).await
     }
 

@@ -3,6 +3,7 @@
 mod contract;
 mod faults;
 mod joining;
+mod orphans;
 mod pushing;
 mod relay;
 pub(crate) mod stage;
