@@ -1,5 +1,6 @@
 use decnet_topology::{
-    Catalog, DeploySettings, DmzEgress, LogDriver, LogOption, Publish, PublishRule, Topology, published_ports,
+    Catalog, DeploySettings, DmzEgress, Draft, InvalidTopology, LogDriver, LogOption, PublishRule, Report, Shuffles,
+    Topology, check_shuffles, published_ports,
 };
 
 use crate::engine::EngineError;
@@ -28,6 +29,7 @@ pub struct SettingsChange {
     log_driver: Option<LogDriver>,
     log_options: Vec<LogOption>,
     hide_passwords: Option<bool>,
+    shuffles: Option<Shuffles>,
 }
 
 impl SettingsChange {
@@ -69,6 +71,20 @@ impl SettingsChange {
         self
     }
 
+    /// Sets how often deckies get other services.
+    pub fn shuffles(mut self, shuffles: impl Into<Option<Shuffles>>) -> Self {
+        self.shuffles = shuffles.into();
+        self
+    }
+
+    /// Adds what a maze file says: exactly its shuffles. A file without any keeps those of [`exactly`](Self::exactly).
+    pub fn of_file(self, draft: &Draft) -> Self {
+        if draft.shuffles.is_empty() && self.whole.is_some() {
+            return self;
+        }
+        self.shuffles(draft.shuffles.clone())
+    }
+
     /// Returns the settings after the change.
     pub fn apply_to(&self, before: &DeploySettings) -> DeploySettings {
         let before = self.whole.as_ref().unwrap_or(before);
@@ -79,6 +95,7 @@ impl SettingsChange {
             .dmz_egress(self.dmz_egress.unwrap_or(before.dmz_egress))
             .log(log.with(self.log_driver.clone(), self.log_options.clone()))
             .hide_passwords(self.hide_passwords.unwrap_or(before.hide_passwords))
+            .shuffles(self.shuffles.clone().unwrap_or_else(|| before.shuffles.clone()))
     }
 
     /// Returns the settings after the change if they differ from those before, as [`DeployOptions`](crate::DeployOptions) take them.
@@ -87,13 +104,22 @@ impl SettingsChange {
     }
 }
 
-/// Refuses new publish rules that match no port of a gateway. A stored rule may have stopped matching after a mutation.
+/// Refuses new shuffles that do not fit the maze, and new publish rules that match no port of a gateway. A stored rule may have stopped
+/// matching after a mutation.
 pub(in crate::engine) fn refuse_unused_rules(
     catalog: &Catalog,
     topology: &Topology,
-    stored: &Publish,
-    wanted: &Publish,
+    stored: &DeploySettings,
+    wanted: &DeploySettings,
 ) -> Result<(), EngineError> {
+    if stored.shuffles != wanted.shuffles {
+        let findings = check_shuffles(&wanted.shuffles, topology, catalog);
+        if !findings.is_empty() {
+            let report = Report::new(findings);
+            return Err(InvalidTopology { report }.into());
+        }
+    }
+    let (stored, wanted) = (&stored.publish, &wanted.publish);
     let published = published_ports(topology, catalog, wanted);
     let matches = |rule: &PublishRule| {
         published.iter().any(|port| {
