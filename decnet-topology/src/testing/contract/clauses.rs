@@ -1,8 +1,8 @@
 //! The list of the clauses.
 
 use super::{
-    RepoClause, batching, catalog, changes, claiming, editing, enqueueing, leases, listing, placing, recording, status,
-    storing, visiting, working,
+    RepoClause, batching, catalog, changes, claiming, editing, enqueueing, leases, listing, placing, recording,
+    shuffling, status, storing, visiting, working,
 };
 
 macro_rules! clauses {
@@ -84,6 +84,10 @@ clauses! { $
         a_vni_of_another_topology_is_refused_until_that_is_torn_down,
         one_of_several_topologies_gets_a_vni,
         a_placement_with_a_lost_lease_is_refused,
+    }
+    shuffling {
+        shuffles_are_queued_once_with_their_trigger_or_not_at_all,
+        shuffles_count_from_the_deploy_and_from_the_last_change_of_the_rules,
     }
     status {
         only_steps_of_the_status_machine_are_allowed,

@@ -29,6 +29,7 @@ mod leases;
 mod listing;
 mod placing;
 mod recording;
+mod shuffling;
 mod stage;
 mod status;
 mod storing;
