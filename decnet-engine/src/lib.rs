@@ -156,7 +156,7 @@ pub use engine::{
     Inspection, InterfaceState, LanAddress, Operation, Outcome, PacketFilter, PacketProtocol, PathEnd, Prepared,
     PreparedReap, Reach, ReachDeviation, ReapOptions, ReapReport, Reaped, Replacement, RestartOptions, RunningCapture,
     ServiceState, SettingsChange, SkippedPath, StoreOutcome, StoreResult, Submitted, VerbTarget, VerifyReport,
-    break_lease, describe_difference, holder_state, own_images, submit,
+    break_lease, describe_difference, holder_state, next_shuffle, own_images, submit,
 };
 pub use event::{
     AttackerAction, AttackerEvent, DeckyEvent, Envelope, EnvelopeError, Event, Health, HistoryEntry, MutationStage,

@@ -24,7 +24,8 @@ pub use access::{
 };
 pub(crate) use converge::REQUEST_PAUSE;
 pub use converge::{
-    DueShuffles, EnqueuedMutation, Prepared, PreparedReap, ReapOptions, ReapReport, Reaped, Submitted, submit,
+    DueShuffles, EnqueuedMutation, Prepared, PreparedReap, ReapOptions, ReapReport, Reaped, Submitted, next_shuffle,
+    submit,
 };
 pub use error::EngineError;
 pub(crate) use error::require_version;

@@ -23,6 +23,6 @@ mod work;
 
 pub use prepare::Prepared;
 pub use reap::{PreparedReap, ReapOptions, ReapReport, Reaped};
-pub use shuffle::DueShuffles;
 pub(crate) use shuffle::REQUEST_PAUSE;
+pub use shuffle::{DueShuffles, next_shuffle};
 pub use submit::{EnqueuedMutation, Submitted, submit};

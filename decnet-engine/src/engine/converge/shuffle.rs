@@ -2,7 +2,7 @@
 
 use decnet_topology::{
     Catalog, Decky, Mutation, MutationContext, MutationError, MutationFilter, MutationRow, MutationTrigger, Name,
-    NewMutation, NotShuffled, RandomStream, RepoError, Shuffle, ShuffleKey, StoredTopology, Topology, TopologyId,
+    NewMutation, NotShuffled, RandomStream, Repo, RepoError, Shuffle, ShuffleKey, StoredTopology, Topology, TopologyId,
     UpdateDecky, apply, did_you_mean, rng, shuffle_rule, shuffled_services,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -78,16 +78,7 @@ impl Engine {
     /// Those of the store.
     pub async fn next_shuffle(&self, id: TopologyId) -> Result<Option<(Timestamp, Name)>, EngineError> {
         let stored = self.repo.load(id).await?;
-        if stored.row.settings.shuffles.is_empty() || !stored.row.takes_mutations() {
-            return Ok(None);
-        }
-        let after = stored.row.shuffled_until;
-        let secret = self.repo.secret().await?;
-        let times = shuffled(&stored).filter_map(|(decky, rule)| {
-            let key = ShuffleKey::new(&secret, id, decky.id());
-            Some((key.due_after(rule, after)?, decky.name().clone()))
-        });
-        Ok(times.min())
+        Ok(next_shuffle(self.repo.as_ref(), &stored).await?)
     }
 
     /// Gives a decky other services at once, as the rule that applies to it says. On a running topology, the mutation is queued.
@@ -235,6 +226,23 @@ impl Engine {
         }
         Ok(accepted)
     }
+}
+
+/// Returns when the next decky of a running topology is shuffled, and which one, as [`Engine::next_shuffle`] does.
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn next_shuffle(repo: &dyn Repo, stored: &StoredTopology) -> Result<Option<(Timestamp, Name)>, RepoError> {
+    if stored.row.settings.shuffles.is_empty() || !stored.row.takes_mutations() {
+        return Ok(None);
+    }
+    let secret = repo.secret().await?;
+    let times = shuffled(stored).filter_map(|(decky, rule)| {
+        let key = ShuffleKey::new(&secret, stored.row.id, decky.id());
+        Some((key.due_after(rule, stored.row.shuffled_until)?, decky.name().clone()))
+    });
+    Ok(times.min())
 }
 
 /// A decky that is due.
