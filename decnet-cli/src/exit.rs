@@ -170,7 +170,8 @@ fn exit_of_code(code: &str) -> Exit {
         | "invalid_config"
         | "invalid_name"
         | "malformed"
-        | "mutation_unreadable" => Exit::Invalid,
+        | "mutation_unreadable"
+        | "not_shuffled" => Exit::Invalid,
         "address_in_use" | "bus_in_use" | "busy" | "destination_exists" | "destructive" | "differs" | "foreign"
         | "in_use" | "left_on_docker" | "mutation_conflict" | "name_taken" | "not_running" | "plan_changed"
         | "queue_not_empty" | "port_taken" | "status_conflict" | "subnet_claimed" | "subnet_taken"

@@ -151,12 +151,12 @@ pub use desired::{
 pub use doctor::check::{Check, Verdict};
 pub use engine::{
     AccessError, ApplyOptions, BrokenLease, CaptureOptions, CapturePoint, CaptureReport, CollectOptions, Collected,
-    CommandEnd, CopyOptions, CopyReport, CreateOptions, DeckyAnswer, DeckyState, DeckyVerb, DeployOptions, Engine,
-    EngineError, EngineOptions, EnqueuedMutation, Entered, ExecChoices, ExecOptions, HolderState, InsideOnly,
+    CommandEnd, CopyOptions, CopyReport, CreateOptions, DeckyAnswer, DeckyState, DeckyVerb, DeployOptions, DueShuffles,
+    Engine, EngineError, EngineOptions, EnqueuedMutation, Entered, ExecChoices, ExecOptions, HolderState, InsideOnly,
     Inspection, InterfaceState, LanAddress, Operation, Outcome, PacketFilter, PacketProtocol, PathEnd, Prepared,
     PreparedReap, Reach, ReachDeviation, ReapOptions, ReapReport, Reaped, Replacement, RestartOptions, RunningCapture,
     ServiceState, SettingsChange, SkippedPath, StoreOutcome, StoreResult, Submitted, VerbTarget, VerifyReport,
-    break_lease, describe_difference, holder_state, own_images, submit,
+    break_lease, describe_difference, holder_state, next_shuffle, own_images, submit,
 };
 pub use event::{
     AttackerAction, AttackerEvent, DeckyEvent, Envelope, EnvelopeError, Event, Health, HistoryEntry, MutationStage,

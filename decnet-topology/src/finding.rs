@@ -96,6 +96,12 @@ pub enum Code {
     PersonaVersionUnshown,
     /// A pinned version that no service can report.
     PersonaVersionInvalid,
+    /// A shuffle with a value that is not valid.
+    ShuffleInvalid,
+    /// A shuffle for a LAN or a decky that does not exist.
+    ShuffleUnknownTarget,
+    /// A shuffle that draws from a service that it cannot use.
+    ShuffleService,
     /// A service that runs as root.
     ServiceRoot,
     /// A service that can fill the host's disk.

@@ -171,6 +171,8 @@ mod repo;
 pub mod rng;
 mod secret;
 pub mod shown;
+mod shuffle;
+mod shuffling;
 mod spelling;
 mod status;
 #[cfg(feature = "testing")]
@@ -237,8 +239,10 @@ pub use repo::{SqliteOptions, SqliteRepo};
 pub use rng::stream::RandomStream;
 pub use secret::{InstallationSecret, InvalidSecret};
 pub use serde_json;
+pub use shuffle::{Shuffle, ShuffleError, ShuffleKey, ShuffleSource, Shuffles};
+pub use shuffling::{NotShuffled, check_shuffles, shuffle_rule, shuffled_services};
 pub use spelling::{hint as did_you_mean, nearest};
-pub use status::{Intent, Mode, MutationState, Status, StatusEvent, UnknownWord};
+pub use status::{Intent, Mode, MutationState, MutationTrigger, Status, StatusEvent, UnknownWord};
 pub use uuid::Uuid;
 pub use validate::{
     DaemonNetwork, HostFacts, HostRoute, InvalidTopology, Listener, PublishedPort, Report, RuleSet, Surroundings,

@@ -34,7 +34,7 @@ macro_rules! words {
     )*};
 }
 
-words!(Status, Intent, Mode, MutationState);
+words!(Status, Intent, Mode, MutationState, MutationTrigger);
 
 /// An unknown word for a closed set of values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -175,6 +175,42 @@ pub enum MutationState {
     Rejected,
     /// It is in the maze, but Docker could not be changed.
     Failed,
+}
+
+/// Who asked for a mutation.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownWord, parse_err_fn = MutationTrigger::unknown)]
+#[non_exhaustive]
+pub enum MutationTrigger {
+    /// A user or a program.
+    #[default]
+    Operator,
+    /// A schedule.
+    Scheduled,
+}
+
+impl MutationTrigger {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub(crate) fn is_operator(&self) -> bool {
+        *self == Self::Operator
+    }
 }
 
 impl MutationState {

@@ -244,6 +244,21 @@ impl<R: MutationQueue> MutationQueue for Audited<R> {
         Ok(row)
     }
 
+    async fn enqueue_shuffles(
+        &self,
+        id: TopologyId,
+        shuffles: Vec<NewMutation>,
+        until: Timestamp,
+        expected: Version,
+        at: Timestamp,
+    ) -> Result<Vec<MutationRow>, RepoError> {
+        let rows = self.inner.enqueue_shuffles(id, shuffles, until, expected, at).await?;
+        for row in &rows {
+            self.note(at, &format!("a schedule queued {}: {}", row.id, row.mutation.op()));
+        }
+        Ok(rows)
+    }
+
     async fn store_batch(
         &self,
         id: TopologyId,

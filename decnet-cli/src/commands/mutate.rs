@@ -3,8 +3,8 @@ mod payload;
 use clap::builder::PossibleValuesParser;
 use decnet_engine::{Engine, EngineError, EnqueuedMutation, Operation, Submitted};
 use decnet_topology::{
-    Mutation, MutationError, MutationRow, MutationState, NewMutation, RepoError, Status, StoredTopology, TopologyRow,
-    Version,
+    Mutation, MutationError, MutationRow, MutationState, Name, NewMutation, RepoError, Status, StoredTopology,
+    TopologyRow, Version,
 };
 use serde_json::json;
 
@@ -19,7 +19,8 @@ const EXAMPLES: &str = "Examples:
   decnet mutate corp add_lan --name vault
   decnet mutate corp add_decky --name safe --lan vault --services smb,ssh --wait
   decnet mutate corp update_decky --decky jump-01 --forwards-l3 --plan
-  decnet mutate corp update_decky '{\"decky\": \"jump-01\", \"x\": 40}'";
+  decnet mutate corp update_decky '{\"decky\": \"jump-01\", \"x\": 40}'
+  decnet mutate corp --now web-01";
 
 const KEYS: &str = "Keys (those in brackets are optional):
   add_lan       name [subnet is_dmz x y]
@@ -45,14 +46,17 @@ pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.
     topology: String,
     /// The operation.
-    #[arg(value_parser = PossibleValuesParser::new(Mutation::OPS))]
-    op: String,
+    #[arg(value_parser = PossibleValuesParser::new(Mutation::OPS), required_unless_present = "now")]
+    op: Option<String>,
     /// The payload as JSON; its keys may be given as flags instead.
     #[arg(value_name = "JSON")]
     body: Option<String>,
     /// The payload as flags.
     #[command(flatten)]
     payload: Payload,
+    /// Give this decky other services now, as the `shuffle` that applies to it says.
+    #[arg(long, value_name = "DECKY", conflicts_with_all = ["op", "Payload", "force"])]
+    now: Option<Name>,
     /// Wait until the change is applied, and apply it unless another process does.
     #[arg(long, conflicts_with = "plan")]
     wait: bool,
@@ -77,21 +81,37 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         op,
         body,
         payload,
+        now,
         wait,
         plan,
         force,
         expected_version,
         actor,
     } = arguments;
-    let payload = payload.read(&op, body.as_deref(), force)?;
-    let mutation = Mutation::from_value(&json!({ "op": op, "payload": payload }))?;
+    let given = match op {
+        Some(op) => {
+            let payload = payload.read(&op, body.as_deref(), force)?;
+            Some(Mutation::from_value(&json!({ "op": op, "payload": payload }))?)
+        }
+        None => None,
+    };
     let engine = context.engine_on_demand().await?;
     let row = lookup::find(engine.repo().as_ref(), &topology).await?;
-    let expected = expected_version.map(Version::new);
+    let mut expected = expected_version.map(Version::new);
+    let new = match (given, now) {
+        (Some(mutation), _) => NewMutation::new(mutation),
+        (None, Some(decky)) => {
+            let stored = engine.repo().load(row.id).await?;
+            // The new services were drawn for this version of the decky.
+            expected = expected.or(Some(stored.row.version));
+            engine.shuffle_of(&stored, &decky)?
+        }
+        (None, None) => return Err(CommandError::Usage("name an operation, or a decky with --now".into())),
+    };
     if plan {
-        return show_plan(context, &engine, &row, mutation, expected).await;
+        return show_plan(context, &engine, &row, new.mutation, expected).await;
     }
-    let new = NewMutation::new(mutation).actor(actor.or_else(user));
+    let new = new.actor(actor.or_else(user));
     let submitted = if wait {
         let cancel = interrupt::catch_with_message("interrupted: finishing started work; the rest stays queued")?;
         let reporter = ProgressReporter::start(&engine, context.output);

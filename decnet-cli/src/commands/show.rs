@@ -1,9 +1,9 @@
 use std::{sync::Arc, time::Duration};
 
-use decnet_engine::{Bridge, DeckyState, HistoryEntry, Inspection, Observed, Runtime, Scope};
+use decnet_engine::{Bridge, DeckyState, HistoryEntry, Inspection, Observed, Runtime, Scope, next_shuffle};
 use decnet_topology::{
-    Draft, HostPort, MutationRow, PlacementNames, PublishedPort, Repo, Status, StatusEvent, StoredTopology, Syntax,
-    TopologyRow, canonical_hash, document, last_mutations, published_ports,
+    Draft, HostPort, MutationRow, Name, PlacementNames, PublishedPort, Repo, Status, StatusEvent, StoredTopology,
+    Syntax, TopologyRow, canonical_hash, document, last_mutations, published_ports,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -96,6 +96,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     } else {
         Vec::new()
     };
+    let next_shuffle = next_shuffle(repo.as_ref(), &stored).await?;
     let inspection = Inspection::new(stored, &observed, Timestamp::now());
     if arguments.tree {
         print_tree(context, &inspection, trouble.as_deref())?;
@@ -108,6 +109,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             .collect(),
         bridges,
         published,
+        next_shuffle,
     };
     print(context, &inspection, &host, trouble.as_deref(), &events, &mutations)?;
     Ok(Exit::Done)
@@ -121,6 +123,8 @@ struct HostSide {
     bridges: Vec<Bridge>,
     /// The ports of the host that lead to services.
     published: Vec<PublishedPort>,
+    /// When the next decky gets other services, and which one.
+    next_shuffle: Option<(Timestamp, Name)>,
 }
 
 async fn observe(
@@ -209,6 +213,9 @@ fn print(
     }
     if row.needs_resync {
         output.line("  Docker may differ from the stored maze: `decnet reconcile` repairs it")?;
+    }
+    if let Some((at, decky)) = &host.next_shuffle {
+        output.line(format!("  next shuffle: {decky} at {at:.0}"))?;
     }
     if !deckies.is_empty() {
         output.data("\n")?;

@@ -323,3 +323,34 @@ fn an_unknown_or_torn_down_maze_is_not_changed() {
         ["remove_decky", "--decky", "mop", "--plan"] => 4,
     );
 }
+
+#[test]
+fn a_decky_with_a_shuffle_gets_other_services_now_and_one_without_is_refused() {
+    let sandbox = Sandbox::new();
+    let rule = "services: [http], shuffle: {every: 6h, from: [http, ssh, ftp]},";
+    sandbox.write("corp.yaml", &MAZE.replace("services: [http],", rule));
+    sandbox.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    sandbox.run(&["mutate", "corp", "--now", "web-01"]).exits(0);
+    let shown = sandbox.run(&["show", "corp", "--json"]).exits(0).json();
+    let decky = &shown["topology"]["deckies"][0];
+    assert_eq!(
+        (&decky["name"], &decky["shuffle"]["every"]),
+        (&"web-01".into(), &"6h".into())
+    );
+    let services = decky["services"].as_array().expect("a list");
+    assert!(services.len() == 1 && services[0] != "http", "{shown:#}");
+    let refused = sandbox.run(&["mutate", "corp", "--now", "mop"]).exits(3);
+    assert!(refused.stderr.contains("no `shuffle` applies to it"), "{refused:?}");
+    let unknown = sandbox.run(&["mutate", "corp", "--now", "web-02"]).exits(3);
+    assert!(unknown.stderr.contains("did you mean `web-01`"), "{unknown:?}");
+    for usage in [
+        &["mutate", "corp"][..],
+        &["mutate", "corp", "add_lan", "--now", "web-01"],
+    ] {
+        sandbox.run(usage).exits(2);
+    }
+    // A file without the rule takes it away.
+    sandbox.write("corp.yaml", MAZE);
+    sandbox.run(&["apply", "-f", "corp.yaml"]).exits(0);
+    sandbox.run(&["mutate", "corp", "--now", "web-01"]).exits(3);
+}

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use decnet_topology::{
     GenerateError, Intent, InvalidConfig, InvalidTopology, Lease, Mutation, MutationError, MutationId, MutationRow,
-    MutationState, NameError, NotPlaced, RepoError, ResolveError, Status, StoredTopology, Topology, TopologyId,
-    TopologyName, TopologyRow, UnknownPart, Version, shown::count,
+    MutationState, Name, NameError, NotPlaced, NotShuffled, RepoError, ResolveError, Status, StoredTopology, Topology,
+    TopologyId, TopologyName, TopologyRow, UnknownPart, Version, shown::count,
 };
 
 use super::access::AccessError;
@@ -88,6 +88,16 @@ pub enum EngineError {
     PublishMapsNothing {
         /// The rule.
         rule: String,
+    },
+    /// The decky cannot be shuffled. Nothing was changed.
+    #[error("decky `{decky}` of `{name}` cannot be shuffled: {reason}")]
+    NotShuffled {
+        /// The topology's name.
+        name: TopologyName,
+        /// The decky.
+        decky: Name,
+        /// The reason.
+        reason: NotShuffled,
     },
     /// The topology is for an agent on another host.
     #[error("`{name}` is for an agent{}, and agents are not supported yet", .host.as_deref().map(|host| format!(" on {host}")).unwrap_or_default())]

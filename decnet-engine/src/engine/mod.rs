@@ -22,7 +22,11 @@ pub use access::{
     CopyReport, DeckyAnswer, DeckyVerb, Entered, ExecChoices, ExecOptions, LanAddress, PacketFilter, PacketProtocol,
     RunningCapture, VerbTarget,
 };
-pub use converge::{EnqueuedMutation, Prepared, PreparedReap, ReapOptions, ReapReport, Reaped, Submitted, submit};
+pub(crate) use converge::REQUEST_PAUSE;
+pub use converge::{
+    DueShuffles, EnqueuedMutation, Prepared, PreparedReap, ReapOptions, ReapReport, Reaped, Submitted, next_shuffle,
+    submit,
+};
 pub use error::EngineError;
 pub(crate) use error::require_version;
 pub use operations::{

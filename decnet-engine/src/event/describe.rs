@@ -39,6 +39,7 @@ impl Event {
                 services(&event.old_services),
                 services(&event.new_services)
             )),
+            Event::ShuffleRequest { decky, .. } => Some(format!("decky {decky}: a shuffle is requested")),
             Event::Attacker(event) => Some(event.describe()),
             Event::Health(health) => Some(format!(
                 "worker {}: {}, {} busy",

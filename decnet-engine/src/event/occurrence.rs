@@ -19,6 +19,7 @@ use crate::naming::ContainerName;
 /// | `topology.<id>.step.planned` | [`Planned`](Event::Planned) |
 /// | `topology.<id>.step.started`, `.done`, `.failed`, `.skipped` | [`Step`](Event::Step) |
 /// | `decky.<topology id>.<name>.mutation` | [`Decky`](Event::Decky) |
+/// | `decky.<topology id>.<name>.mutate_request` | [`ShuffleRequest`](Event::ShuffleRequest) |
 /// | `attacker.observed`, `.session.started`, `.session.ended`, `.moved` | [`Attacker`](Event::Attacker) |
 /// | `system.<worker>.health` | [`Health`](Event::Health) |
 ///
@@ -109,6 +110,13 @@ pub enum Event {
     },
     /// A decky was created or removed, or its services changed.
     Decky(DeckyEvent),
+    /// Somebody asks for other services for a decky, now. [`watch`](crate::watch()) shuffles it, if a rule applies to it.
+    ShuffleRequest {
+        /// The topology.
+        topology: TopologyId,
+        /// The decky.
+        decky: Name,
+    },
     /// An attacker did something in a maze. [`watch`](crate::watch()) publishes these events if its options say so.
     Attacker(AttackerEvent),
     /// A worker reports that it is alive.
@@ -234,6 +242,7 @@ impl Event {
             | Self::Settings { topology }
             | Self::Deleted { topology }
             | Self::Planned { topology, .. }
+            | Self::ShuffleRequest { topology, .. }
             | Self::Step { topology, .. }
             | Self::Decky(DeckyEvent { topology, .. })
             | Self::Attacker(AttackerEvent { topology, .. }) => Some(*topology),
@@ -252,6 +261,7 @@ impl Event {
             Self::Planned { topology, .. } => format!("topology.{topology}.step.planned"),
             Self::Step { topology, progress } => format!("topology.{topology}.step.{}", progress.state.as_str()),
             Self::Decky(DeckyEvent { topology, decky, .. }) => format!("decky.{topology}.{decky}.mutation"),
+            Self::ShuffleRequest { topology, decky } => format!("decky.{topology}.{decky}.mutate_request"),
             Self::Attacker(AttackerEvent { action, .. }) => format!("attacker.{}", action.as_str()),
             Self::Health(Health { worker, .. }) => format!("system.{worker}.health"),
         }

@@ -43,6 +43,7 @@ pub(super) fn status_of(code: &str) -> StatusCode {
         | "mutation_rejected"
         | "mutation_unreadable"
         | "name_mismatch"
+        | "not_shuffled"
         | "publish_maps_nothing"
         | "subnets"
         | "addresses" => StatusCode::UNPROCESSABLE_ENTITY,

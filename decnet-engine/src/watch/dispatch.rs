@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     attackers,
     schedule::{Schedule, Visit},
+    shuffles::ShuffleTimes,
     visit::{self, VisitTarget},
 };
 use crate::{
@@ -133,6 +134,8 @@ impl Default for WatchOptions {
 /// - A running topology that drifted is [reconciled](crate::engine::Engine::reconcile) until it matches its maze: if its status
 ///   is degraded, if a container is missing, or if a base lacks a route (checked every minute). This never recreates running
 ///   containers.
+/// - A decky is [shuffled](crate::engine::Engine::shuffle_due) when it is due, and when an event
+///   [asks for it](crate::Event::ShuffleRequest).
 /// - A degraded topology with intent down is not healed; its teardown is continued.
 /// - Mutations do not wait for checks or for the end of a backoff.
 /// - A worker that panics is replaced.
@@ -189,6 +192,7 @@ pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &Cancellatio
         watched: 0,
         inside: BTreeSet::new(),
         unreachable: false,
+        shuffles: ShuffleTimes::default(),
         cancel,
     };
     // Dropping the set ends the task.
@@ -206,6 +210,7 @@ pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &Cancellatio
             .schedule
             .next_due()
             .filter(|_| watch.workers.len() < options.width);
+        let shuffle = watch.shuffles.next_due(now(), Timestamp::now());
         let wake = tokio::select! {
             biased;
             () = cancel.cancelled() => break Ok(()),
@@ -232,10 +237,15 @@ pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &Cancellatio
                 continue;
             }
             () = sleep_until(due) => continue,
+            () = sleep_until(shuffle) => {
+                watch.shuffles.shuffle_due(engine).await;
+                continue;
+            }
         };
         match wake {
             Wake::Enqueued(id) => watch.schedule.wake(id, now()),
             Wake::Degraded(id) => watch.schedule.remind(id, now()),
+            Wake::Requested(id, decky) => watch.shuffles.request(engine, id, decky, now()).await,
             Wake::Lost => poll.reset_immediately(),
             Wake::Other => {}
         }
@@ -255,6 +265,8 @@ struct Watch<'a> {
     inside: BTreeSet<TopologyId>,
     /// Whether the last call to the runtime got no answer.
     unreachable: bool,
+    /// When deckies get other services.
+    shuffles: ShuffleTimes,
     cancel: &'a CancellationToken,
 }
 
@@ -317,9 +329,10 @@ impl Watch<'_> {
                 if depth == Depth::Inside {
                     self.inside = found.iter().map(|row| row.id).collect();
                 }
-                for row in found {
+                for row in &found {
                     self.schedule.see(row.id, row.version, now());
                 }
+                self.shuffles.see(self.engine, &found).await;
                 Ok(())
             }
             Err(error @ (RepoError::Corrupt { .. } | RepoError::TooNew { .. })) => Err(error.into()),
@@ -367,14 +380,21 @@ enum Wake {
     Enqueued(TopologyId),
     /// A topology is degraded.
     Degraded(TopologyId),
+    /// Somebody asks for other services for a decky.
+    Requested(TopologyId, Name),
     /// Events were lost.
     Lost,
     /// Nothing.
     Other,
 }
 
-fn wanted() -> [Pattern; 2] {
-    ["topology.*.mutation.enqueued", "topology.*.status"].map(|pattern| pattern.parse().expect("a pattern"))
+fn wanted() -> [Pattern; 3] {
+    [
+        "topology.*.mutation.enqueued",
+        "topology.*.status",
+        "decky.*.*.mutate_request",
+    ]
+    .map(|pattern| pattern.parse().expect("a pattern"))
 }
 
 /// Waits for the next event. Without a bus it waits forever; the poll does its work.
@@ -394,6 +414,7 @@ async fn next(events: Option<&mut Subscription>) -> Wake {
                 to: Status::Degraded,
                 ..
             } => Wake::Degraded(topology),
+            Event::ShuffleRequest { topology, decky } => Wake::Requested(topology, decky),
             _ => Wake::Other,
         },
         Some(Received::Lagged(_)) => Wake::Lost,

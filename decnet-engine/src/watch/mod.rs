@@ -3,6 +3,7 @@
 mod attackers;
 mod dispatch;
 mod schedule;
+mod shuffles;
 mod visit;
 
 pub use dispatch::{WatchOptions, watch};

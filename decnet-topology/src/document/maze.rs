@@ -1,6 +1,6 @@
 //! The parts of a maze file, decoded.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ipnet::Ipv4Net;
 
@@ -9,15 +9,17 @@ use crate::{
     decode::{At, Fields, Problem},
     finding::{Code, Finding, Target},
     model::{Draft, DraftAttachment, DraftDecky, DraftLan, Header, Persona, Position, TopologyError},
-    name::{CaseInsensitive, ServiceName, TopologyName},
-    net, spelling,
+    name::{CaseInsensitive, Name, ServiceName, TopologyName},
+    net,
+    shuffle::{Shuffle, Shuffles},
+    spelling,
     version::Version,
 };
 
 const KEYS: &[&str] = &[
-    "format", "name", "id", "status", "version", "seed", "config", "lans", "deckies",
+    "format", "name", "id", "status", "version", "seed", "config", "shuffle", "lans", "deckies",
 ];
-const LAN_KEYS: &[&str] = &["name", "subnet", "dmz", "x", "y"];
+const LAN_KEYS: &[&str] = &["name", "subnet", "dmz", "shuffle", "x", "y"];
 const DECKY_KEYS: &[&str] = &[
     "name",
     "archetype",
@@ -26,6 +28,7 @@ const DECKY_KEYS: &[&str] = &[
     "persona",
     "forwards_l3",
     "attachments",
+    "shuffle",
     "x",
     "y",
 ];
@@ -38,15 +41,21 @@ const HINTED: usize = 100;
 pub(super) fn draft(at: At<'_, '_>) -> Option<Draft> {
     let fields = at.fields("a map", "a maze file", KEYS)?;
     let lans = fields.get("lans");
-    let lans: Vec<_> = lans.iter().flat_map(|at| at.items("a list")).filter_map(lan).collect();
+    let mut shuffles = Shuffles::default();
+    let lans = lans.iter().flat_map(|at| at.items("a list"));
+    let lans: Vec<_> = lans.filter_map(|at| lan(at, &mut shuffles.lans)).collect();
     let mut known = Lans::new(&lans);
     let deckies = fields.get("deckies");
     let deckies = deckies.iter().flat_map(|at| at.items("a list"));
-    let deckies = deckies.filter_map(|at| decky(at, &mut known)).collect();
+    let deckies = deckies
+        .filter_map(|at| decky(at, &mut known, &mut shuffles.deckies))
+        .collect();
+    shuffles.topology = fields.given("shuffle").and_then(Shuffle::decode);
     Some(Draft {
         header: header(&fields),
         lans,
         deckies,
+        shuffles,
         findings: Vec::new(),
     })
 }
@@ -107,7 +116,7 @@ fn position(fields: &Fields<'_, '_>) -> Position {
     }
 }
 
-fn lan(at: At<'_, '_>) -> Option<DraftLan> {
+fn lan(at: At<'_, '_>, shuffles: &mut BTreeMap<Name, Shuffle>) -> Option<DraftLan> {
     let fields = at.fields("a map that describes a LAN", "a LAN", LAN_KEYS)?;
     let name = fields.required("name", "a text").and_then(|at| at.text("a text"));
     let subnet = fields.given("subnet").and_then(|at| {
@@ -120,6 +129,7 @@ fn lan(at: At<'_, '_>) -> Option<DraftLan> {
             })
             .ok()
     });
+    shuffle(&fields, name, shuffles);
     let (is_dmz, position) = (fields.flag("dmz"), position(&fields));
     Some(DraftLan {
         name: name?.into(),
@@ -129,7 +139,15 @@ fn lan(at: At<'_, '_>) -> Option<DraftLan> {
     })
 }
 
-fn decky(at: At<'_, '_>, lans: &mut Lans<'_>) -> Option<DraftDecky> {
+/// Reads the shuffle of a LAN or a decky. Of parts with the same name, the last counts; that is a finding of its own, as is an invalid
+/// name.
+fn shuffle(fields: &Fields<'_, '_>, name: Option<&str>, shuffles: &mut BTreeMap<Name, Shuffle>) {
+    let read = fields.given("shuffle").and_then(Shuffle::decode);
+    let name = name.and_then(|name| Name::new(name).ok());
+    shuffles.extend(name.zip(read));
+}
+
+fn decky(at: At<'_, '_>, lans: &mut Lans<'_>, shuffles: &mut BTreeMap<Name, Shuffle>) -> Option<DraftDecky> {
     let fields = at.fields("a map that describes a decky", "a decky", DECKY_KEYS)?;
     let name = fields.required("name", "a text").and_then(|at| at.text("a text"));
     let services = fields.get("services").map(|at| {
@@ -140,6 +158,7 @@ fn decky(at: At<'_, '_>, lans: &mut Lans<'_>) -> Option<DraftDecky> {
     let attachments = fields.get("attachments");
     let attachments = attachments.iter().flat_map(|at| at.items("a list"));
     lans.next_decky();
+    shuffle(&fields, name, shuffles);
     let decky = DraftDecky {
         name: name.unwrap_or_default().into(),
         services,

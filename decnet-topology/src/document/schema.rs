@@ -13,6 +13,7 @@ use crate::{
     id::TopologyId,
     model::{Coordinate, Draft, DraftDecky, DraftLan, Persona, ServiceConfig},
     name::{Name, ServiceName},
+    shuffle::Shuffle,
     status::Status,
     version::Version,
 };
@@ -44,6 +45,9 @@ pub(super) struct DocumentOut<'a> {
     #[schemars(with = "Option<BTreeMap<String, Value>>")]
     #[serde(skip_serializing_if = "Option::is_none")]
     config: Option<&'a TopologyConfig>,
+    /// How often its deckies get other services.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shuffle: Option<&'a Shuffle>,
     /// The LANs.
     #[schemars(default, with = "Vec<LanOut<'a>>")]
     lans: Lans<'a>,
@@ -54,11 +58,14 @@ pub(super) struct DocumentOut<'a> {
 
 /// The LANs; each is converted when it is printed.
 #[derive(Debug, Default)]
-struct Lans<'a>(&'a [DraftLan]);
+struct Lans<'a> {
+    lans: &'a [DraftLan],
+    shuffles: BTreeMap<&'a str, &'a Shuffle>,
+}
 
 impl Serialize for Lans<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(lan_out))
+        serializer.collect_seq(self.lans.iter().map(|lan| lan_out(lan, &self.shuffles)))
     }
 }
 
@@ -67,11 +74,16 @@ impl Serialize for Lans<'_> {
 struct Deckies<'a> {
     deckies: &'a [DraftDecky],
     lans: &'a [DraftLan],
+    shuffles: BTreeMap<&'a str, &'a Shuffle>,
 }
 
 impl Serialize for Deckies<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.deckies.iter().map(|decky| decky_out(self.lans, decky)))
+        serializer.collect_seq(
+            self.deckies
+                .iter()
+                .map(|decky| decky_out(self.lans, decky, &self.shuffles)),
+        )
     }
 }
 
@@ -90,6 +102,9 @@ struct LanOut<'a> {
     #[schemars(default)]
     #[serde(skip_serializing_if = "is_false")]
     dmz: bool,
+    /// How often the deckies at home in it get other services, instead of the rule for the whole maze.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shuffle: Option<&'a Shuffle>,
     /// The position on the canvas, to the right.
     #[serde(skip_serializing_if = "Option::is_none")]
     x: Option<Coordinate>,
@@ -128,6 +143,9 @@ struct DeckyOut<'a> {
     #[schemars(default)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     attachments: Vec<AttachmentOut<'a>>,
+    /// How often it gets other services, instead of the rules for its home and the whole maze.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shuffle: Option<&'a Shuffle>,
     /// The position on the canvas, to the right.
     #[serde(skip_serializing_if = "Option::is_none")]
     x: Option<Coordinate>,
@@ -192,26 +210,36 @@ impl<'a> From<&'a Draft> for DocumentOut<'a> {
             version: header.version,
             seed: header.seed,
             config: header.config.as_ref(),
-            lans: Lans(&draft.lans),
+            shuffle: draft.shuffles.topology.as_ref(),
+            lans: Lans {
+                lans: &draft.lans,
+                shuffles: by_name(&draft.shuffles.lans),
+            },
             deckies: Deckies {
                 deckies: &draft.deckies,
                 lans: &draft.lans,
+                shuffles: by_name(&draft.shuffles.deckies),
             },
         }
     }
 }
 
-fn lan_out(lan: &DraftLan) -> LanOut<'_> {
+fn by_name(rules: &BTreeMap<Name, Shuffle>) -> BTreeMap<&str, &Shuffle> {
+    rules.iter().map(|(name, rule)| (name.as_str(), rule)).collect()
+}
+
+fn lan_out<'a>(lan: &'a DraftLan, shuffles: &BTreeMap<&str, &'a Shuffle>) -> LanOut<'a> {
     LanOut {
         name: &lan.name,
         subnet: lan.subnet,
         dmz: lan.is_dmz,
+        shuffle: shuffles.get(lan.name.as_str()).copied(),
         x: lan.position.x,
         y: lan.position.y,
     }
 }
 
-fn decky_out<'a>(lans: &'a [DraftLan], decky: &'a DraftDecky) -> DeckyOut<'a> {
+fn decky_out<'a>(lans: &'a [DraftLan], decky: &'a DraftDecky, shuffles: &BTreeMap<&str, &'a Shuffle>) -> DeckyOut<'a> {
     // An attachment to a LAN that does not exist has no name to print.
     let attachments = decky.attachments.iter().filter_map(|attachment| {
         lans.get(attachment.lan).map(|lan| AttachmentOut {
@@ -227,6 +255,7 @@ fn decky_out<'a>(lans: &'a [DraftLan], decky: &'a DraftDecky) -> DeckyOut<'a> {
         persona: decky.persona.as_ref(),
         forwards_l3: decky.forwards_l3,
         attachments: attachments.collect(),
+        shuffle: shuffles.get(decky.name.as_str()).copied(),
         x: decky.position.x,
         y: decky.position.y,
     }

@@ -73,7 +73,7 @@ pub(super) fn draft(lab: Lab, name: &str, catalog: &Catalog, diagnostics: &Diagn
         },
         lans: drafts,
         deckies,
-        findings: Vec::new(),
+        ..Draft::default()
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     id::TopologyId,
     model::{Persona, Position, ServiceConfig, Topology, TopologyRow},
     name::ServiceName,
+    shuffle::Shuffles,
     status::Status,
     version::Version,
 };
@@ -39,6 +40,8 @@ pub struct Draft {
     pub lans: Vec<DraftLan>,
     /// The deckies, in the order written.
     pub deckies: Vec<DraftDecky>,
+    /// How often deckies get other services.
+    pub shuffles: Shuffles,
     /// The findings of the parser.
     pub findings: Vec<Finding>,
 }
@@ -111,10 +114,11 @@ impl Draft {
         }
     }
 
-    /// Returns the draft of a stored topology, with its id, status and version.
+    /// Returns the draft of a stored topology, with its id, status, version and shuffles.
     pub fn stored(row: &TopologyRow, topology: &Topology) -> Self {
         Self {
             header: Header::from(row),
+            shuffles: row.settings.shuffles.clone(),
             ..Self::from(topology)
         }
     }
@@ -168,6 +172,7 @@ impl From<&Topology> for Draft {
             header: Header::default(),
             lans: lans.collect(),
             deckies: deckies.collect(),
+            shuffles: Shuffles::default(),
             findings: Vec::new(),
         }
     }

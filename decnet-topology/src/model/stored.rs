@@ -12,6 +12,7 @@ use crate::{
     name::{Name, TopologyName},
     placement::{Placement, PlacementRules},
     publish::Publish,
+    shuffle::Shuffles,
     status::{Intent, Mode, Status},
     version::Version,
 };
@@ -38,6 +39,9 @@ pub struct DeploySettings {
     /// The rules for its placement on a fleet.
     #[serde(skip_serializing_if = "PlacementRules::is_empty")]
     pub placement: PlacementRules,
+    /// How often deckies get other services.
+    #[serde(skip_serializing_if = "Shuffles::is_empty")]
+    pub shuffles: Shuffles,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -73,6 +77,12 @@ impl DeploySettings {
     /// Sets the rules for its placement on a fleet.
     pub fn placement(mut self, rules: PlacementRules) -> Self {
         self.placement = rules;
+        self
+    }
+
+    /// Sets how often deckies get other services.
+    pub fn shuffles(mut self, shuffles: Shuffles) -> Self {
+        self.shuffles = shuffles;
         self
     }
 
@@ -180,7 +190,7 @@ impl From<Spelling> for DmzEgress {
 
 /// The data that the store keeps for a topology in addition to the maze.
 ///
-/// It serializes without its host, config, settings, catalogue and placement.
+/// It serializes without its host, config, settings, catalogue, placement and `shuffled_until`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TopologyRow {
     /// The id.
@@ -216,6 +226,9 @@ pub struct TopologyRow {
     /// The members of a fleet that have its LANs and deckies; none if it runs on one host, or was never deployed.
     #[serde(skip)]
     pub placement: Option<Placement>,
+    /// The shuffles that were due until this time are done, or were skipped.
+    #[serde(skip)]
+    pub shuffled_until: Timestamp,
 }
 
 impl TopologyRow {

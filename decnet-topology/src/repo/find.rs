@@ -95,6 +95,7 @@ mod tests {
             settings: DeploySettings::default(),
             catalog: CatalogExcerpt::default(),
             placement: None,
+            shuffled_until: Timestamp::UNIX_EPOCH,
         }
     }
 

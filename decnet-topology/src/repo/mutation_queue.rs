@@ -27,6 +27,19 @@ pub trait MutationQueue: Send + Sync {
         at: Timestamp,
     ) -> Result<MutationRow, RepoError>;
 
+    /// Appends the shuffles that were due until a time to the queue of a running topology, and stores that time, so that no other
+    /// process appends them too. Each counts as an edit. If none were due, only the time is stored.
+    ///
+    /// Refused: another version than `expected` ([`RepoError::VersionConflict`]), and what [`enqueue`](Self::enqueue) refuses.
+    async fn enqueue_shuffles(
+        &self,
+        id: TopologyId,
+        shuffles: Vec<NewMutation>,
+        until: Timestamp,
+        expected: Version,
+        at: Timestamp,
+    ) -> Result<Vec<MutationRow>, RepoError>;
+
     /// Stores the result of several mutations of a running topology, and appends them to its queue, which must be empty. Each
     /// counts as an edit, and has its own changes of the deckies.
     ///

@@ -7,7 +7,7 @@ use crate::{
     id::{MutationId, TopologyId},
     mutation::Mutation,
     repo::MutationClaim,
-    status::MutationState,
+    status::{MutationState, MutationTrigger},
     version::Version,
 };
 
@@ -24,6 +24,9 @@ pub struct NewMutation {
     /// The entries that are added to the stored ones of a user's catalogue when the mutation is queued.
     #[serde(default, skip_serializing_if = "CatalogExcerpt::is_empty")]
     pub catalog: CatalogExcerpt,
+    /// Who asked for it.
+    #[serde(skip)]
+    pub trigger: MutationTrigger,
 }
 
 impl NewMutation {
@@ -33,6 +36,7 @@ impl NewMutation {
             mutation,
             actor: None,
             catalog: CatalogExcerpt::default(),
+            trigger: MutationTrigger::Operator,
         }
     }
 
@@ -45,6 +49,12 @@ impl NewMutation {
     /// Sets the entries that are added to the stored ones of a user's catalogue when the mutation is queued.
     pub fn catalog(mut self, catalog: CatalogExcerpt) -> Self {
         self.catalog = catalog;
+        self
+    }
+
+    /// Sets who asked for it.
+    pub fn trigger(mut self, trigger: MutationTrigger) -> Self {
+        self.trigger = trigger;
         self
     }
 }
@@ -60,6 +70,9 @@ pub struct MutationRow {
     pub mutation: Mutation,
     /// Who requested it.
     pub actor: Option<String>,
+    /// Who asked for it.
+    #[serde(default, skip_serializing_if = "MutationTrigger::is_operator")]
+    pub trigger: MutationTrigger,
     /// Its state.
     pub state: MutationState,
     /// The version of the topology after it.

@@ -107,6 +107,7 @@ impl NewTopology {
             settings: self.settings.clone(),
             catalog: self.catalog.clone(),
             placement: None,
+            shuffled_until: at,
         }
     }
 

@@ -23,6 +23,7 @@ mod mutation;
 mod personas;
 mod place;
 mod repo;
+mod shuffles;
 mod special;
 mod status;
 mod strategies;

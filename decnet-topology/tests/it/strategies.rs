@@ -162,7 +162,7 @@ pub(crate) fn draft() -> impl Strategy<Value = Draft> {
             header,
             lans,
             deckies,
-            findings: Vec::new(),
+            ..Draft::default()
         }
     })
 }

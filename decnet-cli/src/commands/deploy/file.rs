@@ -30,6 +30,7 @@ pub(super) async fn run(
     work: &Work,
     yes: bool,
 ) -> Result<Exit, CommandError> {
+    let change = change.of_file(&file.draft);
     let options = ApplyOptions::default().settings(change.clone());
     if work.dry_run {
         return dry_run(context, engine, file, options.force(work.force)).await;

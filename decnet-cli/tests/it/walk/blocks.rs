@@ -16,7 +16,7 @@ fn blocks(kind: &str) -> Vec<String> {
 #[test]
 fn the_maze_files_the_config_and_the_catalogue_of_the_page_can_be_used() {
     let sandbox = Sandbox::new();
-    let [maze, part, config] = &blocks("yaml")[..] else {
+    let [maze, part, shuffled, config] = &blocks("yaml")[..] else {
         panic!("name the new block here");
     };
     sandbox.write("maze.yaml", maze);
@@ -24,6 +24,8 @@ fn the_maze_files_the_config_and_the_catalogue_of_the_page_can_be_used() {
     let around = "format: decnet.topology/1\nname: part\nlans: [{name: office, dmz: true}]\n";
     sandbox.write("part.yaml", &format!("{around}{part}"));
     sandbox.run(&["validate", "part.yaml"]).exits(0);
+    sandbox.write("shuffled.yaml", shuffled);
+    sandbox.run(&["validate", "shuffled.yaml"]).exits(0);
 
     sandbox.write("corp-config.yaml", config);
     sandbox.run(&["generate", "--config", "corp-config.yaml"]).exits(0);

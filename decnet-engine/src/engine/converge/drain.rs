@@ -1,7 +1,8 @@
 //! The queue of one topology, drained under its lease.
 
 use decnet_topology::{
-    MutationId, MutationOutcome, MutationRow, RepoError, Status, StoredTopology, TopologyId, TopologyRow,
+    MutationId, MutationOutcome, MutationRow, MutationTrigger, RepoError, Status, StoredTopology, TopologyId,
+    TopologyRow,
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -150,6 +151,10 @@ impl Session<'_> {
             return Ok(Work::Left);
         }
         let is_stored = claim.row.stored_at.is_some();
+        let trigger = match claim.row.trigger {
+            MutationTrigger::Scheduled => Trigger::Scheduled,
+            _ => Trigger::Operator,
+        };
         let (stored, change) = if let Some(task) = task.take_if(|_| is_stored) {
             // It was planned and stored under this lease.
             (task.stored, task.change)
@@ -179,7 +184,7 @@ impl Session<'_> {
             unanswered,
             drift,
             ..
-        } = self.carry_out(&change, Trigger::Operator, &self.cancel).await?;
+        } = self.carry_out(&change, trigger, &self.cancel).await?;
         drained.changed += changed;
         if cancelled {
             return Ok(Work::Left);

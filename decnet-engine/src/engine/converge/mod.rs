@@ -15,6 +15,7 @@ pub(super) mod remains;
 mod replace;
 mod restart;
 mod run;
+mod shuffle;
 mod submit;
 mod teardown;
 mod unwritten;
@@ -22,4 +23,6 @@ mod work;
 
 pub use prepare::Prepared;
 pub use reap::{PreparedReap, ReapOptions, ReapReport, Reaped};
+pub(crate) use shuffle::REQUEST_PAUSE;
+pub use shuffle::{DueShuffles, next_shuffle};
 pub use submit::{EnqueuedMutation, Submitted, submit};

@@ -66,8 +66,8 @@ impl Engine {
         }
         let row = &stored.row;
         if let Some(settings) = &options.settings {
-            let (catalog, known) = (self.catalog_of(row), &row.settings.publish);
-            refuse_unused_rules(&catalog, &wanted.topology, known, &settings.publish)?;
+            let (catalog, known) = (self.catalog_of(row), &row.settings);
+            refuse_unused_rules(&catalog, &wanted.topology, known, settings)?;
         }
         match row.status {
             Status::Pending => {

@@ -236,8 +236,8 @@ impl Engine {
     ) -> Result<Work, EngineError> {
         let row = &stored.row;
         if let Some(settings) = &options.settings {
-            let (catalog, known) = (self.catalog_of(row), &row.settings.publish);
-            refuse_unused_rules(&catalog, &stored.topology, known, &settings.publish)?;
+            let (catalog, known) = (self.catalog_of(row), &row.settings);
+            refuse_unused_rules(&catalog, &stored.topology, known, settings)?;
         }
         match row.status {
             Status::Pending | Status::Deploying => self.plan_deploy(facts, stored, options).await,

@@ -40,7 +40,7 @@ enum Onto {
 
 impl ApplyOptions {
     /// Validates the maze with these settings. A new topology is stored with them. A stored topology keeps its own
-    /// settings: pass the new ones to a deploy too.
+    /// settings except the shuffles, which the file has: pass the new ones to a deploy too.
     pub fn settings(mut self, settings: SettingsChange) -> Self {
         self.settings = settings;
         self
@@ -132,9 +132,16 @@ impl Engine {
         if let Some(known) = &known
             && is_same(&known.topology, &topology)
         {
+            let stored = self.with_current_catalog(known).await?;
+            let stored = self.with_shuffles(stored, settings).await?;
+            let result = if stored.row.settings == known.row.settings {
+                StoreResult::Unchanged
+            } else {
+                StoreResult::Replaced
+            };
             return Ok(StoreOutcome {
-                stored: self.with_current_catalog(known).await?,
-                result: StoreResult::Unchanged,
+                stored,
+                result,
                 warnings: Vec::new(),
             });
         }
@@ -154,6 +161,7 @@ impl Engine {
                 let excerpt = self.excerpt_of(&known.row, &topology);
                 let edit = Edit::new(topology).catalog(excerpt).expected(known.row.version);
                 let stored = self.store_edit(known.row.id, edit).await?;
+                let stored = self.with_shuffles(stored, settings).await?;
                 (stored, StoreResult::Replaced)
             }
             Some(known) => {
@@ -177,6 +185,20 @@ impl Engine {
         if stored.row.status == Status::Pending && !excerpt.is_empty() {
             let added = self.repo.extend_catalog(stored.row.id, excerpt, None, Timestamp::now());
             stored.row = added.await?;
+        }
+        Ok(stored)
+    }
+
+    /// Stores the shuffles of a file. They are not on Docker, so a running maze gets them too.
+    async fn with_shuffles(
+        &self,
+        mut stored: StoredTopology,
+        settings: DeploySettings,
+    ) -> Result<StoredTopology, EngineError> {
+        let DeploySettings { shuffles, .. } = settings;
+        if stored.row.settings.shuffles != shuffles {
+            let (id, settings) = (stored.row.id, stored.row.settings.clone().shuffles(shuffles));
+            stored.row = self.repo.set_settings(id, settings, None, Timestamp::now()).await?;
         }
         Ok(stored)
     }
@@ -266,8 +288,8 @@ impl Engine {
         let topology = self.resolve(&draft, &catalog, known.as_ref()).await?;
         let before = known.as_ref().map(|known| known.row.settings.clone());
         let before = before.unwrap_or_default();
-        let settings = options.settings.apply_to(&before);
-        refuse_unused_rules(&catalog, &topology, &before.publish, &settings.publish)?;
+        let settings = options.settings.clone().of_file(&draft).apply_to(&before);
+        refuse_unused_rules(&catalog, &topology, &before, &settings)?;
         Ok(FileState {
             known,
             topology,

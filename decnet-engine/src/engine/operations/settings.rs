@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    Catalog, DeploySettings, Distribution, DmzEgress, LogDriver, LogOption, Name, PlacementRules, Publish, PublishRule,
-    Topology, published_ports,
+    Catalog, DeploySettings, Distribution, DmzEgress, Draft, InvalidTopology, LogDriver, LogOption, Name,
+    PlacementRules, PublishRule, Report, Shuffles, Topology, check_shuffles, published_ports,
 };
 
 use crate::engine::EngineError;
@@ -37,6 +37,7 @@ pub struct SettingsChange {
     pins: Vec<(Name, Option<Name>)>,
     /// A group without LANs removes all groups.
     apart: Vec<BTreeSet<Name>>,
+    shuffles: Option<Shuffles>,
 }
 
 impl SettingsChange {
@@ -135,6 +136,20 @@ impl SettingsChange {
         rules
     }
 
+    /// Sets how often deckies get other services.
+    pub fn shuffles(mut self, shuffles: impl Into<Option<Shuffles>>) -> Self {
+        self.shuffles = shuffles.into();
+        self
+    }
+
+    /// Adds what a maze file says: exactly its shuffles. A file without any keeps those of [`exactly`](Self::exactly).
+    pub fn of_file(self, draft: &Draft) -> Self {
+        if draft.shuffles.is_empty() && self.whole.is_some() {
+            return self;
+        }
+        self.shuffles(draft.shuffles.clone())
+    }
+
     /// Returns the settings after the change.
     pub fn apply_to(&self, before: &DeploySettings) -> DeploySettings {
         let before = self.whole.as_ref().unwrap_or(before);
@@ -147,6 +162,7 @@ impl SettingsChange {
             .hide_passwords(self.hide_passwords.unwrap_or(before.hide_passwords))
             .hosts(self.hosts.clone().unwrap_or_else(|| before.hosts.clone()))
             .placement(self.rules(&before.placement))
+            .shuffles(self.shuffles.clone().unwrap_or_else(|| before.shuffles.clone()))
     }
 
     /// Returns the settings after the change if they differ from those before, as [`DeployOptions`](crate::DeployOptions) take them.
@@ -155,13 +171,22 @@ impl SettingsChange {
     }
 }
 
-/// Refuses new publish rules that match no port of a gateway. A stored rule may have stopped matching after a mutation.
+/// Refuses new shuffles that do not fit the maze, and new publish rules that match no port of a gateway. A stored rule may have stopped
+/// matching after a mutation.
 pub(in crate::engine) fn refuse_unused_rules(
     catalog: &Catalog,
     topology: &Topology,
-    stored: &Publish,
-    wanted: &Publish,
+    stored: &DeploySettings,
+    wanted: &DeploySettings,
 ) -> Result<(), EngineError> {
+    if stored.shuffles != wanted.shuffles {
+        let findings = check_shuffles(&wanted.shuffles, topology, catalog);
+        if !findings.is_empty() {
+            let report = Report::new(findings);
+            return Err(InvalidTopology { report }.into());
+        }
+    }
+    let (stored, wanted) = (&stored.publish, &wanted.publish);
     let published = published_ports(topology, catalog, wanted);
     let matches = |rule: &PublishRule| {
         published.iter().any(|port| {

@@ -9,6 +9,7 @@ mod faults;
 mod healing;
 mod masters;
 mod pausing;
+mod shuffling;
 mod stage;
 mod stopping;
 mod waking;

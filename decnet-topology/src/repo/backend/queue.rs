@@ -46,6 +46,36 @@ impl<B: Backend> MutationQueue for B {
         .await
     }
 
+    async fn enqueue_shuffles(
+        &self,
+        id: TopologyId,
+        shuffles: Vec<NewMutation>,
+        until: Timestamp,
+        expected: Version,
+        at: Timestamp,
+    ) -> Result<Vec<MutationRow>, RepoError> {
+        self.write(shuffles, move |tables, mut shuffles| {
+            shuffles.iter().try_for_each(queue::refuse_unreadable)?;
+            let mut topology = tables.topology(id)?;
+            queue::shuffle(&mut topology, expected, until)?;
+            let mut rows = Vec::with_capacity(shuffles.len());
+            for new in &mut shuffles {
+                queue::enqueue(&mut topology, None, at)?;
+                rules::extend_catalog(&mut topology, mem::take(&mut new.catalog), at);
+                rows.push(queue::enqueued(UNNUMBERED, &topology, new.clone(), at));
+            }
+            tables.update_topology(&topology)?;
+            let mut enqueued = Vec::with_capacity(rows.len());
+            for row in rows {
+                let row = tables.insert_mutation(row)?;
+                record_mutation(tables, &topology, &row, at)?;
+                enqueued.push(row);
+            }
+            Ok(enqueued)
+        })
+        .await
+    }
+
     async fn store_batch(
         &self,
         id: TopologyId,

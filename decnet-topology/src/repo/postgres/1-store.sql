@@ -20,7 +20,8 @@ CREATE TABLE topologies (
     config       text,
     settings     text NOT NULL,
     catalog      text, -- what the maze uses of a user's catalogue; none if nothing
-    placement    text  -- the members of a fleet that have the LANs and deckies; none if the maze runs on one host
+    placement    text, -- the members of a fleet that have the LANs and deckies; none if the maze runs on one host
+    shuffled_until text COLLATE "C" NOT NULL -- until when shuffles are done
 );
 CREATE UNIQUE INDEX topologies_by_short_id ON topologies (substr(id, 1, 8));
 CREATE UNIQUE INDEX topologies_by_name ON topologies (name_key) WHERE status <> 'torn_down';
@@ -106,6 +107,7 @@ CREATE TABLE mutations (
     topology      bigint NOT NULL REFERENCES topologies (key) ON DELETE CASCADE,
     mutation      text NOT NULL,
     actor         text,
+    cause         text COLLATE "C" NOT NULL, -- who asked for it: operator or scheduled
     state         text COLLATE "C" NOT NULL,
     version       bigint NOT NULL,
     attempts      bigint NOT NULL,

@@ -12,6 +12,7 @@ use crate::{
     model::{DeploySettings, TopologyRow},
     placement::Placement,
     repo::{Lease, RepoError, StatusChange},
+    shuffle::Shuffles,
     status::{Status, StatusEvent},
     version::Version,
 };
@@ -75,7 +76,11 @@ pub(super) fn set_settings(row: &mut TopologyRow, settings: DeploySettings, at: 
         return Err(not_editable(row));
     }
     // The running containers were deployed with the previous settings.
-    row.needs_resync |= row.takes_mutations() && row.settings != settings;
+    let on_docker = |settings: &DeploySettings| settings.clone().shuffles(Shuffles::default());
+    row.needs_resync |= row.takes_mutations() && on_docker(&row.settings) != on_docker(&settings);
+    if row.settings.shuffles != settings.shuffles {
+        row.shuffled_until = at;
+    }
     row.settings = settings;
     row.changed_at = at;
     Ok(())
@@ -156,6 +161,10 @@ pub(super) fn change(row: &mut TopologyRow, change: StatusChange, at: Timestamp)
     }
     if let Some(settings) = settings {
         set_settings(row, settings, at)?;
+    }
+    if to == Status::Deploying {
+        // What was due before it ran is not made up for.
+        row.shuffled_until = at;
     }
     row.status = to;
     row.intent = intent.or(row.intent);

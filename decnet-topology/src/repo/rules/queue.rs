@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{count_edit, lease, not_editable};
+use super::{count_edit, lease, not_editable, require_version};
 use crate::{
     id::{ClaimToken, MutationId},
     model::TopologyRow,
@@ -34,17 +34,31 @@ pub(in crate::repo) fn enqueue(
     count_edit(row, expected, at, refuse)
 }
 
+/// Marks the shuffles that were due until a time as done, or refuses.
+pub(in crate::repo) fn shuffle(row: &mut TopologyRow, expected: Version, until: Timestamp) -> Result<(), RepoError> {
+    require_version(row, Some(expected))?;
+    refuse(row)?;
+    row.shuffled_until = row.shuffled_until.max(until);
+    Ok(())
+}
+
 /// A placeholder for the number that the table will assign.
 pub(in crate::repo) const UNNUMBERED: MutationId = MutationId::new(0);
 
 /// Returns a newly requested mutation.
 pub(in crate::repo) fn enqueued(id: MutationId, row: &TopologyRow, new: NewMutation, at: Timestamp) -> MutationRow {
-    let NewMutation { mutation, actor, .. } = new;
+    let NewMutation {
+        mutation,
+        actor,
+        trigger,
+        ..
+    } = new;
     MutationRow {
         id,
         topology: row.id,
         mutation,
         actor,
+        trigger,
         state: MutationState::Pending,
         version: row.version,
         attempts: 0,

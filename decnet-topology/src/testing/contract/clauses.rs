@@ -2,7 +2,7 @@
 
 use super::{
     RepoClause, batching, catalog, changes, claiming, editing, enqueueing, hosting, leases, listing, placing,
-    recording, status, storing, visiting, working,
+    recording, shuffling, status, storing, visiting, working,
 };
 
 macro_rules! clauses {
@@ -94,6 +94,10 @@ clauses! { $
         a_change_of_a_host_keeps_the_time_of_the_first,
         hosts_do_not_depend_on_topologies,
         the_first_authority_of_several_masters_stays,
+    }
+    shuffling {
+        shuffles_are_queued_once_with_their_trigger_or_not_at_all,
+        shuffles_count_from_the_deploy_and_from_the_last_change_of_the_rules,
     }
     status {
         only_steps_of_the_status_machine_are_allowed,

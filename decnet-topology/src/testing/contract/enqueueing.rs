@@ -11,7 +11,7 @@ use crate::{
     mutation::{AddDecky, AddLan, LanPatch, Mutation, UpdateDecky, UpdateLan},
     repo::{Edit, MutationFilter, MutationOutcome, MutationRow, NewMutation, Repo, RepoError},
     rng,
-    status::{Intent, MutationState, Status},
+    status::{Intent, MutationState, MutationTrigger, Status},
     version::Version,
 };
 
@@ -27,6 +27,7 @@ pub(super) async fn a_mutation_is_enqueued_as_requested(repo: Arc<dyn Repo>) {
         topology: id,
         mutation: new.mutation,
         actor: new.actor,
+        trigger: MutationTrigger::Operator,
         state: MutationState::Pending,
         version: Version::new(2),
         attempts: 0,

@@ -30,6 +30,7 @@ mod leases;
 mod listing;
 mod placing;
 mod recording;
+mod shuffling;
 mod stage;
 mod status;
 mod storing;

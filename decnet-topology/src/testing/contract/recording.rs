@@ -7,7 +7,7 @@ use crate::{
     history,
     model::Topology,
     repo::{Edit, MutationFilter, MutationRow, RecordedChange, Repo},
-    status::{Intent, MutationState, Status},
+    status::{Intent, MutationState, MutationTrigger, Status},
     version::Version,
 };
 
@@ -26,6 +26,7 @@ pub(super) async fn an_edit_stores_the_mutation_that_made_it(repo: Arc<dyn Repo>
         topology: id,
         mutation: new.mutation,
         actor: new.actor,
+        trigger: MutationTrigger::Operator,
         state: MutationState::Applied,
         version: Version::new(2),
         attempts: 0,

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The columns that [`row`] reads.
-const COLUMNS: &str = "id, (SELECT t.id FROM topologies t WHERE t.key = topology) AS topology_id, mutation, actor, state, \
+const COLUMNS: &str = "id, (SELECT t.id FROM topologies t WHERE t.key = topology) AS topology_id, mutation, actor, cause, state, \
                        version, attempts, enqueued_at, begun_at, stored_at, finished_at, reason, claim_token, \
                        claim_boot_id, claim_pid, claim_started, claim_label, claim_until";
 
@@ -32,6 +32,7 @@ fn row(row: &mut Columns<'_>) -> Result<MutationRow, RepoError> {
         topology: row.word()?,
         mutation: row.json()?,
         actor: row.maybe_string()?,
+        trigger: row.word()?,
         state: row.word()?,
         version: Version::new(row.whole()?),
         attempts: row.whole()?,
@@ -100,10 +101,11 @@ pub(in crate::repo) fn insert(sql: &mut dyn Sql, key: i64, mutation: MutationRow
         mutation.begun_at.into(),
         mutation.stored_at.into(),
         mutation.finished_at.into(),
+        <&str>::from(mutation.trigger).into(),
     ];
     let statement = "INSERT INTO mutations (topology, mutation, actor, state, version, attempts, enqueued_at, begun_at,
-                                            stored_at, finished_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                                            stored_at, finished_at, cause)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
          RETURNING id";
     let id = number(sql, statement, &values)?.unwrap_or_default();
     let id = MutationId::new(id.cast_unsigned());

@@ -18,7 +18,7 @@ use crate::{
 
 /// The columns that [`row`] reads.
 const COLUMNS: &str = "id, name, mode, host, status, intent, version, created_at, changed_at, \
-                                  needs_resync, config, settings, catalog, placement";
+                                  needs_resync, config, settings, catalog, placement, shuffled_until";
 
 /// Reads the row of a topology.
 fn row(columns: &mut Columns<'_>) -> Result<TopologyRow, RepoError> {
@@ -37,6 +37,7 @@ fn row(columns: &mut Columns<'_>) -> Result<TopologyRow, RepoError> {
         settings: columns.json()?,
         catalog: catalog(columns)?,
         placement: columns.maybe_json()?,
+        shuffled_until: columns.word()?,
     })
 }
 
@@ -147,10 +148,12 @@ pub(in crate::repo) fn insert(sql: &mut dyn Sql, row: &TopologyRow) -> Result<()
         Value::json(&row.settings)?,
         stored(&row.catalog)?,
         row.placement.as_ref().map_or(Ok(Value::Null), Value::json)?,
+        row.shuffled_until.into(),
     ];
     let statement = "INSERT INTO topologies (id, name, name_key, mode, host, status, intent, version, created_at,
-                                             changed_at, needs_resync, config, settings, catalog, placement)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+                                             changed_at, needs_resync, config, settings, catalog, placement,
+                                             shuffled_until)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
     sql.execute(statement, &values).map(drop)
 }
 
@@ -164,9 +167,11 @@ pub(in crate::repo) fn update(sql: &mut dyn Sql, row: &TopologyRow) -> Result<()
         Value::json(&row.settings)?,
         stored(&row.catalog)?,
         row.placement.as_ref().map_or(Ok(Value::Null), Value::json)?,
+        row.shuffled_until.into(),
     ];
     let statement = "UPDATE topologies
-         SET version = ?2, changed_at = ?3, needs_resync = ?4, settings = ?5, catalog = ?6, placement = ?7 WHERE id = ?1";
+         SET version = ?2, changed_at = ?3, needs_resync = ?4, settings = ?5, catalog = ?6, placement = ?7,
+             shuffled_until = ?8 WHERE id = ?1";
     sql.execute(statement, &values).map(drop)
 }
 
@@ -179,9 +184,10 @@ pub(in crate::repo) fn update_status(sql: &mut dyn Sql, row: &TopologyRow) -> Re
         row.changed_at.into(),
         row.needs_resync.into(),
         Value::json(&row.settings)?,
+        row.shuffled_until.into(),
     ];
     let statement = "UPDATE topologies
-         SET status = ?2, intent = ?3, changed_at = ?4, needs_resync = ?5, settings = ?6 WHERE id = ?1";
+         SET status = ?2, intent = ?3, changed_at = ?4, needs_resync = ?5, settings = ?6, shuffled_until = ?7 WHERE id = ?1";
     sql.execute(statement, &values).map(drop)
 }
 
