@@ -192,11 +192,11 @@ fn invalid_rules_of_a_file_have_their_place() {
     for (before, after, code, place) in [
         ("24h", "0s", Code::ShuffleInvalid, (3, 18)),
         ("24h", "soon", Code::ShuffleInvalid, (3, 18)),
-        ("jitter: 0.2", "jitter: 2", Code::ShuffleInvalid, (6, 66)),
-        ("from: [ftp]", "from: []", Code::ShuffleInvalid, (8, 86)),
+        ("jitter: 0.2", "jitter: 2", Code::ShuffleInvalid, (6, 62)),
+        ("from: [ftp]", "from: []", Code::ShuffleInvalid, (8, 83)),
         ("from: archetype", "from: any", Code::DocType, (3, 29)),
         ("24h, from: archetype", "24h", Code::DocType, (3, 18)),
-        ("published: true", "publish: true", Code::DocUnknownKey, (8, 99)),
+        ("published: true", "publish: true", Code::DocUnknownKey, (8, 96)),
     ] {
         let draft = document::parse(FILE.replace(before, after), Syntax::Yaml).expect("a document");
         let [finding] = &draft.findings[..] else {
