@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pki::{Credentials, Identity, PkiError, Trust, write_file};
 
-/// The folder where an agent keeps its state: its identity, whom it trusts, its master, and the highest generation. Only its owner may
+/// The folder where an agent keeps its state: its identity, whom it trusts, its master, and the highest generations. Only its owner may
 /// use it.
 #[derive(Debug, Clone)]
 pub struct AgentFolder(PathBuf);

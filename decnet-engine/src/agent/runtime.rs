@@ -1,9 +1,13 @@
 //! What a master asks of the runtime.
 
-use axum::extract::{Request, State};
+use axum::{
+    Extension,
+    extract::{Request, State},
+};
 
 use super::shared::{Agent, Answer, json};
 use crate::{
+    fence::Fence,
     fleet::secure::read,
     peer::LONGEST,
     runtime::remote::messages::{ObserveRequest, PerformRequest, ProbeRequest},
@@ -34,8 +38,10 @@ pub(super) async fn observe(State(shared): Agent, request: Request) -> Answer {
 }
 
 /// Performs an action.
-pub(super) async fn perform(State(shared): Agent, request: Request) -> Answer {
+pub(super) async fn perform(State(shared): Agent, Extension(fence): Extension<Fence>, request: Request) -> Answer {
     let PerformRequest { instance, action } = read(request, LONGEST).await?;
+    // A newer lease may have been seen while the body arrived.
+    shared.generations.admit(fence)?;
     let runtime = shared.runtime();
     let work = async move { Ok(runtime.perform(instance, &action).await?) };
     json(&shared.change(work).await?)

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     AgentFolder, AgentOptions, command,
-    generations::Generations,
+    generations::{self, Generations},
     heartbeat, runtime,
     shared::{Agent, Shared},
     streams, topologies,
@@ -40,7 +40,7 @@ const CONNECTIONS_EACH: usize = 1024;
 ///
 /// # Errors
 ///
-/// If the file with the generation cannot be read, or TLS cannot be set up.
+/// If the file with the generations cannot be read, or TLS cannot be set up.
 pub async fn serve(
     engine: Engine,
     credentials: Credentials,
@@ -92,17 +92,18 @@ pub async fn serve(
 }
 
 fn router(shared: &Arc<Shared>) -> Router {
-    Router::new()
-        .route(messages::OBSERVE, post(runtime::observe))
+    let changing = Router::new()
         .route(messages::PERFORM, post(runtime::perform))
+        .route(push::APPLY, post(topologies::apply))
+        .route(push::TEARDOWN, post(topologies::teardown))
+        .route_layer(from_fn_with_state(Arc::clone(shared), of_newest_lease));
+    changing
+        .route(messages::OBSERVE, post(runtime::observe))
         .route(messages::PROBE, post(runtime::probe))
         .route(messages::LOG, post(streams::log))
         .route(messages::COPY, post(streams::copy))
         .route(messages::CAPTURE, post(streams::capture))
         .route(messages::COMMAND, post(command::run))
-        .route(push::APPLY, post(topologies::apply))
-        .route(push::TEARDOWN, post(topologies::teardown))
-        .layer(from_fn_with_state(Arc::clone(shared), of_this_generation))
         .route(push::STATE, get(topologies::state))
         .route("/ping", get(async || StatusCode::NO_CONTENT))
         .fallback(secure::without_route)
@@ -110,10 +111,14 @@ fn router(shared: &Arc<Shared>) -> Router {
         .with_state(Arc::clone(shared))
 }
 
-/// Refuses requests of a master that was superseded.
-async fn of_this_generation(State(shared): Agent, request: Request, next: Next) -> Response {
-    match shared.generations.admit(request.headers()) {
-        Ok(()) => next.run(request).await,
+/// Refuses changes by a master whose lease is not the newest of its topology.
+async fn of_newest_lease(State(shared): Agent, mut request: Request, next: Next) -> Response {
+    let fence = generations::fence_of(request.headers());
+    match fence.and_then(|fence| shared.generations.admit(fence).map(|()| fence)) {
+        Ok(fence) => {
+            request.extensions_mut().insert(fence);
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
     }
 }

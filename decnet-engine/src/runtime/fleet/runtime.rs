@@ -1,6 +1,9 @@
 //! The calls of a runtime, each to the members that it is about.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult};
@@ -12,9 +15,10 @@ use futures_util::{
 };
 use tokio::time::timeout;
 
-use super::{Fleet, Ids, on_host::OnHost as _};
+use super::{Fleet, FleetMember, Ids, on_host::OnHost as _};
 use crate::{
     desired::BaseSpec,
+    fence::Fence,
     naming::ContainerName,
     observe::{Observed, Scope},
     plan::Action,
@@ -92,6 +96,18 @@ fn of_member(host: &str) -> impl Fn(RuntimeError) -> RuntimeError {
 
 #[async_trait]
 impl Runtime for Fleet {
+    fn fenced(&self, fence: Fence) -> Option<Arc<dyn Runtime>> {
+        let members = self.members.iter().map(|(name, found)| {
+            let FleetMember { member, runtime } = found.clone();
+            let runtime = runtime.fenced(fence).unwrap_or(runtime);
+            (name.clone(), FleetMember { member, runtime })
+        });
+        Some(Arc::new(Self {
+            members: members.collect(),
+            answer: self.answer,
+        }))
+    }
+
     async fn info(&self) -> Result<RuntimeInfo, RuntimeError> {
         self.combine(self.ask_all(|runtime| runtime.info()).await)
     }

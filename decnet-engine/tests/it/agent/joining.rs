@@ -5,13 +5,13 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use decnet_engine::{
     AgentFolder, AgentMaster, AgentOptions, AgentPlace, Authority, CancellationToken, Credentials, DecoyImage, Engine,
     EngineOptions, EnrolledHost, FleetMaster, FleetOptions, HostReport, JoinError, JoinToken, MemoryHosts,
-    RemoteOptions, RemoteRuntime, Runtime as _, Trust, agent, fleet, simulated::Simulated,
+    RemoteOptions, RemoteRuntime, RemoteTopologies, Runtime as _, Trust, agent, fleet, simulated::Simulated,
 };
 use decnet_topology::{Catalog, MemoryRepo};
 use jiff::{SignedDuration, Timestamp};
 use tokio::{net::TcpListener, time};
 
-use super::stage::{RunningAgent, Stage, credentials, name};
+use super::stage::{RunningAgent, Stage, credentials, fence, name};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -116,9 +116,10 @@ async fn a_host_joins_serves_its_master_and_reports() {
     assert_eq!(place, master.place());
 
     let agent = master.agent(joined, Some(folder)).await;
-    let options = RemoteOptions::new(host, name("host-1"), agent.address.to_string(), 4);
+    let options = RemoteOptions::new(host, name("host-1"), agent.address.to_string());
     let remote = RemoteRuntime::new(&master.stage.master, options).expect("an address");
-    remote.info().await.expect("it answers");
+    let topologies = RemoteTopologies::new(&remote).with_fence(fence(4));
+    assert_eq!(topologies.teardown().await.expect("it answers"), None);
     let (known, report) = master.hears(|report| report.generation == 4).await;
     assert_eq!(
         (known.id, known.name.as_str(), known.address.as_str()),
@@ -240,7 +241,7 @@ async fn a_certificate_is_renewed_by_heartbeats_and_kept() {
     assert!(kept.identity().info().not_after > before.not_after);
     // The agent serves with the new one.
     let host = subject.host().expect("a host");
-    let options = RemoteOptions::new(host, name("host-1"), agent.address.to_string(), 1);
+    let options = RemoteOptions::new(host, name("host-1"), agent.address.to_string());
     let remote = RemoteRuntime::new(&master.stage.master, options).expect("an address");
     remote.info().await.expect("it answers");
 }

@@ -3,6 +3,7 @@
 mod contract;
 mod faults;
 mod joining;
+mod masters;
 mod pushing;
 mod relay;
 pub(crate) mod stage;
