@@ -126,6 +126,9 @@ pub(crate) enum CommandError {
     /// A text is not a token for joining.
     #[error(transparent)]
     Fleet(#[from] FleetError),
+    /// No host has the name.
+    #[error("no host has the name or id `{name}`{}", if *.is_revoked { "; it was revoked" } else { "" })]
+    NoHost { name: String, is_revoked: bool },
     /// The state of an agent cannot be used.
     #[error(transparent)]
     Pki(#[from] PkiError),
@@ -290,6 +293,7 @@ impl CommandError {
             Self::Join(error) => error.code(),
             Self::Fleet(error) => error.code(),
             Self::Pki(error) => error.code(),
+            Self::NoHost { .. } => "no_host",
             Self::NotJoined { .. } => "not_joined",
             Self::Listen { source, .. } => match source.kind() {
                 io::ErrorKind::AddrInUse => "address_in_use",

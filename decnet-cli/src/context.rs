@@ -2,8 +2,11 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use decnet_engine::{DecoyImage, Docker, DockerHost, DockerOptions, Engine, EngineError, EngineOptions, RuntimeError};
-use decnet_topology::{Catalog, Repo};
+use decnet_engine::{
+    DecoyImage, Docker, DockerHost, DockerOptions, Engine, EngineError, EngineOptions, Fleet, FleetMaster, RuntimeError,
+};
+use decnet_topology::{Catalog, Name, Repo};
+use jiff::Timestamp;
 
 use crate::{
     bus::SharedBus,
@@ -94,17 +97,18 @@ impl Context {
     /// Opens the store, and connects to Docker only when an operation needs it.
     pub(crate) async fn engine_on_demand(&self) -> Result<Engine, CommandError> {
         let options = self.engine_options(self.catalog()?);
-        Ok(Engine::on_docker_when_needed(
-            self.repo().await?,
-            self.docker_options(),
-            options,
-        ))
+        let repo = self.repo().await?;
+        Ok(match self.fleet(&repo).await? {
+            Some(fleet) => Engine::on_fleet(repo, fleet, self.docker_options(), options),
+            None => Engine::on_docker_when_needed(repo, self.docker_options(), options),
+        })
     }
 
-    /// Combines a store with Docker, which is connected only when an operation needs it. Events stay in this process.
-    pub(crate) fn engine_with(&self, repo: Arc<dyn Repo>) -> Result<Engine, CommandError> {
+    /// Combines the store of an agent with Docker, which is connected only when an operation needs it. Events stay in this process.
+    pub(crate) fn engine_of_agent(&self, repo: Arc<dyn Repo>) -> Result<Engine, CommandError> {
         let options = EngineOptions::new(self.catalog()?).label("decnet agent");
-        Ok(Engine::on_docker_when_needed(repo, self.docker_options(), options))
+        let docker = self.docker_options().map(DockerOptions::member);
+        Ok(Engine::on_docker_when_needed(repo, docker, options))
     }
 
     fn engine_options(&self, catalog: Catalog) -> EngineOptions {
@@ -127,6 +131,24 @@ impl Context {
         if flags.decoy.is_some() {
             options = options.image(Arc::new(Self::decoy(flags.decoy.as_deref())?));
         }
+        if let Some(fleet) = self.fleet(&repo).await? {
+            return Ok(Engine::on_fleet(repo, fleet, self.docker_options(), options));
+        }
         Ok(Engine::on_docker(repo, self.docker_options()?, options).await?)
     }
+
+    /// Returns the hosts of the store as a runtime; none if there are none. Nothing is sent to them yet.
+    pub(crate) async fn fleet(&self, repo: &Arc<dyn Repo>) -> Result<Option<Fleet>, CommandError> {
+        let hosts = repo.hosts().await?;
+        if hosts.iter().all(|host| host.revoked_at.is_some()) {
+            return Ok(None);
+        }
+        Ok(Some(open_fleet(Arc::clone(repo)).await?.fleet().await?))
+    }
+}
+
+/// Opens the fleet of a store.
+pub(crate) async fn open_fleet(repo: Arc<dyn Repo>) -> Result<FleetMaster, CommandError> {
+    let name = Name::new("master").unwrap_or_else(|error| unreachable!("{error}"));
+    Ok(FleetMaster::open(repo, name, Timestamp::now()).await?)
 }

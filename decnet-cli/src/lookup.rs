@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use decnet_engine::Engine;
-use decnet_topology::{FindError, Header, Repo, StoredTopology, Topology, TopologyId, TopologyRow};
+use decnet_topology::{FindError, Header, Placement, Repo, StoredTopology, Topology, TopologyId, TopologyRow};
 
 use crate::{
     command_error::CommandError,
@@ -62,6 +62,14 @@ impl Maze {
         match self {
             Self::File(file, _) => file.draft.header.clone(),
             Self::Stored(stored) => Header::from(&stored.row),
+        }
+    }
+
+    /// Returns only the maze, and where it is on a fleet.
+    pub(crate) fn into_placed(self) -> (Topology, Option<Placement>) {
+        match self {
+            Self::File(_, topology) => (topology, None),
+            Self::Stored(stored) => (stored.topology, stored.row.placement),
         }
     }
 

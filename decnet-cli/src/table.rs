@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use decnet_engine::DeckyState;
+use decnet_topology::{Lan, PlacementNames, Topology};
 
 use crate::text::one_line;
 
@@ -52,7 +53,14 @@ pub(crate) fn width() -> Option<usize> {
 }
 
 /// Prints the deckies of a topology, with their addresses as `addresses` formats them. Without Docker, their states are unknown.
-pub(crate) fn deckies(deckies: &[DeckyState], observed: bool, addresses: fn(&DeckyState) -> String) -> String {
+///
+/// With a placement, each has its host.
+pub(crate) fn deckies(
+    deckies: &[DeckyState],
+    observed: bool,
+    addresses: fn(&DeckyState) -> String,
+    placement: Option<&PlacementNames<'_>>,
+) -> String {
     let cells = |decky: &DeckyState| {
         let services = decky.services.iter().map(|state| &state.service);
         [
@@ -63,9 +71,46 @@ pub(crate) fn deckies(deckies: &[DeckyState], observed: bool, addresses: fn(&Dec
             if observed { decky.state_text() } else { "?".into() },
         ]
     };
+    let Some(placement) = placement else {
+        return rows(
+            ["DECKY", "ROLE", "ADDRESSES", "SERVICES", "STATE"],
+            deckies.iter().map(cells),
+        );
+    };
+    let placed = |decky: &DeckyState| {
+        let [name, role, addresses, services, state] = cells(decky);
+        let host = placement.deckies.get(&decky.decky);
+        [
+            name,
+            role,
+            or_dash(host.map(ToString::to_string).unwrap_or_default()),
+            addresses,
+            services,
+            state,
+        ]
+    };
     rows(
-        ["DECKY", "ROLE", "ADDRESSES", "SERVICES", "STATE"],
-        deckies.iter().map(cells),
+        ["DECKY", "ROLE", "HOST", "ADDRESSES", "SERVICES", "STATE"],
+        deckies.iter().map(placed),
+    )
+}
+
+/// Prints the LANs of a placed topology: their hosts, and the hosts and the VNI of those that are stretched over several.
+pub(crate) fn lans(topology: &Topology, placement: &PlacementNames<'_>) -> String {
+    let cells = |lan: &Lan| {
+        let host = placement.lans.get(lan.name());
+        let stretched = placement.stretched.get(lan.name());
+        [
+            lan.name().to_string(),
+            lan.subnet().to_string(),
+            or_dash(host.map(ToString::to_string).unwrap_or_default()),
+            or_dash(stretched.map(|stretched| words(&stretched.members)).unwrap_or_default()),
+            or_dash(stretched.map(|stretched| stretched.vni.to_string()).unwrap_or_default()),
+        ]
+    };
+    rows(
+        ["LAN", "SUBNET", "HOST", "STRETCHED OVER", "VNI"],
+        topology.lans().iter().map(cells),
     )
 }
 

@@ -39,7 +39,8 @@ pub(crate) fn text(inspection: &Inspection, observed: bool, width: Option<usize>
             or_dash(words(services)),
         ])
     };
-    let rows = Graph::new(topology).tree().into_iter().map(|mut row| {
+    let graph = Graph::new(topology).placed(inspection.stored.row.placement.as_ref());
+    let rows = graph.tree().into_iter().map(|mut row| {
         let decky = match row.node {
             GraphNode::Decky(id) => topology.decky(id).and_then(cells),
             _ => None,

@@ -32,6 +32,12 @@ pub fn has_nf_tables() -> std::io::Result<bool> {
     decnet_decoy::has_nf_tables()
 }
 
+/// Returns what is below the links between hosts that this machine has.
+#[cfg(target_os = "linux")]
+pub fn link_underlays() -> std::io::Result<Vec<decnet_decoy::LinkUnderlay>> {
+    decnet_decoy::link_underlays()
+}
+
 /// Returns this machine's routes without the default ones. Returns none if the kernel does not provide them.
 pub fn routes() -> Vec<HostRoute> {
     fs::read_to_string("/proc/net/route")

@@ -172,12 +172,10 @@ pub use fence::Fence;
 #[cfg(feature = "agent")]
 pub use fleet::{
     beat::{HostHealth, HostReport},
-    enrolments::{Enrolment, Enrolments},
     error::FleetError,
-    hosts::{EnrolledHost, Hosts},
     master::{FleetMaster, FleetOptions},
-    memory::MemoryHosts,
     push::{AgentState, AppliedTopology, RemoteTopologies, TopologyPush},
+    state::HostState,
     token::JoinToken,
 };
 pub use host::cause::{Bridge, Cause};

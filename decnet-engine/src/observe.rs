@@ -54,7 +54,7 @@ pub struct Observed {
     /// for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<Vec<ObservedLink>>,
-    /// The members of a fleet that do not answer, and why. Nothing is known of what is there.
+    /// The members of a fleet that do not answer, and why. Nothing is known of what is there. The name of this machine is empty.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unseen: BTreeMap<String, String>,
 }
@@ -77,7 +77,10 @@ impl Observed {
     /// Says which members of a fleet do not answer, and why.
     pub(crate) fn silence(&self) -> impl Iterator<Item = String> {
         let unseen = self.unseen.iter();
-        unseen.map(|(host, reason)| format!("host {host} is unseen: {reason}"))
+        unseen.map(|(host, reason)| match host.as_str() {
+            "" => format!("this machine is unseen: {reason}"),
+            host => format!("host {host} is unseen: {reason}"),
+        })
     }
 
     /// Returns the volumes that stay when their maze is removed.

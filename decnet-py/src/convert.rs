@@ -257,6 +257,7 @@ hints! {
     Mode = named("Mode");
     Naming = named("Naming");
     NextLogItem = named("LogItem");
+    Placement = named("Placement");
     ReachDeviations = type_hint_subscript!(named("list"), named("ReachDeviation"));
     ReapReport = named("ReapReport");
     SeccompMode = named("SeccompMode");

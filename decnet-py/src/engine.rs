@@ -169,18 +169,26 @@ impl EngineMethods {
     }
 
     /// Deploys a topology in any status. It recreates running containers only with `force`.
-    #[pyo3(signature = (id: "TopologyId", *, force = false, settings: "DeploySettings | None" = None, progress: "Progress | None" = None) -> "Answer[Outcome]")]
+    ///
+    /// Without `settings`, the stored ones are kept. On a fleet, `hosts` are those that may have parts of the topology (empty: all), and
+    /// `spread` uses all of them about equally. Both are stored with the settings. What is deployed stays on its host.
+    #[pyo3(signature = (id: "TopologyId", *, force = false, settings: "DeploySettings | None" = None, hosts: "Iterable[str] | None" = None, spread: "bool | None" = None, progress: "Progress | None" = None) -> "Answer[Outcome]")]
     fn deploy(
         &self,
         id: &Bound<'_, PyAny>,
         force: bool,
         settings: Option<&Bound<'_, PyAny>>,
+        hosts: Option<&Bound<'_, PyAny>>,
+        spread: Option<bool>,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> Answer {
-        let (py, id, settings) = (id.py(), rows::topology_id(id)?, prepared::settings(settings)?);
-        let options = DeployOptions::default().force(force).settings(settings);
-        let work =
-            move |engine: decnet_engine::Engine, cancel| async move { engine.deploy(id, options, &cancel).await };
+        let (py, id) = (id.py(), rows::topology_id(id)?);
+        let change = prepared::settings_change(settings, hosts, spread)?;
+        let work = move |engine: decnet_engine::Engine, cancel| async move {
+            let settings = change.changed(&engine.repo().get(id).await?.settings);
+            let options = DeployOptions::default().force(force).settings(settings);
+            engine.deploy(id, options, &cancel).await
+        };
         self.change(py, progress, work, plan::outcome)
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use decnet_engine::{
-    ApplyOptions, CreateOptions, EngineError, Prepared, SettingsChange, Submitted,
+    ApplyOptions, CreateOptions, EngineError, Prepared, Submitted,
     doctor::{check_hosts, check_runtime, check_statuses},
 };
 use decnet_topology::{Draft, Header, TopologyName};
@@ -124,14 +124,17 @@ impl EngineMethods {
     /// Plans the deploy of a maze under the name in its document, or under another one. Changes nothing.
     ///
     /// The execution stores a new maze or replaces the pending one of that name, and deploys it. A maze that runs is changed in one
-    /// go: `mutations` of the result show how. Without `settings`, the stored ones are kept.
-    #[pyo3(signature = (maze: "Maze", *, name: "str | None" = None, force = false, settings: "DeploySettings | None" = None, actor: "str | None" = None) -> "Answer[Prepared]")]
+    /// go: `mutations` of the result show how. Without `settings`, the stored ones are kept; `hosts` and `spread` are those of `deploy`.
+    #[pyo3(signature = (maze: "Maze", *, name: "str | None" = None, force = false, settings: "DeploySettings | None" = None, hosts: "Iterable[str] | None" = None, spread: "bool | None" = None, actor: "str | None" = None) -> "Answer[Prepared]")]
+    #[expect(clippy::too_many_arguments, reason = "Python passes them by name")]
     fn prepare_file(
         &self,
         maze: &Bound<'_, PyAny>,
         name: Option<&Bound<'_, PyAny>>,
         force: bool,
         settings: Option<&Bound<'_, PyAny>>,
+        hosts: Option<&Bound<'_, PyAny>>,
+        spread: Option<bool>,
         actor: Option<&Bound<'_, PyAny>>,
     ) -> Answer {
         let py = maze.py();
@@ -139,12 +142,9 @@ impl EngineMethods {
         if let Some(name) = name {
             draft.header.name = convert::text(name, "the name of a topology")?;
         }
-        let settings = prepared::settings(settings)?.map(SettingsChange::exactly);
+        let settings = prepared::settings_change(settings, hosts, spread)?;
         let actor = actor.map(|actor| convert::text(actor, "an actor")).transpose()?;
-        let options = ApplyOptions::default()
-            .settings(settings.unwrap_or_default())
-            .force(force)
-            .actor(actor);
+        let options = ApplyOptions::default().settings(settings).force(force).actor(actor);
         let work = move |engine: decnet_engine::Engine| async move { engine.prepare_file(&draft, options).await };
         self.prepared(py, work, Ready::<Prepared>::plan)
     }

@@ -1,7 +1,11 @@
 //! Prepared operations: the plan that is shown is the plan that runs.
 
-use decnet_engine::{DeployOptions, EngineError, Operation as EngineOperation, ReapOptions, RestartOptions};
-use decnet_topology::{DeckyPart, DeploySettings};
+use std::collections::BTreeSet;
+
+use decnet_engine::{
+    DeployOptions, EngineError, Operation as EngineOperation, ReapOptions, RestartOptions, SettingsChange,
+};
+use decnet_topology::{DeckyPart, DeploySettings, Distribution, Name};
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyString};
 use tokio_util::sync::CancellationToken;
 
@@ -179,6 +183,28 @@ impl ReapMethods {
 /// Reads deploy settings.
 pub(crate) fn settings(object: Option<&Bound<'_, PyAny>>) -> PyResult<Option<DeploySettings>> {
     object.map(|object| convert::document(object, "settings")).transpose()
+}
+
+/// Reads a change of deploy settings: all of them, the hosts of a fleet, and whether all of these are used.
+pub(crate) fn settings_change(
+    object: Option<&Bound<'_, PyAny>>,
+    hosts: Option<&Bound<'_, PyAny>>,
+    spread: Option<bool>,
+) -> PyResult<SettingsChange> {
+    let change = settings(object)?.map(SettingsChange::exactly).unwrap_or_default();
+    let hosts = hosts.map(|hosts| convert::texts(hosts, "hosts")).transpose()?;
+    let parsed = |hosts: Vec<String>| {
+        let hosts = hosts.iter().map(|host| convert::parse(host, "the name of a host"));
+        hosts.collect::<PyResult<BTreeSet<Name>>>()
+    };
+    let distribution = spread.map(|spread| {
+        if spread {
+            Distribution::Spread
+        } else {
+            Distribution::Pack
+        }
+    });
+    Ok(change.hosts(hosts.map(parsed).transpose()?).distribution(distribution))
 }
 
 /// Reads the operation to prepare, with its arguments.

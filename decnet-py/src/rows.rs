@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use decnet_topology::{FindError, TopologyId};
+use decnet_topology::{FindError, PlacementNames, TopologyId};
 use jiff::Timestamp;
 use pyo3::{IntoPyObjectExt as _, prelude::*};
 use serde_json::{Value, json};
@@ -101,6 +101,13 @@ impl TopologyRow {
         Typed::new(py, &self.0.settings)
     }
 
+    /// The hosts of a fleet that have its LANs and deckies; empty if it runs on one host, or was never deployed.
+    #[getter]
+    fn placed_on(&self) -> Vec<String> {
+        let hosts = self.0.placement.iter().flat_map(|placement| placement.members());
+        hosts.map(ToString::to_string).collect()
+    }
+
     /// Returns the row as a dict; the maze is not in it.
     #[pyo3(signature = () -> "Document")]
     fn to_dict(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
@@ -137,6 +144,19 @@ pub(crate) struct StoredTopology {
     /// The maze.
     #[pyo3(get)]
     topology: Py<Topology>,
+}
+
+#[pymethods]
+impl StoredTopology {
+    /// The hosts of a fleet that have its LANs and deckies, by name; none if it runs on one host, or was never deployed.
+    #[getter]
+    fn placement(slf: &Bound<'_, Self>) -> PyResult<Option<Typed<convert::Placement>>> {
+        let row = &slf.as_super().get().0;
+        let maze = slf.get().topology.get().maze();
+        let placement = row.placement.as_ref();
+        let placement = placement.map(|placement| PlacementNames::new(&maze, placement));
+        placement.map(|placement| Typed::new(slf.py(), &placement)).transpose()
+    }
 }
 
 /// Creates Python's row.

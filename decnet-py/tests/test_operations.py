@@ -6,7 +6,9 @@ import json
 import os
 import pickle
 import signal
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -363,3 +365,46 @@ def test_the_other_errors_of_an_engine_have_their_own_class(
 def test_the_doctor_returns_checks(engine: decnet.Engine, running: decnet.TopologyRow) -> None:
     checks = engine.doctor()
     assert {check["what"] for check in checks} >= {"docker", "host"} and checks[0].keys() == {"verdict", "what", "message", "hint"}
+
+
+def test_hosts_of_a_fleet_are_chosen_and_refused_without_one(
+    repo: decnet.Repo, engine: decnet.Engine, maze: decnet.Topology
+) -> None:
+    stored = repo.create(maze)
+    with pytest.raises(decnet.DecnetError, match="not in the fleet: east, west") as refused:
+        engine.deploy(stored, hosts=["west", "east"], spread=True)
+    assert refused.value.code == "hosts_unknown"
+    with pytest.raises(decnet.DecnetError, match="the name of a host"):
+        engine.deploy(stored, hosts=["-"])
+    with pytest.raises(TypeError, match="hosts must be a list"):
+        engine.deploy(stored, hosts="east")
+    with pytest.raises(decnet.DecnetError) as planned:
+        engine.prepare_file(maze, hosts=["east"])
+    assert planned.value.code == "hosts_unknown"
+    row = engine.deploy(stored, spread=True).row
+    assert row.settings["placement"]["distribution"] == "spread"
+    assert row.placed_on == [] and repo.load(row).placement is None
+    # Only what is given is changed.
+    again = engine.deploy(row, hosts=[], settings=None).row
+    assert again.settings == row.settings
+
+
+def test_a_placement_has_names(tmp_path: Path, maze: decnet.Topology) -> None:
+    database = tmp_path / "decnet.db"
+    with decnet.Repo.open(database) as repo:
+        stored = repo.create(maze)
+    stretched = {"0": {"vni": 7, "members": ["east", "west"]}}
+    placement = {"lans": {"0": "east", "1": "west"}, "deckies": {"0": "east"}, "mtu": 1450, "stretched": stretched}
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE topologies SET placement = ?", [json.dumps(placement)])
+    with decnet.Repo.open(database) as repo:
+        again = repo.load(stored)
+    first, second = maze.lans[0].name, maze.lans[1].name
+    assert again.placed_on == ["east", "west"]
+    assert again.placement == {
+        "lans": {first: "east", second: "west"},
+        "deckies": {maze.deckies[0].name: "east"},
+        "mtu": 1450,
+        "stretched": {first: {"vni": 7, "members": ["east", "west"]}},
+        "former": [],
+    }

@@ -209,7 +209,7 @@ pub use jiff::{SignedDuration, Timestamp};
 pub use model::{
     Attachment, BuildError, Coordinate, Decky, DeckyBuilder, DeckyPart, DeploySettings, DmzEgress, Draft,
     DraftAttachment, DraftDecky, DraftLan, Header, Lan, LogDriver, LogOption, LogSettingError, LogSettings,
-    NetworkPlace, NotFinite, Persona, Position, ServiceConfig, ServiceFields, StoredTopology, Topology,
+    NetworkPlace, NotFinite, Persona, PlacementNames, Position, ServiceConfig, ServiceFields, StoredTopology, Topology,
     TopologyBuilder, TopologyError, TopologyRow, UnknownEgress, UnknownPart,
 };
 pub use mutation::{
@@ -224,11 +224,11 @@ pub use place::{Member, NotPlaced, PlaceFault, PlaceRequest, place};
 pub use placement::{Distribution, LabelPin, Placement, PlacementRules, StretchedLan, Vni};
 pub use publish::{HostPort, Publish, PublishError, PublishRule};
 pub use repo::{
-    BatchEdit, ChangeFilter, ChangeKind, ChangeLog, ChangePage, Edit, FindError, Holder, KEPT_CHANGES, Lease,
-    LeaseStore, MemoryRepo, MutationClaim, MutationFilter, MutationOutcome, MutationPage, MutationQueue, MutationRow,
-    NewMutation, NewTopology, RecordedChange, Repo, RepoError, Stamp, StatusChange, StoreChange, SubnetClaim,
-    TopologyFilter, TopologyPage, TopologyStore, Visit, VisitFilter, VisitStore, claims_except, find_live_topology,
-    last_mutations, name_of,
+    BatchEdit, ChangeFilter, ChangeKind, ChangeLog, ChangePage, Edit, Enrolment, FindError, Holder, HostChange,
+    HostProfile, HostRow, HostStore, KEPT_CHANGES, Lease, LeaseStore, MemoryRepo, MutationClaim, MutationFilter,
+    MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, RecordedChange, Repo,
+    RepoError, Stamp, StatusChange, StoreChange, SubnetClaim, TopologyFilter, TopologyPage, TopologyStore, Visit,
+    VisitFilter, VisitStore, claims_except, find_live_topology, last_mutations, name_of,
 };
 #[cfg(feature = "postgres")]
 pub use repo::{LeaseClock, PostgresOptions, PostgresRepo};

@@ -3,12 +3,12 @@
 use std::sync::{Mutex, PoisonError};
 
 use decnet_topology::{
-    BatchEdit, CatalogExcerpt, ChangeFilter, ChangeLog, ChangePage, ClaimToken, DeploySettings, Edit, Holder,
-    InstallationSecret, InstanceId, Lease, LeaseStore, LeaseToken, MutationClaim, MutationFilter, MutationId,
-    MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, Placement, RecordedChange,
-    RepoError, Sequence, SignedDuration, StatusChange, StatusEvent, StoredTopology, SubnetClaim, Timestamp, Topology,
-    TopologyFilter, TopologyId, TopologyPage, TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore,
-    async_trait,
+    BatchEdit, CatalogExcerpt, ChangeFilter, ChangeLog, ChangePage, ClaimToken, DeploySettings, Edit, Enrolment,
+    EnrolmentId, Holder, HostChange, HostId, HostRow, HostStore, InstallationSecret, InstanceId, Lease, LeaseStore,
+    LeaseToken, MutationClaim, MutationFilter, MutationId, MutationOutcome, MutationPage, MutationQueue, MutationRow,
+    NewMutation, NewTopology, Placement, RecordedChange, RepoError, Sequence, SignedDuration, StatusChange,
+    StatusEvent, StoredTopology, SubnetClaim, Timestamp, Topology, TopologyFilter, TopologyId, TopologyPage,
+    TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore, async_trait,
 };
 
 /// A store that writes a line for each change.
@@ -173,6 +173,41 @@ impl<R: LeaseStore> LeaseStore for Audited<R> {
 
     async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError> {
         self.inner.lease(id, at).await
+    }
+}
+
+#[async_trait]
+impl<R: HostStore> HostStore for Audited<R> {
+    async fn fleet_authority(&self) -> Result<Option<String>, RepoError> {
+        self.inner.fleet_authority().await
+    }
+
+    async fn set_fleet_authority(&self, expected: Option<&str>, authority: &str) -> Result<String, RepoError> {
+        self.inner.set_fleet_authority(expected, authority).await
+    }
+
+    async fn add_enrolment(&self, enrolment: Enrolment, at: Timestamp) -> Result<(), RepoError> {
+        self.inner.add_enrolment(enrolment, at).await
+    }
+
+    async fn enrolment(&self, id: EnrolmentId) -> Result<Option<Enrolment>, RepoError> {
+        self.inner.enrolment(id).await
+    }
+
+    async fn enroll_host(&self, id: EnrolmentId, address: &str, at: Timestamp) -> Result<HostRow, RepoError> {
+        self.inner.enroll_host(id, address, at).await
+    }
+
+    async fn host_heard(&self, id: HostId, address: &str, report: &str, at: Timestamp) -> Result<(), RepoError> {
+        self.inner.host_heard(id, address, report, at).await
+    }
+
+    async fn change_host(&self, id: HostId, change: HostChange, at: Timestamp) -> Result<HostRow, RepoError> {
+        self.inner.change_host(id, change, at).await
+    }
+
+    async fn hosts(&self) -> Result<Vec<HostRow>, RepoError> {
+        self.inner.hosts().await
     }
 }
 

@@ -3,6 +3,7 @@ use std::{
     net::{SocketAddr, UdpSocket},
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 use decnet_engine::{
@@ -14,12 +15,16 @@ use jiff::Timestamp;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::{command_error::CommandError, context::Context, exit::Exit, interrupt::Signals, output::say, store};
+use crate::{
+    command_error::CommandError, context::Context, duration::read_duration, exit::Exit, interrupt::Signals,
+    output::say, store,
+};
 
 const EXAMPLES: &str = "Examples:
   decnet agent --join - --name host-1 --master 10.0.0.5:7379 < token
   decnet agent
-  decnet agent --listen 10.0.0.7:7378 --logs /var/log/decnet/visits.jsonl";
+  decnet agent --listen 10.0.0.7:7378 --logs /var/log/decnet/visits.jsonl
+  decnet agent --orphan-after 24h";
 
 /// Serve the Docker of this host to the masters of a fleet, until Ctrl-C or SIGTERM.
 ///
@@ -54,6 +59,10 @@ pub(crate) struct Arguments {
     /// Where the logs of mazes go that the master pushes to this host, as for `decnet logs --to`.
     #[arg(long, value_name = "TARGET")]
     logs: Option<LogTarget>,
+    /// Remove everything that masters made on this host if no master answers for this long: 24h, 90m. Off by default. If a master comes
+    /// back later, it deploys its mazes again.
+    #[arg(long, value_name = "TIME", value_parser = read_silence)]
+    orphan_after: Option<Duration>,
 }
 
 /// Serves the agent.
@@ -66,6 +75,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         listen,
         state,
         logs,
+        orphan_after,
     } = arguments;
     let folder = AgentFolder::open(match state {
         Some(path) => path,
@@ -94,7 +104,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             folder: folder.path().into(),
         });
     };
-    let engine = context.engine_with(Arc::new(SqliteRepo::open(folder.store())?))?;
+    let engine = context.engine_of_agent(Arc::new(SqliteRepo::open(folder.store())?))?;
     let logs = logs.map(|target| AgentLogs::new(target).cursor(folder.cursor()));
     let mut signals = Signals::new()?;
     let stop = CancellationToken::new();
@@ -102,7 +112,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         .stop(stop.clone())
         .folder(folder)
         .master(AgentMaster::new(place.clone()))
-        .logs(logs);
+        .logs(logs)
+        .orphan_after(orphan_after);
     let server = tokio::spawn(agent::serve(engine, credentials.clone(), options, listener));
     report(context, &credentials, &place, listening)?;
     tokio::spawn(async move {
@@ -117,6 +128,15 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
     Ok(Exit::Done)
+}
+
+/// Reads how long no master may answer. A number without a unit is seconds, so a short time is a typing error.
+fn read_silence(text: &str) -> Result<Duration, String> {
+    const SHORTEST: Duration = Duration::from_mins(1);
+    match read_duration(text)? {
+        short if short < SHORTEST => Err("must be one minute or longer; 24h is usual".into()),
+        silence => Ok(silence),
+    }
 }
 
 /// Says that the agent listens. A reader of this line may connect immediately.

@@ -1,6 +1,7 @@
 mod changes;
 mod execution;
 mod file;
+mod placing;
 mod work;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use decnet_engine::{DeployOptions, Operation, SettingsChange};
 use decnet_topology::{DmzEgress, LogDriver, LogOption, PublishRule, RuleSet};
 
+use self::placing::Placing;
 pub(crate) use self::{
     execution::{execute, print_json, with_progress},
     work::Work,
@@ -26,6 +28,7 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
 #[command(after_help = "Examples:\n  \
                         decnet deploy corp\n  \
                         decnet deploy -f corp.yaml --publish http=127.0.0.1:8080\n  \
+                        decnet deploy corp --hosts east,west --spread\n  \
                         decnet deploy -f corp.yaml --dry-run")]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.
@@ -57,6 +60,8 @@ pub(crate) struct Arguments {
     /// recreates the built-in services.
     #[arg(long, value_name = "BOOLEAN", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     hide_passwords: Option<bool>,
+    #[command(flatten)]
+    placing: Placing,
     /// Options for work on Docker.
     #[command(flatten)]
     work: Work,
@@ -73,6 +78,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         log_driver,
         log_opt,
         hide_passwords,
+        placing,
         work,
     } = arguments;
     let file = match file {
@@ -87,6 +93,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         .log_driver(log_driver)
         .log_options(log_opt)
         .hide_passwords(hide_passwords);
+    let change = placing.added_to(change);
     let found = match &topology {
         Some(topology) => Some(lookup::find(repo.as_ref(), topology).await?),
         None => None,

@@ -2,7 +2,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use decnet_engine::{
     Check, Engine, Runtime, RuntimeError, Scope, Verdict,
-    doctor::{check_hosts, check_runtime, check_statuses},
+    doctor::{check_hosts, check_links, check_runtime, check_statuses},
 };
 use decnet_topology::Repo;
 use serde_json::json;
@@ -23,7 +23,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Check the prerequisites of mazes.
 ///
 /// It checks Docker, the kernel, the database, leftovers on Docker, the limit of file descriptors, whether the host forwards the
-/// packets of running mazes, and whether visitors of their published ports are visible.
+/// packets of running mazes, whether visitors of their published ports are visible, and whether LANs that are stretched over several
+/// hosts are encrypted between them.
 ///
 /// Exits with status 1 if something fails; a warning is not a failure.
 #[derive(Debug, clap::Args)]
@@ -40,6 +41,7 @@ pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, Comman
     if let Some(repo) = &repo {
         checks.extend(check_statuses(repo.as_ref()).await);
     }
+    checks.extend(check_links(repo.as_deref()).await);
     match context.probe_docker(TIMEOUT).await {
         Err(error) => checks.push(failed("docker", "", &error)),
         Ok(docker) => {

@@ -6,6 +6,8 @@ use decnet_topology::{Analysis, AnalysisReport, Graph, Topology};
 use crate::{command_error::CommandError, context::Context, exit::Exit, input, lookup, table, text};
 
 /// Show the shape of a maze: LANs, deckies, routers and choke points.
+///
+/// For a maze that was deployed on several hosts, all formats show which host has each LAN, and which LANs are stretched over several.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
                         decnet graph corp\n  \
@@ -47,8 +49,8 @@ enum Format {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let maze = lookup::maze(context, &arguments.maze).await?;
     let header = maze.header();
-    let topology = maze.into_topology();
-    let graph = Graph::new(&topology);
+    let (topology, placement) = maze.into_placed();
+    let graph = Graph::new(&topology).placed(placement.as_ref());
     if arguments.analyse {
         let analysis = graph.analysis();
         let report = analysis.report();
@@ -59,7 +61,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     let drawn = match arguments.format {
         Format::Svg => graph.to_svg(),
-        Format::Html => http::page_file(&header, &topology),
+        Format::Html => http::page_file(&header, &graph),
         Format::Dot => graph.to_dot(),
         Format::Mermaid => graph.to_mermaid(),
         Format::Text if !context.output.json => text::visible(&graph.to_text()).into(),

@@ -18,6 +18,7 @@ mod exec;
 mod generate;
 mod graph;
 mod hash;
+mod host;
 mod import;
 mod init;
 mod list;
@@ -82,6 +83,7 @@ pub(crate) enum Command {
     Serve(serve::Arguments),
     Token(token::Arguments),
     Agent(agent::Arguments),
+    Host(host::Arguments),
     Services(services::Arguments),
     Archetypes(archetypes::Arguments),
     Mutate(Box<mutate::Arguments>),
@@ -143,6 +145,7 @@ impl Command {
             Self::Serve(arguments) => serve::run(arguments, context).await,
             Self::Token(arguments) => token::run(arguments, context),
             Self::Agent(arguments) => agent::run(arguments, context).await,
+            Self::Host(arguments) => Box::pin(host::run(arguments, context)).await,
             Self::Services(arguments) => services::run(&arguments, context),
             Self::Archetypes(arguments) => archetypes::run(&arguments, context),
             Self::Mutate(arguments) => mutate::run(*arguments, context).await,

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use decnet_engine::{DeckyState, Engine, Inspection, Operation, Outcome, RestartOptions};
-use decnet_topology::DeckyPart;
+use decnet_topology::{DeckyPart, PlacementNames};
 
 use super::{
     deploy::{self, Work},
@@ -64,9 +64,10 @@ async fn print(context: &Context, engine: &Engine, part: &DeckyPart, outcome: &O
     if context.output.json {
         return deploy::print_json(context, outcome, None, &deckies);
     }
-    context
-        .output
-        .data(&table::deckies(&deckies, true, DeckyState::address_text))?;
+    let placement = stored.row.placement.as_ref();
+    let placement = placement.map(|placement| PlacementNames::new(&stored.topology, placement));
+    let table = table::deckies(&deckies, true, DeckyState::address_text, placement.as_ref());
+    context.output.data(&table)?;
     let changed = text::count(outcome.changed, "change", "changes");
     context
         .output

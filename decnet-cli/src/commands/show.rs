@@ -1,9 +1,9 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{Bridge, DeckyState, HistoryEntry, Inspection, Observed, Runtime, Scope};
 use decnet_topology::{
-    Draft, HostPort, MutationRow, PublishedPort, Repo, Status, StatusEvent, StoredTopology, Syntax, TopologyRow,
-    canonical_hash, document, last_mutations, published_ports,
+    Draft, HostPort, MutationRow, PlacementNames, PublishedPort, Repo, Status, StatusEvent, StoredTopology, Syntax,
+    TopologyRow, canonical_hash, document, last_mutations, published_ports,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -25,7 +25,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// crash loops. If Docker does not answer, the stored maze is shown, and STATE is `?`.
 ///
 /// For tcpdump: BRIDGE is the host's interface of a LAN. ADDRESSES has the name of each interface inside the decky, if Docker runs
-/// on this machine. PUBLISHED lists the ports of the host that lead to services, while the maze is up.
+/// on this machine. HOST is the host of a LAN or decky if the maze was deployed on several, and the VNI is that of a stretched LAN in
+/// the tunnels between them. PUBLISHED lists the ports of the host that lead to services, while the maze is up.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
                         decnet show corp\n  \
@@ -53,6 +54,8 @@ struct Shown<'a> {
     row: &'a TopologyRow,
     hash: String,
     reason: Option<&'a str>,
+    /// Where it is on a fleet; none if it runs on one host.
+    placement: Option<&'a PlacementNames<'a>>,
     topology: Value,
     /// None if Docker does not answer.
     deckies: Option<&'a [DeckyState]>,
@@ -80,7 +83,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     let events = repo.status_events(row.id).await?;
     let mutations = last_mutations(repo.as_ref(), row.id, MUTATIONS).await?;
-    let (observed, bridges, trouble) = match observe(context, repo.as_ref(), &stored).await {
+    let (observed, bridges, trouble) = match observe(context, &repo, &stored).await {
         Ok((observed, bridges)) => (observed, bridges, None),
         Err(error) => (Observed::default(), Vec::new(), Some(error.to_string())),
     };
@@ -98,13 +101,22 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         print_tree(context, &inspection, trouble.as_deref())?;
         return Ok(Exit::Done);
     }
-    let host = HostSide { bridges, published };
+    let unseen = observed.unseen.iter();
+    let host = HostSide {
+        unseen: unseen
+            .map(|(host, reason)| format!("{host} does not answer: {reason}"))
+            .collect(),
+        bridges,
+        published,
+    };
     print(context, &inspection, &host, trouble.as_deref(), &events, &mutations)?;
     Ok(Exit::Done)
 }
 
 /// What the host has of a maze.
 struct HostSide {
+    /// Which hosts of a fleet do not answer, and why.
+    unseen: Vec<String>,
     /// The bridges of the LANs.
     bridges: Vec<Bridge>,
     /// The ports of the host that lead to services.
@@ -113,11 +125,20 @@ struct HostSide {
 
 async fn observe(
     context: &Context,
-    repo: &dyn Repo,
+    repo: &Arc<dyn Repo>,
     stored: &StoredTopology,
 ) -> Result<(Observed, Vec<Bridge>), CommandError> {
-    let docker = context.probe_docker(TIMEOUT).await?;
     let scope = Scope::Topology(repo.instance().await?, stored.row.id);
+    if stored.row.placement.is_some()
+        && let Some(fleet) = context.fleet(repo).await?
+    {
+        let fleet = fleet.answer_within(TIMEOUT);
+        let mut observed = fleet.inspect(scope).await?;
+        fleet.name_interfaces(&mut observed).await?;
+        // Bridges have their names on their hosts.
+        return Ok((observed, Vec::new()));
+    }
+    let docker = context.probe_docker(TIMEOUT).await?;
     let mut observed = docker.inspect(scope).await?;
     docker.name_interfaces(&mut observed).await?;
     let podman = docker.info().await?.podman;
@@ -163,12 +184,15 @@ fn print(
     let Inspection { stored, deckies, .. } = inspection;
     let StoredTopology { row, topology } = stored;
     let reason = events.last().and_then(|event| event.reason.as_deref());
+    let placement = row.placement.as_ref();
+    let placement = placement.map(|placement| PlacementNames::new(topology, placement));
     let output = context.output;
     if output.json {
         return output.json(&Shown {
             row,
             hash: canonical_hash(topology).to_string(),
             reason,
+            placement: placement.as_ref(),
             topology: document::to_value(&Draft::stored(row, topology)),
             deckies: observed.then_some(deckies),
             bridges: observed.then_some(&*host.bridges),
@@ -188,7 +212,20 @@ fn print(
     }
     if !deckies.is_empty() {
         output.data("\n")?;
-        output.data(&table::deckies(deckies, observed, DeckyState::interface_text))?;
+        output.data(&table::deckies(
+            deckies,
+            observed,
+            DeckyState::interface_text,
+            placement.as_ref(),
+        ))?;
+    }
+    if let Some(placement) = &placement {
+        output.data("\n")?;
+        output.data(&table::lans(topology, placement))?;
+        if !placement.former.is_empty() {
+            let hosts = table::words(placement.former);
+            output.line(format!("  parts of the maze may still be on: {hosts}"))?;
+        }
     }
     if !host.bridges.is_empty() {
         let cells = |bridge: &Bridge| [bridge.lan.clone(), bridge.subnet.to_string(), bridge.name.clone()];
@@ -219,6 +256,9 @@ fn print(
         output.note(format!(
             "Docker did not answer, so addresses are those of the maze and states are unknown: {trouble}"
         ));
+    }
+    for host in &host.unseen {
+        output.note(host);
     }
     Ok(())
 }

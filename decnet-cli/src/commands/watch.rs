@@ -4,10 +4,13 @@ use std::{
     time::Duration,
 };
 
-use decnet_engine::{Event, Received, WatchOptions, watch};
+use decnet_engine::{CancellationToken, Engine, Event, Received, WatchOptions, watch};
 use decnet_topology::{Repo, TopologyId, name_of};
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, globals::Workers, interrupt, output::Output};
+
+/// How often the hosts are read.
+const HOSTS: Duration = Duration::from_secs(5);
 
 /// Apply queued mutations and reconcile unhealthy mazes, continuously.
 ///
@@ -30,13 +33,49 @@ pub(crate) struct Arguments {
 
 /// Watches all mazes until it is interrupted.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
-    let engine = context.engine(arguments.workers.into()).await?;
     let cancel = interrupt::catch_with_message("stopping: finishing started work and releasing leases")?;
     let options = WatchOptions::default()
         .poll(arguments.poll)
         .attackers(!arguments.no_attackers);
+    context.output.note("watching; Ctrl-C stops");
+    loop {
+        let engine = context.engine(arguments.workers.clone().into()).await?;
+        let round = cancel.child_token();
+        let following = tokio::spawn(end_with_hosts(Arc::clone(engine.repo()), round.clone()));
+        let watched = watch_with(engine, &options, &round, context.output).await;
+        following.abort();
+        watched?;
+        if cancel.is_cancelled() {
+            return Ok(Exit::Done);
+        }
+        context.output.note("the hosts have changed");
+    }
+}
+
+/// Ends a round when a host has joined, was changed or was revoked: the next round has them as they are then.
+async fn end_with_hosts(repo: Arc<dyn Repo>, round: CancellationToken) {
+    let mut known = None;
+    loop {
+        if let Ok(mut hosts) = repo.hosts().await {
+            for host in &mut hosts {
+                (host.heard_at, host.report) = (None, None);
+            }
+            if known.get_or_insert_with(|| hosts.clone()) != &hosts {
+                return round.cancel();
+            }
+        }
+        tokio::time::sleep(HOSTS).await;
+    }
+}
+
+/// Watches all mazes until it is cancelled, and prints events.
+async fn watch_with(
+    engine: Engine,
+    options: &WatchOptions,
+    cancel: &CancellationToken,
+    output: Output,
+) -> Result<(), CommandError> {
     let mut events = engine.events();
-    let output = context.output;
     let repo = Arc::clone(engine.repo());
     let reporter = tokio::spawn(async move {
         let mut names = BTreeMap::new();
@@ -44,13 +83,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             say(output, &received, &mut names, repo.as_ref()).await;
         }
     });
-    context.output.note("watching; Ctrl-C stops");
-    let result = watch(&engine, &options, &cancel).await;
+    let result = watch(&engine, options, cancel).await;
     // The events end when the engine is dropped, so the last ones are printed before.
     drop(engine);
     let _ = reporter.await;
-    result?;
-    Ok(Exit::Done)
+    Ok(result?)
 }
 
 /// Prints an event: a line of text, or JSON.

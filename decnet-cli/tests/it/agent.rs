@@ -8,10 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use decnet_engine::{
-    Authority, CertificateSubject, Credentials, FleetMaster, FleetOptions, JoinToken, MemoryHosts, RemoteOptions,
-    RemoteRuntime, RemoteTopologies, Trust, fleet,
-};
+use decnet_engine::{FleetMaster, FleetOptions, JoinToken, RemoteOptions, RemoteRuntime, RemoteTopologies, fleet};
+use decnet_topology::{HostProfile, HostRow, HostStore as _, MemoryRepo};
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -23,35 +21,35 @@ use crate::command::Sandbox;
 struct Master {
     runtime: Runtime,
     fleet: FleetMaster,
-    hosts: Arc<MemoryHosts>,
+    repo: Arc<MemoryRepo>,
     address: SocketAddr,
 }
 
 impl Master {
     fn start() -> Self {
-        let now = Timestamp::now();
-        let authority = Authority::create(now).expect("an authority");
-        let subject = CertificateSubject::Master {
-            name: "first".parse().expect("a name"),
-        };
-        let identity = authority.identity(&subject, now).expect("an identity");
-        let credentials = Credentials::new(identity, Trust::of(&authority)).expect("credentials");
-        let hosts = Arc::new(MemoryHosts::default());
-        let fleet = FleetMaster::new(authority, credentials, hosts.clone(), hosts.clone());
         let runtime = Runtime::new().expect("a runtime");
+        let repo = Arc::new(MemoryRepo::new());
+        let fleet = FleetMaster::open(repo.clone(), "first".parse().expect("a name"), Timestamp::now());
+        let fleet = runtime.block_on(fleet).expect("a fleet");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("an address");
         runtime.spawn(fleet::serve(fleet.clone(), FleetOptions::default(), listener));
         Self {
             runtime,
             fleet,
-            hosts,
+            repo,
             address,
         }
     }
 
+    fn hosts(&self) -> Vec<HostRow> {
+        self.runtime.block_on(self.repo.hosts()).expect("hosts")
+    }
+
     fn invite(&self, name: &str) -> JoinToken {
-        let token = self.fleet.invite(name.parse().expect("a name"), None, Timestamp::now());
+        let token = self
+            .fleet
+            .invite(name.parse().expect("a name"), HostProfile::default(), Timestamp::now());
         self.runtime.block_on(token).expect("a token")
     }
 }
@@ -103,7 +101,7 @@ fn an_agent_joins_once_and_then_starts_without_a_token() {
     let (second, again) = Agent::start(&sandbox, &[]);
     assert_eq!(again["host"], said["host"]);
     let begun = Instant::now();
-    while master.hosts.hosts().first().is_none_or(|(_, report)| report.is_none()) {
+    while master.hosts().first().is_none_or(|host| host.report.is_none()) {
         assert!(begun.elapsed() < Duration::from_secs(30), "there is no heartbeat");
         std::thread::sleep(Duration::from_millis(20));
     }

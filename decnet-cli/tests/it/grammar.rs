@@ -38,6 +38,7 @@ const COMMANDS: &[&str] = &[
     "serve",
     "token",
     "agent",
+    "host",
     "next-subnet",
     "next-ip",
     "doctor",
@@ -65,7 +66,7 @@ fn every_command_explains_itself() {
 fn every_command_has_a_manual_page_with_examples() {
     let sandbox = Sandbox::new();
     sandbox.run(&["man", "pages/man1"]).exits(0);
-    for command in COMMANDS.iter().chain(&["db-reset", "token-create"]) {
+    for command in COMMANDS.iter().chain(&["db-reset", "token-create", "host-enroll"]) {
         let page = sandbox.read(&format!("pages/man1/decnet-{command}.1"));
         let (_, examples) = page
             .rsplit_once("\n.SH EXAMPLES\n")

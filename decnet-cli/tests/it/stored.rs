@@ -2,11 +2,14 @@
 
 use std::fs;
 
-use decnet_topology::{Holder, LeaseStore, SqliteRepo, Status, StatusChange, TopologyFilter, TopologyStore};
+use decnet_topology::{
+    Holder, LeaseStore, Member, PlaceRequest, PlacementRules, SqliteRepo, Status, StatusChange, TopologyFilter,
+    TopologyStore, place,
+};
 
 use crate::{
     command::{CORP, Sandbox, assert_seen, exists},
-    mutate::becomes,
+    mutate::{becomes, with_repo},
 };
 
 #[test]
@@ -21,6 +24,58 @@ fn a_maze_is_shown_without_docker() {
             .is_some_and(|trouble| trouble.contains("the socket does not exist")),
         "{value}"
     );
+}
+
+/// Stores a placement of `corp`: the office is on another host than the DMZ.
+fn place_corp(sandbox: &Sandbox) {
+    with_repo(sandbox, async |repo| {
+        let rows = repo.list(&TopologyFilter::default()).await.expect("rows").rows;
+        let member = |name: &str, address: &str| {
+            let (name, address) = (name.parse().expect("a name"), address.parse().expect("an address"));
+            Member::new(name, 10, address, 1500).labelled("public".parse().expect("a label"))
+        };
+        let stored = repo.load(rows[0].id).await.expect("the maze");
+        let lans = stored.topology.lans().iter().map(|lan| lan.name().clone());
+        let rules = PlacementRules::default().apart(lans);
+        let members = [member("east", "192.0.2.1"), member("west", "192.0.2.2")];
+        let placement = place(
+            &stored.topology,
+            &PlaceRequest::new(rows[0].id, members).with_rules(rules),
+        );
+        let placement = placement.expect("there is room");
+        let placed = repo.set_placement(rows[0].id, Some(placement), None, rows[0].changed_at);
+        placed.await.expect("stored");
+    });
+}
+
+#[test]
+fn a_maze_on_several_hosts_is_shown_and_drawn_with_them() {
+    let sandbox = Sandbox::with_corp();
+    place_corp(&sandbox);
+    let shown = sandbox.run(&["show", "corp"]).exits(0).stdout;
+    let header = |start: &str| shown.lines().find(|line| line.starts_with(start)).expect("a header");
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(
+        words(header("DECKY ")),
+        ["DECKY", "ROLE", "HOST", "ADDRESSES", "SERVICES", "STATE"]
+    );
+    assert_eq!(
+        words(header("LAN ")),
+        ["LAN", "SUBNET", "HOST", "STRETCHED", "OVER", "VNI"]
+    );
+    let json = sandbox.run(&["show", "corp", "--json"]).exits(0).json();
+    let hosts = &json["placement"];
+    assert_ne!(hosts["lans"]["dmz"], hosts["lans"]["office"], "{hosts}");
+    let office = hosts["lans"]["office"].as_str().expect("a host");
+    let lan = shown.lines().find(|line| line.starts_with("office ")).expect("a row");
+    assert_eq!(words(lan)[2], office, "{shown}");
+
+    let tree = sandbox.run(&["show", "corp", "--tree"]).exits(0).stdout;
+    assert!(tree.contains(&format!(" on {office}")), "{tree}");
+    for format in ["text", "json", "dot", "mermaid", "svg", "html"] {
+        let drawn = sandbox.run(&["graph", "corp", "--format", format]).exits(0).stdout;
+        assert!(drawn.contains("east") && drawn.contains("west"), "{format}: {drawn}");
+    }
 }
 
 #[test]

@@ -12,8 +12,10 @@ mod forwarding;
 mod guard;
 mod host;
 mod lock;
+mod underlay;
 
 pub(crate) use commands::{ensure, list, remove};
+pub use underlay::{LinkUnderlay, link_underlays};
 
 #[cfg(test)]
 mod tests;

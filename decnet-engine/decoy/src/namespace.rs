@@ -94,7 +94,7 @@ impl Namespace {
         Ok(with_mac.collect())
     }
 
-    fn addresses(&mut self) -> io::Result<Vec<Address>> {
+    pub(crate) fn addresses(&mut self) -> io::Result<Vec<Address>> {
         let replies = self.ask(netlink::get_addresses)?.into_iter();
         let addresses = replies.filter_map(|reply| match reply {
             Reply::Address(address) => Some(address),

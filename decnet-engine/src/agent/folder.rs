@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::pki::{Credentials, Identity, PkiError, Trust, write_file};
 
-/// The folder where an agent keeps its state: its identity, whom it trusts, its master, and the highest generations. Only its owner may
-/// use it.
+/// The folder where an agent keeps its state: its identity, whom it trusts, its master, the highest generations, when a master last
+/// answered, and the stores that masters worked for. Only its owner may use it.
 #[derive(Debug, Clone)]
 pub struct AgentFolder(PathBuf);
 
@@ -69,6 +69,14 @@ impl AgentFolder {
     /// Returns the path of the cursor of the logs.
     pub fn cursor(&self) -> PathBuf {
         self.0.join("logs.cursor")
+    }
+
+    pub(super) fn answered(&self) -> PathBuf {
+        self.0.join("answered")
+    }
+
+    pub(super) fn instances(&self) -> PathBuf {
+        self.0.join("instances")
     }
 
     pub(super) fn generation(&self) -> PathBuf {

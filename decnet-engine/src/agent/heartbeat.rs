@@ -49,6 +49,7 @@ pub(super) async fn run(shared: Arc<Shared>, master: AgentMaster) {
             let beat = (|| beats.beat()).retry(pauses).notify(|error, pause| {
                 let error = causes::with_causes(error);
                 tracing::warn!(error, ?pause, "a heartbeat failed");
+                beats.shared.contact.failed();
             });
             if let Err(error) = beat.await {
                 tracing::error!(error = causes::with_causes(&error), "a heartbeat is given up");
@@ -94,6 +95,7 @@ impl Beats {
             request: key.as_ref().map(|key| key.request_pem().into()),
         };
         let answer: BeatAnswer = client.post(HEARTBEAT, &request).await?;
+        self.shared.contact.answered();
         let is_changed = answer.trust.is_some() || answer.certificate.is_some();
         if let Some(trust) = answer.trust {
             credentials.set_trust(trust)?;

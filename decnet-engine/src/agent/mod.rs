@@ -5,14 +5,19 @@
 //! refuses one whose generation is lower than the highest it has seen of that topology: then another master has taken over.
 //!
 //! A push stores one topology in the engine's store and deploys it. Starting an agent deploys nothing and does not ask the runtime.
+//!
+//! With [`AgentOptions::orphan_after`], an agent that no master answers any more removes what masters made on its host.
 
 mod collecting;
 mod command;
+mod contact;
 pub(crate) mod folder;
 mod generations;
 mod heartbeat;
+mod instances;
 pub(crate) mod join;
 pub(crate) mod options;
+mod orphans;
 mod runtime;
 mod serving;
 mod shared;

@@ -22,6 +22,13 @@ pub struct AgentOptions {
     pub master: Option<AgentMaster>,
     /// Where the logs of pushed topologies go; nowhere by default.
     pub logs: Option<AgentLogs>,
+    /// Removes everything that masters made on this host if no master answers a heartbeat, and none asks for anything, for this long: the
+    /// pushed topology, and all resources of the stores that masters worked for. Off by default.
+    ///
+    /// The folder keeps the time of the last answer and these stores, so a restart forgets neither. A clock that was set changes nothing
+    /// while the agent runs. After a start, heartbeats must fail for at least one period. Volumes that the catalogue keeps stay. If a master comes
+    /// back, its loop deploys again what is missing.
+    pub orphan_after: Option<Duration>,
 }
 
 impl Default for AgentOptions {
@@ -33,6 +40,7 @@ impl Default for AgentOptions {
             folder: None,
             master: None,
             logs: None,
+            orphan_after: None,
         }
     }
 }
@@ -71,6 +79,12 @@ impl AgentOptions {
     /// Sets where the logs of pushed topologies go. They are collected from the first push on.
     pub fn logs(mut self, logs: impl Into<Option<AgentLogs>>) -> Self {
         self.logs = logs.into();
+        self
+    }
+
+    /// Sets after which silence of all masters their resources are removed. It needs a [master](Self::master).
+    pub fn orphan_after(mut self, silence: impl Into<Option<Duration>>) -> Self {
+        self.orphan_after = silence.into();
         self
     }
 }

@@ -1,5 +1,7 @@
 //! What a master asks of the runtime.
 
+use std::sync::Arc;
+
 use axum::{
     Extension,
     extract::{Request, State},
@@ -40,10 +42,15 @@ pub(super) async fn observe(State(shared): Agent, request: Request) -> Answer {
 /// Performs an action.
 pub(super) async fn perform(State(shared): Agent, Extension(fence): Extension<Fence>, request: Request) -> Answer {
     let PerformRequest { instance, action } = read(request, LONGEST).await?;
-    // A newer lease may have been seen while the body arrived.
-    shared.generations.admit(fence)?;
-    let runtime = shared.runtime();
-    let work = async move { Ok(runtime.perform(instance, &action).await?) };
+    let agent = Arc::clone(&shared);
+    let work = async move {
+        let _others_may_too = agent.removing.read().await;
+        // A newer lease may have been seen while the body arrived, or while this waited.
+        agent.generations.admit(fence)?;
+        // It is remembered before anything exists that could be left behind.
+        agent.instances.remember(instance)?;
+        Ok(agent.runtime().perform(instance, &action).await?)
+    };
     json(&shared.change(work).await?)
 }
 

@@ -11,13 +11,20 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use tokio::{net::TcpListener, sync::Mutex};
+use jiff::Timestamp;
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, RwLock},
+};
 use tokio_util::task::TaskTracker;
 
 use super::{
     AgentFolder, AgentOptions, command,
+    contact::{Contact, SilenceLimit},
     generations::{self, Generations},
-    heartbeat, runtime,
+    heartbeat,
+    instances::Instances,
+    orphans, runtime,
     shared::{Agent, Shared},
     streams, topologies,
 };
@@ -40,7 +47,8 @@ const CONNECTIONS_EACH: usize = 1024;
 ///
 /// # Errors
 ///
-/// If the file with the generations cannot be read, or TLS cannot be set up.
+/// If the files with the generations and the stores cannot be read, or TLS cannot be set up, or
+/// [`orphan_after`](AgentOptions::orphan_after) has no master.
 pub async fn serve(
     engine: Engine,
     credentials: Credentials,
@@ -54,11 +62,23 @@ pub async fn serve(
         folder,
         master,
         logs,
+        orphan_after,
     } = options;
+    if orphan_after.is_some() && master.is_none() {
+        let text = "`orphan_after` needs a master, which gets the heartbeats";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    let limit = orphan_after.zip(master.as_ref()).map(|(after, master)| SilenceLimit {
+        after,
+        every: master.every,
+    });
     let shared = Arc::new(Shared {
         engine,
         stop: stop.clone(),
         generations: Generations::open(folder.as_ref().map(AgentFolder::generation))?,
+        contact: Contact::open(folder.as_ref().map(AgentFolder::answered), limit, Timestamp::now()),
+        instances: Instances::open(folder.as_ref().map(AgentFolder::instances))?,
+        removing: RwLock::default(),
         credentials: credentials.clone(),
         folder,
         logs,
@@ -79,14 +99,15 @@ pub async fn serve(
         max_connections_each: CONNECTIONS_EACH,
     };
     let beats = master.map(|master| tokio::spawn(heartbeat::run(Arc::clone(&shared), master)));
+    let orphans = limit.map(|_| tokio::spawn(orphans::run(Arc::clone(&shared))));
     let served = secure::serve(doors, router(&shared), listening, listener).await;
     shared.changing.close();
     shared.changing.wait().await;
     shared.collector.close();
     shared.collector.wait().await;
-    if let Some(beats) = beats {
+    for task in beats.into_iter().chain(orphans) {
         // It ends with the stop. If TLS could not be set up, there was none.
-        beats.abort();
+        task.abort();
     }
     served.map_err(io::Error::other)
 }
@@ -97,13 +118,16 @@ fn router(shared: &Arc<Shared>) -> Router {
         .route(push::APPLY, post(topologies::apply))
         .route(push::TEARDOWN, post(topologies::teardown))
         .route_layer(from_fn_with_state(Arc::clone(shared), of_newest_lease));
-    changing
+    let reading = Router::new()
         .route(messages::OBSERVE, post(runtime::observe))
         .route(messages::PROBE, post(runtime::probe))
         .route(messages::LOG, post(streams::log))
         .route(messages::COPY, post(streams::copy))
         .route(messages::CAPTURE, post(streams::capture))
         .route(messages::COMMAND, post(command::run))
+        .route_layer(from_fn_with_state(Arc::clone(shared), of_master));
+    changing
+        .merge(reading)
         .route(push::STATE, get(topologies::state))
         .route("/ping", get(async || StatusCode::NO_CONTENT))
         .fallback(secure::without_route)
@@ -117,8 +141,15 @@ async fn of_newest_lease(State(shared): Agent, mut request: Request, next: Next)
     match fence.and_then(|fence| shared.generations.admit(fence).map(|()| fence)) {
         Ok(fence) => {
             request.extensions_mut().insert(fence);
+            shared.contact.answered();
             next.run(request).await
         }
         Err(problem) => problem.into_response(),
     }
+}
+
+/// Notes that a master is there.
+async fn of_master(State(shared): Agent, request: Request, next: Next) -> Response {
+    shared.contact.answered();
+    next.run(request).await
 }

@@ -7,11 +7,11 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use serde::Serialize;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument as _;
 
-use super::{AgentFolder, AgentLogs, generations::Generations};
+use super::{AgentFolder, AgentLogs, contact::Contact, generations::Generations, instances::Instances};
 use crate::{engine::Engine, http::problem::Problem, pki::Credentials, runtime::Runtime};
 
 /// What all requests share.
@@ -23,6 +23,12 @@ pub(super) struct Shared {
     pub(super) folder: Option<AgentFolder>,
     pub(super) logs: Option<AgentLogs>,
     pub(super) generations: Generations,
+    /// When a master last answered.
+    pub(super) contact: Contact,
+    /// The stores that masters worked for.
+    pub(super) instances: Instances,
+    /// Actions of masters hold it for reading. What removes everything of a store holds it alone.
+    pub(super) removing: RwLock<()>,
     /// Lets one change of the topology at a time through.
     pub(super) topology: Mutex<()>,
     /// Whether logs are collected.

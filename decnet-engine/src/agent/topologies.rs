@@ -60,15 +60,20 @@ pub(super) async fn teardown(State(shared): Agent, Extension(fence): Extension<F
         let _one = agent.topology.lock().await;
         // A newer lease may have been seen while this waited.
         agent.generations.admit(fence)?;
-        let mut last = None;
-        for row in all(&agent.engine).await? {
-            let outcome = clear(&agent, row.row.id).await?;
-            last = Some(describe(&agent.engine, &outcome).await?);
-            agent.engine.delete(row.row.id, None).await?;
-        }
-        Ok(last)
+        clear_all(&agent).await
     };
     json(&shared.change(work).await?)
+}
+
+/// Tears down everything that was pushed, and returns the last of it.
+pub(super) async fn clear_all(agent: &Shared) -> Result<Option<AppliedTopology>, Problem> {
+    let mut last = None;
+    for row in all(&agent.engine).await? {
+        let outcome = clear(agent, row.row.id).await?;
+        last = Some(describe(&agent.engine, &outcome).await?);
+        agent.engine.delete(row.row.id, None).await?;
+    }
+    Ok(last)
 }
 
 /// Describes what was pushed, and what the runtime has of it.

@@ -129,7 +129,7 @@ impl Desired {
 
     /// Leaves out what is desired on members of a fleet that do not answer.
     pub(crate) fn leave_out(&mut self, unseen: &BTreeMap<String, String>) {
-        let is_seen = |host: Option<&str>| host.is_none_or(|host| !unseen.contains_key(host));
+        let is_seen = |host: Option<&str>| !unseen.contains_key(host.unwrap_or_default());
         self.networks.retain(|name, _| is_seen(name.host()));
         self.bases.retain(|name, _| is_seen(name.host()));
         self.services.retain(|name, _| is_seen(name.host()));

@@ -1,4 +1,4 @@
-//! Checks of the prerequisites of mazes: the runtime, the kernel of its machine, leftovers, and the mazes themselves.
+//! Checks of the prerequisites of mazes: the runtime, the kernel of its machine, leftovers, links between hosts, and the mazes themselves.
 //!
 //! The results are data. The hints name `decnet` commands and settings.
 //!
@@ -17,8 +17,10 @@ mod daemon;
 mod kernel;
 mod left_behind;
 mod limits;
+mod links;
 mod mazes;
 
 pub(crate) use check::{Check, Verdict};
 pub use daemon::check_runtime;
+pub use links::check_links;
 pub use mazes::{check_hosts, check_statuses};

@@ -53,7 +53,9 @@ impl DeckyState {
 
     /// Describes its state in a few words: the state of its base, and the services that do not run.
     pub fn state_text(&self) -> String {
-        let Some(base) = self.base else { return "absent".into() };
+        let Some(base) = self.base else {
+            return if self.unseen { "host unseen" } else { "absent" }.into();
+        };
         let down: Vec<_> = self
             .services
             .iter()
@@ -175,6 +177,7 @@ mod tests {
             router: false,
             gateway: false,
             base: Some(Activity::Running),
+            unseen: false,
             base_crash_loop: false,
             base_exit_code: None,
             services,

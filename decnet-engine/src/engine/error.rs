@@ -108,6 +108,16 @@ pub enum EngineError {
         /// The members that it is placed on.
         hosts: Vec<String>,
     },
+    /// The settings name hosts that are not members of the fleet. Nothing was changed.
+    #[error("`{name}` is to run on hosts that are not in the fleet: {} (its members: {})", .hosts.join(", "), if .known.is_empty() { "none".into() } else { .known.join(", ") })]
+    HostsUnknown {
+        /// The topology's name.
+        name: TopologyName,
+        /// The hosts that do not exist.
+        hosts: Vec<String>,
+        /// The members of the fleet; none if there is no fleet.
+        known: Vec<String>,
+    },
     /// A member of the fleet that the deploy needs does not answer. Nothing was changed.
     #[error("host `{host}` does not answer: {reason}")]
     HostUnreachable {
@@ -333,6 +343,7 @@ impl EngineError {
             | Self::WrongStatus { name, .. }
             | Self::AgentMode { name, .. }
             | Self::FleetMissing { name, .. }
+            | Self::HostsUnknown { name, .. }
             | Self::QueueNotEmpty { name, .. }
             | Self::LeftOnRuntime { name, .. }
             | Self::DeployFailed { name, .. }

@@ -1,4 +1,4 @@
-use decnet_topology::TopologyId;
+use decnet_topology::{HostRow, TopologyId};
 use serde::{Deserialize, Serialize};
 
 /// What an agent reports with each heartbeat.
@@ -18,6 +18,13 @@ pub struct HostReport {
     pub generation: u64,
     /// How the host is.
     pub health: HostHealth,
+}
+
+impl HostReport {
+    /// Reads the last report of a host; none if there is none, or if another version of decnet sent it.
+    pub fn of(host: &HostRow) -> Option<Self> {
+        serde_json::from_str(host.report.as_deref()?).ok()
+    }
 }
 
 /// How a host is.

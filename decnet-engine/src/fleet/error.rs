@@ -1,9 +1,7 @@
-use std::{error::Error, sync::Arc};
-
-use decnet_topology::{HostId, Name};
+use decnet_topology::{Name, RepoError};
 use jiff::Timestamp;
 
-use crate::pki::PkiError;
+use crate::{peer::PeerError, pki::PkiError};
 
 /// Reports why a host cannot join a fleet, or why its heartbeat is refused.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
@@ -19,12 +17,6 @@ pub enum FleetError {
     /// No such token was made here.
     #[error("the token was not made by this master")]
     TokenUnknown,
-    /// The token was used.
-    #[error("the token was used at {at}; a token works once")]
-    TokenUsed {
-        /// When it was used.
-        at: Timestamp,
-    },
     /// The token is too old.
     #[error("the token expired at {at}")]
     TokenExpired {
@@ -40,37 +32,40 @@ pub enum FleetError {
         /// The name that was given.
         given: Name,
     },
-    /// A host has the name.
-    #[error("a host has the name `{name}`")]
-    #[strum(serialize = "host_name_taken")]
-    NameTaken {
-        /// The name.
-        name: Name,
+    /// The agent has a name as its address, and the token does not say which address the links use.
+    #[error(
+        "the address of the agent, {address}, is not an IPv4 address, and the token does not say which one the host has on the \
+         network of the hosts"
+    )]
+    UnderlayUnknown {
+        /// The address of the agent.
+        address: String,
     },
-    /// The host is not one of the fleet.
-    #[error("the host {host} is not one of this fleet; it may have been removed")]
-    HostUnknown {
-        /// The host.
-        host: HostId,
+    /// The stored authority is not one.
+    #[error("the stored authority of the fleet cannot be read: {reason}")]
+    AuthorityDamaged {
+        /// The reason.
+        reason: String,
     },
+    /// The connection to an agent cannot be prepared.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
     /// A certificate could not be issued.
     #[error(transparent)]
     Pki(#[from] PkiError),
-    /// The store does not work.
-    #[error("the store of hosts does not work")]
-    #[strum(serialize = "host_store")]
-    Store {
-        /// The reason.
-        source: Arc<dyn Error + Send + Sync>,
-    },
+    /// The store refused or failed.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
 }
 
 impl FleetError {
     /// Returns a stable code for programs.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> &str {
         match self {
             Self::Pki(error) => error.code(),
-            error => error.into(),
+            Self::Peer(error) => error.code(),
+            Self::Repo(error) => error.code(),
+            error => <&'static str>::from(error),
         }
     }
 }

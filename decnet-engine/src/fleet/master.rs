@@ -4,16 +4,23 @@ use std::{
     time::Duration,
 };
 
-use decnet_topology::{HostId, Name, rng};
+use decnet_topology::{Enrolment, HostId, HostProfile, HostRow, Name, Repo, RepoError, rng};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    EnrolledHost, Enrolment, Enrolments, FleetError, Hosts, JoinToken,
+    FleetError, JoinToken,
+    authority::StoredAuthority,
     messages::{BeatAnswer, BeatRequest, EnrollAnswer, EnrollRequest},
     token::digest,
 };
-use crate::pki::{Authority, CertificateInfo, CertificateSubject, Credentials, Identity};
+use crate::{
+    pki::{Authority, CertificateInfo, CertificateSubject, Credentials},
+    runtime::{
+        Fleet,
+        remote::{RemoteOptions, RemoteRuntime},
+    },
+};
 
 /// How long a token works.
 const TOKEN_LIFE: SignedDuration = SignedDuration::from_mins(15);
@@ -67,29 +74,28 @@ impl FleetOptions {
     }
 }
 
-/// What a master needs to let hosts join and to hear of them. Clones share it.
+/// What a master needs to let hosts join, to hear of them, and to reach them. Clones share it.
 #[derive(Debug, Clone)]
 pub struct FleetMaster {
     authority: Arc<RwLock<Arc<Authority>>>,
     credentials: Credentials,
-    enrolments: Arc<dyn Enrolments>,
-    hosts: Arc<dyn Hosts>,
+    repo: Arc<dyn Repo>,
 }
 
 impl FleetMaster {
-    /// Combines the authority, the credentials of this master, and the stores.
-    pub fn new(
-        authority: Authority,
-        credentials: Credentials,
-        enrolments: Arc<dyn Enrolments>,
-        hosts: Arc<dyn Hosts>,
-    ) -> Self {
-        Self {
+    /// Opens the fleet of a store. A store without one gets a new authority.
+    ///
+    /// The master gets a certificate of its own. Its key is never stored.
+    pub async fn open(repo: Arc<dyn Repo>, name: Name, at: Timestamp) -> Result<Self, FleetError> {
+        let stored = StoredAuthority::load_or_create(&*repo, at).await?;
+        let authority = stored.authority()?;
+        let trust = stored.trust(&repo.hosts().await?)?;
+        let identity = authority.identity(&CertificateSubject::Master { name }, at)?;
+        Ok(Self {
             authority: Arc::new(RwLock::new(Arc::new(authority))),
-            credentials,
-            enrolments,
-            hosts,
-        }
+            credentials: Credentials::new(identity, trust)?,
+            repo,
+        })
     }
 
     /// Returns the credentials of this master.
@@ -108,47 +114,77 @@ impl FleetMaster {
         *self.authority.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(authority);
     }
 
-    /// Makes a token for a host that does not exist yet, or for one that joins again.
+    /// Refuses the hosts that were revoked since, and renews the certificate of this master when it is due.
+    ///
+    /// [`serve`](super::serve) does this every five seconds. Other programs that run for days must call it.
+    pub async fn refresh(&self, at: Timestamp) -> Result<(), FleetError> {
+        let hosts = self.repo.hosts().await?;
+        let mut trust = self.credentials.trust();
+        let revoked = hosts.iter().filter(|host| host.revoked_at.is_some());
+        trust.revoked.hosts.extend(revoked.map(|host| host.id));
+        if trust != self.credentials.trust() {
+            self.credentials.set_trust(trust)?;
+        }
+        let identity = self.credentials.identity();
+        let own = identity.info();
+        if own.is_due(at) {
+            self.credentials
+                .set_identity(self.authority().identity(&own.subject, at)?);
+        }
+        Ok(())
+    }
+
+    /// Returns the hosts that were not revoked, in order of joining.
+    pub async fn hosts(&self) -> Result<Vec<HostRow>, FleetError> {
+        let mut hosts = self.repo.hosts().await?;
+        hosts.retain(|host| host.revoked_at.is_none());
+        Ok(hosts)
+    }
+
+    /// Returns the runtime of a host, by its agent. Nothing is sent.
+    pub fn runtime(&self, host: &HostRow) -> Result<RemoteRuntime, FleetError> {
+        let options = RemoteOptions::new(host.id, host.name.clone(), host.address.clone());
+        Ok(RemoteRuntime::new(&self.credentials, options)?)
+    }
+
+    /// Returns the hosts that were not revoked as one runtime. Nothing is sent.
+    pub async fn fleet(&self) -> Result<Fleet, FleetError> {
+        let mut fleet = Fleet::new();
+        for host in self.hosts().await? {
+            // A host without an address for links cannot join.
+            if let Some(member) = host.member() {
+                fleet = fleet.with(member, Arc::new(self.runtime(&host)?));
+            }
+        }
+        Ok(fleet)
+    }
+
+    /// Makes a token for a host. If the fleet has one with this name, it joins again and keeps its mazes.
     ///
     /// The token works once, for 15 minutes, and only for this name.
-    pub async fn invite(&self, name: Name, again: Option<HostId>, at: Timestamp) -> Result<JoinToken, FleetError> {
+    pub async fn invite(&self, name: Name, profile: HostProfile, at: Timestamp) -> Result<JoinToken, FleetError> {
+        let again = self.hosts().await?.into_iter().find(|host| host.name == name);
+        let host = again.map_or_else(rng::host_id, |host| host.id);
         let token = JoinToken::draw(self.authority().fingerprint());
-        let enrolment = Enrolment {
-            id: token.id(),
-            host: again.unwrap_or_else(rng::host_id),
-            name,
-            digest: digest(&token.secret()),
-            expires_at: at + TOKEN_LIFE,
-            used_at: None,
-        };
-        self.enrolments.add_enrolment(enrolment).await?;
+        let expires_at = at + TOKEN_LIFE;
+        let enrolment = Enrolment::new(token.id(), (host, name), profile, digest(&token.secret()), expires_at);
+        self.repo.add_enrolment(enrolment, at).await?;
         Ok(token)
     }
 
     /// Lets a host join. A request that is refused for another reason does not use up its token.
     pub(super) async fn enroll(&self, request: EnrollRequest, at: Timestamp) -> Result<EnrollAnswer, FleetError> {
-        let found = self.enrolments.enrolment(request.token).await?;
+        let found = self.repo.enrolment(request.token).await?;
         let enrolment = found.ok_or(FleetError::TokenUnknown)?;
-        enrolment.check(&request.secret, &request.name, at)?;
-        let (host, name) = (enrolment.host, enrolment.name);
+        check(&enrolment, &request, at)?;
         let subject = CertificateSubject::Agent {
-            host,
-            name: name.clone(),
+            host: enrolment.host,
+            name: enrolment.name,
         };
         let certificate = self.authority().issue(&request.request, &subject, at)?;
-        if !self.enrolments.use_enrolment(enrolment.id, at).await? {
-            return Err(FleetError::TokenUsed { at });
-        }
-        let enrolled = EnrolledHost {
-            id: host,
-            name,
-            address: request.address,
-            serial: info(&certificate)?.serial,
-            at,
-        };
-        self.hosts.host_enrolled(enrolled).await?;
+        let host = self.repo.enroll_host(enrolment.id, &request.address, at).await?;
         Ok(EnrollAnswer {
-            host,
+            host: host.id,
             certificate,
             trust: self.credentials.trust(),
             at,
@@ -163,7 +199,8 @@ impl FleetMaster {
         beat: BeatRequest,
         at: Timestamp,
     ) -> Result<BeatAnswer, FleetError> {
-        self.hosts.host_heard(host, beat.report, at).await?;
+        let report = serde_json::to_string(&beat.report).unwrap_or_default();
+        self.repo.host_heard(host, &beat.report.address, &report, at).await?;
         let authority = self.authority();
         let is_due = from.is_due(at) || !authority.has_issued(from);
         let certificate = match &beat.request {
@@ -180,6 +217,36 @@ impl FleetMaster {
     }
 }
 
-fn info(certificate: &str) -> Result<CertificateInfo, FleetError> {
-    Ok(Identity::read_certificate(certificate)?)
+/// Checks whether a host may join with a token. A wrong secret is reported as an unknown token.
+fn check(enrolment: &Enrolment, request: &EnrollRequest, at: Timestamp) -> Result<(), FleetError> {
+    if digest(&request.secret) != enrolment.digest {
+        return Err(FleetError::TokenUnknown);
+    }
+    if let Some(at) = enrolment.used_at {
+        return Err(RepoError::EnrolmentUsed { id: enrolment.id, at }.into());
+    }
+    if at >= enrolment.expires_at {
+        return Err(FleetError::TokenExpired {
+            at: enrolment.expires_at,
+        });
+    }
+    if request.name != enrolment.name {
+        return Err(FleetError::TokenForOther {
+            expected: enrolment.name.clone(),
+            given: request.name.clone(),
+        });
+    }
+    let joined = HostRow::new(
+        enrolment.host,
+        enrolment.name.clone(),
+        request.address.clone(),
+        enrolment.profile.clone(),
+        at,
+    );
+    match joined.member() {
+        Some(_) => Ok(()),
+        None => Err(FleetError::UnderlayUnknown {
+            address: request.address.clone(),
+        }),
+    }
 }

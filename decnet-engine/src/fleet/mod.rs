@@ -4,24 +4,22 @@
 //! authority, so the agent knows whom it speaks to before it sends the secret. Then the agent has a certificate and sends a heartbeat
 //! every ten seconds; the answer renews the certificate when two thirds of its life are over.
 //!
-//! [`serve`] is the listener for agents. [`Enrolments`] and [`Hosts`] are what it stores, as traits; [`MemoryHosts`](crate::MemoryHosts) has both.
+//! [`serve`] is the listener for agents. Everything is in the repo: the authority, tokens, hosts and their last reports. So several
+//! masters with one database are one fleet, and none of them has files of its own.
 
+mod authority;
 pub(crate) mod beat;
-pub(crate) mod enrolments;
 pub(crate) mod error;
-pub(crate) mod hosts;
 pub(crate) mod master;
-pub(crate) mod memory;
 pub(crate) mod messages;
 pub(crate) mod push;
 pub(crate) mod secure;
 mod serving;
+pub(crate) mod state;
 pub(crate) mod token;
 
 pub(crate) use beat::{HostHealth, HostReport};
-pub(crate) use enrolments::{Enrolment, Enrolments};
 pub(crate) use error::FleetError;
-pub(crate) use hosts::{EnrolledHost, Hosts};
 pub(crate) use master::{FleetMaster, FleetOptions};
 pub(crate) use push::{AgentState, AppliedTopology, TopologyPush};
 pub use serving::serve;

@@ -1,5 +1,6 @@
 use decnet_topology::{
-    CatalogExcerpt, DeploySettings, Status, StoredTopology, Syntax, TopologyId, canonical_hash, document,
+    CatalogExcerpt, DeploySettings, PlacementRules, Status, StoredTopology, Syntax, TopologyId, canonical_hash,
+    document,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -44,7 +45,7 @@ impl TopologyPush {
         Self {
             document: document::print_topology(row, topology, Syntax::Json),
             version_hash: canonical_hash(topology).to_string(),
-            settings: row.settings.clone(),
+            settings: without_place(&row.settings),
             catalog: row.catalog.clone(),
             force: false,
         }
@@ -55,6 +56,11 @@ impl TopologyPush {
         self.force = force;
         self
     }
+}
+
+/// Returns the settings without the hosts and rules for a placement, which mean nothing to the one host that has all of the topology.
+fn without_place(settings: &DeploySettings) -> DeploySettings {
+    settings.clone().hosts([]).placement(PlacementRules::default())
 }
 
 /// The topology of an agent.
@@ -82,7 +88,7 @@ pub struct AppliedTopology {
 impl AppliedTopology {
     /// Returns the digest of what a topology uses of a catalogue and of its settings, which are not in its canonical hash.
     pub fn digest(catalog: &CatalogExcerpt, settings: &DeploySettings) -> String {
-        let text = serde_json::to_vec(&(catalog, settings)).unwrap_or_default();
+        let text = serde_json::to_vec(&(catalog, without_place(settings))).unwrap_or_default();
         Fingerprint::new(Sha256::digest(text).into()).to_string()
     }
 }

@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
+use decnet_topology::RepoError;
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -30,6 +31,9 @@ const CONNECTIONS_EACH: usize = 64;
 
 /// How long the listener waits for a client that does not read its answer.
 const WRITE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// How often revoked hosts are read.
+const REFRESH: std::time::Duration = std::time::Duration::from_secs(5);
 
 type Answer = Result<Response, Problem>;
 
@@ -57,8 +61,9 @@ pub async fn serve(fleet: FleetMaster, options: FleetOptions, listener: TcpListe
         write_timeout: WRITE_TIMEOUT,
         max_connections_each: CONNECTIONS_EACH,
     };
+    let clock = Arc::clone(&options.clock);
     let shared = Arc::new(Shared {
-        fleet,
+        fleet: fleet.clone(),
         clock: options.clock,
     });
     let router = Router::new()
@@ -69,8 +74,22 @@ pub async fn serve(fleet: FleetMaster, options: FleetOptions, listener: TcpListe
         .fallback(secure::without_route)
         .method_not_allowed_fallback(secure::without_route)
         .with_state(shared);
-    let served = secure::serve(doors, router, listening, listener).await;
-    served.map_err(io::Error::other)
+    let refreshing = refresh(fleet, clock);
+    tokio::select! {
+        served = secure::serve(doors, router, listening, listener) => served.map_err(io::Error::other),
+        () = refreshing => Ok(()),
+    }
+}
+
+/// Refuses revoked hosts, and renews the certificate of the master.
+async fn refresh(fleet: FleetMaster, clock: Arc<dyn Fn() -> Timestamp + Send + Sync>) {
+    let mut ticks = tokio::time::interval(REFRESH);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = fleet.refresh(clock()).await {
+            tracing::warn!(error = causes::with_causes(&error), "the fleet cannot be read");
+        }
+    }
 }
 
 async fn authority(State(shared): State<Arc<Shared>>) -> Answer {
@@ -104,11 +123,17 @@ fn json(value: &impl Serialize) -> Answer {
 
 impl From<FleetError> for Problem {
     fn from(error: FleetError) -> Self {
-        if let FleetError::Store { .. } = &error {
+        if let FleetError::Repo(
+            RepoError::EnrolmentUsed { .. } | RepoError::HostNameTaken { .. } | RepoError::HostNotFound { .. },
+        ) = &error
+        {
+            return Self::new(error.code().to_owned(), error.to_string());
+        }
+        if let FleetError::Repo(_) | FleetError::AuthorityDamaged { .. } = &error {
             // The reason may name files of the master, and nobody has proved yet who asks.
             tracing::error!(error = causes::with_causes(&error), "a host cannot be served");
-            return Self::new(error.code(), error.to_string());
+            return Self::new("host_store", "the store of hosts does not work");
         }
-        Self::new(error.code(), causes::with_causes(&error))
+        Self::new(error.code().to_owned(), causes::with_causes(&error))
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use decnet_topology::Name;
+use decnet_topology::{HostChange, HostProfile, HostStore as _, MemoryRepo, Name};
 use jiff::SignedDuration;
 
-use super::{memory::MemoryHosts, messages::*, *};
-use crate::pki::{Authority, CertificateInfo, CertificateSubject, Credentials, KeyRequest, Trust};
+use super::{messages::*, *};
+use crate::pki::{Authority, CertificateInfo, KeyRequest};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -18,16 +18,15 @@ fn name(text: &str) -> Name {
     text.parse().expect("a name")
 }
 
-fn fleet() -> (FleetMaster, Arc<MemoryHosts>) {
-    let authority = Authority::create(now()).expect("an authority");
-    let subject = CertificateSubject::Master { name: name("first") };
-    let identity = authority.identity(&subject, now()).expect("an identity");
-    let credentials = Credentials::new(identity, Trust::of(&authority)).expect("credentials");
-    let hosts = Arc::new(MemoryHosts::default());
-    (
-        FleetMaster::new(authority, credentials, hosts.clone(), hosts.clone()),
-        hosts,
-    )
+async fn fleet() -> (FleetMaster, Arc<MemoryRepo>) {
+    let repo = Arc::new(MemoryRepo::new());
+    let fleet = FleetMaster::open(repo.clone(), name("first"), now()).await;
+    (fleet.expect("a fleet"), repo)
+}
+
+async fn invite(fleet: &FleetMaster, host: &str, at: jiff::Timestamp) -> JoinToken {
+    let token = fleet.invite(name(host), HostProfile::default(), at).await;
+    token.expect("a token")
 }
 
 fn request(token: &JoinToken, host: &str) -> EnrollRequest {
@@ -40,15 +39,15 @@ fn request(token: &JoinToken, host: &str) -> EnrollRequest {
     }
 }
 
-async fn refused(fleet: &FleetMaster, request: EnrollRequest, at: jiff::Timestamp) -> &'static str {
-    fleet.enroll(request, at).await.expect_err("refused").code()
+async fn refused(fleet: &FleetMaster, request: EnrollRequest, at: jiff::Timestamp) -> String {
+    fleet.enroll(request, at).await.expect_err("refused").code().to_owned()
 }
 
 #[tokio::test]
 async fn a_token_works_once_for_its_name_and_in_time() {
-    let (fleet, hosts) = fleet();
+    let (fleet, repo) = fleet().await;
     let invited = now();
-    let token = fleet.invite(name("Host-1"), None, invited).await.expect("a token");
+    let token = invite(&fleet, "Host-1", invited).await;
     let parsed: JoinToken = token.to_string().parse().expect("a token");
     assert_eq!(parsed, token);
     assert_eq!(parsed.authority(), fleet.authority().fingerprint());
@@ -61,7 +60,7 @@ async fn a_token_works_once_for_its_name_and_in_time() {
     let mut wrong = request(&token, "host-1");
     wrong.secret = "0".repeat(64);
     assert_eq!(refused(&fleet, wrong, invited).await, "token_unknown");
-    let (foreign, _) = self::fleet();
+    let (foreign, _) = self::fleet().await;
     assert_eq!(
         refused(&foreign, request(&token, "host-1"), invited).await,
         "token_unknown"
@@ -75,8 +74,8 @@ async fn a_token_works_once_for_its_name_and_in_time() {
         .enroll(request(&token, "HOST-1"), invited + MINUTE * 14)
         .await
         .expect("it joins");
-    let known = hosts.hosts();
-    assert_eq!((known[0].0.id, known[0].0.name.as_str()), (joined.host, "Host-1"));
+    let known = repo.hosts().await.expect("hosts");
+    assert_eq!((known[0].id, known[0].name.as_str()), (joined.host, "Host-1"));
     assert_eq!(
         refused(&fleet, request(&token, "host-1"), invited + MINUTE * 14).await,
         "token_used"
@@ -85,34 +84,84 @@ async fn a_token_works_once_for_its_name_and_in_time() {
 
 #[tokio::test]
 async fn of_many_hosts_with_one_token_one_joins() {
-    let (fleet, hosts) = fleet();
-    let token = fleet.invite(name("host-1"), None, now()).await.expect("a token");
+    let (fleet, repo) = fleet().await;
+    let token = invite(&fleet, "host-1", now()).await;
     let join = || fleet.enroll(request(&token, "host-1"), now());
     let results = futures_util::future::join_all((0..8).map(|_| join())).await;
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
-    assert_eq!(hosts.hosts().len(), 1);
+    assert_eq!(repo.hosts().await.expect("hosts").len(), 1);
 }
 
 #[tokio::test]
 async fn a_name_belongs_to_one_host_which_may_join_again() {
-    let (fleet, hosts) = fleet();
-    let token = fleet.invite(name("host-1"), None, now()).await.expect("a token");
+    let (fleet, repo) = fleet().await;
+    let token = invite(&fleet, "host-1", now()).await;
     let first = fleet.enroll(request(&token, "host-1"), now()).await.expect("it joins");
-    let token = fleet.invite(name("HOST-1"), None, now()).await.expect("a token");
-    assert_eq!(
-        refused(&fleet, request(&token, "host-1"), now()).await,
-        "host_name_taken"
-    );
-    let token = fleet
-        .invite(name("host-1"), Some(first.host), now())
-        .await
-        .expect("a token");
+    let token = invite(&fleet, "HOST-1", now()).await;
     let again = fleet
         .enroll(request(&token, "host-1"), now())
         .await
         .expect("it joins again");
     assert_eq!(again.host, first.host);
-    assert_eq!(hosts.hosts().len(), 1);
+    assert_eq!(repo.hosts().await.expect("hosts").len(), 1);
+
+    let late = invite(&fleet, "host-1", now()).await;
+    repo.change_host(first.host, HostChange::Revoke, now())
+        .await
+        .expect("revoked");
+    fleet.refresh(now()).await.expect("read");
+    assert!(fleet.credentials().trust().revoked.hosts.contains(&first.host));
+    let new = invite(&fleet, "host-1", now()).await;
+    let new = fleet
+        .enroll(request(&new, "host-1"), now())
+        .await
+        .expect("another host joins");
+    assert_ne!(new.host, first.host);
+    assert_eq!(
+        refused(&fleet, request(&late, "host-1"), now()).await,
+        "host_name_taken"
+    );
+}
+
+#[tokio::test]
+async fn a_host_without_an_address_for_links_is_refused_and_can_join_with_one() {
+    let (fleet, _) = fleet().await;
+    let token = invite(&fleet, "host-1", now()).await;
+    let mut named = request(&token, "host-1");
+    named.address = "agent.example:7378".into();
+    assert_eq!(refused(&fleet, named.clone(), now()).await, "underlay_unknown");
+    let profile = HostProfile::default().underlay(std::net::Ipv4Addr::new(192, 0, 2, 7));
+    let token = fleet.invite(name("host-1"), profile, now()).await.expect("a token");
+    named = EnrollRequest {
+        address: named.address,
+        ..request(&token, "host-1")
+    };
+    fleet.enroll(named, now()).await.expect("it joins");
+}
+
+#[tokio::test]
+async fn masters_with_one_store_have_one_authority() {
+    let (first, repo) = fleet().await;
+    let second = FleetMaster::open(repo.clone(), name("second"), now())
+        .await
+        .expect("the same fleet");
+    assert_eq!(first.authority().fingerprint(), second.authority().fingerprint());
+    let token = invite(&first, "host-1", now()).await;
+    second.enroll(request(&token, "host-1"), now()).await.expect("it joins");
+    assert_eq!(first.hosts().await.expect("hosts").len(), 1);
+    let due = now() + MINUTE * 60 * 24 * 5;
+    let before = first.credentials().identity().info().not_after;
+    first.refresh(due).await.expect("read");
+    assert!(
+        first.credentials().identity().info().not_after > before,
+        "it renews its certificate"
+    );
+    let stored = repo.fleet_authority().await.expect("read").expect("one");
+    repo.set_fleet_authority(Some(&stored), "{}").await.expect("set");
+    let damaged = FleetMaster::open(repo, name("third"), now())
+        .await
+        .expect_err("damaged");
+    assert_eq!(damaged.code(), "authority_damaged");
 }
 
 #[test]
@@ -148,9 +197,9 @@ fn beat(fleet: &FleetMaster, with_request: bool) -> BeatRequest {
 
 #[tokio::test]
 async fn a_certificate_is_renewed_when_two_thirds_are_over_or_the_authority_is_another() {
-    let (fleet, hosts) = fleet();
+    let (fleet, repo) = fleet().await;
     let at = now();
-    let token = fleet.invite(name("host-1"), None, at).await.expect("a token");
+    let token = invite(&fleet, "host-1", at).await;
     let joined = fleet.enroll(request(&token, "host-1"), at).await.expect("it joins");
     let info: CertificateInfo = crate::pki::Identity::read_certificate(&joined.certificate).expect("a certificate");
     let hear = |beat, at| fleet.hear(&info, joined.host, beat, at);
@@ -183,8 +232,10 @@ async fn a_certificate_is_renewed_when_two_thirds_are_over_or_the_authority_is_a
     fleet.set_authority(next);
     assert!(hear(beat(&fleet, false), at).await.expect("heard").renew);
 
-    assert!(hosts.hosts()[0].1.is_some());
-    hosts.remove(joined.host);
+    assert!(repo.hosts().await.expect("hosts")[0].report.is_some());
+    repo.change_host(joined.host, HostChange::Revoke, at)
+        .await
+        .expect("revoked");
     let error = hear(beat(&fleet, false), at).await.expect_err("it was removed");
     assert_eq!(error.code(), "host_unknown");
 }

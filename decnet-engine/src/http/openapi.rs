@@ -213,6 +213,7 @@ fn schemas() -> Value {
     let mut topology = row.clone();
     topology["topology"] = reference("Document");
     topology["settings"] = json!({ "type": "object" });
+    topology["placement"] = json!({ "type": "object" });
     add(
         "Topology",
         object(topology, &["id", "name", "status", "version", "settings", "topology"]),

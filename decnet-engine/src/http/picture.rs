@@ -45,11 +45,14 @@ pub(super) async fn draw(api: Arc<Api>, call: Call) -> Answer {
                 .map(|state| (&state.decky, state.drawn()))
                 .collect();
             let state = |decky| states.get(topology.decky(decky)?.name()).copied();
-            (inspection.stored.row.version, Graph::new(topology).to_svg_with(state))
+            let row = &inspection.stored.row;
+            let graph = Graph::new(topology).placed(row.placement.as_ref());
+            (row.version, graph.to_svg_with(state))
         }
         None => {
             let stored = api.engine.repo().load(id).await?;
-            (stored.row.version, Graph::new(&stored.topology).to_svg())
+            let graph = Graph::new(&stored.topology).placed(stored.row.placement.as_ref());
+            (stored.row.version, graph.to_svg())
         }
     };
     Ok(with_body(StatusCode::OK, "image/svg+xml", svg))

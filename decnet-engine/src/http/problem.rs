@@ -50,6 +50,12 @@ struct Rest {
 }
 
 impl Problem {
+    /// Returns what is wrong, with its causes.
+    #[cfg(feature = "agent")]
+    pub(crate) fn detail(&self) -> &str {
+        &self.rest.detail
+    }
+
     /// Creates a problem with the status and the hint of its code.
     pub(crate) fn new(code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         let code = code.into();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::http::{StatusCode, header};
 use bytes::Bytes;
 use decnet_topology::{
-    Draft, RepoError, RuleSet, Severity, Status, StoredTopology, Syntax, TopologyConfig, TopologyFilter, TopologyName,
-    TopologyRow, claims_except, document, net, rng, validate_against,
+    Draft, PlacementNames, RepoError, RuleSet, Severity, Status, StoredTopology, Syntax, TopologyConfig,
+    TopologyFilter, TopologyName, TopologyRow, claims_except, document, net, rng, validate_against,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,9 @@ struct Shown<'a> {
     row: &'a TopologyRow,
     settings: &'a decnet_topology::DeploySettings,
     config: Option<&'a TopologyConfig>,
+    /// Where it is on a fleet; none if it runs on one host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    placement: Option<PlacementNames<'a>>,
     topology: Value,
 }
 
@@ -97,6 +100,10 @@ pub(super) async fn get(api: Arc<Api>, call: Call) -> Answer {
     let text = Bytes::from(text(&Shown {
         settings: &row.settings,
         config: row.config.as_ref(),
+        placement: row
+            .placement
+            .as_ref()
+            .map(|placement| PlacementNames::new(&topology, placement)),
         topology: document::to_value(&Draft::stored(&row, &topology)),
         row: &row,
     })?);

@@ -99,6 +99,7 @@ impl Identity {
     }
 
     /// Returns what a certificate in PEM says.
+    #[cfg(test)]
     pub(crate) fn read_certificate(pem: &str) -> Result<CertificateInfo, PkiError> {
         CertificateInfo::read(&certificate("the certificate", pem)?)
     }

@@ -16,6 +16,7 @@ pub mod simulated;
 pub(crate) mod docker;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     fmt::{self, Debug},
     net::Ipv4Addr,
@@ -24,13 +25,14 @@ use std::{
 
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult, StateReport};
-use decnet_topology::{ImageSource, InstanceId};
+use decnet_topology::{ImageSource, InstanceId, TopologyRow};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 pub use command::{CommandControl, CommandOutput, CommandOutputs, CommandRequest, RunningCommand, TerminalSize};
 pub use copying::{ArchivePieces, CopyRequest};
 pub use error::RuntimeError;
+pub(crate) use fleet::THIS_MACHINE;
 pub use fleet::{Fleet, MemberInfo};
 pub use log::{LogLine, LogLines, LogRequest, LogStream};
 pub use packets::{Capture, CapturePlace, CaptureRequest, CapturedPacket};
@@ -82,6 +84,22 @@ pub struct RuntimeInfo {
     /// The members of a fleet, by name; empty if there is only one host.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub members: BTreeMap<String, MemberInfo>,
+    /// Whether a fleet also has the runtime of this machine, for mazes that are not placed on members.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_local: bool,
+}
+
+impl RuntimeInfo {
+    /// Returns what it says of the machines that a topology runs on. The routes and ports of this machine are not those of members.
+    pub(crate) fn for_row(&self, row: &TopologyRow) -> Cow<'_, Self> {
+        if row.placement.is_none() || self.members.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self {
+            local: false,
+            ..self.clone()
+        })
+    }
 }
 
 /// A shared resource that a cgroup controller limits.
@@ -210,7 +228,7 @@ pub trait Runtime: Send + Sync + Debug {
     ) -> Result<BTreeMap<ImageSource, String>, RuntimeError>;
 
     /// Returns the runtime of one member of a fleet; none if this is not a fleet, or has no such member.
-    fn member(&self, _: &str) -> Option<&dyn Runtime> {
+    fn member(&self, _: Option<&str>) -> Option<&dyn Runtime> {
         None
     }
 

@@ -46,6 +46,16 @@ macro_rules! guarded {
                 put_visits(visits: Vec<Visit>, keep: usize) -> usize;
                 visits(filter: &VisitFilter) -> Vec<Visit>;
             }
+            HostStore {
+                fleet_authority() -> Option<String>;
+                set_fleet_authority(expected: Option<&str>, authority: &str) -> String;
+                add_enrolment(enrolment: Enrolment, at: Timestamp) -> ();
+                enrolment(id: EnrolmentId) -> Option<Enrolment>;
+                enroll_host(id: EnrolmentId, address: &str, at: Timestamp) -> HostRow;
+                host_heard(id: HostId, address: &str, report: &str, at: Timestamp) -> ();
+                change_host(id: HostId, change: HostChange, at: Timestamp) -> HostRow;
+                hosts() -> Vec<HostRow>;
+            }
             ChangeLog {
                 changes_since(after: Option<Sequence>, filter: &ChangeFilter) -> ChangePage;
                 trim_changes(keep: usize) -> ();
@@ -55,7 +65,7 @@ macro_rules! guarded {
     ($guarded:ident: $($store:ident { $($method:ident($($argument:ident: $kind:ty),*) -> $result:ty;)* })*) => {
         const _: () = {
             use async_trait::async_trait;
-            use decnet_topology::{BatchEdit, CatalogExcerpt, ChangeFilter, ChangeLog, ChangePage, Sequence, ClaimToken, DeploySettings, InstallationSecret, InstanceId, LeaseStore, LeaseToken, MutationId, MutationQueue, StoredTopology, Topology, TopologyId, TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore, SubnetClaim, Edit, Holder, Lease, TopologyFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation, NewTopology, Placement, MutationOutcome, TopologyPage, RecordedChange, StatusChange, StatusEvent};
+            use decnet_topology::{Enrolment, EnrolmentId, HostChange, HostId, HostRow, HostStore, BatchEdit, CatalogExcerpt, ChangeFilter, ChangeLog, ChangePage, Sequence, ClaimToken, DeploySettings, InstallationSecret, InstanceId, LeaseStore, LeaseToken, MutationId, MutationQueue, StoredTopology, Topology, TopologyId, TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore, SubnetClaim, Edit, Holder, Lease, TopologyFilter, MutationClaim, MutationFilter, MutationPage, MutationRow, NewMutation, NewTopology, Placement, MutationOutcome, TopologyPage, RecordedChange, StatusChange, StatusEvent};
             use jiff::{SignedDuration, Timestamp};
 
             $(#[async_trait]

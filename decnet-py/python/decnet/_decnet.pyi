@@ -58,6 +58,7 @@ from .types import (
     MutationState,
     Naming,
     PacketProtocol,
+    Placement,
     PreparedOperation,
     Progress,
     ReachDeviation,
@@ -1036,6 +1037,9 @@ class TopologyRow:
     def needs_resync(self) -> bool:
         """Whether Docker may differ from the stored topology."""
     @property
+    def placed_on(self) -> list[str]:
+        """The hosts of a fleet that have its LANs and deckies; empty if it runs on one host, or was never deployed."""
+    @property
     def settings(self) -> DeploySettings:
         """The deploy settings."""
     @property
@@ -1157,9 +1161,15 @@ class AioEngine:
         *,
         force: bool = False,
         settings: DeploySettings | None = None,
+        hosts: Iterable[str] | None = None,
+        spread: bool | None = None,
         progress: Progress | None = None,
     ) -> Coroutine[Any, Any, Outcome]:
-        """Deploys a topology in any status. It recreates running containers only with `force`."""
+        """Deploys a topology in any status. It recreates running containers only with `force`.
+
+        Without `settings`, the stored ones are kept. On a fleet, `hosts` are those that may have parts of the topology (empty: all), and
+        `spread` uses all of them about equally. Both are stored with the settings. What is deployed stays on its host.
+        """
     def doctor(self) -> Coroutine[Any, Any, list[Check]]:
         """Checks the prerequisites of mazes: Docker, the kernel, leftovers, and the stored mazes."""
     def drain(self, id: TopologyId, *, progress: Progress | None = None) -> Coroutine[Any, Any, list[MutationRow]]:
@@ -1310,12 +1320,14 @@ class AioEngine:
         name: str | None = None,
         force: bool = False,
         settings: DeploySettings | None = None,
+        hosts: Iterable[str] | None = None,
+        spread: bool | None = None,
         actor: str | None = None,
     ) -> Coroutine[Any, Any, AioPrepared]:
         """Plans the deploy of a maze under the name in its document, or under another one. Changes nothing.
 
         The execution stores a new maze or replaces the pending one of that name, and deploys it. A maze that runs is changed in one
-        go: `mutations` of the result show how. Without `settings`, the stored ones are kept.
+        go: `mutations` of the result show how. Without `settings`, the stored ones are kept; `hosts` and `spread` are those of `deploy`.
         """
     def prepare_reap(
         self,
@@ -1768,9 +1780,15 @@ class Engine:
         *,
         force: bool = False,
         settings: DeploySettings | None = None,
+        hosts: Iterable[str] | None = None,
+        spread: bool | None = None,
         progress: Progress | None = None,
     ) -> Outcome:
-        """Deploys a topology in any status. It recreates running containers only with `force`."""
+        """Deploys a topology in any status. It recreates running containers only with `force`.
+
+        Without `settings`, the stored ones are kept. On a fleet, `hosts` are those that may have parts of the topology (empty: all), and
+        `spread` uses all of them about equally. Both are stored with the settings. What is deployed stays on its host.
+        """
     def doctor(self) -> list[Check]:
         """Checks the prerequisites of mazes: Docker, the kernel, leftovers, and the stored mazes."""
     def drain(self, id: TopologyId, *, progress: Progress | None = None) -> list[MutationRow]:
@@ -1921,12 +1939,14 @@ class Engine:
         name: str | None = None,
         force: bool = False,
         settings: DeploySettings | None = None,
+        hosts: Iterable[str] | None = None,
+        spread: bool | None = None,
         actor: str | None = None,
     ) -> Prepared:
         """Plans the deploy of a maze under the name in its document, or under another one. Changes nothing.
 
         The execution stores a new maze or replaces the pending one of that name, and deploys it. A maze that runs is changed in one
-        go: `mutations` of the result show how. Without `settings`, the stored ones are kept.
+        go: `mutations` of the result show how. Without `settings`, the stored ones are kept; `hosts` and `spread` are those of `deploy`.
         """
     def prepare_reap(self, *, instance: str | None = None, running: Iterable[str] | None = None) -> PreparedReap:
         """Plans a reap and changes nothing. A reap removes the resources of deleted and torn-down topologies.
@@ -2263,6 +2283,9 @@ class Repo:
 @disjoint_base
 class StoredTopology(TopologyRow):
     """A topology and its row."""
+    @property
+    def placement(self) -> Placement | None:
+        """The hosts of a fleet that have its LANs and deckies, by name; none if it runs on one host, or was never deployed."""
     @property
     def topology(self) -> Topology:
         """The maze."""

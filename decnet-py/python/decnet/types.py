@@ -187,9 +187,7 @@ class InterfaceState(TypedDict):
     name: str | None
 
 
-class DeckyState(TypedDict):
-    """The state of one decky; `addresses` are the expected ones, `interfaces` the actual ones."""
-
+class _DeckyState(TypedDict):
     decky: str
     addresses: list[list[str]]
     interfaces: list[InterfaceState]
@@ -199,6 +197,15 @@ class DeckyState(TypedDict):
     base_crash_loop: bool
     base_exit_code: int | None
     services: list[ServiceState]
+
+
+class DeckyState(_DeckyState, total=False):
+    """The state of one decky; `addresses` are the expected ones, `interfaces` the actual ones.
+
+    With `unseen`, its host does not answer, and nothing is known of its containers.
+    """
+
+    unseen: bool
 
 
 class ExternalImage(TypedDict, total=False):
@@ -501,6 +508,38 @@ class LogSettings(TypedDict, total=False):
     options: dict[str, str]
 
 
+class LabelPin(TypedDict):
+    """A LAN that only hosts with a label may have."""
+
+    lan: str
+    label: str
+
+
+class PlacementRules(TypedDict, total=False):
+    """Rules for the placement of a topology on the hosts of a fleet."""
+
+    distribution: Literal["pack", "spread"]
+    pins: list[LabelPin]
+    apart: list[list[str]]
+
+
+class StretchedLan(TypedDict):
+    """A LAN that is on several hosts, and the VNI of the tunnels between them."""
+
+    vni: int
+    members: list[str]
+
+
+class Placement(TypedDict):
+    """The hosts of a fleet that have the LANs and deckies of a topology. `former` are hosts that may still have a part of it."""
+
+    lans: dict[str, str]
+    deckies: dict[str, str]
+    mtu: int | None
+    stretched: dict[str, StretchedLan]
+    former: list[str]
+
+
 class DeploySettings(TypedDict, total=False):
     """The deploy settings of a topology."""
 
@@ -508,3 +547,5 @@ class DeploySettings(TypedDict, total=False):
     dmz_egress: Literal["none", "dns-only", "rate-limited", "open"]
     log: LogSettings
     hide_passwords: bool
+    hosts: list[str]
+    placement: PlacementRules

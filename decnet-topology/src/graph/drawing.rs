@@ -1,8 +1,12 @@
-use std::fmt::{self, Write as _};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
 
 use crate::{
     graph::{Graph, places},
     model::{Decky, Lan, Topology},
+    name::Name,
 };
 
 /// The role of a decky in the maze.
@@ -37,7 +41,8 @@ struct Drawn<'g> {
 
 impl Graph<'_> {
     /// Draws the maze for Graphviz: `dot -Tsvg`. LANs are boxes, the DMZ a red one; routers are hexagons with thick lines,
-    /// gateways green houses; lines of bridge deckies that do not forward are dashed.
+    /// gateways green houses; lines of bridge deckies that do not forward are dashed. Each member of a fleet is a box around its LANs and
+    /// deckies.
     pub fn to_dot(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
@@ -74,7 +79,7 @@ impl Graph<'_> {
             } else {
                 "fillcolor=\"#dbeafe\", color=\"#1d4ed8\""
             };
-            let label = lan_label(lan).map(|line| dot_text(&line)).join("\\n");
+            let label = self.lan_label(lan, dot_text).join("\\n");
             writeln!(
                 out,
                 "  lan{at} [shape=box, style=\"filled,rounded\", {style}, label=\"{label}\"];"
@@ -101,6 +106,14 @@ impl Graph<'_> {
                 writeln!(out, "  {from} -- {to} [label=\"{ip}\"{line}];")?;
             }
         }
+        for (number, (host, nodes)) in self.by_host().iter().enumerate() {
+            writeln!(
+                out,
+                "  subgraph cluster{number} {{ label=\"{}\"; fontname=\"Helvetica\"; color=\"#94a3b8\"; {}; }}",
+                dot_text(host.as_str()),
+                nodes.join("; "),
+            )?;
+        }
         out.push_str("}\n");
         Ok(())
     }
@@ -109,7 +122,7 @@ impl Graph<'_> {
         out.push_str("flowchart TD\n");
         for (at, lan) in self.topology.lans().iter().enumerate() {
             let class = if lan.is_dmz() { "dmz" } else { "lan" };
-            let label = lan_label(lan).map(|line| mermaid_text(&line)).join("<br/>");
+            let label = self.lan_label(lan, mermaid_text).join("<br/>");
             writeln!(out, "  lan{at}[\"{label}\"]:::{class}")?;
         }
         for (at, drawn) in self.drawn().enumerate() {
@@ -132,6 +145,10 @@ impl Graph<'_> {
                 writeln!(out, "  {from} {line}|\"{ip}\"| {to}")?;
             }
         }
+        for (number, (host, nodes)) in self.by_host().iter().enumerate() {
+            let (host, nodes) = (mermaid_text(host.as_str()), nodes.join("\n    "));
+            writeln!(out, "  subgraph host{number}[\"{host}\"]\n    {nodes}\n  end")?;
+        }
         out.push_str(
             "  classDef dmz fill:#fee2e2,stroke:#b91c1c,stroke-width:2px,color:#111827\n  \
              classDef lan fill:#dbeafe,stroke:#1d4ed8,color:#111827\n  \
@@ -142,11 +159,30 @@ impl Graph<'_> {
         );
         Ok(())
     }
-}
 
-fn lan_label(lan: &Lan) -> [String; 2] {
-    let mark = if lan.is_dmz() { " (DMZ)" } else { "" };
-    [format!("{}{mark}", lan.name()), lan.subnet().to_string()]
+    /// Returns the nodes on each member of a fleet.
+    fn by_host(&self) -> BTreeMap<&Name, Vec<String>> {
+        let mut hosts: BTreeMap<&Name, Vec<String>> = BTreeMap::new();
+        for (at, lan) in self.topology.lans().iter().enumerate() {
+            if let Some(host) = self.lan_host(lan.id()) {
+                hosts.entry(host).or_default().push(format!("lan{at}"));
+            }
+        }
+        for (at, decky) in self.topology.deckies().iter().enumerate() {
+            if let Some(host) = self.decky_host(decky.id()) {
+                hosts.entry(host).or_default().push(format!("decky{at}"));
+            }
+        }
+        hosts
+    }
+
+    /// Returns the lines in the box of a LAN: its name, its subnet, and where it is on a fleet.
+    fn lan_label(&self, lan: &Lan, escaped: fn(&str) -> String) -> Vec<String> {
+        let mark = if lan.is_dmz() { " (DMZ)" } else { "" };
+        let lines = [format!("{}{mark}", lan.name()), lan.subnet().to_string()];
+        let lines = lines.into_iter().chain(self.lan_place(lan.id()));
+        lines.map(|line| escaped(&line)).collect()
+    }
 }
 
 fn decky_label(decky: &Decky) -> [String; 2] {

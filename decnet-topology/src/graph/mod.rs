@@ -2,6 +2,7 @@
 
 mod analysis;
 mod drawing;
+mod hosts;
 mod layout;
 mod routes;
 mod shape;
@@ -26,6 +27,7 @@ pub use tree::{ChokePointNames, GraphShape, TreeRow};
 use crate::{
     id::{DeckyId, LanId},
     model::{Decky, Topology},
+    placement::Placement,
 };
 
 /// A node of the graph.
@@ -70,6 +72,7 @@ pub struct Graph<'a> {
     zone_of: Vec<usize>,
     /// Positions of LANs that routers connect, in order of their subnets.
     zones: Vec<Vec<usize>>,
+    placement: Option<&'a Placement>,
 }
 
 impl<'a> Graph<'a> {
@@ -92,6 +95,7 @@ impl<'a> Graph<'a> {
             maze,
             zone_of,
             zones,
+            placement: None,
         }
     }
 

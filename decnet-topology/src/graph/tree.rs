@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{ChokePoints, Graph, GraphNode};
 use crate::{
     id::{DeckyId, LanId},
-    model::{Decky, Lan, Topology},
+    model::{Decky, Lan, PlacementNames, Topology},
     name::Name,
     shown::count,
 };
@@ -25,6 +25,9 @@ pub struct GraphShape<'a> {
     pub orphans: Vec<&'a Name>,
     /// The deckies and LANs that split the maze if they fail.
     pub choke_points: ChokePointNames<'a>,
+    /// The members of a fleet that have the LANs and deckies, if it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placement: Option<PlacementNames<'a>>,
 }
 
 /// The names of the deckies and LANs that split a maze if they fail.
@@ -64,6 +67,7 @@ impl<'a> Graph<'a> {
             zones: all_names(self.zones()),
             orphans: names(&self.orphan_lans()),
             choke_points: ChokePointNames::new(topology, &self.choke_points()),
+            placement: self.placement_names(),
         }
     }
 
@@ -102,12 +106,13 @@ pub struct TreeRow {
     pub branches: String,
     /// What is in their place if it needs another line.
     pub continued: String,
-    /// The name of the decky; or the name and the subnet of the LAN, and whether it is the DMZ or cut off from it.
+    /// The name of the decky; or the name and the subnet of the LAN, whether it is the DMZ or cut off from it, and where it is on a fleet.
     pub label: String,
 }
 
 /// A maze as a tree: each LAN below the one through which it is nearest to the DMZ.
 struct Tree<'g> {
+    graph: &'g Graph<'g>,
     topology: &'g Topology,
     children: BTreeMap<LanId, Vec<LanId>>,
     roots: Vec<LanId>,
@@ -117,7 +122,7 @@ struct Tree<'g> {
 }
 
 impl<'g> Tree<'g> {
-    fn new(graph: &Graph<'g>) -> Self {
+    fn new(graph: &'g Graph<'g>) -> Self {
         let topology = graph.topology();
         let layers = graph.layers();
         let depths: BTreeMap<LanId, usize> = layers
@@ -157,6 +162,7 @@ impl<'g> Tree<'g> {
             .collect();
         let chokes = graph.choke_points().deckies.into_iter().collect();
         Self {
+            graph,
             topology,
             children,
             roots,
@@ -243,7 +249,8 @@ impl<'g> Tree<'g> {
             (_, None) => " (cut off from the DMZ)",
             _ => "",
         };
-        format!("{} {}{mark}", lan.name(), lan.subnet())
+        let place = self.graph.lan_place(lan.id()).map(|place| format!(" {place}"));
+        format!("{} {}{mark}{}", lan.name(), lan.subnet(), place.unwrap_or_default())
     }
 
     fn decky(&self, decky: &Decky) -> String {
@@ -263,17 +270,18 @@ impl<'g> Tree<'g> {
             let sign = if decky.forwards_l3() { "⇄" } else { "┄" };
             let _ = write!(line, " {sign} {}", elsewhere.join(", "));
         }
-        let mut marks = Vec::new();
+        let mut marks: Vec<String> = Vec::new();
         if self.topology.is_gateway(decky) {
-            marks.push("gateway");
+            marks.push("gateway".into());
         } else if decky.is_router() {
-            marks.push("router");
+            marks.push("router".into());
         } else if decky.is_bridge() {
-            marks.push("bridge");
+            marks.push("bridge".into());
         }
         if self.chokes.contains(&decky.id()) {
-            marks.push("choke point");
+            marks.push("choke point".into());
         }
+        marks.extend(self.graph.other_host(decky).map(|host| format!("on {host}")));
         if !marks.is_empty() {
             let _ = write!(line, " ({})", marks.join(", "));
         }

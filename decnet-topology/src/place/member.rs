@@ -17,6 +17,9 @@ pub struct Member {
     pub labels: BTreeSet<Name>,
     /// The largest number of deckies of this maze, with those that it already has. The caller subtracts the deckies of others.
     pub capacity: u32,
+    /// Whether it is drained: it keeps what it has, gets nothing more, and loses all of it with `force`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drained: bool,
     /// Its address on the network that connects the members.
     pub underlay: Ipv4Addr,
     /// The MTU of that network on this member, in bytes.
@@ -33,6 +36,7 @@ impl Member {
             name,
             labels: BTreeSet::new(),
             capacity,
+            drained: false,
             underlay,
             mtu,
         }
@@ -42,6 +46,13 @@ impl Member {
     #[must_use]
     pub fn labelled(mut self, label: Name) -> Self {
         self.labels.insert(label);
+        self
+    }
+
+    /// Marks it as drained.
+    #[must_use]
+    pub fn drained(mut self) -> Self {
+        self.drained = true;
         self
     }
 

@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
+use jiff::Timestamp;
 
 use crate::{
-    id::{MutationId, Sequence, TopologyId},
+    id::{EnrolmentId, HostId, MutationId, Sequence, TopologyId},
     mutation::MutationError,
     name::{Name, TopologyName},
     placement::Vni,
@@ -120,6 +121,35 @@ pub enum RepoError {
         id: TopologyId,
         /// Its name.
         name: TopologyName,
+    },
+    /// No host has that id, or it was revoked.
+    #[error("the host {id} is not one of this fleet; it may have been revoked")]
+    #[strum(serialize = "host_unknown")]
+    HostNotFound {
+        /// The id.
+        id: HostId,
+    },
+    /// Another host that was not revoked has the name.
+    #[error("a host named `{name}` is part of the fleet already")]
+    HostNameTaken {
+        /// The name.
+        name: Name,
+    },
+    /// No token has that id, or it expired long ago.
+    #[error("the token was not made by this master")]
+    #[strum(serialize = "token_unknown")]
+    EnrolmentNotFound {
+        /// The id.
+        id: EnrolmentId,
+    },
+    /// The token was used.
+    #[error("the token was used at {at}; a token works once")]
+    #[strum(serialize = "token_used")]
+    EnrolmentUsed {
+        /// The id.
+        id: EnrolmentId,
+        /// When it was used.
+        at: Timestamp,
     },
     /// No mutation has that id.
     #[error("no mutation has the number {id}")]

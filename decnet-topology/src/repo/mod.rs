@@ -9,6 +9,8 @@ mod changes;
 mod claims;
 mod error;
 mod find;
+mod host_store;
+mod hosts;
 mod lease;
 mod lease_store;
 mod lookup;
@@ -33,6 +35,8 @@ pub use change_log::ChangeLog;
 pub use changes::{ChangeFilter, ChangeKind, ChangePage, KEPT_CHANGES, StoreChange};
 pub use error::RepoError;
 pub use find::FindError;
+pub use host_store::HostStore;
+pub use hosts::{Enrolment, HostChange, HostProfile, HostRow};
 pub use lease::{Holder, Lease, MutationClaim};
 pub use lease_store::LeaseStore;
 pub use lookup::{claims_except, find_live_topology, last_mutations, name_of};
@@ -49,7 +53,7 @@ pub use topology_store::TopologyStore;
 pub use visit_store::VisitStore;
 pub use visits::{Visit, VisitFilter};
 
-/// A store of topologies, leases, mutation queues and visits, with a log of its changes. A type that implements the five traits
+/// A store of topologies, leases, mutation queues, visits and hosts, with a log of its changes. A type that implements the six traits
 /// is a repo.
 ///
 /// Every method is one atomic transaction with plain data as input and output; callers never hold a transaction. A method that
@@ -107,6 +111,6 @@ pub use visits::{Visit, VisitFilter};
 /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait Repo: TopologyStore + LeaseStore + MutationQueue + VisitStore + ChangeLog {}
+pub trait Repo: TopologyStore + LeaseStore + MutationQueue + VisitStore + HostStore + ChangeLog {}
 
-impl<T: TopologyStore + LeaseStore + MutationQueue + VisitStore + ChangeLog> Repo for T {}
+impl<T: TopologyStore + LeaseStore + MutationQueue + VisitStore + HostStore + ChangeLog> Repo for T {}

@@ -5,8 +5,8 @@ use std::{
 };
 
 use decnet_topology::{
-    Attachment, Catalog, Decky, DeckyId, Graph, GraphNode, Lan, LanId, Route, Topology, TopologyConfig, generate,
-    testing::strategies,
+    Attachment, Catalog, Decky, DeckyId, Graph, GraphNode, Lan, LanId, Member, PlaceRequest, Placement, PlacementRules,
+    Route, Topology, TopologyConfig, TopologyId, generate, place, testing::strategies,
 };
 use proptest::prelude::*;
 
@@ -412,4 +412,66 @@ fn a_maze_is_drawn_for_graphviz() {
 #[test]
 fn a_maze_is_drawn_for_mermaid() {
     insta::assert_snapshot!(Graph::new(&drawing()).to_mermaid());
+}
+
+/// The office is on the west host, and its router brings the edge there too.
+fn placed() -> (Topology, Placement) {
+    let topology = drawing();
+    let member = |name: &str, address: &str| {
+        let (name, address) = (name.parse().expect("a name"), address.parse().expect("an address"));
+        Member::new(name, 10, address, 1500).labelled("public".parse().expect("a label"))
+    };
+    let name = |text: &str| text.parse().expect("a name");
+    let rules = PlacementRules::default().apart([name("edge"), name("office")]);
+    let members = [member("east", "192.0.2.1"), member("west", "192.0.2.2")];
+    let request = PlaceRequest::new(TopologyId::nil(), members).with_rules(rules);
+    let placement = place(&topology, &request).expect("there is room");
+    (topology, placement)
+}
+
+#[test]
+fn a_maze_on_several_hosts_is_drawn_with_them_for_graphviz() {
+    let (topology, placement) = placed();
+    insta::assert_snapshot!(Graph::new(&topology).placed(&placement).to_dot());
+}
+
+#[test]
+fn a_maze_on_several_hosts_is_drawn_with_them_for_mermaid() {
+    let (topology, placement) = placed();
+    insta::assert_snapshot!(Graph::new(&topology).placed(&placement).to_mermaid());
+}
+
+#[test]
+fn a_maze_on_several_hosts_is_printed_with_them() {
+    let (topology, placement) = placed();
+    insta::assert_snapshot!(Graph::new(&topology).placed(&placement).to_text());
+}
+
+#[test]
+fn the_shape_and_the_picture_of_a_maze_on_several_hosts_name_them() {
+    let (topology, placement) = placed();
+    let graph = Graph::new(&topology).placed(&placement);
+    let shape = serde_json::to_value(graph.shape()).expect("JSON");
+    let hosts = &shape["placement"];
+    assert_ne!(hosts["lans"]["edge"], hosts["lans"]["office"], "{shape}");
+    let members = &hosts["stretched"]["edge"]["members"];
+    assert_eq!(members, &serde_json::json!(["east", "west"]), "{shape}");
+    let without = serde_json::to_value(Graph::new(&topology).shape()).expect("JSON");
+    assert_eq!(without.get("placement"), None);
+
+    let picture = graph.to_svg();
+    let lan = picture
+        .lines()
+        .find(|line| line.contains("data-lan=\"edge\""))
+        .expect("a box");
+    assert!(lan.contains(" data-host=\"") && lan.contains("stretched to "), "{lan}");
+    let decky = picture
+        .lines()
+        .find(|line| line.contains("data-decky=\"clerk\""))
+        .expect("a row");
+    assert!(
+        decky.contains(&format!(", on {}", hosts["deckies"]["clerk"].as_str().expect("a host"))),
+        "{decky}"
+    );
+    assert!(!Graph::new(&topology).to_svg().contains("data-host"));
 }

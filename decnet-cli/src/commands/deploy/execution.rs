@@ -3,7 +3,7 @@
 use decnet_engine::{
     CancellationToken, DeckyState, DeployOptions, Engine, EngineError, Inspection, Outcome, Prepared, own_images,
 };
-use decnet_topology::{Report as Findings, TopologyId};
+use decnet_topology::{PlacementNames, Report as Findings, TopologyId};
 use serde::Serialize;
 
 use super::changes::ChangeReport;
@@ -119,9 +119,10 @@ pub(super) async fn execute_shown(
     if context.output.json {
         print_json(context, &outcome, shown, &deckies)?;
     } else {
-        context
-            .output
-            .data(&table::deckies(&deckies, true, DeckyState::address_text))?;
+        let placement = row.placement.as_ref();
+        let placement = placement.map(|placement| PlacementNames::new(&stored.topology, placement));
+        let table = table::deckies(&deckies, true, DeckyState::address_text, placement.as_ref());
+        context.output.data(&table)?;
         let style = if reason.is_none() { Style::Good } else { Style::Warning };
         let status = context.output.paint(style, row.status.as_str());
         let changed = match outcome.changed {

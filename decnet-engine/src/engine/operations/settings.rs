@@ -1,5 +1,8 @@
+use std::collections::BTreeSet;
+
 use decnet_topology::{
-    Catalog, DeploySettings, DmzEgress, LogDriver, LogOption, Publish, PublishRule, Topology, published_ports,
+    Catalog, DeploySettings, Distribution, DmzEgress, LogDriver, LogOption, Name, PlacementRules, Publish, PublishRule,
+    Topology, published_ports,
 };
 
 use crate::engine::EngineError;
@@ -28,6 +31,12 @@ pub struct SettingsChange {
     log_driver: Option<LogDriver>,
     log_options: Vec<LogOption>,
     hide_passwords: Option<bool>,
+    hosts: Option<BTreeSet<Name>>,
+    distribution: Option<Distribution>,
+    /// A LAN without a label loses its pins.
+    pins: Vec<(Name, Option<Name>)>,
+    /// A group without LANs removes all groups.
+    apart: Vec<BTreeSet<Name>>,
 }
 
 impl SettingsChange {
@@ -69,6 +78,63 @@ impl SettingsChange {
         self
     }
 
+    /// Sets the members of a fleet that it may be placed on; an empty set allows all.
+    pub fn hosts(mut self, hosts: impl Into<Option<BTreeSet<Name>>>) -> Self {
+        self.hosts = hosts.into();
+        self
+    }
+
+    /// Sets how LANs are distributed over the members of a fleet.
+    pub fn distribution(mut self, distribution: impl Into<Option<Distribution>>) -> Self {
+        self.distribution = distribution.into();
+        self
+    }
+
+    /// Pins LANs to members with a label. Without a label, all pins of the LAN are removed.
+    pub fn pins(mut self, pins: impl IntoIterator<Item = (Name, Option<Name>)>) -> Self {
+        self.pins.extend(pins);
+        self
+    }
+
+    /// Keeps the LANs of each group on different members. A group without LANs removes all earlier groups.
+    ///
+    /// ```
+    /// use std::collections::BTreeSet;
+    ///
+    /// use decnet_engine::SettingsChange;
+    /// use decnet_topology::{DeploySettings, Name};
+    ///
+    /// let group: BTreeSet<Name> = ["dmz".parse()?, "vault".parse()?].into();
+    /// let apart = SettingsChange::default().apart([group.clone()]).apply_to(&DeploySettings::default());
+    /// assert_eq!(apart.placement.apart, [group]);
+    /// let free = SettingsChange::default().apart([BTreeSet::new()]).apply_to(&apart);
+    /// assert_eq!(free, DeploySettings::default());
+    /// # Ok::<(), decnet_topology::NameError>(())
+    /// ```
+    pub fn apart(mut self, groups: impl IntoIterator<Item = BTreeSet<Name>>) -> Self {
+        self.apart.extend(groups);
+        self
+    }
+
+    fn rules(&self, before: &PlacementRules) -> PlacementRules {
+        let mut rules = before.clone();
+        rules.distribution = self.distribution.unwrap_or(rules.distribution);
+        for (lan, label) in &self.pins {
+            match label {
+                None => rules.pins.retain(|pin| pin.lan != *lan),
+                Some(label) => rules = rules.pin(lan.clone(), label.clone()),
+            }
+        }
+        for group in &self.apart {
+            if group.is_empty() {
+                rules.apart.clear();
+            } else if !rules.apart.contains(group) {
+                rules.apart.push(group.clone());
+            }
+        }
+        rules
+    }
+
     /// Returns the settings after the change.
     pub fn apply_to(&self, before: &DeploySettings) -> DeploySettings {
         let before = self.whole.as_ref().unwrap_or(before);
@@ -79,6 +145,8 @@ impl SettingsChange {
             .dmz_egress(self.dmz_egress.unwrap_or(before.dmz_egress))
             .log(log.with(self.log_driver.clone(), self.log_options.clone()))
             .hide_passwords(self.hide_passwords.unwrap_or(before.hide_passwords))
+            .hosts(self.hosts.clone().unwrap_or_else(|| before.hosts.clone()))
+            .placement(self.rules(&before.placement))
     }
 
     /// Returns the settings after the change if they differ from those before, as [`DeployOptions`](crate::DeployOptions) take them.

@@ -16,7 +16,7 @@ use crate::{
     host,
     naming::MazeNames,
     observe::Observed,
-    runtime::{Runtime, RuntimeInfo},
+    runtime::{Runtime, RuntimeInfo, THIS_MACHINE},
 };
 
 use super::members::desired_fleet;
@@ -110,8 +110,14 @@ impl Engine {
         wanted: &StoredTopology,
     ) -> Result<HostFacts, EngineError> {
         let Some(placement) = &wanted.row.placement else {
+            if let Some(reason) = current.observed.unseen.get("") {
+                return Err(EngineError::HostUnreachable {
+                    host: THIS_MACHINE.into(),
+                    reason: reason.clone(),
+                });
+            }
             let images = images_of(&self.catalog_of(&wanted.row), wanted, None);
-            let runtime = self.runtime.as_ref();
+            let runtime = self.runtime.member(None).unwrap_or(self.runtime.as_ref());
             let mut facts = self
                 .facts_of(current.facts.instance, runtime, &current.facts.info, &images)
                 .await?;
@@ -129,7 +135,7 @@ impl Engine {
             };
             let member = current.facts.info.members.get(host).ok_or_else(|| silent(None))?;
             let info = member.info.as_ref().ok_or_else(|| silent(member.silent.as_deref()))?;
-            let runtime = self.runtime.member(host).ok_or_else(|| silent(None))?;
+            let runtime = self.runtime.member(Some(host)).ok_or_else(|| silent(None))?;
             let images = images_of(&self.catalog_of(&wanted.row), wanted, Some(host));
             let facts = self.facts_of(current.facts.instance, runtime, info, &images).await?;
             merge(&mut all, host, facts, &subnets_on(wanted, host));

@@ -28,6 +28,10 @@ impl Engine {
         let members = &facts.info.members;
         if members.is_empty() {
             require_fleet(facts, row)?;
+            require_hosts(facts, row, None)?;
+            return Ok(stored);
+        }
+        if facts.info.has_local && !asks_for_members(row) {
             return Ok(stored);
         }
         // A pending topology has nothing that must stay.
@@ -41,6 +45,7 @@ impl Engine {
             .list(&TopologyFilter::default().without(&[Status::TornDown]))
             .await?
             .rows;
+        require_hosts(facts, row, others.iter().find(|other| other.id == row.id))?;
         let others: Vec<&Placement> = others
             .iter()
             .filter(|other| other.id != row.id)
@@ -50,7 +55,7 @@ impl Engine {
         let allowed = members
             .values()
             .filter(|member| hosts.is_empty() || hosts.contains(&member.member.name));
-        let candidates = allowed.filter_map(|member| candidate(member, &previous, &others));
+        let candidates = allowed.filter_map(|member| candidate(member, &previous, &others, force));
         let request = PlaceRequest::new(row.id, candidates)
             .with_rules(row.settings.placement.clone())
             .with_used_vnis(others.iter().flat_map(|other| other.vnis()))
@@ -70,7 +75,8 @@ impl Engine {
     ) -> Result<Observed, EngineError> {
         if !observed.unseen.is_empty() {
             let known = match self.repo.get(id).await {
-                Ok(row) => row.placement.as_ref().map(hosts_of).unwrap_or_default(),
+                // The name of this machine is empty.
+                Ok(row) => row.placement.as_ref().map_or_else(|| [String::new()].into(), hosts_of),
                 Err(decnet_topology::RepoError::NotFound { .. }) => BTreeSet::new(),
                 Err(error) => return Err(error.into()),
             };
@@ -99,9 +105,38 @@ impl Session<'_> {
     }
 }
 
-/// Returns a member as the placement sees it: its room is what other mazes leave. A member that does not answer keeps what it has, and
-/// gets nothing more.
-fn candidate(member: &MemberInfo, previous: &Placement, others: &[&Placement]) -> Option<Member> {
+/// Returns whether a topology belongs on members of a fleet that also has the runtime of this machine: it is placed there, or its
+/// settings ask for it.
+fn asks_for_members(row: &TopologyRow) -> bool {
+    row.placement.is_some() || !row.settings.hosts.is_empty() || !row.settings.placement.is_empty()
+}
+
+/// Refuses settings that name hosts which the fleet does not have. Those of a placed maze may stay, because it must heal after a host
+/// left the fleet.
+fn require_hosts(facts: &Facts, row: &TopologyRow, stored: Option<&TopologyRow>) -> Result<(), EngineError> {
+    let members = &facts.info.members;
+    let is_member = |host: &&Name| members.values().any(|member| member.member.name == **host);
+    let unknown: Vec<String> = row
+        .settings
+        .hosts
+        .iter()
+        .filter(|host| !is_member(host))
+        .map(ToString::to_string)
+        .collect();
+    let is_kept = |stored: &TopologyRow| stored.placement.is_some() && stored.settings.hosts == row.settings.hosts;
+    if unknown.is_empty() || stored.is_some_and(is_kept) && unknown.len() < row.settings.hosts.len() {
+        return Ok(());
+    }
+    Err(EngineError::HostsUnknown {
+        name: row.name.clone(),
+        hosts: unknown,
+        known: members.values().map(|member| member.member.name.to_string()).collect(),
+    })
+}
+
+/// Returns a member as the placement sees it: its room is what other mazes leave. A member that does not answer or is drained keeps
+/// what it has, and gets nothing more. With force, a drained one does not keep it.
+fn candidate(member: &MemberInfo, previous: &Placement, others: &[&Placement], force: bool) -> Option<Member> {
     let count = |placement: &Placement| {
         let here = placement
             .deckies
@@ -111,13 +146,15 @@ fn candidate(member: &MemberInfo, previous: &Placement, others: &[&Placement]) -
         u32::try_from(here).unwrap_or(u32::MAX)
     };
     let own = count(previous);
-    if member.silent.is_some() && !previous.members().contains(&member.member.name) {
+    let keeps_only = member.silent.is_some() || member.member.drained;
+    let is_here = previous.members().contains(&member.member.name);
+    if keeps_only && (!is_here || member.member.drained && force) {
         return None;
     }
     let taken = others.iter().map(|other| count(other)).fold(0, u32::saturating_add);
     let room = member.member.capacity.saturating_sub(taken);
     let mut candidate = member.member.clone();
-    candidate.capacity = if member.silent.is_some() { own } else { room };
+    candidate.capacity = if keeps_only { own } else { room };
     Some(candidate)
 }
 

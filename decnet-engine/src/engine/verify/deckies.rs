@@ -113,7 +113,7 @@ impl Engine {
             return Err(EngineError::wrong_status(row, "verified"));
         }
         let facts = self.facts().await?;
-        let (info, instance) = (&facts.info, facts.instance);
+        let (info, instance) = (&*facts.info.for_row(row), facts.instance);
         let catalog = self.catalog_of(row);
         let (known, unknown) = Unknown::take(&stored, &catalog);
         let valid = self.validate(&known, &row.settings, RuleSet::live(), None, id).await?;

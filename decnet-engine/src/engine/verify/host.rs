@@ -19,7 +19,7 @@ impl Engine {
         let stored = self.repo.load(id).await?;
         let row = &stored.row;
         let facts = self.facts().await?;
-        let (info, instance) = (&facts.info, facts.instance);
+        let (info, instance) = (&*facts.info.for_row(row), facts.instance);
         let catalog = self.catalog_of(row);
         let (known, _) = Unknown::take(&stored, &catalog);
         let valid = self.validate(&known, &row.settings, RuleSet::live(), None, id).await?;

@@ -21,6 +21,10 @@ pub struct Inspection {
 
 /// The state of one decky.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent property of a decky"
+)]
 pub struct DeckyState {
     /// The decky.
     pub decky: Name,
@@ -32,6 +36,9 @@ pub struct DeckyState {
     pub router: bool,
     /// Whether it publishes ports on the host.
     pub gateway: bool,
+    /// Whether its host does not answer. Then nothing is known of its containers.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unseen: bool,
     /// The activity of its base; none if it has no base.
     pub base: Option<Activity>,
     /// Whether its base is in a crash loop.
@@ -92,7 +99,8 @@ impl Inspection {
         let names = MazeNames::of(&stored.row);
         let topology = &stored.topology;
         let deckies = topology.deckies().iter().map(|decky| {
-            let base = there.get(&names.base(decky)).copied();
+            let base_name = names.base(decky);
+            let base = there.get(&base_name).copied();
             DeckyState {
                 decky: decky.name().clone(),
                 addresses: decky
@@ -103,6 +111,7 @@ impl Inspection {
                 interfaces: base.map_or_else(Vec::new, |base| interfaces(names, topology, decky, base)),
                 router: decky.is_router(),
                 gateway: topology.is_gateway(decky),
+                unseen: observed.unseen.contains_key(base_name.host().unwrap_or_default()),
                 base: base.map(|base| base.activity),
                 base_crash_loop: base.is_some_and(|base| base.is_crash_looping(now)),
                 base_exit_code: base.and_then(|base| base.exit_code),

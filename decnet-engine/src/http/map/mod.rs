@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use decnet_topology::{Draft, Graph, Header, Topology, document};
+use decnet_topology::{Draft, Graph, Header, document};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -70,18 +70,17 @@ async fn page(request: Request) -> Response {
 ///
 /// ```
 /// use decnet_engine::http;
-/// use decnet_topology::{Header, Topology};
+/// use decnet_topology::{Graph, Header, Topology};
 ///
 /// let maze = Topology::builder().dmz("dmz", "10.0.0.0/24").build()?;
 /// let header = Header { name: "corp".into(), ..Header::default() };
-/// assert!(http::page_file(&header, &maze).starts_with("<!DOCTYPE html>"));
+/// assert!(http::page_file(&header, &Graph::new(&maze)).starts_with("<!DOCTYPE html>"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn page_file(header: &Header, topology: &Topology) -> String {
-    let graph = Graph::new(topology);
+pub fn page_file(header: &Header, graph: &Graph<'_>) -> String {
     let draft = Draft {
         header: header.clone(),
-        ..Draft::from(topology)
+        ..Draft::from(graph.topology())
     };
     let data = json!({
         "name": header.name,
@@ -139,6 +138,8 @@ fn asset(kind: &'static str, text: String) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use decnet_topology::Topology;
+
     use super::*;
 
     #[test]
@@ -152,7 +153,7 @@ mod tests {
             name: "corp".into(),
             ..Header::default()
         };
-        let page = page_file(&header, &maze);
+        let page = page_file(&header, &Graph::new(&maze));
         assert!(!page.contains("</script><b>") && !page.contains("src=") && !page.contains("href=\"/"));
         assert_eq!(page.matches("</script>").count(), 2);
         assert!(page.contains(&format!("'sha256-{}'", digest(SCRIPT))));

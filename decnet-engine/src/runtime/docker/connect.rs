@@ -209,6 +209,7 @@ impl Docker {
             unlimited,
             addresses,
             members: BTreeMap::new(),
+            has_local: false,
         })
     }
 }

@@ -17,15 +17,23 @@ pub struct MemberInfo {
 }
 
 impl Fleet {
-    /// Combines the descriptions of the members: what all of them can do. If no member answers, it is the error of the first.
+    /// Combines the descriptions: that of this machine, or else what all members can do. If nothing answers, it is the error of the
+    /// first.
     pub(super) fn combine(
         &self,
-        infos: Vec<(String, Result<RuntimeInfo, RuntimeError>)>,
+        infos: Vec<(Option<String>, Result<RuntimeInfo, RuntimeError>)>,
     ) -> Result<RuntimeInfo, RuntimeError> {
-        let mut combined: Option<RuntimeInfo> = None;
+        let (mut local, mut combined): (Option<RuntimeInfo>, Option<RuntimeInfo>) = (None, None);
         let mut first = None;
         let mut members = std::collections::BTreeMap::new();
-        for ((_, member), (name, info)) in self.members.iter().zip(infos) {
+        for (name, info) in infos {
+            let Some(name) = name else {
+                match info {
+                    Ok(info) => local = Some(info),
+                    Err(error) => first = Some(error),
+                }
+                continue;
+            };
             let (info, silent) = match info {
                 Ok(info) => {
                     combined = Some(match combined {
@@ -40,8 +48,17 @@ impl Fleet {
                     (None, Some(reason))
                 }
             };
-            let member = member.member.clone();
-            members.insert(name, MemberInfo { member, info, silent });
+            if let Some(member) = self.members.get(&name) {
+                let member = member.member.clone();
+                members.insert(name, MemberInfo { member, info, silent });
+            }
+        }
+        if let Some(local) = local {
+            return Ok(RuntimeInfo {
+                has_local: true,
+                members,
+                ..local
+            });
         }
         let info = combined.ok_or_else(|| {
             first.unwrap_or_else(|| RuntimeError::Unreachable {
@@ -53,6 +70,7 @@ impl Fleet {
         Ok(RuntimeInfo {
             endpoint: format!("{count} hosts"),
             local: false,
+            has_local: self.local.is_some(),
             members,
             ..info
         })

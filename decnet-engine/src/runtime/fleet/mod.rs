@@ -15,6 +15,9 @@ pub use info::MemberInfo;
 /// How long a member may take to answer before it counts as unseen.
 const ANSWER: Duration = Duration::from_secs(20);
 
+/// What people call the machine of this program.
+pub(crate) const THIS_MACHINE: &str = "this machine";
+
 /// A host of a fleet, and its runtime.
 #[derive(Debug, Clone)]
 struct FleetMember {
@@ -47,6 +50,7 @@ struct FleetMember {
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Fleet {
+    local: Option<Arc<dyn Runtime>>,
     members: BTreeMap<String, FleetMember>,
     answer: Duration,
 }
@@ -61,6 +65,7 @@ impl Fleet {
     /// Creates a fleet without members.
     pub fn new() -> Self {
         Self {
+            local: None,
             members: BTreeMap::new(),
             answer: ANSWER,
         }
@@ -73,20 +78,37 @@ impl Fleet {
         self
     }
 
+    /// Adds the runtime of this machine. It has the mazes that are not placed on members.
+    pub fn with_local(mut self, runtime: Arc<dyn Runtime>) -> Self {
+        self.local = Some(runtime);
+        self
+    }
+
     /// Sets how long a member may take to answer before it counts as unseen. The default is 20 s.
     pub fn answer_within(mut self, answer: Duration) -> Self {
         self.answer = answer;
         self
     }
 
-    /// Finds the member that a name or an id says.
-    fn find(&self, host: Option<&str>) -> Result<(&str, &dyn Runtime), RuntimeError> {
-        let wanted = host.unwrap_or_default();
-        let found = self.members.get_key_value(wanted);
-        let found = found.map(|(name, found)| (name.as_str(), found.runtime.as_ref()));
-        found.ok_or_else(|| RuntimeError::Unreachable {
-            endpoint: format!("member `{wanted}`"),
-            reason: "it is not a member of the fleet".into(),
+    /// Walks the runtimes: of this machine, without a name, and of the members.
+    fn parts(&self) -> impl Iterator<Item = (Option<&str>, &dyn Runtime)> {
+        let local = self.local.iter().map(|runtime| (None, runtime.as_ref()));
+        let members = self.members.iter();
+        local.chain(members.map(|(name, member)| (Some(name.as_str()), member.runtime.as_ref())))
+    }
+
+    /// Finds the member that a name or an id says; the runtime of this machine if it says none.
+    fn find(&self, host: Option<&str>) -> Result<(Option<&str>, &dyn Runtime), RuntimeError> {
+        let found = self.parts().find(|(name, _)| *name == host);
+        found.ok_or_else(|| match host {
+            Some(wanted) => RuntimeError::Unreachable {
+                endpoint: format!("member `{wanted}`"),
+                reason: "it is not a member of the fleet".into(),
+            },
+            None => RuntimeError::Unreachable {
+                endpoint: THIS_MACHINE.into(),
+                reason: "the fleet does not include it".into(),
+            },
         })
     }
 }

@@ -15,7 +15,7 @@ use futures_util::{
 };
 use tokio::time::timeout;
 
-use super::{Fleet, FleetMember, Ids, on_host::OnHost as _};
+use super::{Fleet, FleetMember, Ids, THIS_MACHINE, on_host::OnHost as _};
 use crate::{
     desired::BaseSpec,
     fence::Fence,
@@ -33,32 +33,32 @@ impl Fleet {
     async fn ask_all<'a, T>(
         &'a self,
         ask: impl Fn(&'a dyn Runtime) -> BoxFuture<'a, Result<T, RuntimeError>>,
-    ) -> Vec<(String, Result<T, RuntimeError>)> {
-        let asked = self.members.iter().map(|(name, member)| {
-            let answer = timeout(self.answer, ask(member.runtime.as_ref()));
+    ) -> Vec<(Option<String>, Result<T, RuntimeError>)> {
+        let asked = self.parts().map(|(name, runtime)| {
+            let answer = timeout(self.answer, ask(runtime));
             async move {
                 let answer = answer.await.unwrap_or_else(|_| {
                     Err(RuntimeError::TimedOut {
-                        what: format!("member `{name}`"),
+                        what: shown(name),
                         seconds: self.answer.as_secs(),
                         answers: false,
                     })
                 });
-                (name.clone(), answer)
+                (name.map(Into::into), answer)
             }
         });
         future::join_all(asked).await
     }
 
     /// Combines the observations. If no member answers, it is the error of the first.
-    fn gather(answers: Vec<(String, Result<Observed, RuntimeError>)>) -> Result<Observed, RuntimeError> {
+    fn gather(answers: Vec<(Option<String>, Result<Observed, RuntimeError>)>) -> Result<Observed, RuntimeError> {
         let mut all = Observed::default();
         let (mut first, mut seen) = (None, 0);
         for (name, answer) in answers {
             match answer {
                 Ok(observed) => {
                     seen += 1;
-                    let observed = observed.on(Some(&name));
+                    let observed = observed.on(name.as_deref());
                     all.networks.extend(observed.networks);
                     all.containers.extend(observed.containers);
                     all.volumes.extend(observed.volumes);
@@ -68,7 +68,7 @@ impl Fleet {
                     }
                 }
                 Err(error) => {
-                    all.unseen.insert(name, error.to_string());
+                    all.unseen.insert(name.unwrap_or_default(), error.to_string());
                     first.get_or_insert(error);
                 }
             }
@@ -81,31 +81,41 @@ impl Fleet {
 }
 
 /// Says which member an error is about.
-fn of_member(host: &str) -> impl Fn(RuntimeError) -> RuntimeError {
-    move |error| match error {
-        RuntimeError::Unreachable { endpoint, reason } => RuntimeError::Unreachable {
+fn of_member(host: Option<&str>) -> impl Fn(RuntimeError) -> RuntimeError {
+    move |error| match (error, host) {
+        (RuntimeError::Unreachable { endpoint, reason }, Some(host)) => RuntimeError::Unreachable {
             endpoint: format!("{endpoint} (member `{host}`)"),
             reason,
         },
-        RuntimeError::Refused { reason } => RuntimeError::Refused {
+        (RuntimeError::Refused { reason }, Some(host)) => RuntimeError::Refused {
             reason: format!("member `{host}`: {reason}"),
         },
-        error => error,
+        (error, _) => error,
     }
+}
+
+/// Names a part of a fleet for people.
+fn shown(host: Option<&str>) -> String {
+    host.map_or_else(|| THIS_MACHINE.into(), |host| format!("member `{host}`"))
 }
 
 #[async_trait]
 impl Runtime for Fleet {
     fn fenced(&self, fence: Fence) -> Option<Arc<dyn Runtime>> {
-        let members = self.members.iter().map(|(name, found)| {
-            let FleetMember { member, runtime } = found.clone();
-            let runtime = runtime.fenced(fence).unwrap_or(runtime);
-            (name.clone(), FleetMember { member, runtime })
-        });
-        Some(Arc::new(Self {
-            members: members.collect(),
-            answer: self.answer,
-        }))
+        let mut is_any = false;
+        let mut fenced = |runtime: &Arc<dyn Runtime>| {
+            let fenced = runtime.fenced(fence);
+            is_any |= fenced.is_some();
+            fenced.unwrap_or_else(|| Arc::clone(runtime))
+        };
+        let mut fleet = self.clone();
+        for runtime in fleet.local.iter_mut() {
+            *runtime = fenced(runtime);
+        }
+        for FleetMember { runtime, .. } in fleet.members.values_mut() {
+            *runtime = fenced(runtime);
+        }
+        is_any.then(|| Arc::new(fleet) as Arc<dyn Runtime>)
     }
 
     async fn info(&self) -> Result<RuntimeInfo, RuntimeError> {
@@ -121,16 +131,16 @@ impl Runtime for Fleet {
     }
 
     async fn name_interfaces(&self, observed: &mut Observed) -> Result<(), RuntimeError> {
-        for (name, member) in &self.members {
+        for (name, runtime) in self.parts() {
             let mut own = Observed::default();
             let (here, others) = std::mem::take(&mut observed.containers)
                 .into_iter()
-                .partition(|found| found.name.host() == Some(name.as_str()));
+                .partition(|found| found.name.host() == name);
             (own.containers, observed.containers) = (here, others);
             own = own.on(None);
             // The names are an addition: without an answer, there are none.
-            let _ = timeout(self.answer, member.runtime.name_interfaces(&mut own)).await;
-            observed.containers.extend(own.on(Some(name.as_str())).containers);
+            let _ = timeout(self.answer, runtime.name_interfaces(&mut own)).await;
+            observed.containers.extend(own.on(name).containers);
         }
         observed
             .containers
@@ -144,8 +154,10 @@ impl Runtime for Fleet {
         for (name, answer) in answers {
             // A member that does not answer is reported by the observation.
             for network in answer.into_iter().flatten() {
-                let host = Some(name.clone());
-                all.push(ForeignNetwork { host, ..network });
+                all.push(ForeignNetwork {
+                    host: name.clone(),
+                    ..network
+                });
             }
         }
         Ok(all)
@@ -159,14 +171,15 @@ impl Runtime for Fleet {
         let mut all = BTreeMap::new();
         for (name, answer) in answers {
             for (image, reason) in answer.into_iter().flatten() {
-                all.entry(image).or_insert(format!("member `{name}`: {reason}"));
+                all.entry(image)
+                    .or_insert(format!("{}: {reason}", shown(name.as_deref())));
             }
         }
         Ok(all)
     }
 
-    fn member(&self, host: &str) -> Option<&dyn Runtime> {
-        self.find(Some(host)).ok().map(|(_, runtime)| runtime)
+    fn member(&self, host: Option<&str>) -> Option<&dyn Runtime> {
+        self.find(host).ok().map(|(_, runtime)| runtime)
     }
 
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {

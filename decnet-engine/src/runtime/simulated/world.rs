@@ -37,6 +37,7 @@ pub(crate) fn described(api: ApiVersion, endpoint: &str) -> RuntimeInfo {
         unlimited: Vec::new(),
         addresses: Vec::new(),
         members: BTreeMap::new(),
+        has_local: false,
     }
 }
 

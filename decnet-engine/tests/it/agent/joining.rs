@@ -3,12 +3,13 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use decnet_engine::{
-    AgentFolder, AgentMaster, AgentOptions, AgentPlace, Authority, CancellationToken, Credentials, DecoyImage, Engine,
-    EngineOptions, EnrolledHost, FleetMaster, FleetOptions, HostReport, JoinError, JoinToken, MemoryHosts,
-    RemoteOptions, RemoteRuntime, RemoteTopologies, Runtime as _, Trust, agent, fleet, simulated::Simulated,
+    AgentFolder, AgentMaster, AgentOptions, AgentPlace, Authority, CancellationToken, CertificateSubject, Credentials,
+    DecoyImage, Engine, EngineOptions, FleetMaster, FleetOptions, HostReport, JoinError, JoinToken, RemoteOptions,
+    RemoteRuntime, RemoteTopologies, Runtime as _, Trust, agent, fleet, simulated::Simulated,
 };
-use decnet_topology::{Catalog, MemoryRepo};
+use decnet_topology::{Catalog, HostProfile, HostRow, HostStore as _, MemoryRepo};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use tokio::{net::TcpListener, time};
 
 use super::stage::{RunningAgent, Stage, credentials, fence, name};
@@ -19,26 +20,27 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const SOON: Duration = Duration::from_secs(20);
 
 /// A master with a listener.
-struct Master {
-    stage: Stage,
+pub(super) struct Master {
+    pub(super) stage: Stage,
     fleet: FleetMaster,
-    hosts: Arc<MemoryHosts>,
+    repo: Arc<MemoryRepo>,
     address: SocketAddr,
     stop: CancellationToken,
 }
 
 impl Master {
     /// Starts a master whose clock is ahead.
-    async fn start(ahead: SignedDuration) -> Self {
+    pub(super) async fn start(ahead: SignedDuration) -> Self {
         let stage = Stage::new();
-        let hosts = Arc::new(MemoryHosts::default());
-        let authority = Authority::from_pem(stage.authority.certificate_pem(), &stage.authority.key_pem());
-        let fleet = FleetMaster::new(
-            authority.expect("an authority"),
-            stage.master.clone(),
-            hosts.clone(),
-            hosts.clone(),
-        );
+        let repo = Arc::new(MemoryRepo::new());
+        let authority = json!({
+            "certificate": stage.authority.certificate_pem(),
+            "key": stage.authority.key_pem(),
+        });
+        let stored = repo.set_fleet_authority(None, &authority.to_string()).await;
+        stored.expect("stored");
+        let fleet = FleetMaster::open(repo.clone(), name("first"), Timestamp::now()).await;
+        let fleet = fleet.expect("a fleet");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let options = FleetOptions::default().clock(move || Timestamp::now() + ahead);
@@ -47,34 +49,45 @@ impl Master {
         Self {
             stage,
             fleet,
-            hosts,
+            repo,
             address,
             stop,
         }
     }
 
-    fn place(&self) -> AgentPlace {
+    /// Stops the listener.
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    pub(super) fn place(&self) -> AgentPlace {
         AgentPlace::new(self.address.to_string(), "127.0.0.1:4433")
     }
 
-    async fn invite(&self, host: &str) -> JoinToken {
-        let token = self.fleet.invite(name(host), None, Timestamp::now()).await;
+    pub(super) async fn invite(&self, host: &str) -> JoinToken {
+        let token = self
+            .fleet
+            .invite(name(host), HostProfile::default(), Timestamp::now())
+            .await;
         token.expect("a token")
     }
 
-    async fn join(&self, token: &JoinToken, host: &str) -> Result<Credentials, JoinError> {
+    pub(super) async fn join(&self, token: &JoinToken, host: &str) -> Result<Credentials, JoinError> {
         agent::join(token, &name(host), &self.place(), Timestamp::now()).await
     }
 
     /// Waits until the only host has reported what is expected.
-    async fn hears(&self, is_expected: impl Fn(&HostReport) -> bool) -> (EnrolledHost, HostReport) {
+    async fn hears(&self, is_expected: impl Fn(&HostReport) -> bool) -> (HostRow, HostReport) {
         let heard = async {
             loop {
-                let host = self.hosts.hosts().pop();
-                if let Some((host, Some((_, report)))) = host
-                    && is_expected(&report)
+                let host = self.repo.hosts().await.expect("hosts").pop();
+                if let Some(host) = host
+                    && let Some(report) = &host.report
                 {
-                    return (host, report);
+                    let report = serde_json::from_str(report).expect("a report");
+                    if is_expected(&report) {
+                        return (host, report);
+                    }
                 }
                 time::sleep(Duration::from_millis(10)).await;
             }
@@ -158,23 +171,18 @@ async fn a_server_that_copies_the_authority_s_certificate_does_not_get_the_secre
     let token = master.invite("host-1").await;
     // It shows the certificate of the real authority, but has a certificate of its own.
     let spy = Stage::new();
-    let shown = Authority::from_pem(
-        master.stage.authority.certificate_pem(),
-        &master.stage.authority.key_pem(),
-    );
-    let spying = FleetMaster::new(
-        shown.expect("an authority"),
-        spy.master.clone(),
-        master.hosts.clone(),
-        master.hosts.clone(),
-    );
+    let spying = FleetMaster::open(master.repo.clone(), name("second"), Timestamp::now()).await;
+    let spying = spying.expect("a fleet");
+    let subject = CertificateSubject::Master { name: name("second") };
+    let own = spy.authority.identity(&subject, Timestamp::now());
+    spying.credentials().set_identity(own.expect("an identity"));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let place = AgentPlace::new(listener.local_addr().expect("an address").to_string(), "x:1");
     tokio::spawn(fleet::serve(spying, FleetOptions::default(), listener));
     let host = name("host-1");
     let joined = agent::join(&token, &host, &place, Timestamp::now());
     assert_eq!(code(joined).await, "peer_untrusted");
-    assert!(master.hosts.hosts().is_empty());
+    assert!(master.repo.hosts().await.expect("hosts").is_empty());
     master.join(&token, "host-1").await.expect("the token was not used");
 }
 
@@ -183,7 +191,7 @@ async fn a_clock_that_is_an_hour_off_is_named_when_a_host_joins() {
     let ahead = Master::start(HOUR).await;
     let token = ahead
         .fleet
-        .invite(name("host-1"), None, Timestamp::now() + HOUR)
+        .invite(name("host-1"), HostProfile::default(), Timestamp::now() + HOUR)
         .await
         .expect("a token");
     assert_eq!(code(ahead.join(&token, "host-1")).await, "clock_off");
@@ -298,13 +306,22 @@ async fn a_removed_or_revoked_host_is_not_heard_and_heartbeats_go_on_after_a_fai
     master.fleet.credentials().set_trust(trust).expect("trust");
     // A heartbeat may be on its way.
     time::sleep(Duration::from_millis(200)).await;
-    let last = |master: &Master| master.hosts.hosts().pop().expect("a host").1.map(|(at, _)| at);
-    let heard = last(&master);
+    let last = async |master: &Master| {
+        master
+            .repo
+            .hosts()
+            .await
+            .expect("hosts")
+            .pop()
+            .expect("a host")
+            .heard_at
+    };
+    let heard = last(&master).await;
     time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(last(&master), heard, "it is revoked");
+    assert_eq!(last(&master).await, heard, "it is revoked");
     master.fleet.credentials().set_trust(good).expect("trust");
     let again = async {
-        while last(&master) == heard {
+        while last(&master).await == heard {
             time::sleep(Duration::from_millis(10)).await;
         }
     };

@@ -4,6 +4,7 @@ mod contract;
 mod faults;
 mod joining;
 mod masters;
+mod orphans;
 mod pushing;
 mod relay;
 pub(crate) mod stage;

@@ -4,6 +4,6 @@ mod contract;
 mod daemon;
 mod decoy;
 mod hardening;
-mod lab;
+pub(crate) mod lab;
 mod network_facts;
 mod slow;

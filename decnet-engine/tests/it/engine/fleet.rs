@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{
-    DecoyImage, DeployOptions, Engine, EngineError, EngineOptions, Fleet, Observed, Outcome, Runtime, Scope,
+    DecoyImage, DeployOptions, Engine, EngineError, EngineOptions, Fleet, Observed, Operation, Outcome, Runtime, Scope,
     simulated::{Moment, Simulated},
 };
 use decnet_topology::{
@@ -362,4 +362,76 @@ async fn a_maze_of_a_fleet_is_not_touched_without_the_fleet() {
         .expect_err("no fleet");
     assert_eq!(refused.code(), "fleet_missing");
     assert_eq!(lab.repo.get(id).await.expect("a row").status, Status::Active);
+}
+
+#[tokio::test]
+async fn hosts_that_the_fleet_does_not_have_are_refused_and_nothing_is_changed() {
+    let lab = FleetLab::new(13);
+    let id = lab.store("maze", two_lans()).await;
+    let deploy = async |engine: &Engine, hosts: &[&str]| {
+        let hosts = hosts.iter().map(|host| host.parse().expect("a name"));
+        let settings = DeploySettings::default().hosts(hosts);
+        let options = DeployOptions::default().settings(settings);
+        engine.deploy(id, options, &CancellationToken::new()).await
+    };
+    let error = deploy(&lab.engine, &["east", "norht"]).await.expect_err("refused");
+    assert_eq!(error.code(), "hosts_unknown");
+    assert_eq!(
+        error.to_string(),
+        "`maze` is to run on hosts that are not in the fleet: norht (its members: east, west)"
+    );
+    lab.assert_nothing_left();
+
+    // One host is not a fleet, so a choice of hosts would have no effect.
+    let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
+    let alone = Engine::new(lab.repo.clone(), Arc::new(Simulated::new()), options);
+    let error = deploy(&alone, &["east"]).await.expect_err("refused");
+    assert_eq!(error.code(), "hosts_unknown");
+    assert!(error.to_string().ends_with("(its members: none)"), "{error}");
+
+    // A placed maze heals after a host that it was allowed to use, and does not, has left the fleet.
+    deploy(&lab.engine, &["east", "west"]).await.expect("deployed");
+    let row = lab.repo.get(id).await.expect("stored");
+    let used = row
+        .placement
+        .expect("placed")
+        .members()
+        .first()
+        .map(ToString::to_string);
+    let fleet = Fleet::new().with(
+        member(&used.expect("a host"), 13, "192.0.2.1"),
+        Arc::new(lab.east.clone()),
+    );
+    let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
+    let smaller = Engine::new(lab.repo.clone(), Arc::new(fleet), options);
+    let outcome = smaller.reconcile(id, false, &CancellationToken::new()).await;
+    outcome.expect("it heals");
+}
+
+#[tokio::test]
+async fn steps_name_the_host_after_the_names_that_docker_knows() {
+    let lab = FleetLab::new(13);
+    let id = lab.store("maze", twelve()).await;
+    let prepared = lab
+        .engine
+        .prepare(id, Operation::Deploy(DeployOptions::default()))
+        .await;
+    let prepared = prepared.expect("planned");
+    let steps: Vec<String> = prepared.plan().steps().iter().map(ToString::to_string).collect();
+    assert!(
+        steps
+            .iter()
+            .all(|step| !step.contains("east/") && !step.contains("west/"))
+    );
+    let on_a_host = |step: &String| step.contains(" on east (") || step.contains(" on west (");
+    assert!(steps.iter().all(on_a_host), "{steps:#?}");
+    let link = steps
+        .iter()
+        .find(|step| step.starts_with("ensure link d"))
+        .expect("a link");
+    let to = |host, peer| link.contains(&format!(", to {peer} on {host} ("));
+    assert!(
+        link.contains(", VNI ") && (to("east", "192.0.2.2") || to("west", "192.0.2.1")),
+        "{link}"
+    );
 }

@@ -2,21 +2,22 @@ use std::fmt::{self, Write as _};
 
 use super::{
     state::DrawnState,
-    text::{INNER, escaped, shortened},
+    text::{INNER, escaped, host, shortened},
 };
 use crate::{
-    graph::{drawing::Role, layout::parts::row_height},
-    model::{Decky, Topology},
+    graph::{Graph, drawing::Role, layout::parts::row_height},
+    model::Decky,
 };
 
 /// Draws a decky as a row of the box of its home.
 pub(super) fn write_decky(
     out: &mut String,
-    topology: &Topology,
+    graph: &Graph<'_>,
     (x, y, width): (i64, i64, i64),
     decky: &Decky,
     state: Option<DrawnState>,
 ) -> fmt::Result {
+    let topology = graph.topology();
     let role = Role::of(topology, decky);
     let role_name = match role {
         Role::Host => "host",
@@ -45,6 +46,10 @@ pub(super) fn write_decky(
     for other in &others {
         let _ = write!(title, ", on {other}");
     }
+    let host = graph.decky_host(decky.id());
+    if let Some(host) = host {
+        let _ = write!(title, ", on {host}");
+    }
     if let Some(label) = state_label {
         let _ = write!(title, ", {label}");
     }
@@ -52,9 +57,10 @@ pub(super) fn write_decky(
     let class = state.map_or("", DrawnState::class);
     write!(
         out,
-        "<g class=\"decky {role_name}{class}\" data-decky=\"{}\" tabindex=\"0\" role=\"img\" aria-label=\"{title}\">\
+        "<g class=\"decky {role_name}{class}\" data-decky=\"{}\"{} tabindex=\"0\" role=\"img\" aria-label=\"{title}\">\
          <title>{title}</title>",
         escaped(decky.name().as_str()),
+        self::host(host),
     )?;
     write_outline(out, role, (x, y, width, height))?;
     let columns = |room: i64, tenths: i64| room * 10 / tenths;

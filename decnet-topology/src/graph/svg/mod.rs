@@ -34,7 +34,7 @@ impl Graph<'_> {
     /// Each LAN is a box, the DMZ one with a thick line. Each decky is a row in the box of its home: hosts are rectangles, bridges
     /// dashed ones, routers hexagons and gateways arrows. Lines lead from the home of a decky to its other LANs; they are dashed
     /// if no decky of them forwards packets. Everything has a title and can be focused with the keyboard. The groups have the names
-    /// as `data-lan`, `data-decky`, `data-from` and `data-to`, for programs. The file has no scripts and no links.
+    /// as `data-lan`, `data-decky`, `data-host`, `data-from` and `data-to`, for programs. The file has no scripts and no links.
     pub fn to_svg(&self) -> String {
         self.to_svg_with(|_| None)
     }
@@ -108,31 +108,35 @@ impl Graph<'_> {
     fn write_lan(
         &self,
         out: &mut String,
-        place: &LanBox,
+        area: &LanBox,
         lan: &Lan,
         residents: &[&Decky],
         state: &dyn Fn(DeckyId) -> Option<DrawnState>,
     ) -> fmt::Result {
-        let (x, y, columns) = (place.x, place.y, (place.width - 2 * INNER) * 10 / 72);
+        let (x, y, columns) = (area.x, area.y, (area.width - 2 * INNER) * 10 / 72);
         let (class, mark) = if lan.is_dmz() { ("lan dmz", "DMZ ") } else { ("lan", "") };
         let residents_count = count(residents.len(), "decky", "deckies");
-        let title = format!("{mark}{}, {}, {residents_count}", lan.name(), lan.subnet());
+        let place = self.lan_place(lan.id()).unwrap_or_default();
+        let space = if place.is_empty() { "" } else { " " };
+        let subnet = format!("{}{space}{place}", lan.subnet());
+        let title = format!("{mark}{}, {subnet}, {residents_count}", lan.name());
         let (title, name) = (escaped(&title), format!("{mark}{}", lan.name()));
         writeln!(
             out,
-            "<g class=\"{class}\" data-lan=\"{}\" tabindex=\"0\" role=\"group\" aria-label=\"{title}\"><title>{title}</title>\
+            "<g class=\"{class}\" data-lan=\"{}\"{} tabindex=\"0\" role=\"group\" aria-label=\"{title}\"><title>{title}</title>\
              <rect class=\"box\" x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{}\" rx=\"6\"/>\
              <text class=\"name\" x=\"{tx}\" y=\"{}\">{}</text><text class=\"quiet\" x=\"{tx}\" y=\"{}\">{}</text>",
             escaped(lan.name().as_str()),
-            place.width,
-            place.height,
+            text::host(self.lan_host(lan.id())),
+            area.width,
+            area.height,
             y + 18,
             escaped(&shortened(&name, columns)),
             y + 35,
-            lan.subnet(),
+            escaped(&shortened(&subnet, (area.width - 2 * INNER) * 10 / 66)),
             tx = x + INNER,
         )?;
-        if place.collapsed {
+        if area.collapsed {
             let gone = residents
                 .iter()
                 .filter(|decky| state(decky.id()) == Some(DrawnState::Gone))
@@ -157,13 +161,7 @@ impl Graph<'_> {
         }
         let mut top = y + HEAD;
         for decky in residents {
-            deckies::write_decky(
-                out,
-                self.topology,
-                (x + 6, top, place.width - 12),
-                decky,
-                state(decky.id()),
-            )?;
+            deckies::write_decky(out, self, (x + 6, top, area.width - 12), decky, state(decky.id()))?;
             top += row_height(decky.is_bridge());
         }
         out.push_str("</g>\n");

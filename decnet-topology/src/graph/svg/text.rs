@@ -1,4 +1,4 @@
-use crate::shown;
+use crate::{name::Name, shown};
 
 /// The distance of text from the edges of a box.
 pub(super) const INNER: i64 = 10;
@@ -19,6 +19,12 @@ pub(super) fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// Returns the attribute with the member of a fleet; empty without one.
+pub(super) fn host(host: Option<&Name>) -> String {
+    host.map(|host| format!(" data-host=\"{}\"", escaped(host.as_str())))
+        .unwrap_or_default()
 }
 
 /// Shortens text to a number of columns. Characters outside ASCII count as two columns, as wide as most of them can be.

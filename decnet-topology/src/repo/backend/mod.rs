@@ -7,6 +7,7 @@
 //! unchanged after a refusal.
 
 mod change_log;
+mod hosts;
 mod leases;
 mod queue;
 mod tables;

@@ -3,12 +3,12 @@ use std::{fmt::Debug, ops::RangeInclusive};
 use jiff::Timestamp;
 
 use crate::{
-    id::{InstanceId, MutationId, Sequence, TopologyId},
+    id::{EnrolmentId, InstanceId, MutationId, Sequence, TopologyId},
     model::{Topology, TopologyRow},
     name::TopologyName,
     repo::{
-        ChangeFilter, Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, Stamp, StoreChange,
-        SubnetClaim, TopologyFilter, TopologyPage, Visit, VisitFilter, rules::changes::LogBounds,
+        ChangeFilter, Enrolment, HostRow, Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError,
+        Stamp, StoreChange, SubnetClaim, TopologyFilter, TopologyPage, Visit, VisitFilter, rules::changes::LogBounds,
     },
     secret::InstallationSecret,
     status::StatusEvent,
@@ -68,7 +68,7 @@ pub(in crate::repo) trait Tables {
         Ok(true)
     }
 
-    /// Locks the placements of all topologies until the end of the transaction.
+    /// Locks the hosts and the placements of all topologies until the end of the transaction.
     fn lock_placements(&mut self) -> Result<(), RepoError> {
         Ok(())
     }
@@ -158,6 +158,27 @@ pub(in crate::repo) trait Tables {
 
     /// Returns the visits that match, in order of time and id. An unknown topology has none.
     fn visits(&mut self, filter: &VisitFilter) -> Result<Vec<Visit>, RepoError>;
+
+    /// Returns the authority of the fleet.
+    fn fleet_authority(&mut self) -> Result<Option<String>, RepoError>;
+
+    /// Replaces the authority of the fleet.
+    fn set_fleet_authority(&mut self, authority: &str) -> Result<(), RepoError>;
+
+    /// Adds a token, or replaces when it was used.
+    fn put_enrolment(&mut self, enrolment: &Enrolment) -> Result<(), RepoError>;
+
+    /// Removes the tokens that expired before a time.
+    fn delete_enrolments(&mut self, before: Timestamp) -> Result<(), RepoError>;
+
+    /// Finds a token.
+    fn enrolment(&mut self, id: EnrolmentId) -> Result<Option<Enrolment>, RepoError>;
+
+    /// Adds a host, or replaces the one with its id.
+    fn put_host(&mut self, host: &HostRow) -> Result<(), RepoError>;
+
+    /// Returns all hosts, in order of joining and id.
+    fn hosts(&mut self) -> Result<Vec<HostRow>, RepoError>;
 
     /// Appends a change to the log. Returns its number, which is one more than the latest, even if that was removed.
     ///

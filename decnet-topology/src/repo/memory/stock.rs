@@ -8,12 +8,12 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
-    id::{self, InstanceId, MutationId, Sequence, TopologyId},
+    id::{self, EnrolmentId, HostId, InstanceId, MutationId, Sequence, TopologyId},
     model::{Topology, TopologyRow},
     name::TopologyName,
     repo::{
-        ChangeFilter, Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, StoreChange,
-        SubnetClaim, TopologyFilter, TopologyPage, Visit, VisitFilter,
+        ChangeFilter, Enrolment, HostRow, Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError,
+        StoreChange, SubnetClaim, TopologyFilter, TopologyPage, Visit, VisitFilter,
         backend::Tables,
         rules::{self, changes::LogBounds},
     },
@@ -35,6 +35,9 @@ pub(super) struct Stock {
     /// The generation of the lease that was acquired last.
     last_generation: u64,
     visits: BTreeMap<(TopologyId, String), Visit>,
+    authority: Option<String>,
+    enrolments: BTreeMap<EnrolmentId, Enrolment>,
+    hosts: BTreeMap<HostId, HostRow>,
     /// The log of changes, which end at `last_change`. The oldest were removed.
     log: VecDeque<StoreChange>,
     last_change: u64,
@@ -61,6 +64,9 @@ impl Stock {
             last_mutation: 0,
             last_generation: 0,
             visits: BTreeMap::new(),
+            authority: None,
+            enrolments: BTreeMap::new(),
+            hosts: BTreeMap::new(),
             log: VecDeque::new(),
             last_change: 0,
         }
@@ -307,6 +313,40 @@ impl Tables for Stock {
         });
         visits.sort_by_key(|visit| visit.place());
         Ok(page(visits, filter.limit, 0))
+    }
+
+    fn fleet_authority(&mut self) -> Result<Option<String>, RepoError> {
+        Ok(self.authority.clone())
+    }
+
+    fn set_fleet_authority(&mut self, authority: &str) -> Result<(), RepoError> {
+        self.authority = Some(authority.into());
+        Ok(())
+    }
+
+    fn put_enrolment(&mut self, enrolment: &Enrolment) -> Result<(), RepoError> {
+        self.enrolments.insert(enrolment.id, enrolment.clone());
+        Ok(())
+    }
+
+    fn delete_enrolments(&mut self, before: Timestamp) -> Result<(), RepoError> {
+        self.enrolments.retain(|_, enrolment| enrolment.expires_at >= before);
+        Ok(())
+    }
+
+    fn enrolment(&mut self, id: EnrolmentId) -> Result<Option<Enrolment>, RepoError> {
+        Ok(self.enrolments.get(&id).cloned())
+    }
+
+    fn put_host(&mut self, host: &HostRow) -> Result<(), RepoError> {
+        self.hosts.insert(host.id, host.clone());
+        Ok(())
+    }
+
+    fn hosts(&mut self) -> Result<Vec<HostRow>, RepoError> {
+        let mut hosts: Vec<HostRow> = self.hosts.values().cloned().collect();
+        hosts.sort_by_key(|host| (host.enrolled_at, host.id));
+        Ok(hosts)
     }
 
     fn append_to_log(&mut self, change: &StoreChange) -> Result<Sequence, RepoError> {

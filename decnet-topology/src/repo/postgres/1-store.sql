@@ -155,6 +155,34 @@ CREATE TABLE visits (
 CREATE INDEX visits_by_topology ON visits (topology, at, id);
 CREATE INDEX visits_by_time ON visits (at, id);
 
+-- The hosts of a fleet, the tokens with which they join, and the authority that issues their certificates.
+CREATE TABLE hosts (
+    id          text COLLATE "C" PRIMARY KEY,
+    name        text COLLATE "C" NOT NULL,
+    address     text NOT NULL, -- of the agent: `host:port`
+    profile     text NOT NULL,
+    enrolled_at text COLLATE "C" NOT NULL,
+    drained_at  text COLLATE "C",
+    revoked_at  text COLLATE "C",
+    heard_at    text COLLATE "C", -- when the last report arrived
+    report      text
+);
+CREATE UNIQUE INDEX hosts_by_name ON hosts (lower(name)) WHERE revoked_at IS NULL;
+
+CREATE TABLE enrolments (
+    id         text COLLATE "C" PRIMARY KEY,
+    host       text COLLATE "C" NOT NULL,
+    name       text COLLATE "C" NOT NULL,
+    profile    text NOT NULL,
+    digest     text NOT NULL, -- of the secret
+    expires_at text COLLATE "C" NOT NULL,
+    used_at    text COLLATE "C"
+);
+
+CREATE TABLE fleet (
+    authority text NOT NULL
+);
+
 -- What happened to topologies, in order. A row outlives its topology; the oldest rows are removed. A sequence of PostgreSQL would
 -- give numbers in another order than that of the commits, and a reader would miss changes. So the row with the latest number is
 -- locked from when a transaction takes a number until its end.

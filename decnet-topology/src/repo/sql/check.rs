@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::{
     statement::Sql,
-    tables::{change_log, decky_changes, meta, mutations, status_events, topologies, visits},
+    tables::{change_log, decky_changes, hosts, meta, mutations, status_events, topologies, visits},
     transaction::maze,
 };
 use crate::repo::{RepoError, TopologyFilter};
@@ -19,6 +19,8 @@ pub(in crate::repo) fn damage(sql: &mut dyn Sql, found: &mut Vec<String>) -> Res
         note(found, row.id, status_events::list(sql, key))?;
         note(found, row.id, decky_changes::list(sql, key, None))?;
     }
+    note(found, "the authority of the fleet", hosts::authority(sql))?;
+    note(found, "the hosts", hosts::list(sql))?;
     mutations::each(sql, |number, mutation| {
         note(found, format_args!("mutation #{number}"), mutation)
     })?;

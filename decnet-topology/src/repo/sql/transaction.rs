@@ -5,17 +5,18 @@ use std::ops::RangeInclusive;
 use super::{
     Sql, corrupt,
     tables::{
-        attachments, change_log, deckies, decky_changes, lans, leases, meta, mutations, status_events, topologies,
-        visits,
+        attachments, change_log, deckies, decky_changes, hosts, lans, leases, meta, mutations, status_events,
+        topologies, visits,
     },
 };
 use crate::{
-    id::{InstanceId, MutationId, Sequence, TopologyId},
+    id::{EnrolmentId, InstanceId, MutationId, Sequence, TopologyId},
     model::{Topology, TopologyRow},
     name::TopologyName,
     repo::{
-        ChangeFilter, Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError, StoreChange,
-        SubnetClaim, TopologyFilter, TopologyPage, Visit, VisitFilter, backend::Tables, rules::changes::LogBounds,
+        ChangeFilter, Enrolment, HostRow, Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError,
+        StoreChange, SubnetClaim, TopologyFilter, TopologyPage, Visit, VisitFilter, backend::Tables,
+        rules::changes::LogBounds,
     },
     secret::InstallationSecret,
     status::StatusEvent,
@@ -208,6 +209,34 @@ impl Tables for SqlTables<'_> {
             key => key.transpose()?,
         };
         visits::list(self.0, key, filter)
+    }
+
+    fn fleet_authority(&mut self) -> Result<Option<String>, RepoError> {
+        hosts::authority(self.0)
+    }
+
+    fn set_fleet_authority(&mut self, authority: &str) -> Result<(), RepoError> {
+        hosts::set_authority(self.0, authority)
+    }
+
+    fn put_enrolment(&mut self, enrolment: &Enrolment) -> Result<(), RepoError> {
+        hosts::put_enrolment(self.0, enrolment)
+    }
+
+    fn delete_enrolments(&mut self, before: Timestamp) -> Result<(), RepoError> {
+        hosts::delete_enrolments(self.0, before)
+    }
+
+    fn enrolment(&mut self, id: EnrolmentId) -> Result<Option<Enrolment>, RepoError> {
+        hosts::enrolment(self.0, id)
+    }
+
+    fn put_host(&mut self, host: &HostRow) -> Result<(), RepoError> {
+        hosts::put_host(self.0, host)
+    }
+
+    fn hosts(&mut self) -> Result<Vec<HostRow>, RepoError> {
+        hosts::list(self.0)
     }
 
     fn append_to_log(&mut self, change: &StoreChange) -> Result<Sequence, RepoError> {

@@ -24,6 +24,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("7-catalog.sql"),
     include_str!("8-change-log.sql"),
     include_str!("9-placement.sql"),
+    include_str!("10-hosts.sql"),
     include_str!("12-generations.sql"),
 ];
 

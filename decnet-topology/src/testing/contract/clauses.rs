@@ -1,8 +1,8 @@
 //! The list of the clauses.
 
 use super::{
-    RepoClause, batching, catalog, changes, claiming, editing, enqueueing, leases, listing, placing, recording, status,
-    storing, visiting, working,
+    RepoClause, batching, catalog, changes, claiming, editing, enqueueing, hosting, leases, listing, placing,
+    recording, status, storing, visiting, working,
 };
 
 macro_rules! clauses {
@@ -84,6 +84,16 @@ clauses! { $
         a_vni_of_another_topology_is_refused_until_that_is_torn_down,
         one_of_several_topologies_gets_a_vni,
         a_placement_with_a_lost_lease_is_refused,
+    }
+    hosting {
+        a_token_is_returned_as_stored_and_removed_after_it_expired,
+        a_token_works_once,
+        one_of_several_hosts_joins_with_a_token,
+        two_hosts_have_different_names_unless_one_was_revoked,
+        a_heartbeat_is_stored_unless_a_later_one_was,
+        a_change_of_a_host_keeps_the_time_of_the_first,
+        hosts_do_not_depend_on_topologies,
+        the_first_authority_of_several_masters_stays,
     }
     status {
         only_steps_of_the_status_machine_are_allowed,

@@ -25,6 +25,7 @@ mod claiming;
 mod clauses;
 mod editing;
 mod enqueueing;
+mod hosting;
 mod leases;
 mod listing;
 mod placing;

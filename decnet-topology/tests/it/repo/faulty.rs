@@ -4,11 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use decnet_topology::{
     BatchEdit, CatalogExcerpt, ChangeFilter, ChangeKind, ChangeLog, ChangePage, ClaimToken, DeploySettings, Edit,
-    Holder, InstallationSecret, InstanceId, Lease, LeaseStore, LeaseToken, MemoryRepo, MutationClaim, MutationFilter,
-    MutationId, MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, Placement,
-    RecordedChange, RepoError, Sequence, Stamp, StatusChange, StatusEvent, StoredTopology, SubnetClaim, Topology,
-    TopologyFilter, TopologyId, TopologyPage, TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore,
-    async_trait,
+    Enrolment, EnrolmentId, Holder, HostChange, HostId, HostRow, HostStore, InstallationSecret, InstanceId, Lease,
+    LeaseStore, LeaseToken, MemoryRepo, MutationClaim, MutationFilter, MutationId, MutationOutcome, MutationPage,
+    MutationQueue, MutationRow, NewMutation, NewTopology, Placement, RecordedChange, RepoError, Sequence, Stamp,
+    StatusChange, StatusEvent, StoredTopology, SubnetClaim, Topology, TopologyFilter, TopologyId, TopologyPage,
+    TopologyRow, TopologyStore, Version, Visit, VisitFilter, VisitStore, async_trait,
     testing::contract::{Subject, hold},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -156,6 +156,16 @@ sound! {
     VisitStore {
         put_visits(visits: Vec<Visit>, keep: usize) -> usize;
         visits(filter: &VisitFilter) -> Vec<Visit>;
+    }
+    HostStore {
+        fleet_authority() -> Option<String>;
+        set_fleet_authority(expected: Option<&str>, authority: &str) -> String;
+        add_enrolment(enrolment: Enrolment, at: Timestamp) -> ();
+        enrolment(id: EnrolmentId) -> Option<Enrolment>;
+        enroll_host(id: EnrolmentId, address: &str, at: Timestamp) -> HostRow;
+        host_heard(id: HostId, address: &str, report: &str, at: Timestamp) -> ();
+        change_host(id: HostId, change: HostChange, at: Timestamp) -> HostRow;
+        hosts() -> Vec<HostRow>;
     }
 }
 

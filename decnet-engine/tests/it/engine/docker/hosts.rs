@@ -1,8 +1,9 @@
 //! One maze on two daemons, each in a network namespace of its own, which are joined by a cable.
 
 use std::{
+    io::Write as _,
     path::PathBuf,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     time::Duration,
 };
 
@@ -14,6 +15,10 @@ use crate::engine::twelve_on;
 
 /// The underlay, a network for documentation (RFC 5737).
 const ADDRESSES: [&str; 2] = ["192.0.2.1", "192.0.2.2"];
+
+/// The underlay within an encrypted tunnel, which needs 80 bytes of each packet.
+const ENCRYPTED: [&str; 2] = ["10.209.255.1", "10.209.255.2"];
+const ENCRYPTED_MTU: u16 = 1420;
 
 /// Two daemons. They are stopped when the test ends, even with a failure.
 struct Hosts {
@@ -112,6 +117,37 @@ impl Hosts {
         must("scripts/engines", &["crash", &self.engine(at)]);
     }
 
+    /// Lets the hosts encrypt what they send to the encrypted addresses.
+    fn add_wireguard(&self) {
+        let keys = [0, 1].map(|_| must("wg", &["genkey"]));
+        for at in 0..2 {
+            let (namespace, other) = (self.namespace(at), 1 - at);
+            let mut key = tempfile::NamedTempFile::new().expect("a file");
+            writeln!(key, "{}", keys[at]).expect("written");
+            let ip = |arguments: &[&str]| must("ip", &[&["-n", &namespace][..], arguments].concat());
+            let mtu = ENCRYPTED_MTU.to_string();
+            ip(&["link", "add", "wg0", "mtu", &mtu, "type", "wireguard"]);
+            ip(&["address", "add", &format!("{}/24", ENCRYPTED[at]), "dev", "wg0"]);
+            let set = [
+                "netns",
+                "exec",
+                &namespace,
+                "wg",
+                "set",
+                "wg0",
+                "listen-port",
+                "51820",
+                "private-key",
+            ];
+            let (path, peer) = (key.path().to_string_lossy().into_owned(), public_key(&keys[other]));
+            let allowed = format!("{}/32", ENCRYPTED[other]);
+            let endpoint = format!("{}:51820", ADDRESSES[other]);
+            let rest: [&str; 7] = [&path, "peer", &peer, "allowed-ips", &allowed, "endpoint", &endpoint];
+            must("ip", &[&set[..], &rest[..]].concat());
+            ip(&["link", "set", "wg0", "up"]);
+        }
+    }
+
     /// Returns the VXLAN devices and the tables of the packet filter of a host.
     fn links(&self, at: usize) -> String {
         let devices = must(
@@ -153,6 +189,11 @@ struct FleetLab {
 impl FleetLab {
     /// Each host has room for so many deckies.
     async fn new(hosts: &Hosts, room: u32) -> Self {
+        Self::over(hosts, room, ADDRESSES, 1500).await
+    }
+
+    /// The hosts have these addresses for each other.
+    async fn over(hosts: &Hosts, room: u32, addresses: [&str; 2], mtu: u16) -> Self {
         let image = Arc::new(DecoyImage::pack(
             DecoyImage::embedded_program().expect("the decoy is built for Linux"),
         ));
@@ -161,8 +202,8 @@ impl FleetLab {
             let host = DockerHost::Unix(hosts.socket(at).into());
             let options = DockerOptions::default().host(host).decoy(image.clone()).member();
             let docker = Docker::connect(options).await.expect("a daemon that answers");
-            let address = ADDRESSES[at].parse().expect("an address");
-            let member = Member::new(name.parse().expect("a name"), room, address, 1500);
+            let address = addresses[at].parse().expect("an address");
+            let member = Member::new(name.parse().expect("a name"), room, address, mtu);
             let member = member.labelled("public".parse().expect("a label"));
             fleet = fleet.with(member, Arc::new(docker));
         }
@@ -299,5 +340,70 @@ async fn a_maze_of_twelve_lans_runs_over_two_daemons() {
         .await
         .expect("torn down");
     assert_eq!(down.row.status, Status::TornDown);
+    hosts.assert_nothing_left();
+}
+
+fn public_key(key: &str) -> String {
+    let mut child = Command::new("wg")
+        .arg("pubkey")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the command wg");
+    let mut input = child.stdin.take().expect("piped");
+    input.write_all(key.as_bytes()).expect("written");
+    drop(input);
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "wg pubkey");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Returns why tunnels cannot be encrypted on this machine, if they cannot.
+fn without_wireguard() -> Option<String> {
+    const TRIED: &str = "decnet-wg-try";
+    if Command::new("wg").arg("--version").output().is_err() {
+        return Some("the command `wg` is missing (package wireguard-tools)".into());
+    }
+    let made = run("ip", &["link", "add", TRIED, "type", "wireguard"]);
+    if !made.status.success() {
+        let error = String::from_utf8_lossy(&made.stderr).trim().to_owned();
+        return Some(format!("the kernel does not have it: {error}"));
+    }
+    must("ip", &["link", "delete", TRIED]);
+    None
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn a_maze_runs_over_wireguard_where_the_kernel_has_it() {
+    if let Some(why) = without_wireguard() {
+        eprintln!("skipped: no WireGuard here: {why}");
+        return;
+    }
+    let hosts = Hosts::start("wireguard");
+    hosts.add_wireguard();
+    let lab = FleetLab::over(&hosts, 14, ENCRYPTED, ENCRYPTED_MTU).await;
+    let id = lab.deploy(twelve_on("10.208")).await;
+    let placement = lab.repo.get(id).await.expect("a row").placement.expect("placed");
+    assert!(!placement.stretched.is_empty());
+    assert_eq!(placement.mtu, Some(ENCRYPTED_MTU - 50));
+    for (at, local) in ENCRYPTED.into_iter().enumerate() {
+        let devices = must(
+            "ip",
+            &["-n", &hosts.namespace(at), "-d", "link", "show", "type", "vxlan"],
+        );
+        assert!(devices.contains(&format!("local {local} ")), "{devices}");
+    }
+    lab.verify(id).await;
+
+    // All packets between the hosts are encrypted, so without WireGuard none arrives.
+    must("ip", &["-n", &hosts.namespace(0), "link", "set", "wg0", "down"]);
+    let cut = lab.engine.verify(id, &CancellationToken::new()).await;
+    assert!(!cut.expect("verified").deviations.is_empty());
+    must("ip", &["-n", &hosts.namespace(0), "link", "set", "wg0", "up"]);
+    lab.verify(id).await;
+
+    let down = lab.engine.teardown(id, &CancellationToken::new()).await;
+    assert_eq!(down.expect("torn down").row.status, Status::TornDown);
     hosts.assert_nothing_left();
 }

@@ -5,6 +5,7 @@ pub(in crate::repo) mod attachments;
 pub(in crate::repo) mod change_log;
 pub(in crate::repo) mod deckies;
 pub(in crate::repo) mod decky_changes;
+pub(in crate::repo) mod hosts;
 pub(in crate::repo) mod lans;
 pub(in crate::repo) mod leases;
 pub(in crate::repo) mod meta;

@@ -1,0 +1,103 @@
+//! The flags that choose the hosts of a maze.
+
+use std::{collections::BTreeSet, str::FromStr};
+
+use decnet_engine::SettingsChange;
+use decnet_topology::{Distribution, Name};
+
+/// Where a maze runs if several hosts are enrolled.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Hosts, if several are enrolled")]
+pub(super) struct Placing {
+    /// The hosts that may have parts of the maze: east,west. An empty list allows all. Stored with the maze. What is deployed stays on
+    /// its host.
+    #[arg(long, value_name = "HOSTS")]
+    hosts: Option<Hosts>,
+    /// Use all hosts about equally; `=false` uses as few as possible again. Stored with the maze.
+    #[arg(long, value_name = "BOOLEAN", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    spread: Option<bool>,
+    /// A LAN that only hosts with a label may have: vault=inside, or vault= to remove its pins. May be repeated; stored with the maze, in
+    /// addition to earlier pins.
+    #[arg(long, value_name = "LAN=LABEL")]
+    pin: Vec<Pin>,
+    /// LANs that no two of which are on the same host: dmz,vault. May be repeated; stored with the maze, in addition to earlier groups. An
+    /// empty list removes all groups.
+    #[arg(long, value_name = "LANS")]
+    apart: Vec<Apart>,
+}
+
+impl Placing {
+    /// Adds what the flags say to a change of settings.
+    pub(super) fn added_to(self, change: SettingsChange) -> SettingsChange {
+        let distribution = self.spread.map(|spread| match spread {
+            true => Distribution::Spread,
+            false => Distribution::Pack,
+        });
+        change
+            .hosts(self.hosts.map(|Hosts(hosts)| hosts))
+            .distribution(distribution)
+            .pins(self.pin.into_iter().map(|Pin { lan, label }| (lan, label)))
+            .apart(self.apart.into_iter().map(|Apart(lans)| lans))
+    }
+}
+
+/// Names of hosts.
+#[derive(Debug, Clone)]
+struct Hosts(BTreeSet<Name>);
+
+impl FromStr for Hosts {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        names(text).map(Self)
+    }
+}
+
+/// A LAN, and the label of its hosts.
+#[derive(Debug, Clone)]
+struct Pin {
+    lan: Name,
+    label: Option<Name>,
+}
+
+impl FromStr for Pin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (lan, label) = text.split_once('=').ok_or("expected LAN=LABEL, as in vault=inside")?;
+        let label = match label {
+            "" => None,
+            label => Some(name(label)?),
+        };
+        Ok(Self { lan: name(lan)?, label })
+    }
+}
+
+/// LANs on different hosts.
+#[derive(Debug, Clone)]
+struct Apart(BTreeSet<Name>);
+
+impl FromStr for Apart {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let lans = names(text)?;
+        if lans.len() == 1 {
+            return Err("expected at least two LANs, as in dmz,vault".into());
+        }
+        Ok(Self(lans))
+    }
+}
+
+/// Reads names with commas between them. An empty text has none.
+fn names(text: &str) -> Result<BTreeSet<Name>, String> {
+    match text {
+        "" => Ok(BTreeSet::new()),
+        text => text.split(',').map(name).collect(),
+    }
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    text.parse()
+        .map_err(|error: decnet_topology::NameError| error.to_string())
+}

@@ -1,0 +1,77 @@
+use decnet_topology::HostChange;
+use jiff::Timestamp;
+
+use super::{
+    lookup::{self, find, mazes_on},
+    show,
+};
+use crate::{command_error::CommandError, commands::deploy, context::Context, exit::Exit, globals::EngineFlags};
+
+/// Let a host get no more deckies, and with --move recreate its deckies on other hosts.
+///
+/// Without --move, what is on the host stays and runs on. A decky that moves is recreated, so visitors lose their connections.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet host drain east\n  \
+                        decnet host drain east --move\n  \
+                        decnet host drain east --undo")]
+pub(super) struct Arguments {
+    /// The name of the host, or its id.
+    host: String,
+    /// Recreate its deckies on other hosts now.
+    #[arg(long = "move")]
+    moves: bool,
+    /// Let it get deckies again.
+    #[arg(long, conflicts_with = "moves")]
+    undo: bool,
+}
+
+/// Drains a host.
+pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let repo = context.repo().await?;
+    let host = find(repo.as_ref(), &arguments.host).await?;
+    let change = if arguments.undo {
+        HostChange::Undrain
+    } else {
+        HostChange::Drain
+    };
+    let host = repo.change_host(host.id, change, Timestamp::now()).await?;
+    let mut mazes = mazes_on(repo.as_ref(), &host).await?;
+    mazes.retain(decnet_topology::TopologyRow::takes_mutations);
+    if arguments.moves {
+        let engine = context
+            .engine_on(repo.clone(), context.catalog()?, EngineFlags::default())
+            .await?;
+        for row in &mazes {
+            context
+                .output
+                .note(format!("moving what {} has on {}", row.name, host.name));
+            let reconcile = async |cancel: &_| engine.reconcile(row.id, true, cancel).await;
+            let exit = deploy::execute(context, &engine, reconcile).await?;
+            if exit != Exit::Done {
+                return Ok(exit);
+            }
+        }
+    }
+    let count = lookup::deckies(repo.as_ref())
+        .await?
+        .remove(&host.name)
+        .unwrap_or_default();
+    context
+        .output
+        .either(&show::value(&host, count, Timestamp::now()), || {
+            let done = if arguments.undo {
+                "gets deckies again"
+            } else {
+                "gets no more deckies"
+            };
+            format!("{} {done}\n", host.name)
+        })?;
+    if !arguments.undo && count > 0 {
+        context.output.note(format!(
+            "{count} deckies stay there; `decnet host drain {} --move` moves them",
+            host.name
+        ));
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,65 @@
+use std::net::Ipv4Addr;
+
+use decnet_topology::{HostProfile, Name};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    command_error::CommandError,
+    context::{Context, open_fleet},
+    exit::Exit,
+};
+
+/// Make a token with which a host joins, and print it.
+///
+/// The token works once, for 15 minutes, and only for this name. If a host has the name already, it joins again and keeps its mazes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet host enroll east --label public\n  \
+                        decnet host enroll west --capacity 100 --mtu 9000")]
+pub(super) struct Arguments {
+    /// The name of the host.
+    name: Name,
+    /// A label of the host. Gateways are placed only on hosts with the label `public`.
+    #[arg(long = "label", value_name = "LABEL")]
+    labels: Vec<Name>,
+    /// The largest number of deckies on it.
+    #[arg(long, value_name = "DECKIES", default_value_t = HostProfile::default().capacity)]
+    capacity: u32,
+    /// Its address on the network that connects the hosts [default: that of its agent].
+    #[arg(long, value_name = "ADDRESS")]
+    underlay: Option<Ipv4Addr>,
+    /// The MTU of that network, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = HostProfile::default().mtu)]
+    mtu: u16,
+}
+
+/// Makes a token.
+pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let Arguments {
+        name,
+        labels,
+        capacity,
+        underlay,
+        mtu,
+    } = arguments;
+    let repo = context.repo().await?;
+    let joined = repo.hosts().await?;
+    let is_again = joined.iter().any(|host| host.name == name && host.revoked_at.is_none());
+    let profile = HostProfile::default()
+        .labels(labels)
+        .capacity(capacity)
+        .underlay(underlay)
+        .mtu(mtu);
+    let token = open_fleet(repo)
+        .await?
+        .invite(name.clone(), profile, Timestamp::now())
+        .await?;
+    let value = json!({ "name": name, "token": token.to_string(), "again": is_again });
+    context.output.either(&value, || format!("{token}\n"))?;
+    let again = if is_again { " again" } else { "" };
+    context.output.note(format!(
+        "within 15 minutes, {name} joins{again} with: decnet agent --join TOKEN --name {name} --master ADDRESS:7379"
+    ));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,52 @@
+use decnet_engine::HostState;
+use decnet_topology::HostRow;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{lookup::deckies, show};
+use crate::{command_error::CommandError, context::Context, exit::Exit, table, text};
+
+/// List the hosts, with their states.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet host list\n  \
+                        decnet host list --all")]
+pub(super) struct Arguments {
+    /// Also list the hosts that were revoked.
+    #[arg(long)]
+    all: bool,
+}
+
+/// Lists the hosts.
+pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let repo = context.repo().await?;
+    let mut hosts = repo.hosts().await?;
+    hosts.retain(|host| arguments.all || host.revoked_at.is_none());
+    let counts = deckies(repo.as_ref()).await?;
+    let count = |host: &HostRow| counts.get(&host.name).copied().unwrap_or_default();
+    let now = Timestamp::now();
+    if context.output.json {
+        let hosts: Vec<_> = hosts.iter().map(|host| show::value(host, count(host), now)).collect();
+        context.output.json(&json!({ "hosts": hosts }))?;
+        return Ok(Exit::Done);
+    }
+    if hosts.is_empty() {
+        context
+            .output
+            .note("no hosts; `decnet host enroll NAME` makes a token with which one joins");
+        return Ok(Exit::Done);
+    }
+    let cells = |host: &HostRow| {
+        [
+            host.name.to_string(),
+            HostState::of(host, now).to_string(),
+            format!("{}/{}", count(host), host.profile.capacity),
+            show::labels(host),
+            host.address.clone(),
+            host.heard_at.map_or_else(|| "never".into(), text::time),
+        ]
+    };
+    let header = ["HOST", "STATE", "DECKIES", "LABELS", "AGENT", "LAST HEARD"];
+    context.output.data(&table::rows(header, hosts.iter().map(cells)))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,48 @@
+use decnet_topology::HostChange;
+use jiff::Timestamp;
+
+use super::{
+    lookup::{find, mazes_on},
+    show,
+};
+use crate::{command_error::CommandError, confirm::confirm_or_refuse, context::Context, exit::Exit};
+
+/// Refuse the certificates of a host from then on. It is no longer a host of the fleet.
+///
+/// Masters and agents refuse it within seconds. What runs there keeps running and cannot be reached any more: if the host can still be
+/// trusted, move its deckies first with `decnet host drain HOST --move`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        decnet host revoke east\n  \
+                        decnet host revoke east --yes")]
+pub(super) struct Arguments {
+    /// The name of the host, or its id.
+    host: String,
+    /// Do not ask for confirmation.
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// Revokes a host.
+pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let repo = context.repo().await?;
+    let host = find(repo.as_ref(), &arguments.host).await?;
+    let mazes = mazes_on(repo.as_ref(), &host).await?;
+    let names: Vec<_> = mazes.iter().map(|row| row.name.as_str()).collect();
+    if !names.is_empty() {
+        let question = format!("{} has parts of {}; revoke it?", host.name, names.join(", "));
+        if !arguments.yes {
+            confirm_or_refuse(context.output, &question)?;
+        }
+    }
+    let host = repo.change_host(host.id, HostChange::Revoke, Timestamp::now()).await?;
+    context.output.either(&show::value(&host, 0, Timestamp::now()), || {
+        format!("revoked {}\n", host.name)
+    })?;
+    for name in names {
+        context.output.note(format!(
+            "`decnet reconcile {name} --force` recreates on other hosts what was there"
+        ));
+    }
+    Ok(Exit::Done)
+}

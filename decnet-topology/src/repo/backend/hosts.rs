@@ -1,0 +1,112 @@
+//! Hosts of a fleet.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::{Backend, Tables};
+use crate::{
+    id::{EnrolmentId, HostId},
+    repo::{Enrolment, HostChange, HostRow, HostStore, RepoError},
+};
+
+#[async_trait]
+impl<B: Backend> HostStore for B {
+    async fn fleet_authority(&self) -> Result<Option<String>, RepoError> {
+        self.read(|tables| tables.fleet_authority()).await
+    }
+
+    async fn set_fleet_authority(&self, expected: Option<&str>, authority: &str) -> Result<String, RepoError> {
+        let input = (expected.map(str::to_owned), authority.to_owned());
+        self.write(input, |tables, (expected, authority)| {
+            tables.lock_placements()?;
+            match tables.fleet_authority()? {
+                Some(stored) if expected.as_ref() != Some(&stored) => Ok(stored),
+                None if expected.is_some() => Err(RepoError::Corrupt {
+                    what: "the authority of the fleet was removed".into(),
+                }),
+                _ => {
+                    tables.set_fleet_authority(&authority)?;
+                    Ok(authority)
+                }
+            }
+        })
+        .await
+    }
+
+    async fn add_enrolment(&self, enrolment: Enrolment, at: Timestamp) -> Result<(), RepoError> {
+        self.write(enrolment, move |tables, enrolment| {
+            tables.delete_enrolments(at)?;
+            tables.put_enrolment(&enrolment)
+        })
+        .await
+    }
+
+    async fn enrolment(&self, id: EnrolmentId) -> Result<Option<Enrolment>, RepoError> {
+        self.read(move |tables| tables.enrolment(id)).await
+    }
+
+    async fn enroll_host(&self, id: EnrolmentId, address: &str, at: Timestamp) -> Result<HostRow, RepoError> {
+        self.write(address.to_owned(), move |tables, address| {
+            tables.lock_placements()?;
+            let mut enrolment = tables.enrolment(id)?.ok_or(RepoError::EnrolmentNotFound { id })?;
+            if let Some(at) = enrolment.used_at {
+                return Err(RepoError::EnrolmentUsed { id, at });
+            }
+            let row = HostRow::new(
+                enrolment.host,
+                enrolment.name.clone(),
+                address,
+                enrolment.profile.clone(),
+                at,
+            );
+            let has_name = |other: &HostRow| other.id != row.id && other.revoked_at.is_none() && other.name == row.name;
+            if let Some(other) = tables.hosts()?.into_iter().find(has_name) {
+                return Err(RepoError::HostNameTaken { name: other.name });
+            }
+            enrolment.used_at = Some(at);
+            tables.put_enrolment(&enrolment)?;
+            tables.put_host(&row)?;
+            Ok(row)
+        })
+        .await
+    }
+
+    async fn host_heard(&self, id: HostId, address: &str, report: &str, at: Timestamp) -> Result<(), RepoError> {
+        let input = (address.to_owned(), report.to_owned());
+        self.write(input, move |tables, (address, report)| {
+            let mut row = host(tables, id)?;
+            if row.revoked_at.is_some() {
+                return Err(RepoError::HostNotFound { id });
+            }
+            if row.heard_at.is_some_and(|last| at < last) {
+                return Ok(());
+            }
+            row.address = address;
+            row.heard_at = Some(at);
+            row.report = Some(report);
+            tables.put_host(&row)
+        })
+        .await
+    }
+
+    async fn change_host(&self, id: HostId, change: HostChange, at: Timestamp) -> Result<HostRow, RepoError> {
+        self.write((), move |tables, ()| {
+            let mut row = host(tables, id)?;
+            change.apply(&mut row, at);
+            tables.put_host(&row)?;
+            Ok(row)
+        })
+        .await
+    }
+
+    async fn hosts(&self) -> Result<Vec<HostRow>, RepoError> {
+        self.read(|tables| tables.hosts()).await
+    }
+}
+
+/// Reads a host, which another transaction cannot change until the end of this one.
+fn host(tables: &mut dyn Tables, id: HostId) -> Result<HostRow, RepoError> {
+    tables.lock_placements()?;
+    let found = tables.hosts()?.into_iter().find(|row| row.id == id);
+    found.ok_or(RepoError::HostNotFound { id })
+}
