@@ -85,12 +85,19 @@ impl ExecutionReport {
     pub fn is_complete(&self) -> bool {
         self.failures.is_empty() && !self.cancelled
     }
+
+    /// Returns the highest generation that agents have seen, if one refused a step because this master's lease is not the newest.
+    pub fn superseded(&self) -> Option<u64> {
+        let failures = self.failures.iter().chain(&self.undo_failures);
+        failures.filter_map(|failure| failure.source.superseded()).max()
+    }
 }
 
 /// Executes a plan for a repo.
 ///
 /// A step starts when its dependencies are done, its lane has a free slot, and no other step holds a network that it locks. When
-/// `cancel` fires, no more steps start, and running ones are waited for; with [`OnFailure::Undo`] they are undone.
+/// `cancel` fires, no more steps start, and running ones are waited for; with [`OnFailure::Undo`] they are undone. If an agent has seen
+/// a newer lease, no more steps start and none is undone: the resources belong to the newer holder.
 pub async fn execute(
     runtime: &dyn Runtime,
     instance: InstanceId,
@@ -101,7 +108,7 @@ pub async fn execute(
 ) -> ExecutionReport {
     let mut run = Run::new(plan, options, false, report);
     let mut outcome = run.through(runtime, instance, Some(cancel)).await;
-    if !outcome.is_complete() && options.on_failure == OnFailure::Undo {
+    if !outcome.is_complete() && options.on_failure == OnFailure::Undo && outcome.superseded().is_none() {
         // A failed step may be half done: its inverse is idempotent too.
         let mut touched = outcome.changed.clone();
         touched.extend(run.half_done.iter().copied());
@@ -222,10 +229,12 @@ impl<'a> Run<'a> {
         outcome
     }
 
-    /// No step starts after a failure with undo, or once the runtime does not answer.
+    /// No step starts after a failure with undo, once the runtime does not answer, or once another master has taken over.
     fn is_stopped(&self, outcome: &ExecutionReport) -> bool {
         let unreachable = outcome.failures.iter().any(|failure| failure.source.is_unreachable());
-        unreachable || self.options.on_failure == OnFailure::Undo && !outcome.failures.is_empty()
+        unreachable
+            || outcome.superseded().is_some()
+            || self.options.on_failure == OnFailure::Undo && !outcome.failures.is_empty()
     }
 
     fn next(&self) -> Option<StepId> {

@@ -166,6 +166,7 @@ pub(crate) struct HeldLease {
     repo: Arc<dyn Repo>,
     topology: TopologyId,
     token: LeaseToken,
+    generation: u64,
     lost: CancellationToken,
     renewal: JoinHandle<()>,
     is_released: bool,
@@ -197,6 +198,7 @@ impl HeldLease {
             repo,
             topology,
             token: lease.token,
+            generation: lease.generation,
             lost,
             renewal,
             is_released: false,
@@ -211,6 +213,11 @@ impl HeldLease {
     /// Returns the token of the lease.
     pub(crate) fn token(&self) -> LeaseToken {
         self.token
+    }
+
+    /// Returns the generation of the lease.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Releases the lease.

@@ -107,6 +107,7 @@ mod engine;
 mod event;
 mod execute;
 mod feed;
+mod fence;
 #[cfg(feature = "agent")]
 pub mod fleet;
 pub mod host;
@@ -167,6 +168,7 @@ pub use event::{
 };
 pub use execute::{ExecuteOptions, ExecutionReport, OnFailure, StepFailure, execute};
 pub use feed::{Feed, FeedItem, FeedNotice, TopologyNow};
+pub use fence::Fence;
 #[cfg(feature = "agent")]
 pub use fleet::{
     beat::{HostHealth, HostReport},

@@ -167,6 +167,10 @@ impl<R: LeaseStore> LeaseStore for Audited<R> {
         self.inner.release_lease(id, token).await
     }
 
+    async fn next_generation(&self, above: u64) -> Result<u64, RepoError> {
+        self.inner.next_generation(above).await
+    }
+
     async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError> {
         self.inner.lease(id, at).await
     }

@@ -107,7 +107,7 @@ fn an_agent_joins_once_and_then_starts_without_a_token() {
     }
     let host = again["host"].as_str().expect("an id").parse().expect("an id");
     let listening = again["listening"].as_str().expect("an address");
-    let options = RemoteOptions::new(host, "host-1".parse().expect("a name"), listening, 1);
+    let options = RemoteOptions::new(host, "host-1".parse().expect("a name"), listening);
     let remote = RemoteRuntime::new(master.fleet.credentials(), options).expect("an address");
     let state = master.runtime.block_on(RemoteTopologies::new(&remote).state());
     assert_eq!(state.expect("a state").applied, None);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pki::{Credentials, Identity, PkiError, Trust, write_file};
 
-/// The folder where an agent keeps its state: its identity, whom it trusts, its master, the highest generation, when a master last
+/// The folder where an agent keeps its state: its identity, whom it trusts, its master, the highest generations, when a master last
 /// answered, and the stores that masters worked for. Only its owner may use it.
 #[derive(Debug, Clone)]
 pub struct AgentFolder(PathBuf);

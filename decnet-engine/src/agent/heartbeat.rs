@@ -75,7 +75,6 @@ impl Beats {
             address: self.master.place.master.clone(),
             tls,
             name: Peers::Masters.server_name(),
-            generation: None,
             timeout: TIMEOUT,
         })?;
         let report = self.report().await;

@@ -76,7 +76,6 @@ pub async fn join(
             address: address.clone(),
             tls,
             name: Peers::Masters.server_name(),
-            generation: None,
             timeout: TIMEOUT,
         })
     };

@@ -1,8 +1,8 @@
 //! The agent of a host: it serves the runtime of the host to masters, and applies topologies that they push.
 //!
-//! [`serve`] listens with mutual TLS and accepts certificates of masters only. A request has the version of the protocol and the
-//! generation of its master in headers. The agent refuses other versions, and generations that are lower than the highest it has
-//! seen: then another master has taken over.
+//! [`serve`] listens with mutual TLS and accepts certificates of masters only. A request has the version of the protocol in a
+//! header, and the agent refuses other versions. Actions, pushes and teardowns also have the lease of their master in headers. The agent
+//! refuses one whose generation is lower than the highest it has seen of that topology: then another master has taken over.
 //!
 //! A push stores one topology in the engine's store and deploys it. Starting an agent deploys nothing and does not ask the runtime.
 //!

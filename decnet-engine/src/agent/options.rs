@@ -16,7 +16,7 @@ pub struct AgentOptions {
     pub grace: Duration,
     /// How long it waits for a master that does not read an answer. The default is 30 seconds.
     pub write_timeout: Duration,
-    /// Where it keeps the highest generation and renewed certificates. Without a folder, a restart forgets them.
+    /// Where it keeps the highest generations and renewed certificates. Without a folder, a restart forgets them.
     pub folder: Option<AgentFolder>,
     /// The master that gets heartbeats; none by default.
     pub master: Option<AgentMaster>,
@@ -64,7 +64,7 @@ impl AgentOptions {
         self
     }
 
-    /// Sets where it keeps the highest generation and renewed certificates.
+    /// Sets where it keeps the highest generations and renewed certificates.
     pub fn folder(mut self, folder: impl Into<Option<AgentFolder>>) -> Self {
         self.folder = folder.into();
         self

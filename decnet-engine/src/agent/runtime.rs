@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::{
+    Extension,
+    extract::{Request, State},
+};
 
 use super::shared::{Agent, Answer, json};
 use crate::{
+    fence::Fence,
     fleet::secure::read,
     peer::LONGEST,
     runtime::remote::messages::{ObserveRequest, PerformRequest, ProbeRequest},
@@ -36,11 +40,13 @@ pub(super) async fn observe(State(shared): Agent, request: Request) -> Answer {
 }
 
 /// Performs an action.
-pub(super) async fn perform(State(shared): Agent, request: Request) -> Answer {
+pub(super) async fn perform(State(shared): Agent, Extension(fence): Extension<Fence>, request: Request) -> Answer {
     let PerformRequest { instance, action } = read(request, LONGEST).await?;
     let agent = Arc::clone(&shared);
     let work = async move {
         let _others_may_too = agent.removing.read().await;
+        // A newer lease may have been seen while the body arrived, or while this waited.
+        agent.generations.admit(fence)?;
         // It is remembered before anything exists that could be left behind.
         agent.instances.remember(instance)?;
         Ok(agent.runtime().perform(instance, &action).await?)

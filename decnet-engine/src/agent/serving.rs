@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     AgentFolder, AgentOptions, command,
     contact::{Contact, SilenceLimit},
-    generations::Generations,
+    generations::{self, Generations},
     heartbeat,
     instances::Instances,
     orphans, runtime,
@@ -47,7 +47,7 @@ const CONNECTIONS_EACH: usize = 1024;
 ///
 /// # Errors
 ///
-/// If the files with the generation and the stores cannot be read, or TLS cannot be set up, or
+/// If the files with the generations and the stores cannot be read, or TLS cannot be set up, or
 /// [`orphan_after`](AgentOptions::orphan_after) has no master.
 pub async fn serve(
     engine: Engine,
@@ -113,17 +113,21 @@ pub async fn serve(
 }
 
 fn router(shared: &Arc<Shared>) -> Router {
-    Router::new()
-        .route(messages::OBSERVE, post(runtime::observe))
+    let changing = Router::new()
         .route(messages::PERFORM, post(runtime::perform))
+        .route(push::APPLY, post(topologies::apply))
+        .route(push::TEARDOWN, post(topologies::teardown))
+        .route_layer(from_fn_with_state(Arc::clone(shared), of_newest_lease));
+    let reading = Router::new()
+        .route(messages::OBSERVE, post(runtime::observe))
         .route(messages::PROBE, post(runtime::probe))
         .route(messages::LOG, post(streams::log))
         .route(messages::COPY, post(streams::copy))
         .route(messages::CAPTURE, post(streams::capture))
         .route(messages::COMMAND, post(command::run))
-        .route(push::APPLY, post(topologies::apply))
-        .route(push::TEARDOWN, post(topologies::teardown))
-        .layer(from_fn_with_state(Arc::clone(shared), of_this_generation))
+        .route_layer(from_fn_with_state(Arc::clone(shared), of_master));
+    changing
+        .merge(reading)
         .route(push::STATE, get(topologies::state))
         .route("/ping", get(async || StatusCode::NO_CONTENT))
         .fallback(secure::without_route)
@@ -131,13 +135,21 @@ fn router(shared: &Arc<Shared>) -> Router {
         .with_state(Arc::clone(shared))
 }
 
-/// Refuses requests of a master that was superseded.
-async fn of_this_generation(State(shared): Agent, request: Request, next: Next) -> Response {
-    match shared.generations.admit(request.headers()) {
-        Ok(()) => {
+/// Refuses changes by a master whose lease is not the newest of its topology.
+async fn of_newest_lease(State(shared): Agent, mut request: Request, next: Next) -> Response {
+    let fence = generations::fence_of(request.headers());
+    match fence.and_then(|fence| shared.generations.admit(fence).map(|()| fence)) {
+        Ok(fence) => {
+            request.extensions_mut().insert(fence);
             shared.contact.answered();
             next.run(request).await
         }
         Err(problem) => problem.into_response(),
     }
+}
+
+/// Notes that a master is there.
+async fn of_master(State(shared): Agent, request: Request, next: Next) -> Response {
+    shared.contact.answered();
+    next.run(request).await
 }

@@ -20,14 +20,15 @@ use crate::{
     fleet::{
         AppliedTopology, HostReport,
         messages::{BeatAnswer, BeatRequest, EnrollAnswer, EnrollRequest},
+        push::{APPLY, TEARDOWN},
     },
-    peer::{GENERATION, PROTOCOL, PROTOCOL_HEADER},
+    peer::{GENERATION, PROTOCOL, PROTOCOL_HEADER, STORE, TOPOLOGY},
     pki::{Authority, CertificateSubject, Credentials, Peers, Trust, client_config, server_config},
     runtime::{
         LogLine, LogRequest, LogStream, Runtime as _, RuntimeError,
         remote::{
             RemoteOptions, RemoteRuntime,
-            messages::{CommandExit, OBSERVE, ObserveRequest},
+            messages::{CommandExit, OBSERVE, ObserveRequest, PERFORM},
         },
         simulated::Simulated,
     },
@@ -72,7 +73,7 @@ impl Pair {
     }
 
     /// Sends a request with these headers, and returns the status and the problem.
-    async fn ask(&self, address: SocketAddr, headers: &[(&str, &str)]) -> (StatusCode, Value) {
+    async fn ask(&self, address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> (StatusCode, Value) {
         let config = client_config(&self.master, Peers::Agent(self.host)).expect("a configuration");
         let stream = TcpStream::connect(address).await.expect("connected");
         let connector = TlsConnector::from(Arc::new(config));
@@ -80,7 +81,7 @@ impl Pair {
         let stream = TokioIo::new(stream.await.expect("a handshake"));
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.expect("HTTP");
         tokio::spawn(connection);
-        let mut request = Request::post(OBSERVE);
+        let mut request = Request::post(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -97,30 +98,46 @@ impl Pair {
 }
 
 #[tokio::test]
-async fn an_agent_refuses_another_version_and_requests_without_a_generation() {
+async fn an_agent_refuses_another_version_and_changes_without_a_lease() {
     let pair = Pair::new();
     let address = pair.serve().await;
-    let (version, generation) = (PROTOCOL_HEADER.to_string(), GENERATION.to_string());
+    let version = PROTOCOL_HEADER.to_string();
     let (this, next) = (PROTOCOL.to_string(), (PROTOCOL + 1).to_string());
-    let check = async |headers: &[(&str, &str)], status: u16, code: &str| {
-        let (found, problem) = pair.ask(address, headers).await;
+    let (store, topology, generation) = (STORE.to_string(), TOPOLOGY.to_string(), GENERATION.to_string());
+    let id = "11234567-89ab-4cde-8f01-23456789abcd";
+    let check = async |path: &str, headers: &[(&str, &str)], status: u16, code: &str| {
+        let (found, problem) = pair.ask(address, path, headers).await;
         assert_eq!(
             (found.as_u16(), problem["code"].as_str()),
             (status, Some(code)),
             "{problem}"
         );
     };
-    check(&[(&generation, "1")], 409, "protocol_mismatch").await;
-    check(&[(&version, &next), (&generation, "1")], 409, "protocol_mismatch").await;
-    check(&[(&version, &this)], 400, "generation_missing").await;
-    check(&[(&version, &this), (&generation, "x")], 400, "generation_missing").await;
-    let (status, info) = pair.ask(address, &[(&version, &this), (&generation, "1")]).await;
+    check(OBSERVE, &[], 409, "protocol_mismatch").await;
+    check(OBSERVE, &[(&version, &next)], 409, "protocol_mismatch").await;
+    // What only reads needs no lease.
+    let (status, info) = pair.ask(address, OBSERVE, &[(&version, &this)]).await;
     assert_eq!((status, &info["podman"]), (StatusCode::OK, &json!(false)));
+    for path in [PERFORM, APPLY, TEARDOWN] {
+        let lease = [
+            (&*store, id),
+            (&*topology, id),
+            (&*generation, "1"),
+            (&*version, &*this),
+        ];
+        for absent in 0..3 {
+            let mut headers = lease.to_vec();
+            headers.remove(absent);
+            check(path, &headers, 400, "generation_missing").await;
+        }
+        // It is admitted, and its body makes no sense here.
+        check(path, &lease, 422, "invalid_body").await;
+    }
 }
 
 #[tokio::test]
 async fn a_master_refuses_an_agent_of_another_version() {
-    for theirs in [None, Some("2"), Some("old")] {
+    for theirs in [None, Some("1"), Some("old")] {
         let pair = Pair::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -139,7 +156,7 @@ async fn a_master_refuses_an_agent_of_another_version() {
                 .serve_connection(stream, service)
                 .await;
         });
-        let options = RemoteOptions::new(pair.host, name("host-1"), address.to_string(), 1);
+        let options = RemoteOptions::new(pair.host, name("host-1"), address.to_string());
         let remote = RemoteRuntime::new(&pair.master, options.timeout(Duration::from_secs(5))).expect("an address");
         let error = remote.info().await.expect_err("refused");
         let expected = theirs.unwrap_or("none");

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::{
+    Extension,
+    extract::{Request, State},
+};
 use decnet_topology::{
     CatalogExcerpt, DeploySettings, Draft, NewTopology, Status, StoredTopology, SubnetPool, Syntax, Topology,
     TopologyFilter, TopologyId, TopologyName, canonical_hash, document,
@@ -15,6 +18,7 @@ use super::{
 };
 use crate::{
     engine::{DeployOptions, Engine, EngineError, Outcome, Replacement},
+    fence::Fence,
     fleet::{AgentState, AppliedTopology, TopologyPush, secure::read},
     http::problem::Problem,
     observe::{Observed, Scope},
@@ -32,12 +36,14 @@ struct Wanted {
 }
 
 /// Applies a push.
-pub(super) async fn apply(State(shared): Agent, request: Request) -> Answer {
+pub(super) async fn apply(State(shared): Agent, Extension(fence): Extension<Fence>, request: Request) -> Answer {
     let push: TopologyPush = read(request, LONGEST).await?;
     let agent = Arc::clone(&shared);
     let work = async move {
         let wanted = Wanted::read(&agent.engine, push)?;
         let _one = agent.topology.lock().await;
+        // A newer lease may have been seen while this waited.
+        agent.generations.admit(fence)?;
         let id = store(&agent, &wanted).await?;
         collecting::begin(&agent);
         let deployed = deploy(&agent, id, wanted).await?;
@@ -47,11 +53,13 @@ pub(super) async fn apply(State(shared): Agent, request: Request) -> Answer {
 }
 
 /// Tears down what was pushed.
-pub(super) async fn teardown(State(shared): Agent, request: Request) -> Answer {
+pub(super) async fn teardown(State(shared): Agent, Extension(fence): Extension<Fence>, request: Request) -> Answer {
     let () = read(request, LONGEST).await?;
     let agent = Arc::clone(&shared);
     let work = async move {
         let _one = agent.topology.lock().await;
+        // A newer lease may have been seen while this waited.
+        agent.generations.admit(fence)?;
         clear_all(&agent).await
     };
     json(&shared.change(work).await?)

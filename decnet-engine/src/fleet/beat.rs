@@ -14,7 +14,7 @@ pub struct HostReport {
     pub version_hash: String,
     /// The digest of what that topology uses of a catalogue, and of its settings.
     pub settings_digest: String,
-    /// The highest generation of a master that the agent has seen.
+    /// The highest generation of a lease that the agent has seen.
     pub generation: u64,
     /// How the host is.
     pub health: HostHealth,

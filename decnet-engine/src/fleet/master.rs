@@ -22,9 +22,6 @@ use crate::{
     },
 };
 
-/// The generation of requests.
-const GENERATION: u64 = 1;
-
 /// How long a token works.
 const TOKEN_LIFE: SignedDuration = SignedDuration::from_mins(15);
 
@@ -146,7 +143,7 @@ impl FleetMaster {
 
     /// Returns the runtime of a host, by its agent. Nothing is sent.
     pub fn runtime(&self, host: &HostRow) -> Result<RemoteRuntime, FleetError> {
-        let options = RemoteOptions::new(host.id, host.name.clone(), host.address.clone(), GENERATION);
+        let options = RemoteOptions::new(host.id, host.name.clone(), host.address.clone());
         Ok(RemoteRuntime::new(&self.credentials, options)?)
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    fence::Fence,
     observe::Observed,
     peer::{PeerClient, PeerError},
     pki::Fingerprint,
@@ -102,7 +103,7 @@ pub struct AgentState {
     pub observed: Observed,
 }
 
-/// The topologies of an agent. It has one at most.
+/// The topologies of an agent. It has one at most. Pushes and teardowns need a [fence](Self::with_fence).
 #[derive(Debug, Clone)]
 pub struct RemoteTopologies(PeerClient);
 
@@ -110,6 +111,12 @@ impl RemoteTopologies {
     /// Uses the connections of a runtime.
     pub fn new(runtime: &RemoteRuntime) -> Self {
         Self(runtime.client().clone())
+    }
+
+    /// Says which lease this master holds. The agent changes something only for the holder of the newest lease that it has seen.
+    #[must_use]
+    pub fn with_fence(&self, fence: Fence) -> Self {
+        Self(self.0.fenced(fence))
     }
 
     /// Pushes a topology. The agent deploys it, or changes what runs; another topology is torn down first.

@@ -17,7 +17,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use tokio::time;
 
-use super::{GENERATION, LONGEST, PROTOCOL, PROTOCOL_HEADER, PeerError, faults};
+use super::{GENERATION, LONGEST, PROTOCOL, PROTOCOL_HEADER, PeerError, STORE, TOPOLOGY, faults};
+use crate::fence::Fence;
 
 /// How long an unused connection is kept. The server closes one after ten seconds.
 const IDLE: Duration = Duration::from_secs(5);
@@ -31,8 +32,6 @@ pub(crate) struct PeerOptions {
     pub(crate) tls: ClientConfig,
     /// The name in the certificate of the server.
     pub(crate) name: ServerName<'static>,
-    /// The generation of this master.
-    pub(crate) generation: Option<u64>,
     /// How long a connection and a sign of life may take.
     pub(crate) timeout: Duration,
 }
@@ -45,7 +44,7 @@ pub(crate) struct PeerOptions {
 pub(crate) struct PeerClient {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     address: String,
-    generation: Option<u64>,
+    fence: Option<Fence>,
     timeout: Duration,
 }
 
@@ -53,7 +52,7 @@ impl fmt::Debug for PeerClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PeerClient")
             .field("address", &self.address)
-            .field("generation", &self.generation)
+            .field("fence", &self.fence)
             .finish_non_exhaustive()
     }
 }
@@ -64,7 +63,6 @@ impl PeerClient {
             address,
             tls,
             name,
-            generation,
             timeout,
         } = options;
         let parsed: Result<Uri, _> = format!("https://{address}/").parse();
@@ -92,17 +90,26 @@ impl PeerClient {
         Ok(Self {
             client,
             address,
-            generation,
+            fence: None,
             timeout,
         })
+    }
+
+    /// Returns a client with the same connections that says which lease this master holds.
+    pub(crate) fn fenced(&self, fence: Fence) -> Self {
+        Self {
+            fence: Some(fence),
+            ..self.clone()
+        }
     }
 
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
-    pub(crate) fn generation(&self) -> Option<u64> {
-        self.generation
+    /// Returns the generation of the lease; zero without a lease.
+    pub(crate) fn generation(&self) -> u64 {
+        self.fence.map_or(0, |fence| fence.generation)
     }
 
     /// Sends JSON and reads JSON.
@@ -160,8 +167,11 @@ impl PeerClient {
             .uri(format!("https://{}{path}", self.address))
             .header(PROTOCOL_HEADER, PROTOCOL)
             .header(USER_AGENT, concat!("decnet/", env!("CARGO_PKG_VERSION")));
-        if let Some(generation) = self.generation {
-            request = request.header(GENERATION, generation);
+        if let Some(fence) = self.fence {
+            request = request
+                .header(STORE, fence.store.to_string())
+                .header(TOPOLOGY, fence.topology.to_string())
+                .header(GENERATION, fence.generation);
         }
         let bytes = match body {
             None => Vec::new(),

@@ -9,4 +9,4 @@ mod protocol;
 pub(crate) use client::{PeerClient, PeerOptions};
 pub use error::PeerError;
 pub(crate) use frames::{Frame, FrameCodec, FrameKind, Frames};
-pub(crate) use protocol::{ALIVE, FRAMES, GENERATION, LONGEST, PROTOCOL, PROTOCOL_HEADER, SILENCE};
+pub(crate) use protocol::{ALIVE, FRAMES, GENERATION, LONGEST, PROTOCOL, PROTOCOL_HEADER, SILENCE, STORE, TOPOLOGY};

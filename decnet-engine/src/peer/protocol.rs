@@ -5,12 +5,18 @@ use std::time::Duration;
 use hyper::header::HeaderName;
 
 /// The version of the protocol. Each change of a message that the other side does not understand increases it.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 
 /// The header with the version of the protocol, in requests and answers.
 pub(crate) const PROTOCOL_HEADER: HeaderName = HeaderName::from_static("decnet-protocol");
 
-/// The header with the generation of a master.
+/// The header with the store of the lease that a master holds.
+pub(crate) const STORE: HeaderName = HeaderName::from_static("decnet-store");
+
+/// The header with the topology of that lease.
+pub(crate) const TOPOLOGY: HeaderName = HeaderName::from_static("decnet-topology");
+
+/// The header with the generation of that lease.
 pub(crate) const GENERATION: HeaderName = HeaderName::from_static("decnet-generation");
 
 /// The media type of a stream of frames.

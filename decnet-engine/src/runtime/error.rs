@@ -186,14 +186,14 @@ pub enum RuntimeError {
         /// The version of this program.
         ours: u32,
     },
-    /// An agent obeys a newer master.
+    /// An agent obeys the holder of a newer lease.
     #[error(
         "the agent of {host} refuses generation {generation}: it has seen generation {highest}, so another master has taken over"
     )]
     AgentSuperseded {
         /// The name of its host.
         host: String,
-        /// The generation of this program.
+        /// The generation of the lease of this program.
         generation: u64,
         /// The highest generation that the agent has seen.
         highest: u64,
@@ -224,14 +224,25 @@ impl RuntimeError {
         self.into()
     }
 
-    /// Returns whether the failed action may have done a part of its work. False if the name was taken.
+    /// Returns whether the failed action may have done a part of its work. False if the name was taken or the lease was refused.
     pub fn may_be_half_done(&self) -> bool {
-        !matches!(self, Self::Foreign { .. } | Self::Conflict { .. })
+        !matches!(
+            self,
+            Self::Foreign { .. } | Self::Conflict { .. } | Self::AgentSuperseded { .. }
+        )
     }
 
     /// Returns whether the same request may succeed later, without a change of anything else: the daemon did not answer it.
     pub fn is_unanswered(&self) -> bool {
         self.is_unreachable() || matches!(self, Self::TimedOut { .. })
+    }
+
+    /// Returns the highest generation that the agent has seen, if it refused the lease of this master.
+    pub(crate) const fn superseded(&self) -> Option<u64> {
+        match self {
+            Self::AgentSuperseded { highest, .. } => Some(*highest),
+            _ => None,
+        }
     }
 
     /// Returns whether the agent of a host cannot be reached, so that nothing is known of its containers.

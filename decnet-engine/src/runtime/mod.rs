@@ -20,6 +20,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::{self, Debug},
     net::Ipv4Addr,
+    sync::Arc,
 };
 
 use async_trait::async_trait;
@@ -39,6 +40,7 @@ pub use packets::{Capture, CapturePlace, CaptureRequest, CapturedPacket};
 use crate::{
     api::ApiVersion,
     desired::BaseSpec,
+    fence::Fence,
     naming::ContainerName,
     observe::{Observed, Scope},
     plan::Action,
@@ -227,6 +229,12 @@ pub trait Runtime: Send + Sync + Debug {
 
     /// Returns the runtime of one member of a fleet; none if this is not a fleet, or has no such member.
     fn member(&self, _: Option<&str>) -> Option<&dyn Runtime> {
+        None
+    }
+
+    /// Returns this runtime for the holder of a lease, if it refuses the holders of older leases; none if it cannot know of another
+    /// holder.
+    fn fenced(&self, _: Fence) -> Option<Arc<dyn Runtime>> {
         None
     }
 

@@ -27,6 +27,7 @@ macro_rules! guarded {
                 acquire_lease(id: TopologyId, holder: &Holder, time: SignedDuration, superseding: Option<LeaseToken>, at: Timestamp) -> Lease;
                 renew_lease(id: TopologyId, token: LeaseToken, time: SignedDuration, at: Timestamp) -> Lease;
                 release_lease(id: TopologyId, token: LeaseToken) -> ();
+                next_generation(above: u64) -> u64;
                 lease(id: TopologyId, at: Timestamp) -> Option<Lease>;
             }
             MutationQueue {

@@ -89,6 +89,7 @@ class Lease(TypedDict):
     holder: Holder
     until: str
     length: str
+    generation: int
 
 
 class MutationClaim(TypedDict):

@@ -28,6 +28,15 @@ pub struct Lease<T = LeaseToken> {
     /// Its duration from when it is acquired or renewed. Stores keep it for topologies, not for mutations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub length: Option<SignedDuration>,
+    /// Orders the leases of a store: each that is acquired has a higher one than all before, and a renewal keeps it. Agents refuse a
+    /// lower one than they have seen. A lease of an earlier layout, and a claim, have zero.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub generation: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(generation: &u64) -> bool {
+    *generation == 0
 }
 
 /// The right to apply a mutation, for a limited time.

@@ -11,6 +11,8 @@ pub trait LeaseStore: Send + Sync {
     ///
     /// An expired lease is taken over. A held lease is refused ([`RepoError::LeaseHeld`]) unless its token is `superseding`: a
     /// caller that found the holder dead takes over that lease, but not a newer one.
+    ///
+    /// Each lease that is acquired has a higher [`Lease::generation`] than all before, whatever its topology.
     async fn acquire_lease(
         &self,
         id: TopologyId,
@@ -39,6 +41,12 @@ pub trait LeaseStore: Send + Sync {
     async fn lock_unwritten(&self) -> Result<Box<dyn Send + Sync>, RepoError> {
         Ok(Box::new(()))
     }
+
+    /// Draws a generation that is higher than those of all leases that were acquired before, and higher than `above`.
+    ///
+    /// An agent may have seen a higher one than the store knows, because the store was restored from an older copy. The next lease then
+    /// needs one above that.
+    async fn next_generation(&self, above: u64) -> Result<u64, RepoError>;
 
     /// Returns the holder of the lease of a topology at that time, if there is one.
     async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError>;

@@ -33,7 +33,7 @@ const TOPOLOGY: Layers = Layers {
 const ENGINE: Layers = Layers {
     krate: "decnet_engine",
     layers: &[
-        &["api", "causes", "naming", "decoy", "syslog", "pki"],
+        &["api", "causes", "fence", "naming", "decoy", "syslog", "pki"],
         &["desired", "observe", "peer"],
         &["plan", "compose", "host"],
         &["event", "runtime"],

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use decnet_topology::{InstanceId, RepoError, Status, TopologyId, short_id};
 use serde::Serialize;
@@ -13,9 +13,11 @@ use crate::{
     },
     event::{Event, Trigger},
     execute::{ExecuteOptions, OnFailure, execute},
+    fence::Fence,
     naming::{self, Labels, VolumeName},
     observe::{Activity, Observed, Scope},
     plan::Plan,
+    runtime::Runtime,
 };
 
 /// The remains of a topology that is deleted or torn down.
@@ -237,7 +239,16 @@ impl Engine {
 
     async fn remove(&self, facts: &Facts, orphan: &Orphan, reaped: &mut Reaped, cancel: &CancellationToken) {
         let options = ExecuteOptions::new(OnFailure::GoOn, self.width(&facts.info));
-        let (runtime, instance) = (self.runtime.as_ref(), orphan.instance);
+        let instance = orphan.instance;
+        let runtime = match self.runtime_for_orphan(facts, orphan).await {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                reaped.errors = vec![error.with_causes()];
+                reaped.left = reaped.found.clone();
+                return;
+            }
+        };
+        let runtime = runtime.as_ref();
         let Remains { observed, plan } = &orphan.remains;
         let execution = match orphan.topology {
             Some(topology) => {
@@ -250,11 +261,29 @@ impl Engine {
             // Without a topology there is no topic to publish on.
             None => execute(runtime, instance, plan, options, cancel, &|_| {}).await,
         };
+        if let Some(seen) = execution.superseded() {
+            self.catch_up(seen).await;
+        }
         let failures = execution.failures.iter();
         reaped.errors = failures
             .map(|failure| format!("{failure}: {}", failure.source))
             .collect();
         reaped.left = self.left_of(instance, &reaped.found).await;
+    }
+
+    /// Returns the runtime for the removal of an orphan. It has no lease, so agents get a generation that was drawn for this.
+    async fn runtime_for_orphan(&self, facts: &Facts, orphan: &Orphan) -> Result<Arc<dyn Runtime>, EngineError> {
+        let topology = orphan.topology.unwrap_or(TopologyId::nil());
+        let fence = Fence {
+            store: facts.instance,
+            topology,
+            generation: 0,
+        };
+        if self.runtime.fenced(fence).is_none() {
+            return Ok(Arc::clone(&self.runtime));
+        }
+        let generation = self.repo.next_generation(0).await?;
+        Ok(self.runtime_for(facts.instance, topology, generation))
     }
 
     /// Returns the name of a topology that is stored and not torn down.

@@ -21,7 +21,7 @@ impl Session<'_> {
     /// Executes a plan and publishes every step.
     ///
     /// If the lease is lost, it stops immediately, like a killed process, and undoes nothing: another process holds the lease
-    /// then, and its resources have the same names.
+    /// then, and its resources have the same names. The same applies if an agent has seen a newer lease.
     pub(in crate::engine) async fn execute(
         &self,
         plan: &Plan,
@@ -48,12 +48,23 @@ impl Session<'_> {
             }
             self.engine.publish_now(Event::Step { topology, progress });
         };
-        let runtime = self.engine.runtime.as_ref();
-        tokio::select! {
+        let runtime = self.runtime.as_ref();
+        let execution = tokio::select! {
             biased;
-            () = self.lease.lost().cancelled() => Err(self.lost()),
-            execution = execute(runtime, self.facts.instance, plan, ExecuteOptions::new(on_failure, width), cancel, &report) => Ok(execution),
+            () = self.lease.lost().cancelled() => return Err(self.lost()),
+            execution = execute(runtime, self.facts.instance, plan, ExecuteOptions::new(on_failure, width), cancel, &report) => execution,
+        };
+        match execution.superseded() {
+            Some(seen) => Err(self.superseded(seen).await),
+            None => Ok(execution),
         }
+    }
+
+    /// Makes the error of a session whose lease an agent refused: another master has a newer one.
+    pub(in crate::engine) async fn superseded(&self, seen: u64) -> EngineError {
+        tracing::warn!(maze = self.name.as_str(), seen, "an agent has seen a newer lease");
+        self.engine.catch_up(seen).await;
+        self.lost()
     }
 }
 

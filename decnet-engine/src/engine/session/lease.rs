@@ -1,13 +1,17 @@
 //! One operation on one topology, under its lease.
 
-use decnet_topology::{LeaseToken, StoredTopology, TopologyId, TopologyName};
+use std::sync::Arc;
+
+use decnet_topology::{InstanceId, LeaseToken, StoredTopology, TopologyId, TopologyName};
 use tokio_util::sync::CancellationToken;
 
 use super::facts::Facts;
 use crate::{
     engine::{Engine, EngineError},
+    fence::Fence,
     lease::{HeldLease, refuse_held},
     observe::Observed,
+    runtime::Runtime,
 };
 
 /// The right of an operation to change a topology.
@@ -46,6 +50,8 @@ pub(in crate::engine) struct Session<'a> {
     pub(in crate::engine) name: TopologyName,
     pub(in crate::engine) facts: Facts,
     pub(in crate::engine) lease: Right,
+    /// The runtime, for the holder of the lease.
+    pub(in crate::engine) runtime: Arc<dyn Runtime>,
     pub(in crate::engine) cancel: CancellationToken,
 }
 
@@ -60,10 +66,12 @@ impl<'a> Session<'a> {
         let name = engine.repo.get(id).await?.name;
         // In this order: while this waits for a hanging runtime, others can still work on the topology.
         let lease = HeldLease::acquire(engine.repo.clone(), id, &engine.options.label).await?;
+        let generation = lease.generation();
         Ok(Self {
             engine,
             id,
             name,
+            runtime: engine.runtime_for(facts.instance, id, generation),
             facts,
             lease: Right::Lease(lease),
             cancel: cancel.clone(),
@@ -85,6 +93,8 @@ impl<'a> Session<'a> {
             engine,
             id,
             name,
+            // Without a lease there is no generation, so agents do nothing.
+            runtime: Arc::clone(&engine.runtime),
             facts,
             lease: Right::Lock {
                 _lock: lock,
@@ -108,5 +118,31 @@ impl<'a> Session<'a> {
 
     pub(in crate::engine) async fn observe(&self) -> Result<Observed, EngineError> {
         self.engine.observe(&self.facts, self.id).await
+    }
+}
+
+impl Engine {
+    /// Returns the runtime for the holder of a lease. Agents then refuse the holders of older ones.
+    pub(in crate::engine) fn runtime_for(
+        &self,
+        store: InstanceId,
+        topology: TopologyId,
+        generation: u64,
+    ) -> Arc<dyn Runtime> {
+        let fence = Fence {
+            store,
+            topology,
+            generation,
+        };
+        let fenced = self.runtime.fenced(fence);
+        fenced.unwrap_or_else(|| Arc::clone(&self.runtime))
+    }
+
+    /// Notes that an agent has seen a generation, so that the next lease has a higher one. Otherwise a store that was restored from an
+    /// older copy could never work with the agent again.
+    pub(in crate::engine) async fn catch_up(&self, seen: u64) {
+        if let Err(error) = self.repo.next_generation(seen).await {
+            tracing::warn!(%error, seen, "the generation of an agent could not be noted");
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! The calls of a runtime, each to the members that it is about.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult};
@@ -12,9 +15,10 @@ use futures_util::{
 };
 use tokio::time::timeout;
 
-use super::{Fleet, Ids, THIS_MACHINE, on_host::OnHost as _};
+use super::{Fleet, FleetMember, Ids, THIS_MACHINE, on_host::OnHost as _};
 use crate::{
     desired::BaseSpec,
+    fence::Fence,
     naming::ContainerName,
     observe::{Observed, Scope},
     plan::Action,
@@ -97,6 +101,23 @@ fn shown(host: Option<&str>) -> String {
 
 #[async_trait]
 impl Runtime for Fleet {
+    fn fenced(&self, fence: Fence) -> Option<Arc<dyn Runtime>> {
+        let mut is_any = false;
+        let mut fenced = |runtime: &Arc<dyn Runtime>| {
+            let fenced = runtime.fenced(fence);
+            is_any |= fenced.is_some();
+            fenced.unwrap_or_else(|| Arc::clone(runtime))
+        };
+        let mut fleet = self.clone();
+        for runtime in fleet.local.iter_mut() {
+            *runtime = fenced(runtime);
+        }
+        for FleetMember { runtime, .. } in fleet.members.values_mut() {
+            *runtime = fenced(runtime);
+        }
+        is_any.then(|| Arc::new(fleet) as Arc<dyn Runtime>)
+    }
+
     async fn info(&self) -> Result<RuntimeInfo, RuntimeError> {
         self.combine(self.ask_all(|runtime| runtime.info()).await)
     }

@@ -86,7 +86,7 @@ fn output(
                     None
                 }
                 Err(error) => {
-                    let error = faults::of(&host, client.generation().unwrap_or_default(), error);
+                    let error = faults::of(&host, client.generation(), error);
                     ended.send_replace(Some(Err(error.clone())));
                     Some((Err(error), None))
                 }

@@ -13,20 +13,17 @@ pub struct RemoteOptions {
     pub name: Name,
     /// The address of the agent: `host:port`.
     pub address: String,
-    /// The generation of this master. The agent refuses a lower one than the highest that it has seen.
-    pub generation: u64,
     /// How long a connection and a sign of life may take. The default is five seconds.
     pub timeout: Duration,
 }
 
 impl RemoteOptions {
     /// Returns the default options for an agent.
-    pub fn new(host: HostId, name: Name, address: impl Into<String>, generation: u64) -> Self {
+    pub fn new(host: HostId, name: Name, address: impl Into<String>) -> Self {
         Self {
             host,
             name,
             address: address.into(),
-            generation,
             timeout: Duration::from_secs(5),
         }
     }

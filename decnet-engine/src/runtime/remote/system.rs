@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult};
@@ -13,6 +16,7 @@ use super::{
 };
 use crate::{
     desired::BaseSpec,
+    fence::Fence,
     naming::ContainerName,
     observe::{Observed, Scope},
     peer::{PeerClient, PeerError, PeerOptions},
@@ -30,7 +34,6 @@ pub struct RemoteRuntime {
     client: PeerClient,
     host: HostId,
     name: Name,
-    generation: u64,
 }
 
 impl RemoteRuntime {
@@ -40,7 +43,6 @@ impl RemoteRuntime {
             host,
             name,
             address,
-            generation,
             timeout,
         } = options;
         let servers = Peers::Agent(host);
@@ -52,15 +54,19 @@ impl RemoteRuntime {
             address,
             tls,
             name: servers.server_name(),
-            generation: Some(generation),
             timeout,
         })?;
-        Ok(Self {
-            client,
-            host,
-            name,
-            generation,
-        })
+        Ok(Self { client, host, name })
+    }
+
+    /// Returns a runtime with the same connections that says which lease this master holds. The agent performs actions only for the
+    /// holder of the newest lease of a topology that it has seen.
+    #[must_use]
+    pub fn with_fence(&self, fence: Fence) -> Self {
+        Self {
+            client: self.client.fenced(fence),
+            ..self.clone()
+        }
     }
 
     /// Returns the host.
@@ -83,7 +89,7 @@ impl RemoteRuntime {
     }
 
     fn fault(&self, error: PeerError) -> RuntimeError {
-        faults::of(&self.name, self.generation, error)
+        faults::of(&self.name, self.client.generation(), error)
     }
 
     async fn ask<A: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<A, RuntimeError> {
@@ -97,6 +103,10 @@ impl RemoteRuntime {
 
 #[async_trait]
 impl Runtime for RemoteRuntime {
+    fn fenced(&self, fence: Fence) -> Option<Arc<dyn Runtime>> {
+        Some(Arc::new(self.with_fence(fence)))
+    }
+
     async fn info(&self) -> Result<RuntimeInfo, RuntimeError> {
         let info: RuntimeInfo = self.observe(&ObserveRequest::Info).await?;
         Ok(RuntimeInfo {

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{
-    AgentFolder, AgentOptions, CommandOutput, CommandRequest, Credentials, Effect, Engine, EngineOptions, LogRequest,
-    RemoteRuntime, RunningCommand, Runtime as _, RuntimeError, Scope, TerminalSize, Trust,
+    Action, AgentFolder, AgentOptions, CommandOutput, CommandRequest, Credentials, Effect, Engine, EngineOptions,
+    Fence, LogRequest, NetworkName, PeerError, RemoteRuntime, RemoteTopologies, RunningCommand, Runtime as _,
+    RuntimeError, TerminalSize, Trust,
     simulated::{Moment, Simulated},
     testing::contract::{Lab, create_network},
 };
@@ -19,7 +20,7 @@ use tokio::{
 
 use super::{
     relay::Relay,
-    stage::{RunningAgent, Stage, credentials, master_subject},
+    stage::{RunningAgent, Stage, credentials, fence, master_subject},
 };
 use crate::runtime::simulate_with;
 
@@ -274,17 +275,22 @@ async fn a_master_that_is_revoked_while_it_is_connected_is_refused() {
     says(&info_error(&remote).await, "agent_untrusted", "revoked");
 }
 
-#[tokio::test]
-async fn a_lower_generation_is_refused() {
-    let play = play().await;
-    let with = |generation| {
-        let mut options = play.stage.options(play.agent.address);
-        options.generation = generation;
-        RemoteRuntime::new(&play.stage.master, options).expect("an address")
+/// Performs an action that changes nothing.
+async fn perform(remote: &RemoteRuntime) -> Result<Effect, RuntimeError> {
+    let action = Action::RemoveNetwork {
+        network: NetworkName::from_docker("none"),
+        id: None,
     };
-    with(7).info().await.expect("the first");
-    with(8).info().await.expect("a newer one");
-    let error = info_error(&with(7)).await;
+    remote.perform(fence(0).store, &action).await
+}
+
+#[tokio::test]
+async fn the_holder_of_an_older_lease_changes_nothing_and_still_reads() {
+    let play = play().await;
+    let with = |generation| play.stage.fenced(play.agent.address, generation);
+    perform(&with(7)).await.expect("the first");
+    perform(&with(8)).await.expect("a newer one");
+    let error = perform(&with(7)).await.expect_err("refused");
     assert!(
         matches!(
             error,
@@ -296,7 +302,31 @@ async fn a_lower_generation_is_refused() {
         ),
         "{error:?}"
     );
-    assert!(!error.is_unreachable());
+    assert!(!error.is_unreachable() && !error.may_be_half_done());
+    with(7).info().await.expect("it may read");
+    let push = RemoteTopologies::new(&with(7)).teardown().await.expect_err("refused");
+    assert!(
+        matches!(&push, PeerError::Refused { problem, .. } if problem == "superseded"),
+        "{push:?}"
+    );
+    // Another topology has leases of its own.
+    let other = with(1).with_fence(Fence {
+        topology: rng::topology_id(),
+        ..fence(1)
+    });
+    perform(&other).await.expect("another topology");
+}
+
+#[tokio::test]
+async fn an_action_without_a_lease_is_refused() {
+    let play = play().await;
+    let options = play.stage.options(play.agent.address);
+    let remote = RemoteRuntime::new(&play.stage.master, options).expect("an address");
+    let error = perform(&remote).await.expect_err("refused");
+    assert!(
+        matches!(&error, RuntimeError::AgentRefused { problem, .. } if problem == "generation_missing"),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -442,13 +472,10 @@ async fn the_generation_survives_a_restart() {
         stage.start_engine(engine, options, stage.agent_credentials()).await
     };
     let first = start().await;
-    let mut options = stage.options(first.address);
-    options.generation = 5;
-    let remote = RemoteRuntime::new(&stage.master, options).expect("an address");
-    remote.list(Scope::Everyone).await.expect("it answers");
+    perform(&stage.fenced(first.address, 5)).await.expect("it answers");
     first.stop.cancel();
     first.task.await.expect("no panic").expect("no error");
     let second = start().await;
-    let error = info_error(&stage.remote(second.address)).await;
+    let error = perform(&stage.remote(second.address)).await.expect_err("refused");
     assert_eq!(error.code(), "agent_superseded", "{error}");
 }

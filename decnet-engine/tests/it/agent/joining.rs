@@ -5,14 +5,14 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use decnet_engine::{
     AgentFolder, AgentMaster, AgentOptions, AgentPlace, Authority, CancellationToken, CertificateSubject, Credentials,
     DecoyImage, Engine, EngineOptions, FleetMaster, FleetOptions, HostReport, JoinError, JoinToken, RemoteOptions,
-    RemoteRuntime, Runtime as _, Trust, agent, fleet, simulated::Simulated,
+    RemoteRuntime, RemoteTopologies, Runtime as _, Trust, agent, fleet, simulated::Simulated,
 };
 use decnet_topology::{Catalog, HostProfile, HostRow, HostStore as _, MemoryRepo};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::{net::TcpListener, time};
 
-use super::stage::{RunningAgent, Stage, credentials, name};
+use super::stage::{RunningAgent, Stage, credentials, fence, name};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -129,9 +129,10 @@ async fn a_host_joins_serves_its_master_and_reports() {
     assert_eq!(place, master.place());
 
     let agent = master.agent(joined, Some(folder)).await;
-    let options = RemoteOptions::new(host, name("host-1"), agent.address.to_string(), 4);
+    let options = RemoteOptions::new(host, name("host-1"), agent.address.to_string());
     let remote = RemoteRuntime::new(&master.stage.master, options).expect("an address");
-    remote.info().await.expect("it answers");
+    let topologies = RemoteTopologies::new(&remote).with_fence(fence(4));
+    assert_eq!(topologies.teardown().await.expect("it answers"), None);
     let (known, report) = master.hears(|report| report.generation == 4).await;
     assert_eq!(
         (known.id, known.name.as_str(), known.address.as_str()),
@@ -248,7 +249,7 @@ async fn a_certificate_is_renewed_by_heartbeats_and_kept() {
     assert!(kept.identity().info().not_after > before.not_after);
     // The agent serves with the new one.
     let host = subject.host().expect("a host");
-    let options = RemoteOptions::new(host, name("host-1"), agent.address.to_string(), 1);
+    let options = RemoteOptions::new(host, name("host-1"), agent.address.to_string());
     let remote = RemoteRuntime::new(&master.stage.master, options).expect("an address");
     remote.info().await.expect("it answers");
 }

@@ -3,6 +3,7 @@
 mod contract;
 mod faults;
 mod joining;
+mod masters;
 mod orphans;
 mod pushing;
 mod relay;

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     joining::Master,
-    stage::{RunningAgent, name},
+    stage::{RunningAgent, fence, name},
 };
 
 /// How long masters may be silent, and the period of heartbeats.
@@ -83,7 +83,7 @@ impl Host {
     fn remote(&self, agent: &RunningAgent) -> RemoteRuntime {
         let host = self.joined.identity().subject().host().expect("a host");
         let address = agent.address.to_string();
-        let options = RemoteOptions::new(host, name("host-1"), address, 1).timeout(SOON);
+        let options = RemoteOptions::new(host, name("host-1"), address).timeout(SOON);
         RemoteRuntime::new(&self.master.stage.master, options).expect("an address")
     }
 
@@ -107,7 +107,7 @@ impl Host {
         let mut new = NewTopology::new("pushed".parse().expect("a name"), maze.build().expect("a maze"));
         new.id = Some(rng::topology_id());
         let push = TopologyPush::new(&new.as_stored(Timestamp::now()));
-        let topologies = RemoteTopologies::new(&self.remote(agent));
+        let topologies = RemoteTopologies::new(&self.remote(agent)).with_fence(fence(1));
         assert_eq!(topologies.apply(&push).await.expect("applied").status, Status::Active);
     }
 

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use decnet_engine::{
     AgentOptions, Authority, CancellationToken, CertificateSubject, Credentials, DecoyImage, Engine, EngineOptions,
-    RemoteOptions, RemoteRuntime, Runtime, Trust, agent,
+    Fence, RemoteOptions, RemoteRuntime, Runtime, Trust, agent,
 };
 use decnet_topology::{Catalog, HostId, MemoryRepo, Name, rng};
 use jiff::Timestamp;
@@ -82,12 +82,27 @@ impl Stage {
     }
 
     pub(crate) fn options(&self, address: SocketAddr) -> RemoteOptions {
-        RemoteOptions::new(self.host, name("host-1"), address.to_string(), 1).timeout(Duration::from_millis(500))
+        RemoteOptions::new(self.host, name("host-1"), address.to_string()).timeout(Duration::from_millis(500))
     }
 
-    /// Returns the runtime of the agent at an address.
+    /// Returns the runtime of the agent at an address, for the holder of the first lease.
     pub(crate) fn remote(&self, address: SocketAddr) -> RemoteRuntime {
-        RemoteRuntime::new(&self.master, self.options(address)).expect("an address")
+        self.fenced(address, 1)
+    }
+
+    /// Returns the runtime of the agent at an address, for the holder of a lease.
+    pub(crate) fn fenced(&self, address: SocketAddr, generation: u64) -> RemoteRuntime {
+        let remote = RemoteRuntime::new(&self.master, self.options(address)).expect("an address");
+        remote.with_fence(fence(generation))
+    }
+}
+
+/// Returns the lease of the topology that all tests here are about.
+pub(crate) fn fence(generation: u64) -> Fence {
+    Fence {
+        store: "01234567-89ab-4cde-8f01-23456789abcd".parse().expect("an id"),
+        topology: "11234567-89ab-4cde-8f01-23456789abcd".parse().expect("an id"),
+        generation,
     }
 }
 

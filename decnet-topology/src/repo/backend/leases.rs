@@ -26,13 +26,14 @@ impl<B: Backend> LeaseStore for B {
         self.write(holder, move |tables, holder| {
             let stored = tables.lease(id)?;
             let now = tables.now(at)?;
-            let lease = match lease::acquire(stored, &holder, time, superseding, now) {
+            let mut lease = match lease::acquire(stored, &holder, time, superseding, now) {
                 Ok(lease) => lease,
                 Err(lease) => {
                     let name = tables.topology(id)?.name;
                     return Err(RepoError::LeaseHeld { name, lease });
                 }
             };
+            lease.generation = tables.next_generation(0)?;
             tables.set_lease(id, &lease)?;
             Ok(lease)
         })
@@ -74,6 +75,10 @@ impl<B: Backend> LeaseStore for B {
 
     async fn lock_unwritten(&self) -> Result<Box<dyn Send + Sync>, RepoError> {
         Backend::lock_unwritten(self).await
+    }
+
+    async fn next_generation(&self, above: u64) -> Result<u64, RepoError> {
+        self.write((), move |tables, ()| tables.next_generation(above)).await
     }
 
     async fn lease(&self, id: TopologyId, at: Timestamp) -> Result<Option<Lease>, RepoError> {

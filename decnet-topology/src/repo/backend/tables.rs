@@ -121,6 +121,11 @@ pub(in crate::repo) trait Tables {
     /// Returns the stored lease, even if it expired.
     fn lease(&mut self, id: TopologyId) -> Result<Option<Lease>, RepoError>;
 
+    /// Draws a generation that is higher than all before, and higher than `above`.
+    ///
+    /// The counter may be locked from now until the end of the transaction, so it is drawn after topologies were locked.
+    fn next_generation(&mut self, above: u64) -> Result<u64, RepoError>;
+
     /// Replaces the lease of a topology.
     fn set_lease(&mut self, id: TopologyId, lease: &Lease) -> Result<(), RepoError>;
 

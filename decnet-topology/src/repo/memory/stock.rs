@@ -13,8 +13,9 @@ use crate::{
     name::TopologyName,
     repo::{
         ChangeFilter, Enrolment, HostRow, Lease, MutationFilter, MutationPage, MutationRow, RecordedChange, RepoError,
-        StoreChange, SubnetClaim, TopologyFilter, TopologyPage, Visit, VisitFilter, backend::Tables,
-        rules::changes::LogBounds,
+        StoreChange, SubnetClaim, TopologyFilter, TopologyPage, Visit, VisitFilter,
+        backend::Tables,
+        rules::{self, changes::LogBounds},
     },
     rng,
     secret::InstallationSecret,
@@ -31,6 +32,8 @@ pub(super) struct Stock {
     unfinished: BTreeSet<(TopologyId, MutationId)>,
     /// The number of a mutation is not reused after its topology was deleted.
     last_mutation: u64,
+    /// The generation of the lease that was acquired last.
+    last_generation: u64,
     visits: BTreeMap<(TopologyId, String), Visit>,
     authority: Option<String>,
     enrolments: BTreeMap<EnrolmentId, Enrolment>,
@@ -59,6 +62,7 @@ impl Stock {
             mutations: BTreeMap::new(),
             unfinished: BTreeSet::new(),
             last_mutation: 0,
+            last_generation: 0,
             visits: BTreeMap::new(),
             authority: None,
             enrolments: BTreeMap::new(),
@@ -209,6 +213,11 @@ impl Tables for Stock {
 
     fn lease(&mut self, id: TopologyId) -> Result<Option<Lease>, RepoError> {
         Ok(self.entry(id)?.lease.clone())
+    }
+
+    fn next_generation(&mut self, above: u64) -> Result<u64, RepoError> {
+        self.last_generation = rules::lease::generation_after(self.last_generation.max(above))?;
+        Ok(self.last_generation)
     }
 
     fn set_lease(&mut self, id: TopologyId, lease: &Lease) -> Result<(), RepoError> {

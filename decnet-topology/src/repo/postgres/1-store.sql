@@ -1,7 +1,8 @@
 -- Addresses are whole numbers, times RFC 3339 with nanoseconds, sets and maps JSON. Texts sort by their bytes.
 CREATE TABLE meta (
-    instance text NOT NULL,
-    secret   text NOT NULL -- 64 hex digits, drawn when the store is created
+    instance   text NOT NULL,
+    secret     text NOT NULL, -- 64 hex digits, drawn when the store is created
+    generation bigint NOT NULL DEFAULT 0 -- of the lease that was acquired last
 );
 
 CREATE TABLE topologies (
@@ -91,14 +92,15 @@ CREATE TABLE status_events (
 CREATE INDEX status_events_by_topology ON status_events (topology, key);
 
 CREATE TABLE leases (
-    topology bigint PRIMARY KEY REFERENCES topologies (key) ON DELETE CASCADE,
-    token    text NOT NULL,
-    boot_id  text NOT NULL,
-    pid      bigint NOT NULL,
-    started  bigint NOT NULL, -- the bits of an unsigned number
-    label    text NOT NULL,
-    until    text COLLATE "C" NOT NULL, -- by the clock of the server
-    length   bigint NOT NULL -- in milliseconds
+    topology   bigint PRIMARY KEY REFERENCES topologies (key) ON DELETE CASCADE,
+    token      text NOT NULL,
+    boot_id    text NOT NULL,
+    pid        bigint NOT NULL,
+    started    bigint NOT NULL, -- the bits of an unsigned number
+    label      text NOT NULL,
+    until      text COLLATE "C" NOT NULL, -- by the clock of the server
+    length     bigint NOT NULL, -- in milliseconds
+    generation bigint NOT NULL
 );
 
 -- A mutation without a claim has none of the claim's columns.

@@ -116,7 +116,10 @@ async fn migrate(client: &mut ClientWrapper, server: &str) -> Result<(), Failure
         if found == 1 {
             let (instance, secret) = (rng::instance_id().to_string(), rng::installation_secret().to_string());
             transaction
-                .execute("INSERT INTO meta VALUES ($1, $2)", &[&instance, &secret])
+                .execute(
+                    "INSERT INTO meta (instance, secret) VALUES ($1, $2)",
+                    &[&instance, &secret],
+                )
                 .await
                 .map_err(failed)?;
         }

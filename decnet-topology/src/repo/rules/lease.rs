@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     id::{ClaimToken, LeaseToken},
-    repo::{Holder, Lease},
+    repo::{Holder, Lease, RepoError},
     rng,
 };
 
@@ -53,6 +53,8 @@ pub(in crate::repo) fn acquire<T: Token>(
             holder: holder.clone(),
             until: ending(at, time),
             length: T::KEEPS_LENGTH.then_some(time),
+            // The store draws it for a topology.
+            generation: 0,
         }),
     }
 }
@@ -81,4 +83,12 @@ pub(in crate::repo) fn is_proven<T: Token>(stored: Option<&Lease<T>>, token: T) 
 /// Returns the end of a duration that begins at `at`.
 pub(in crate::repo) fn ending(at: Timestamp, time: SignedDuration) -> Timestamp {
     at.saturating_add(time).unwrap_or(Timestamp::MAX)
+}
+
+/// Returns the generation after the highest one. Databases keep it in a signed number.
+pub(in crate::repo) fn generation_after(highest: u64) -> Result<u64, RepoError> {
+    let next = highest.checked_add(1).filter(|next| i64::try_from(*next).is_ok());
+    next.ok_or_else(|| RepoError::Corrupt {
+        what: format!("no generation is higher than {highest}"),
+    })
 }

@@ -152,6 +152,10 @@ impl Tables for SqlTables<'_> {
         leases::find(self.0, key)
     }
 
+    fn next_generation(&mut self, above: u64) -> Result<u64, RepoError> {
+        meta::next_generation(self.0, above)
+    }
+
     fn set_lease(&mut self, id: TopologyId, lease: &Lease) -> Result<(), RepoError> {
         let key = self.key(id)?;
         leases::write(self.0, key, lease)

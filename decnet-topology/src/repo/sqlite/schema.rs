@@ -26,6 +26,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("9-placement.sql"),
     include_str!("10-hosts.sql"),
     include_str!("11-shuffles.sql"),
+    include_str!("12-generations.sql"),
 ];
 
 /// The newest supported layout.

@@ -119,6 +119,8 @@ clauses! { $
         a_lease_that_another_process_took_is_lost,
         a_released_lease_is_free_and_release_is_idempotent,
         a_lost_lease_cannot_release_the_new_one,
+        each_acquired_lease_has_a_higher_generation_and_a_renewal_keeps_it,
+        a_drawn_generation_is_above_the_given_one_and_lower_than_the_next,
         leases_do_not_count_as_edits,
         one_of_many_concurrent_requests_gets_the_lease,
     }

@@ -150,6 +150,53 @@ pub(super) async fn a_lost_lease_cannot_release_the_new_one(repo: Arc<dyn Repo>)
     assert_eq!(repo.lease(id, second(16)).await.expect("one"), Some(held));
 }
 
+pub(super) async fn each_acquired_lease_has_a_higher_generation_and_a_renewal_keeps_it(repo: Arc<dyn Repo>) {
+    let id = stored(&*repo).await;
+    let other = stage::create(&*repo, "other", stage::maze(2)).await.row.id;
+    let first = take(&*repo, id, 1, 0).await;
+    let renewed = repo.renew_lease(id, first.token, LEASE, second(10)).await;
+    assert_eq!(renewed.expect("it is renewed").generation, first.generation);
+    let of_other = take(&*repo, other, 1, 10).await;
+    let superseding = take_from(&*repo, id, 2, first.token, 11)
+        .await
+        .expect("it is taken over");
+    let released = repo.release_lease(id, superseding.token).await;
+    released.expect("the lease is released");
+    let after_release = take(&*repo, id, 3, 12).await;
+    let after_expiry = take(&*repo, id, 1, 100).await;
+    // A refused request draws none that anybody has.
+    let refusal = stage::refused(&*repo, take_from(&*repo, id, 2, first.token, 101)).await;
+    assert_held(&refusal, &after_expiry);
+    assert_eq!(
+        repo.lease(id, second(101)).await.expect("one"),
+        Some(after_expiry.clone())
+    );
+    let leases = [first, of_other, superseding, after_release, after_expiry];
+    let generations = leases.map(|lease| lease.generation);
+    assert!(
+        generations[0] > 0 && generations.is_sorted_by(|one, next| one < next),
+        "{generations:?}"
+    );
+}
+
+pub(super) async fn a_drawn_generation_is_above_the_given_one_and_lower_than_the_next(repo: Arc<dyn Repo>) {
+    let id = stored(&*repo).await;
+    let lease = take(&*repo, id, 1, 0).await;
+    let drawn = repo.next_generation(0).await.expect("one");
+    assert!(drawn > lease.generation, "{drawn} after {}", lease.generation);
+    let above = repo.next_generation(7_000).await.expect("one");
+    assert!(above > 7_000, "{above}");
+    let below = repo.next_generation(5).await.expect("one");
+    assert!(below > above, "{below} after {above}");
+    let next = take(&*repo, id, 1, 100).await;
+    assert!(next.generation > below, "{} after {below}", next.generation);
+    let refusal = stage::refused(&*repo, repo.next_generation(u64::MAX)).await;
+    assert!(matches!(refusal, RepoError::Corrupt { .. }), "{refusal:?}");
+    let drawn = stage::at_once(&repo, 8, |repo, _| async move { repo.next_generation(0).await }).await;
+    let drawn: std::collections::BTreeSet<u64> = drawn.into_iter().map(|drawn| drawn.expect("one")).collect();
+    assert_eq!(drawn.len(), 8, "each is drawn once");
+}
+
 pub(super) async fn leases_do_not_count_as_edits(repo: Arc<dyn Repo>) {
     let before = stage::create(&*repo, "corp", stage::maze(1)).await;
     let id = before.row.id;

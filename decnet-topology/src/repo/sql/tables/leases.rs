@@ -9,13 +9,15 @@ use crate::repo::{
 
 /// Returns the stored lease, even if it expired.
 pub(in crate::repo) fn find(sql: &mut dyn Sql, key: i64) -> Result<Option<Lease>, RepoError> {
-    let statement = "SELECT token, boot_id, pid, started, label, until, length FROM leases WHERE topology = ?1";
+    let statement =
+        "SELECT token, boot_id, pid, started, label, until, length, generation FROM leases WHERE topology = ?1";
     first(sql, statement, &[key.into()], |row| {
         Ok(Lease {
             token: row.word()?,
             holder: row.holder()?,
             until: row.word()?,
             length: Some(SignedDuration::from_millis(row.integer()?)),
+            generation: row.whole()?,
         })
     })
 }
@@ -33,6 +35,7 @@ pub(in crate::repo) fn write(sql: &mut dyn Sql, key: i64, lease: &Lease) -> Resu
         holder,
         until,
         length,
+        generation,
     } = lease;
     let values = [
         key.into(),
@@ -43,12 +46,14 @@ pub(in crate::repo) fn write(sql: &mut dyn Sql, key: i64, lease: &Lease) -> Resu
         (&holder.label).into(),
         (*until).into(),
         length.map(milliseconds).into(),
+        i64::try_from(*generation).unwrap_or(i64::MAX).into(),
     ];
-    let statement = "INSERT INTO leases (topology, token, boot_id, pid, started, label, until, length)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+    let statement = "INSERT INTO leases (topology, token, boot_id, pid, started, label, until, length, generation)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT (topology) DO UPDATE
          SET token = excluded.token, boot_id = excluded.boot_id, pid = excluded.pid, started = excluded.started,
-             label = excluded.label, until = excluded.until, length = excluded.length";
+             label = excluded.label, until = excluded.until, length = excluded.length,
+             generation = excluded.generation";
     sql.execute(statement, &values).map(drop)
 }
 

@@ -3,8 +3,8 @@
 use crate::{
     id::InstanceId,
     repo::{
-        RepoError,
-        sql::{Sql, collect, corrupt},
+        RepoError, rules,
+        sql::{Sql, collect, corrupt, statement::number},
     },
     secret::InstallationSecret,
 };
@@ -31,4 +31,14 @@ pub(in crate::repo) fn secret(sql: &mut dyn Sql) -> Result<InstallationSecret, R
         [secret] => Ok(secret.clone()),
         _ => Err(corrupt(format!("{} secrets", found.len()))),
     }
+}
+
+/// Draws a generation that is higher than all before, and higher than `above`. The row is locked until the end of the transaction.
+pub(in crate::repo) fn next_generation(sql: &mut dyn Sql, above: u64) -> Result<u64, RepoError> {
+    let least = i64::try_from(rules::lease::generation_after(above)?).unwrap_or(i64::MAX);
+    let statement = "UPDATE meta SET generation = CASE WHEN generation < ?1 THEN ?1 ELSE generation + 1 END
+         RETURNING generation";
+    let drawn = number(sql, statement, &[least.into()])?;
+    let drawn = drawn.and_then(|drawn| u64::try_from(drawn).ok());
+    drawn.ok_or_else(|| corrupt("the store has no counter of generations"))
 }

@@ -47,6 +47,7 @@ fn row(row: &mut Columns<'_>) -> Result<MutationRow, RepoError> {
                 holder: row.holder()?,
                 until: row.word()?,
                 length: None,
+                generation: 0,
             }),
             None => None,
         },
