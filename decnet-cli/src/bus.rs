@@ -7,11 +7,12 @@ use std::{
     time::Duration,
 };
 
-use decnet_engine::{Bus, Connectivity, Envelope, NatsBus, NatsUrl, Pattern, Subscription, UnixBus};
+use decnet_engine::{Bus, Connectivity, Envelope, NatsBus, NatsUrl, Pattern, PostgresBus, Subscription, UnixBus};
+use decnet_topology::PostgresRepo;
 use etcetera::BaseStrategy;
 use tokio::sync::watch;
 
-use crate::{command_error::CommandError, given_bus::GivenBus, globals::Globals};
+use crate::{command_error::CommandError, given_bus::GivenBus, globals::Globals, store::Place};
 
 /// The folder of sockets of system services.
 const SYSTEM: &str = "/run/decnet";
@@ -20,16 +21,18 @@ const SYSTEM: &str = "/run/decnet";
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where a bus is.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) enum BusAddress {
     /// On a Unix socket, which `decnet bus` serves.
     Socket(PathBuf),
     /// On a NATS server.
     Nats(NatsUrl),
+    /// On the PostgreSQL server of the database. The address may have a password.
+    Postgres(String),
 }
 
 impl BusAddress {
-    /// Returns the bus: as given, else the socket in the user's runtime folder, else in the folder of system services if that exists
+    /// Returns the bus: as given, else the server of the database if it is on one, else the socket in the user's runtime folder, else in the folder of system services if that exists
     /// or the user is root, else in the user's data folder.
     pub(crate) fn of(globals: &Globals) -> Result<Self, CommandError> {
         match &globals.bus {
@@ -37,7 +40,10 @@ impl BusAddress {
                 Some(url) => Ok(Self::Nats(url.parse()?)),
                 None => Ok(Self::Socket(given.clone())),
             },
-            None => default_socket().map(Self::Socket),
+            None => match Place::or_default(globals.db.clone()) {
+                Ok(Place::Server(address)) => Ok(Self::Postgres(address)),
+                _ => default_socket().map(Self::Socket),
+            },
         }
     }
 
@@ -47,6 +53,7 @@ impl BusAddress {
         match self {
             Self::Socket(path) => RemoteBus::Unix(UnixBus::new(path, name)),
             Self::Nats(url) => RemoteBus::Nats(NatsBus::new(url, name)),
+            Self::Postgres(address) => RemoteBus::Postgres(PostgresBus::new(address)),
         }
     }
 }
@@ -56,7 +63,15 @@ impl fmt::Display for BusAddress {
         match self {
             Self::Socket(path) => path.display().fmt(f),
             Self::Nats(url) => url.fmt(f),
+            Self::Postgres(address) => f.write_str(&PostgresRepo::shown_address(address).unwrap_or_default()),
         }
+    }
+}
+
+/// The address of a database may have a password.
+impl fmt::Debug for BusAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BusAddress({self})")
     }
 }
 
@@ -65,6 +80,7 @@ impl fmt::Display for BusAddress {
 pub(crate) enum RemoteBus {
     Unix(UnixBus),
     Nats(NatsBus),
+    Postgres(PostgresBus),
 }
 
 impl RemoteBus {
@@ -72,6 +88,7 @@ impl RemoteBus {
         match self {
             Self::Unix(bus) => bus,
             Self::Nats(bus) => bus,
+            Self::Postgres(bus) => bus,
         }
     }
 
@@ -79,6 +96,7 @@ impl RemoteBus {
         match self {
             Self::Unix(bus) => bus.flush(TIMEOUT).await,
             Self::Nats(bus) => bus.flush(TIMEOUT).await,
+            Self::Postgres(bus) => bus.flush(TIMEOUT).await,
         }
     }
 }

@@ -111,9 +111,9 @@ pub(crate) enum CommandError {
     /// The URL of the bus is invalid.
     #[error(transparent)]
     NatsUrl(#[from] NatsUrlError),
-    /// The bus is on a NATS server, which `decnet bus` does not serve.
-    #[error("the bus is on the NATS server {server}")]
-    NatsServes { server: String },
+    /// The bus is on a server, which `decnet bus` does not serve.
+    #[error("the bus is on the server {server}")]
+    BusOnServer { server: String },
     /// The HTTP API cannot be served.
     #[error("the HTTP API cannot be served on {address}")]
     Listen { address: SocketAddr, source: io::Error },
@@ -288,7 +288,7 @@ impl CommandError {
             Self::Alloc(error) => error.code(),
             Self::Bus(error) => error.code(),
             Self::NatsUrl(error) => error.code(),
-            Self::NatsServes { .. } => "nats_serves",
+            Self::BusOnServer { .. } => "bus_on_server",
             Self::Token(error) => error.code(),
             Self::Join(error) => error.code(),
             Self::Fleet(error) => error.code(),

@@ -158,7 +158,7 @@ fn exit_of_code(code: &str) -> Exit {
         | "invalid_verb"
         | "malformed_header"
         | "malformed_target"
-        | "nats_serves"
+        | "bus_on_server"
         | "publish_maps_nothing"
         | "unconfirmed"
         | "usage"
@@ -332,7 +332,7 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "name_taken" => {
             "choose another name, or remove the other maze first: `decnet teardown` if it runs, `decnet delete` if it does not"
         }
-        "nats_serves" => "it needs no `decnet bus`; `decnet events` follows it",
+        "bus_on_server" => "it needs no `decnet bus`; `decnet events` follows it",
         "not_capturable" => "run decnet as root on the machine of the daemon, or run that command there",
         "not_running" => "`decnet restart MAZE DECKY` starts it; `decnet show MAZE` shows the state of all deckies",
         "several_own_images" => "name one of them",

@@ -138,6 +138,8 @@ pub use agent::{
 pub use api::ApiVersion;
 #[cfg(feature = "nats")]
 pub use bus::nats::{NatsBus, NatsUrl, NatsUrlError};
+#[cfg(feature = "postgres")]
+pub use bus::postgres::PostgresBus;
 pub use bus::{
     Bus, Connectivity, Outlet, Pattern, PatternError, Received, Subscription,
     local::LocalBus,

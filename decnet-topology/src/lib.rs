@@ -233,7 +233,7 @@ pub use repo::{
     VisitFilter, VisitStore, claims_except, find_live_topology, last_mutations, name_of,
 };
 #[cfg(feature = "postgres")]
-pub use repo::{LeaseClock, PostgresOptions, PostgresRepo};
+pub use repo::{LeaseClock, PostgresOptions, PostgresReceiver, PostgresRepo, PostgresSender};
 #[cfg(feature = "sqlite")]
 pub use repo::{SqliteOptions, SqliteRepo};
 pub use rng::stream::RandomStream;

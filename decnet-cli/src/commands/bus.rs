@@ -13,7 +13,8 @@ use crate::{bus::BusAddress, command_error::CommandError, context::Context, exit
 /// replaced.
 ///
 /// Between machines, a NATS server carries the events instead: with --bus `nats://host:4222` or `tls://host:4222`, and
-/// `nats://user:password@host` in `DECNET_BUS`, commands need no `decnet bus`.
+/// `nats://user:password@host` in `DECNET_BUS`, commands need no `decnet bus`. If the database is on a PostgreSQL server and --bus is not
+/// given, that server carries them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
                         decnet bus\n  \
@@ -24,9 +25,9 @@ pub(crate) struct Arguments {}
 pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, CommandError> {
     let path = match BusAddress::of(&context.globals)? {
         BusAddress::Socket(path) => path,
-        BusAddress::Nats(url) => {
-            let server = url.to_string();
-            return Err(CommandError::NatsServes { server });
+        address @ (BusAddress::Nats(_) | BusAddress::Postgres(_)) => {
+            let server = address.to_string();
+            return Err(CommandError::BusOnServer { server });
         }
     };
     if context.globals.bus.is_none()

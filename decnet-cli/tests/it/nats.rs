@@ -116,7 +116,7 @@ fn a_url_that_is_invalid_is_refused_without_its_credentials() {
     }
     let ran = sandbox.run(&["bus", "--bus", "nats://ada:hunter2@127.0.0.1"]).exits(2);
     assert!(
-        ran.stderr.contains("the bus is on the NATS server nats://127.0.0.1\n"),
+        ran.stderr.contains("the bus is on the server nats://127.0.0.1\n"),
         "{ran:#?}"
     );
 }

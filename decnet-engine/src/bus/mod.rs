@@ -1,5 +1,5 @@
 //! Fan-out of events: within the process ([`local`]), between processes over a Unix socket ([`unix`]), and between machines over a NATS
-//! server (`nats`, a feature).
+//! server or the PostgreSQL server of the store (`nats` and `postgres`, features).
 
 mod backlog;
 pub(crate) mod local;
@@ -7,6 +7,8 @@ pub(crate) mod local;
 pub(crate) mod nats;
 mod outlets;
 mod pattern;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 mod subscription;
 #[cfg(unix)]
 pub(crate) mod unix;

@@ -60,7 +60,7 @@ impl Outlets {
     }
 
     /// Ends all subscriptions.
-    #[cfg(feature = "nats")]
+    #[cfg(any(feature = "nats", feature = "postgres"))]
     pub(super) fn clear(&self) {
         self.all().clear();
     }

@@ -150,7 +150,7 @@ mod tests {
     fn the_loop_wakes_for_the_earliest_and_at_once_for_a_missed_one() {
         let (mut times, now, clock) = (ShuffleTimes::default(), Instant::now(), Timestamp::UNIX_EPOCH);
         assert_eq!(times.next_due(now, clock), None);
-        let mut add = |times: &mut ShuffleTimes, second: i64| {
+        let add = |times: &mut ShuffleTimes, second: i64| {
             let (changed_at, next) = (clock, Timestamp::from_second(second).ok());
             times
                 .topologies

@@ -32,6 +32,7 @@ macro_rules! guarded {
             }
             MutationQueue {
                 enqueue(id: TopologyId, new: NewMutation, expected: Option<Version>, at: Timestamp) -> MutationRow;
+                enqueue_shuffles(id: TopologyId, shuffles: Vec<NewMutation>, until: Timestamp, expected: Version, at: Timestamp) -> Vec<MutationRow>;
                 store_batch(id: TopologyId, edit: BatchEdit, at: Timestamp) -> (StoredTopology, Vec<MutationRow>);
                 claim_mutation(topology: Option<TopologyId>, holder: &Holder, time: SignedDuration, superseding: Option<ClaimToken>, at: Timestamp) -> Option<MutationRow>;
                 renew_claim(id: MutationId, token: ClaimToken, time: SignedDuration, at: Timestamp) -> MutationClaim;

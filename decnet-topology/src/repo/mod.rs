@@ -44,7 +44,7 @@ pub use memory::MemoryRepo;
 pub use mutation_queue::MutationQueue;
 pub use mutations::{MutationFilter, MutationOutcome, MutationPage, MutationRow, NewMutation, RecordedChange};
 #[cfg(feature = "postgres")]
-pub use postgres::{LeaseClock, PostgresOptions, PostgresRepo};
+pub use postgres::{LeaseClock, PostgresOptions, PostgresReceiver, PostgresRepo, PostgresSender};
 pub use rows::{Edit, NewTopology, StatusChange, SubnetClaim, TopologyFilter, TopologyPage};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteRepo};

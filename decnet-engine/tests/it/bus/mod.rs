@@ -3,6 +3,8 @@
 mod faults;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod sharing;
 mod socket;
 

@@ -1,6 +1,7 @@
 //! The backend in a PostgreSQL database, which several hosts share.
 
 mod address;
+mod channel;
 mod clock;
 mod fault;
 mod raw;
@@ -10,5 +11,6 @@ mod store;
 mod tls;
 mod transaction;
 
+pub use channel::{PostgresReceiver, PostgresSender};
 pub use clock::LeaseClock;
 pub use store::{PostgresOptions, PostgresRepo};
