@@ -15,6 +15,7 @@ mod generate;
 mod grammar;
 mod import;
 mod init;
+mod kills;
 mod log_targets;
 mod map;
 mod mistakes;
