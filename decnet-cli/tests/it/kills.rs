@@ -263,7 +263,7 @@ fn masters_and_agents_that_are_killed_at_random_leave_nothing_and_lose_nothing()
         ],
         &["teardown", "corp", "--yes"],
     ];
-    let mut told = std::io::stderr();
+    let mut output = std::io::stderr();
     for round in 0..rounds {
         let operation = operations[usize::try_from(round % 4).expect("small")];
         let mut master = stage.begin(&stage.master(operation));
@@ -279,7 +279,7 @@ fn masters_and_agents_that_are_killed_at_random_leave_nothing_and_lose_nothing()
             }
         }
         let ended = master.wait().expect("it ends");
-        let _ = writeln!(told, "round {round}: {} ended with {ended}", operation[0]);
+        let _ = writeln!(output, "round {round}: {} ended with {ended}", operation[0]);
         match operation[0] {
             "teardown" => {
                 stage.complete(operation);

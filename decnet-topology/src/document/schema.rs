@@ -72,18 +72,14 @@ impl Serialize for Lans<'_> {
 /// The deckies; each is converted when it is printed.
 #[derive(Debug, Default)]
 struct Deckies<'a> {
-    deckies: &'a [DraftDecky],
+    all: &'a [DraftDecky],
     lans: &'a [DraftLan],
     shuffles: BTreeMap<&'a str, &'a Shuffle>,
 }
 
 impl Serialize for Deckies<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(
-            self.deckies
-                .iter()
-                .map(|decky| decky_out(self.lans, decky, &self.shuffles)),
-        )
+        serializer.collect_seq(self.all.iter().map(|decky| decky_out(self.lans, decky, &self.shuffles)))
     }
 }
 
@@ -216,7 +212,7 @@ impl<'a> From<&'a Draft> for DocumentOut<'a> {
                 shuffles: by_name(&draft.shuffles.lans),
             },
             deckies: Deckies {
-                deckies: &draft.deckies,
+                all: &draft.deckies,
                 lans: &draft.lans,
                 shuffles: by_name(&draft.shuffles.deckies),
             },

@@ -26,8 +26,9 @@ impl ShuffleKey {
         hash.update(topology.to_string());
         hash.update(b"\0");
         hash.update(decky.to_string());
-        let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(hash.finalize());
-        Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+        let digest: [u8; 32] = hash.finalize().into();
+        let first = digest.first_chunk().copied().unwrap_or_default();
+        Self(u64::from_be_bytes(first))
     }
 
     /// Returns the first due time after another time; none if it is beyond the end of time.

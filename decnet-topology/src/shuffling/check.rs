@@ -3,7 +3,7 @@ use crate::{
     catalog::Catalog,
     finding::{Code, Finding, Target},
     model::Topology,
-    name::Name,
+    name::{Name, ServiceName},
     shuffle::{Shuffle, ShuffleSource, Shuffles},
     spelling,
 };
@@ -16,16 +16,15 @@ pub fn check_shuffles(shuffles: &Shuffles, topology: &Topology, catalog: &Catalo
         let ShuffleSource::Services(services) = rule.source() else {
             return;
         };
-        for name in services.iter().map(|name| name.as_str()) {
+        for name in services.iter().map(ServiceName::as_str) {
             if builtin(catalog, name).is_some() {
                 continue;
             }
-            let fault = match catalog.service(name) {
-                Some(_) => "is not a built-in service of deckies, and only those are shuffled".to_owned(),
-                None => {
-                    let known = catalog.services().map(|service| service.name.as_str());
-                    format!("is not in the catalogue{}", spelling::hint(name, known))
-                }
+            let fault = if catalog.service(name).is_some() {
+                "is not a built-in service of deckies, and only those are shuffled".to_owned()
+            } else {
+                let known = catalog.services().map(|service| service.name.as_str());
+                format!("is not in the catalogue{}", spelling::hint(name, known))
             };
             let message = format!("the shuffle of {of} draws from `{name}`, which {fault}");
             findings.push(Finding::new(Code::ShuffleService, target.clone(), message));

@@ -17,7 +17,8 @@ use crate::{command_error::CommandError, commands::deploy, context::Context, exi
                         decnet host drain east --undo")]
 pub(super) struct Arguments {
     /// The name of the host, or its id.
-    host: String,
+    #[arg(value_name = "HOST")]
+    name: String,
     /// Recreate its deckies on other hosts now.
     #[arg(long = "move")]
     moves: bool,
@@ -29,7 +30,7 @@ pub(super) struct Arguments {
 /// Drains a host.
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let repo = context.repo().await?;
-    let host = find(repo.as_ref(), &arguments.host).await?;
+    let host = find(repo.as_ref(), &arguments.name).await?;
     let change = if arguments.undo {
         HostChange::Undrain
     } else {

@@ -17,7 +17,8 @@ use crate::{command_error::CommandError, confirm::confirm_or_refuse, context::Co
                         decnet host revoke east --yes")]
 pub(super) struct Arguments {
     /// The name of the host, or its id.
-    host: String,
+    #[arg(value_name = "HOST")]
+    name: String,
     /// Do not ask for confirmation.
     #[arg(long, short)]
     yes: bool,
@@ -26,7 +27,7 @@ pub(super) struct Arguments {
 /// Revokes a host.
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let repo = context.repo().await?;
-    let host = find(repo.as_ref(), &arguments.host).await?;
+    let host = find(repo.as_ref(), &arguments.name).await?;
     let mazes = mazes_on(repo.as_ref(), &host).await?;
     let names: Vec<_> = mazes.iter().map(|row| row.name.as_str()).collect();
     if !names.is_empty() {

@@ -14,13 +14,14 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, text};
                         decnet host show east")]
 pub(super) struct Arguments {
     /// The name of the host, or its id.
-    host: String,
+    #[arg(value_name = "HOST")]
+    name: String,
 }
 
 /// Shows a host.
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CommandError> {
     let repo = context.repo().await?;
-    let host = find(repo.as_ref(), &arguments.host).await?;
+    let host = find(repo.as_ref(), &arguments.name).await?;
     let mazes = mazes_on(repo.as_ref(), &host).await?;
     let count = deckies(repo.as_ref()).await?.remove(&host.name).unwrap_or_default();
     let now = Timestamp::now();

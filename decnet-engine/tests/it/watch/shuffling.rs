@@ -35,7 +35,7 @@ async fn a_decky_that_was_due_many_times_is_shuffled_once_by_one_of_two_loops() 
     let lab = Lab::with_bus(bus.clone());
     let id = lab.deploy(0).await;
     shuffle_since(&lab, id, 30).await;
-    let mut events = bus.subscribe(&["decky.#".parse().expect("a pattern")]);
+    let mut events = bus.subscribe(&["decky.>".parse().expect("a pattern")]);
     let before = services(&lab, id).await;
     let other = engine(lab.repo.clone(), &lab.stage, Some(bus));
     let keepers = [

@@ -50,8 +50,8 @@ fn ten_thousand_mutations_are_each_claimed_once_and_in_order_by_twenty_threads_a
             repo.enqueue(id, asked.clone(), None, at).await.expect("it runs");
         }
         database.run(&format!(
-            "INSERT INTO mutations (topology, mutation, state, version, attempts, enqueued_at)
-             SELECT topology, mutation, state, version + number, attempts, enqueued_at
+            "INSERT INTO mutations (topology, mutation, cause, state, version, attempts, enqueued_at)
+             SELECT topology, mutation, cause, state, version + number, attempts, enqueued_at
              FROM generate_series(2, {}) AS number CROSS JOIN (SELECT * FROM mutations ORDER BY id) AS first
              ORDER BY number, id",
             MUTATIONS / TOPOLOGIES
