@@ -114,8 +114,8 @@ pub(crate) enum CommandError {
     /// The bus is on a server, which `decnet bus` does not serve.
     #[error("the bus is on the server {server}")]
     BusOnServer { server: String },
-    /// The HTTP API cannot be served.
-    #[error("the HTTP API cannot be served on {address}")]
+    /// A server cannot listen.
+    #[error("cannot listen on {address}")]
     Listen { address: SocketAddr, source: io::Error },
     /// The tokens of the HTTP API cannot be read or changed.
     #[error(transparent)]

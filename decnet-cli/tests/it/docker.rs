@@ -9,6 +9,7 @@ mod daemon;
 mod daily;
 mod everyday;
 mod following;
+mod hosts;
 mod lab;
 mod live;
 mod matrix;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use decnet_topology::{HostRow, Name, Repo, TopologyFilter, TopologyRow};
+use decnet_topology::{HostRow, Name, Repo, Status, TopologyFilter, TopologyRow};
 
 use crate::command_error::CommandError;
 
@@ -18,9 +18,14 @@ pub(super) async fn find(repo: &dyn Repo, text: &str) -> Result<HostRow, Command
     })
 }
 
+/// Selects the mazes that may have something on hosts. A maze that was torn down keeps its placement for its next deploy.
+fn present() -> TopologyFilter {
+    TopologyFilter::default().without(&[Status::Pending, Status::TornDown])
+}
+
 /// Returns the mazes that have deckies or LANs on a host.
 pub(super) async fn mazes_on(repo: &dyn Repo, host: &HostRow) -> Result<Vec<TopologyRow>, CommandError> {
-    let mut rows = repo.list(&TopologyFilter::default()).await?.rows;
+    let mut rows = repo.list(&present()).await?.rows;
     rows.retain(|row| {
         let placement = row.placement.as_ref();
         placement
@@ -32,7 +37,7 @@ pub(super) async fn mazes_on(repo: &dyn Repo, host: &HostRow) -> Result<Vec<Topo
 /// Counts the deckies on each host.
 pub(super) async fn deckies(repo: &dyn Repo) -> Result<BTreeMap<Name, usize>, CommandError> {
     let mut counts = BTreeMap::new();
-    for row in repo.list(&TopologyFilter::default()).await?.rows {
+    for row in repo.list(&present()).await?.rows {
         for host in row.placement.iter().flat_map(|placement| placement.deckies.values()) {
             *counts.entry(host.clone()).or_default() += 1;
         }

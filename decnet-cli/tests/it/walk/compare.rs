@@ -18,6 +18,9 @@ static VARIABLE: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b\d+ changes?\b", "<n> changes"),
         // Each address of the host is probed, and other networks on Docker add addresses.
         (r"\b\d+ probes\b", "<n> probes"),
+        (r"\bVNI \d+", "VNI <n>"),
+        // A host without power does not answer, or a host between says that there is none.
+        (r"tcp connect error: .*", "tcp connect error: <reason>"),
         (r"/tmp/[^ '\x22`]*", "<path>"),
         // White space between columns depends on the longest cell.
         (r" {2,}", "  "),

@@ -38,7 +38,8 @@ fn commands_and_flags_in_sentences_exist() {
             let Some(at) = words.iter().position(|word| *word == "decnet") else {
                 continue;
             };
-            if at > 0 && !words[..at].iter().all(|word| word.contains('=')) {
+            let is_elsewhere = matches!(words[..at], ["ssh", _]);
+            if !is_elsewhere && !words[..at].iter().all(|word| word.contains('=')) {
                 continue;
             }
             let words = &words[at + 1..];
@@ -50,7 +51,7 @@ fn commands_and_flags_in_sentences_exist() {
                 continue;
             };
             let mut command = (*first).to_owned();
-            if ["db", "token"].contains(first) {
+            if ["db", "host", "token"].contains(first) {
                 command = words.iter().take(2).copied().collect::<Vec<_>>().join(" ");
             }
             checked += 1;
