@@ -316,8 +316,6 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
             "start Docker (`systemctl start docker`), check that you may use its socket, or name it with --host or DOCKER_HOST"
         }
         "foreign" => "rename the maze, or remove the other resource by hand; decnet never touches resources of others",
-        "fleet_missing" => "`decnet host list` lists the hosts; `decnet host enroll NAME` adds one",
-        "hosts_unknown" => "`decnet host list` lists the hosts; --hosts chooses others, and --hosts '' allows all",
         "image_unavailable" => "check the name in the catalogue, and that the registry can be reached",
         "in_memory" => "a program of the image can print it: `decnet exec MAZE DECKY.SERVICE -- cat FILE > COPY`",
         "in_use" => {
@@ -328,7 +326,6 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "invalid_nats_url" => "give nats://host:4222 or tls://host:4222 with --bus, or with credentials in DECNET_BUS",
         "invalid_config" => "fix the config or the flags; `decnet generate --help` lists the allowed values",
         "left_on_docker" => "`decnet teardown MAZE` removes it",
-        "not_placed" => "`decnet host list` lists the hosts and their capacities; --force moves what cannot stay",
         "name_taken" => {
             "choose another name, or remove the other maze first: `decnet teardown` if it runs, `decnet delete` if it does not"
         }
@@ -344,20 +341,6 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "too_large" => "--max-size and --max-files allow more",
         "not_well" => {
             "`decnet logs MAZE` prints what its services say; `decnet reconcile MAZE` repairs what drifted, and --wait waits longer"
-        }
-        "clock_off" => "set the clocks of both hosts, for instance by NTP; then join with a new token",
-        "exposed_key" => "remove the permissions of others: `chmod 700` for the folder, `chmod 600` for its files",
-        "host_name_taken" => "give this host another name, or remove the other host on the master",
-        "no_host" => "`decnet host list --all` lists the hosts",
-        "underlay_unknown" => "make another token with `decnet host enroll NAME --underlay ADDRESS`",
-        "not_joined" => "join first: --join TOKEN --name NAME --master HOST:PORT",
-        "other_authority" => "check the address of the master, and that the token was made by it",
-        "peer_address" => "write the address and the port, as in 10.0.0.5:7379",
-        "peer_unreachable" => "check that the master runs, its address, and the firewall",
-        "peer_untrusted" => "check the clocks of both hosts; if the certificate has expired, join with a new token",
-        "protocol_mismatch" => "install the same version of decnet on both hosts",
-        "token_expired" | "token_malformed" | "token_name" | "token_unknown" | "token_used" => {
-            "make a new token on the master for the name of this host; a token works once, for 15 minutes"
         }
         "no_decoy" => "give a decoy program with --decoy FILE",
         "port_taken" => "stop the process that listens there, or publish another port: --publish ssh=2222",
@@ -386,7 +369,31 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "untrusted_certificate" => {
             "give the authority of its certificate with --ca FILE, and the host as the certificate names it"
         }
-        code => return hint_of_database(code),
+        code => return hint_of_hosts(code).or_else(|| hint_of_database(code)),
+    })
+}
+
+/// Returns the hint for an error about the hosts of a fleet.
+fn hint_of_hosts(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "clock_off" => "set the clocks of both hosts, for instance by NTP; then join with a new token",
+        "exposed_key" => "remove the permissions of others: `chmod 700` for the folder, `chmod 600` for its files",
+        "fleet_missing" => "`decnet host list` lists the hosts; `decnet host enroll NAME` adds one",
+        "host_name_taken" => "give this host another name, or remove the other host on the master",
+        "hosts_unknown" => "`decnet host list` lists the hosts; --hosts chooses others, and --hosts '' allows all",
+        "no_host" => "`decnet host list --all` lists the hosts",
+        "not_joined" => "join first: --join TOKEN --name NAME --master HOST:PORT",
+        "not_placed" => "`decnet host list` lists the hosts and their capacities; --force moves what cannot stay",
+        "other_authority" => "check the address of the master, and that the token was made by it",
+        "peer_address" => "write the address and the port, as in 10.0.0.5:7379",
+        "peer_unreachable" => "check that the master runs, its address, and the firewall",
+        "peer_untrusted" => "check the clocks of both hosts; if the certificate has expired, join with a new token",
+        "protocol_mismatch" => "install the same version of decnet on both hosts",
+        "token_expired" | "token_malformed" | "token_name" | "token_unknown" | "token_used" => {
+            "make a new token on the master for the name of this host; a token works once, for 15 minutes"
+        }
+        "underlay_unknown" => "make another token with `decnet host enroll NAME --underlay ADDRESS`",
+        _ => return None,
     })
 }
 

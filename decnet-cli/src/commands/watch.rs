@@ -39,7 +39,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         .attackers(!arguments.no_attackers);
     context.output.note("watching; Ctrl-C stops");
     loop {
-        let engine = context.engine(arguments.workers.clone().into()).await?;
+        let engine = context.engine(arguments.workers.into()).await?;
         let round = cancel.child_token();
         let following = tokio::spawn(end_with_hosts(Arc::clone(engine.repo()), round.clone()));
         let watched = watch_with(engine, &options, &round, context.output).await;

@@ -20,15 +20,14 @@ pub(super) struct StoredAuthority {
 impl StoredAuthority {
     /// Reads the authority of a store. A store without one gets a new one; of several masters, the first decides.
     pub(super) async fn load_or_create(repo: &dyn Repo, at: Timestamp) -> Result<Self, FleetError> {
-        let text = match repo.fleet_authority().await? {
-            Some(text) => text,
-            None => {
-                let created = Self::of(&Authority::create(at)?);
-                let text = serde_json::to_string(&created).map_err(damaged)?;
-                repo.set_fleet_authority(None, &text).await?
-            }
+        let text = if let Some(text) = repo.fleet_authority().await? {
+            text
+        } else {
+            let created = Self::of(&Authority::create(at)?);
+            let text = serde_json::to_string(&created).map_err(|error| damaged(&error))?;
+            repo.set_fleet_authority(None, &text).await?
         };
-        serde_json::from_str(&text).map_err(damaged)
+        serde_json::from_str(&text).map_err(|error| damaged(&error))
     }
 
     fn of(authority: &Authority) -> Self {
@@ -56,7 +55,7 @@ impl StoredAuthority {
     }
 }
 
-fn damaged(error: serde_json::Error) -> FleetError {
+fn damaged(error: &serde_json::Error) -> FleetError {
     FleetError::AuthorityDamaged {
         reason: error.to_string(),
     }

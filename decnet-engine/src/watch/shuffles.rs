@@ -102,7 +102,7 @@ impl ShuffleTimes {
         match engine.shuffle_on_request(id, &decky, Timestamp::now()).await {
             Ok(Some(_)) => tracing::info!(topology = %id, %decky, "the decky is shuffled on request"),
             Ok(None) => {
-                tracing::info!(topology = %id, %decky, "a request to shuffle the decky is ignored: it was just changed, or does not run")
+                tracing::info!(topology = %id, %decky, "a request to shuffle the decky is ignored: it was just changed, or does not run");
             }
             Err(error) => {
                 tracing::warn!(topology = %id, %decky, error = error.with_causes(), "a request to shuffle the decky is ignored");

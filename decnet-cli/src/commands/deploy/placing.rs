@@ -29,9 +29,12 @@ pub(super) struct Placing {
 impl Placing {
     /// Adds what the flags say to a change of settings.
     pub(super) fn added_to(self, change: SettingsChange) -> SettingsChange {
-        let distribution = self.spread.map(|spread| match spread {
-            true => Distribution::Spread,
-            false => Distribution::Pack,
+        let distribution = self.spread.map(|spread| {
+            if spread {
+                Distribution::Spread
+            } else {
+                Distribution::Pack
+            }
         });
         change
             .hosts(self.hosts.map(|Hosts(hosts)| hosts))

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use decnet_engine::{HostReport, HostState};
-use decnet_topology::HostRow;
+use decnet_topology::{HostRow, Name};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
 
 /// Returns the labels of a host in one cell.
 pub(super) fn labels(host: &HostRow) -> String {
-    let labels: Vec<_> = host.profile.labels.iter().map(|label| label.as_str()).collect();
+    let labels: Vec<_> = host.profile.labels.iter().map(Name::as_str).collect();
     if labels.is_empty() {
         "-".into()
     } else {

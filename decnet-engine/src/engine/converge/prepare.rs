@@ -121,7 +121,7 @@ impl Engine {
         let copy = rng::topology_id();
         let work = match self.plan_edit(id, &operation).await? {
             Some(edit) => edit,
-            None => self.plan_work(&self.facts().await?, id, &operation, copy, None).await?,
+            None => Box::pin(self.plan_work(&self.facts().await?, id, &operation, copy, None)).await?,
         };
         Ok(Prepared {
             engine: self.clone(),
@@ -136,7 +136,7 @@ impl Engine {
     pub(in crate::engine) async fn prepare_new(&self, new: NewTopology, force: bool) -> Result<Prepared, EngineError> {
         let copy = rng::topology_id();
         let options = DeployOptions::default().force(force);
-        let work = self.plan_new(&self.facts().await?, new.id(copy), &options).await?;
+        let work = Box::pin(self.plan_new(&self.facts().await?, new.id(copy), &options)).await?;
         Ok(Prepared {
             engine: self.clone(),
             id: copy,

@@ -244,7 +244,7 @@ impl Engine {
             Ok(runtime) => runtime,
             Err(error) => {
                 reaped.errors = vec![error.with_causes()];
-                reaped.left = reaped.found.clone();
+                reaped.left.clone_from(&reaped.found);
                 return;
             }
         };

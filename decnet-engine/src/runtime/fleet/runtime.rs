@@ -109,7 +109,7 @@ impl Runtime for Fleet {
             fenced.unwrap_or_else(|| Arc::clone(runtime))
         };
         let mut fleet = self.clone();
-        for runtime in fleet.local.iter_mut() {
+        if let Some(runtime) = &mut fleet.local {
             *runtime = fenced(runtime);
         }
         for FleetMember { runtime, .. } in fleet.members.values_mut() {
