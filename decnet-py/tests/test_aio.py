@@ -228,7 +228,7 @@ def test_both_classes_have_the_same_methods(name: str) -> None:
 
 def test_help_has_the_signature_of_a_method() -> None:
     text = pydoc.plain(pydoc.render_doc(aio.Engine.deploy))
-    assert "deploy(self, /, id, *, force=False, settings=None, progress=None)" in text
+    assert "deploy(self, /, id, *, force=False, settings=None, hosts=None, spread=None, progress=None)" in text
     assert "Deploys a topology in any status." in text
 
 
