@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Backend, Tables};
+use super::Backend;
 use crate::{
     id::{EnrolmentId, HostId},
     repo::{Enrolment, HostChange, HostRow, HostStore, RepoError},
@@ -74,7 +74,7 @@ impl<B: Backend> HostStore for B {
     async fn host_heard(&self, id: HostId, address: &str, report: &str, at: Timestamp) -> Result<(), RepoError> {
         let input = (address.to_owned(), report.to_owned());
         self.write(input, move |tables, (address, report)| {
-            let mut row = host(tables, id)?;
+            let mut row = tables.host(id)?;
             if row.revoked_at.is_some() {
                 return Err(RepoError::HostNotFound { id });
             }
@@ -91,7 +91,7 @@ impl<B: Backend> HostStore for B {
 
     async fn change_host(&self, id: HostId, change: HostChange, at: Timestamp) -> Result<HostRow, RepoError> {
         self.write((), move |tables, ()| {
-            let mut row = host(tables, id)?;
+            let mut row = tables.host(id)?;
             change.apply(&mut row, at);
             tables.put_host(&row)?;
             Ok(row)
@@ -102,11 +102,4 @@ impl<B: Backend> HostStore for B {
     async fn hosts(&self) -> Result<Vec<HostRow>, RepoError> {
         self.read(|tables| tables.hosts()).await
     }
-}
-
-/// Reads a host, which another transaction cannot change until the end of this one.
-fn host(tables: &mut dyn Tables, id: HostId) -> Result<HostRow, RepoError> {
-    tables.lock_placements()?;
-    let found = tables.hosts()?.into_iter().find(|row| row.id == id);
-    found.ok_or(RepoError::HostNotFound { id })
 }

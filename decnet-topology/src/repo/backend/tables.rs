@@ -3,7 +3,7 @@ use std::{fmt::Debug, ops::RangeInclusive};
 use jiff::Timestamp;
 
 use crate::{
-    id::{EnrolmentId, InstanceId, MutationId, Sequence, TopologyId},
+    id::{EnrolmentId, HostId, InstanceId, MutationId, Sequence, TopologyId},
     model::{Topology, TopologyRow},
     name::TopologyName,
     repo::{
@@ -176,6 +176,9 @@ pub(in crate::repo) trait Tables {
 
     /// Adds a host, or replaces the one with its id.
     fn put_host(&mut self, host: &HostRow) -> Result<(), RepoError>;
+
+    /// Returns a host, which another transaction cannot change until the end of this one.
+    fn host(&mut self, id: HostId) -> Result<HostRow, RepoError>;
 
     /// Returns all hosts, in order of joining and id.
     fn hosts(&mut self) -> Result<Vec<HostRow>, RepoError>;

@@ -343,6 +343,10 @@ impl Tables for Stock {
         Ok(())
     }
 
+    fn host(&mut self, id: HostId) -> Result<HostRow, RepoError> {
+        self.hosts.get(&id).cloned().ok_or(RepoError::HostNotFound { id })
+    }
+
     fn hosts(&mut self) -> Result<Vec<HostRow>, RepoError> {
         let mut hosts: Vec<HostRow> = self.hosts.values().cloned().collect();
         hosts.sort_by_key(|host| (host.enrolled_at, host.id));

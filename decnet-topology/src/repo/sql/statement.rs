@@ -58,7 +58,7 @@ pub(in crate::repo) struct Locks {
 }
 
 impl Dialect {
-    /// Returns the end of a statement that reads a topology.
+    /// Returns the end of a statement that reads a topology or a host.
     pub(super) fn of_topology(&self) -> &'static str {
         self.locks.map_or("", |locks| locks.wait)
     }

@@ -10,7 +10,7 @@ use super::{
     },
 };
 use crate::{
-    id::{EnrolmentId, InstanceId, MutationId, Sequence, TopologyId},
+    id::{EnrolmentId, HostId, InstanceId, MutationId, Sequence, TopologyId},
     model::{Topology, TopologyRow},
     name::TopologyName,
     repo::{
@@ -233,6 +233,10 @@ impl Tables for SqlTables<'_> {
 
     fn put_host(&mut self, host: &HostRow) -> Result<(), RepoError> {
         hosts::put_host(self.0, host)
+    }
+
+    fn host(&mut self, id: HostId) -> Result<HostRow, RepoError> {
+        hosts::host(self.0, id)
     }
 
     fn hosts(&mut self) -> Result<Vec<HostRow>, RepoError> {

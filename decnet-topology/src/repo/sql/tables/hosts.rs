@@ -3,12 +3,29 @@
 use jiff::Timestamp;
 
 use crate::{
-    id::EnrolmentId,
+    id::{EnrolmentId, HostId},
     repo::{
         Enrolment, HostProfile, HostRow, RepoError,
-        sql::{Sql, collect, corrupt},
+        sql::{Columns, Sql, collect, corrupt},
     },
 };
+
+/// The columns of a host that [`row`] reads.
+const COLUMNS: &str = "id, name, address, profile, enrolled_at, drained_at, revoked_at, heard_at, report";
+
+fn row(row: &mut Columns<'_>) -> Result<HostRow, RepoError> {
+    Ok(HostRow {
+        id: row.word()?,
+        name: row.word()?,
+        address: row.string()?,
+        profile: row.json()?,
+        enrolled_at: row.word()?,
+        drained_at: row.maybe_word()?,
+        revoked_at: row.maybe_word()?,
+        heard_at: row.maybe_word()?,
+        report: row.maybe_string()?,
+    })
+}
 
 fn json(profile: &HostProfile) -> Result<String, RepoError> {
     serde_json::to_string(profile).map_err(|error| corrupt(format!("the profile of a host: {error}")))
@@ -92,21 +109,18 @@ pub(in crate::repo) fn put_host(sql: &mut dyn Sql, host: &HostRow) -> Result<(),
     sql.execute(statement, &values).map(drop)
 }
 
+/// Returns a host.
+pub(in crate::repo) fn host(sql: &mut dyn Sql, id: HostId) -> Result<HostRow, RepoError> {
+    let statement = format!(
+        "SELECT {COLUMNS} FROM hosts WHERE id = ?1{}",
+        sql.dialect().of_topology()
+    );
+    let found = collect(sql, &statement, &[id.to_string().into()], row)?;
+    found.into_iter().next().ok_or(RepoError::HostNotFound { id })
+}
+
 /// Returns all hosts, in order of joining and id.
 pub(in crate::repo) fn list(sql: &mut dyn Sql) -> Result<Vec<HostRow>, RepoError> {
-    let statement = "SELECT id, name, address, profile, enrolled_at, drained_at, revoked_at, heard_at, report
-         FROM hosts ORDER BY enrolled_at, id";
-    collect(sql, statement, &[], |row| {
-        Ok(HostRow {
-            id: row.word()?,
-            name: row.word()?,
-            address: row.string()?,
-            profile: row.json()?,
-            enrolled_at: row.word()?,
-            drained_at: row.maybe_word()?,
-            revoked_at: row.maybe_word()?,
-            heard_at: row.maybe_word()?,
-            report: row.maybe_string()?,
-        })
-    })
+    let statement = format!("SELECT {COLUMNS} FROM hosts ORDER BY enrolled_at, id");
+    collect(sql, &statement, &[], row)
 }
