@@ -9,6 +9,8 @@ mod outlets;
 mod pattern;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+#[cfg(any(unix, feature = "nats", feature = "postgres"))]
+mod reconnect;
 mod subscription;
 #[cfg(unix)]
 pub(crate) mod unix;

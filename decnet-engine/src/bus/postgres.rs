@@ -2,26 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
+use backon::BackoffBuilder as _;
 use decnet_topology::{PostgresReceiver, PostgresSender, RepoError};
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use super::{
     Bus, Connectivity, Pattern, Subscription,
-    backlog::{Backlog, Bound, Next},
+    backlog::{Backlog, Next},
     outlets::Outlets,
+    reconnect::{LONGEST, OUTGOING, backoff},
 };
 use crate::{causes, event::Envelope};
-
-/// How many events are queued for publishing.
-const BOUND: Bound = Bound {
-    items: 4096,
-    bytes: usize::MAX,
-};
-
-/// The first and the longest pause between two attempts to connect.
-const SHORTEST: Duration = Duration::from_millis(50);
-const LONGEST: Duration = Duration::from_secs(5);
 
 /// How long one attempt to connect may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,7 +43,7 @@ impl PostgresBus {
     /// be called within a tokio runtime.
     pub fn new(address: impl Into<String>) -> Self {
         let shared = Arc::new(Shared {
-            outgoing: Backlog::new(BOUND),
+            outgoing: Backlog::new(OUTGOING),
             outlets: Outlets::default(),
             pending: watch::Sender::default(),
             connectivity: watch::Sender::default(),
@@ -99,20 +90,21 @@ impl Drop for PostgresBus {
 
 /// Connects again and again, and publishes and delivers events meanwhile.
 async fn run(shared: Arc<Shared>, address: String) {
-    let backoff = ExponentialBuilder::new()
-        .with_min_delay(SHORTEST)
-        .with_max_delay(LONGEST)
-        .without_max_times();
+    let backoff = backoff();
     let mut pauses = backoff.build();
     loop {
         let ended = match PostgresSender::connect(&address, TIMEOUT).await {
             Ok((sender, receiver)) => {
-                pauses = backoff.build();
+                let since = Instant::now();
                 shared.connectivity.send_replace(Connectivity::Connected);
-                tokio::select! {
+                let ended = tokio::select! {
                     error = shared.publish_all(&sender) => error.to_string(),
                     () = shared.deliver(receiver) => "the connection was lost".into(),
+                };
+                if since.elapsed() > LONGEST {
+                    pauses = backoff.build();
                 }
+                ended
             }
             Err(error) => causes::with_causes(&error),
         };

@@ -4,7 +4,7 @@ use std::{
 };
 
 use async_nats::{ConnectOptions, ServerAddr};
-use backon::{BackoffBuilder as _, ExponentialBuilder};
+use backon::BackoffBuilder as _;
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -14,15 +14,15 @@ use super::{
     url::{Login, NatsUrl},
 };
 use crate::{
-    bus::{Bus, Connectivity, Pattern, Subscription},
+    bus::{
+        Bus, Connectivity, Pattern, Subscription,
+        reconnect::{LONGEST, backoff},
+    },
     event::Envelope,
 };
 
 /// How many received messages wait in the library. It drops newer ones.
 const RECEIVED: usize = 8192;
-/// The first and the longest pause between two attempts to connect.
-const SHORTEST: Duration = Duration::from_millis(50);
-const LONGEST: Duration = Duration::from_secs(5);
 /// The pause of a client that is no longer used: nothing ends an attempt of the library.
 const FOREVER: Duration = Duration::from_hours(24 * 365);
 /// How long one attempt to connect may take.
@@ -152,13 +152,9 @@ fn tls() -> Result<ClientConfig, rustls::Error> {
 
 /// Returns the pause before an attempt, from 1. The first one is made at once.
 fn pause(attempt: usize) -> Duration {
-    let backoff = ExponentialBuilder::new()
-        .with_min_delay(SHORTEST)
-        .with_max_delay(LONGEST)
-        .without_max_times();
     match attempt {
         ..=1 => Duration::ZERO,
-        attempt => backoff.build().nth((attempt - 2).min(16)).unwrap_or(LONGEST),
+        attempt => backoff().build().nth((attempt - 2).min(16)).unwrap_or(LONGEST),
     }
 }
 

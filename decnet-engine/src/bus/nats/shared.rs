@@ -12,17 +12,13 @@ use super::{recent::Recent, subject};
 use crate::{
     bus::{
         Connectivity,
-        backlog::{Backlog, Bound, Next},
+        backlog::{Backlog, Next},
         outlets::Outlets,
+        reconnect::OUTGOING,
     },
     event::Envelope,
 };
 
-/// How many events are queued for publishing.
-const BOUND: Bound = Bound {
-    items: 4096,
-    bytes: usize::MAX,
-};
 /// The longest event in bytes, as on a Unix socket. A server may allow less.
 const LONGEST_EVENT: usize = 1 << 20;
 
@@ -65,7 +61,7 @@ impl fmt::Debug for Shared {
 impl Shared {
     pub(super) fn new() -> Self {
         Self {
-            outgoing: Backlog::new(BOUND),
+            outgoing: Backlog::new(OUTGOING),
             outlets: Outlets::default(),
             changed: Notify::new(),
             link: watch::Sender::default(),

@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::BackoffBuilder;
 use tokio::{
     sync::{Notify, watch},
     task::JoinHandle,
@@ -11,23 +11,16 @@ use super::{Connection, ConnectionError};
 use crate::{
     bus::{
         Bus, Connectivity, Pattern, Received, Subscription,
-        backlog::{Backlog, Bound, Next},
+        backlog::{Backlog, Next},
         outlets::Outlets,
+        reconnect::{LONGEST, OUTGOING, backoff},
     },
     event::Envelope,
 };
 
-/// How many events are queued for publishing.
-const BOUND: Bound = Bound {
-    items: 4096,
-    bytes: usize::MAX,
-};
 /// With more patterns than this, the client follows all topics and filters locally. A server allows 256 patterns per
 /// connection.
 const PATTERNS: usize = 128;
-/// The first and the longest pause between two attempts to connect.
-const SHORTEST: Duration = Duration::from_millis(50);
-const LONGEST: Duration = Duration::from_secs(5);
 
 /// A bus on a Unix socket, whether it is served or not.
 ///
@@ -67,7 +60,7 @@ impl UnixBus {
         let shared = Arc::new(Shared {
             path: path.into(),
             name: name.into(),
-            outgoing: Backlog::new(BOUND),
+            outgoing: Backlog::new(OUTGOING),
             outlets: Outlets::default(),
             changed: Notify::new(),
             link: watch::Sender::default(),
@@ -111,10 +104,7 @@ impl Drop for UnixBus {
 
 /// Connects, and reconnects when the connection ends.
 async fn run(shared: Arc<Shared>) {
-    let backoff = ExponentialBuilder::new()
-        .with_min_delay(SHORTEST)
-        .with_max_delay(LONGEST)
-        .without_max_times();
+    let backoff = backoff();
     let mut pauses = backoff.build();
     loop {
         match Connection::open(&shared.path, &shared.name).await {
