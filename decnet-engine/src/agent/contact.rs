@@ -1,7 +1,7 @@
 //! How long no master has answered.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -166,16 +166,9 @@ fn rounded(time: Duration) -> Duration {
 }
 
 fn read(path: &Path) -> io::Result<Option<Timestamp>> {
-    match fs::read_to_string(path) {
-        Ok(text) => {
-            let parsed = text.trim().parse();
-            parsed
-                .map(Some)
-                .map_err(|error: jiff::Error| io::Error::new(io::ErrorKind::InvalidData, error))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
+    let text = pki::read_file_if_any(path)?;
+    let parsed = text.map(|text| text.trim().parse()).transpose();
+    parsed.map_err(|error: jiff::Error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 #[cfg(test)]
@@ -248,7 +241,7 @@ mod tests {
         // It may have been set back as well.
         let back = Contact::open(Some(path.clone()), LIMIT, at(-100));
         assert_eq!(back.silent(), Duration::ZERO);
-        fs::write(&path, "yesterday").expect("written");
+        std::fs::write(&path, "yesterday").expect("written");
         let unknown = Contact::open(Some(path.clone()), LIMIT, at(48));
         assert_eq!(unknown.silent(), Duration::ZERO);
         let known = Contact::open(Some(path), LIMIT, at(60));

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::pki::{Credentials, Identity, PkiError, Trust, write_file};
+use crate::pki::{Credentials, Identity, PkiError, Trust, read_file_if_any, write_file};
 
 /// The folder where an agent keeps its state: its identity, whom it trusts, its master, the highest generations, when a master last
 /// answered, and the stores that masters worked for. Only its owner may use it.
@@ -97,20 +97,15 @@ impl AgentFolder {
 
     /// Reads what [`save`](Self::save) wrote; none if the agent has not joined.
     pub fn load(&self) -> Result<Option<(Credentials, AgentPlace)>, PkiError> {
-        let text = match fs::read_to_string(self.place()) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => {
-                return Err(PkiError::NotRead {
-                    path: self.place(),
-                    source,
-                });
-            }
-        };
-        let place = serde_json::from_str(&text).map_err(|error| PkiError::NotRead {
+        let not_read = |source| PkiError::NotRead {
             path: self.place(),
-            source: io::Error::new(io::ErrorKind::InvalidData, error),
-        })?;
+            source,
+        };
+        let Some(text) = read_file_if_any(&self.place()).map_err(not_read)? else {
+            return Ok(None);
+        };
+        let parsed = serde_json::from_str(&text);
+        let place = parsed.map_err(|error| not_read(io::Error::new(io::ErrorKind::InvalidData, error)))?;
         let credentials = Credentials::new(Identity::load(&self.identity())?, Trust::load(&self.trust())?)?;
         Ok(Some((credentials, place)))
     }

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    fs, io,
+    io,
     path::{Path, PathBuf},
     str::FromStr,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -110,10 +110,8 @@ fn text(highest: &BTreeMap<Key, u64>) -> String {
 }
 
 fn read(path: &Path) -> io::Result<BTreeMap<Key, u64>> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(error) => return Err(error),
+    let Some(text) = pki::read_file_if_any(path)? else {
+        return Ok(BTreeMap::new());
     };
     // An earlier version kept one number for all masters, which leases do not continue.
     if text.trim().parse::<u64>().is_ok() {
@@ -174,7 +172,7 @@ mod tests {
         assert_eq!(admit(&again, fence(store, two, 3)), Err("superseded".into()));
         admit(&again, fence(store, two, 4)).expect("it is the same");
         for damaged in ["x", "1 2", &format!("{store} {one} 5 6"), &format!("{store} {one} -5")] {
-            fs::write(&path, damaged).expect("written");
+            std::fs::write(&path, damaged).expect("written");
             Generations::open(Some(path.clone())).expect_err("a damaged file is not forgotten");
         }
     }
@@ -183,7 +181,7 @@ mod tests {
     fn the_single_number_of_an_earlier_version_is_replaced() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("generation");
-        fs::write(&path, "17\n").expect("written");
+        std::fs::write(&path, "17\n").expect("written");
         let generations = Generations::open(Some(path.clone())).expect("the old file");
         let first = fence(rng::instance_id(), rng::topology_id(), 1);
         admit(&generations, first).expect("a lease of a new store");

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -64,10 +64,8 @@ impl Instances {
 }
 
 fn read(path: &Path) -> io::Result<BTreeSet<InstanceId>> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        Err(error) => return Err(error),
+    let Some(text) = pki::read_file_if_any(path)? else {
+        return Ok(BTreeSet::new());
     };
     let parsed = text.lines().map(str::parse).collect::<Result<_, _>>();
     parsed.map_err(|_| {
@@ -96,7 +94,7 @@ mod tests {
         again.forget(one).expect("written");
         let last = Instances::open(Some(path.clone())).expect("the file");
         assert_eq!(last.all(), [other].into());
-        fs::write(&path, "x\n").expect("written");
+        std::fs::write(&path, "x\n").expect("written");
         Instances::open(Some(path)).expect_err("a damaged file is not forgotten");
     }
 

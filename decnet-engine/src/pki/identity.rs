@@ -165,6 +165,15 @@ pub(super) fn read(path: &Path) -> Result<String, PkiError> {
     })
 }
 
+/// Reads a file; none if it does not exist.
+pub(crate) fn read_if_any(path: &Path) -> io::Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Reads a file with a key, which others may not read.
 pub(super) fn read_key(path: &Path) -> Result<String, PkiError> {
     if let Ok(found) = fs::metadata(path) {

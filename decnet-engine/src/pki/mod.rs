@@ -23,7 +23,7 @@ pub use credentials::Credentials;
 pub use error::PkiError;
 pub use fingerprint::Fingerprint;
 pub use identity::{Identity, KeyRequest};
-pub(crate) use identity::{certificate as parse_certificate, write as write_file};
+pub(crate) use identity::{certificate as parse_certificate, read_if_any as read_file_if_any, write as write_file};
 pub(crate) use peers::Peers;
 pub(crate) use tls::{anonymous_config, client_config, server_config, untrusting_config};
 pub use trust::{Revoked, Trust};
