@@ -139,16 +139,16 @@ impl Context {
 
     /// Returns the hosts of the store as a runtime; none if there are none. Nothing is sent to them yet.
     pub(crate) async fn fleet(&self, repo: &Arc<dyn Repo>) -> Result<Option<Fleet>, CommandError> {
-        let hosts = repo.hosts().await?;
-        if hosts.iter().all(|host| host.revoked_at.is_some()) {
-            return Ok(None);
-        }
-        Ok(Some(open_fleet(Arc::clone(repo)).await?.fleet().await?))
+        Ok(FleetMaster::fleet_of(Arc::clone(repo), master(), Timestamp::now()).await?)
     }
 }
 
 /// Opens the fleet of a store.
 pub(crate) async fn open_fleet(repo: Arc<dyn Repo>) -> Result<FleetMaster, CommandError> {
-    let name = Name::new("master").unwrap_or_else(|error| unreachable!("{error}"));
-    Ok(FleetMaster::open(repo, name, Timestamp::now()).await?)
+    Ok(FleetMaster::open(repo, master(), Timestamp::now()).await?)
+}
+
+/// Returns the name of this program in its certificate.
+fn master() -> Name {
+    Name::new("master").expect("this is a name")
 }

@@ -87,9 +87,14 @@ impl FleetMaster {
     ///
     /// The master gets a certificate of its own. Its key is never stored.
     pub async fn open(repo: Arc<dyn Repo>, name: Name, at: Timestamp) -> Result<Self, FleetError> {
+        let hosts = repo.hosts().await?;
+        Self::with_hosts(repo, name, &hosts, at).await
+    }
+
+    async fn with_hosts(repo: Arc<dyn Repo>, name: Name, hosts: &[HostRow], at: Timestamp) -> Result<Self, FleetError> {
         let stored = StoredAuthority::load_or_create(&*repo, at).await?;
         let authority = stored.authority()?;
-        let trust = stored.trust(&repo.hosts().await?)?;
+        let trust = stored.trust(hosts)?;
         let identity = authority.identity(&CertificateSubject::Master { name }, at)?;
         Ok(Self {
             authority: Arc::new(RwLock::new(Arc::new(authority))),
@@ -147,16 +152,22 @@ impl FleetMaster {
         Ok(RemoteRuntime::new(&self.credentials, options)?)
     }
 
-    /// Returns the hosts that were not revoked as one runtime. Nothing is sent.
-    pub async fn fleet(&self) -> Result<Fleet, FleetError> {
+    /// Returns the hosts of a store that were not revoked as one runtime; none if there are none. Nothing is sent.
+    pub async fn fleet_of(repo: Arc<dyn Repo>, name: Name, at: Timestamp) -> Result<Option<Fleet>, FleetError> {
+        let hosts = repo.hosts().await?;
+        let current: Vec<&HostRow> = hosts.iter().filter(|host| host.revoked_at.is_none()).collect();
+        if current.is_empty() {
+            return Ok(None);
+        }
+        let master = Self::with_hosts(repo, name, &hosts, at).await?;
         let mut fleet = Fleet::new();
-        for host in self.hosts().await? {
+        for host in current {
             // A host without an address for links cannot join.
             if let Some(member) = host.member() {
-                fleet = fleet.with(member, Arc::new(self.runtime(&host)?));
+                fleet = fleet.with(member, Arc::new(master.runtime(host)?));
             }
         }
-        Ok(fleet)
+        Ok(Some(fleet))
     }
 
     /// Makes a token for a host. If the fleet has one with this name, it joins again and keeps its mazes.

@@ -123,16 +123,16 @@ fn json(value: &impl Serialize) -> Answer {
 
 impl From<FleetError> for Problem {
     fn from(error: FleetError) -> Self {
-        if let FleetError::Repo(
-            RepoError::EnrolmentUsed { .. } | RepoError::HostNameTaken { .. } | RepoError::HostNotFound { .. },
-        ) = &error
-        {
-            return Self::new(error.code().to_owned(), error.to_string());
-        }
-        if let FleetError::Repo(_) | FleetError::AuthorityDamaged { .. } = &error {
-            // The reason may name files of the master, and nobody has proved yet who asks.
-            tracing::error!(error = causes::with_causes(&error), "a host cannot be served");
-            return Self::new("host_store", "the store of hosts does not work");
+        match &error {
+            FleetError::Repo(
+                RepoError::EnrolmentUsed { .. } | RepoError::HostNameTaken { .. } | RepoError::HostNotFound { .. },
+            ) => {}
+            FleetError::Repo(_) | FleetError::AuthorityDamaged { .. } => {
+                // The reason may name files of the master, and nobody has proved yet who asks.
+                tracing::error!(error = causes::with_causes(&error), "a host cannot be served");
+                return Self::new("host_store", "the store of hosts does not work");
+            }
+            _ => {}
         }
         Self::new(error.code().to_owned(), causes::with_causes(&error))
     }

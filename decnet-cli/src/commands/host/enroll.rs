@@ -43,18 +43,14 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         underlay,
         mtu,
     } = arguments;
-    let repo = context.repo().await?;
-    let joined = repo.hosts().await?;
-    let is_again = joined.iter().any(|host| host.name == name && host.revoked_at.is_none());
+    let fleet = open_fleet(context.repo().await?).await?;
+    let is_again = fleet.hosts().await?.iter().any(|host| host.name == name);
     let profile = HostProfile::default()
         .labels(labels)
         .capacity(capacity)
         .underlay(underlay)
         .mtu(mtu);
-    let token = open_fleet(repo)
-        .await?
-        .invite(name.clone(), profile, Timestamp::now())
-        .await?;
+    let token = fleet.invite(name.clone(), profile, Timestamp::now()).await?;
     let value = json!({ "name": name, "token": token.to_string(), "again": is_again });
     context.output.either(&value, || format!("{token}\n"))?;
     let again = if is_again { " again" } else { "" };
