@@ -32,8 +32,8 @@ pub(crate) enum BusAddress {
 }
 
 impl BusAddress {
-    /// Returns the bus: as given, else the server of the database if it is on one, else the socket in the user's runtime folder, else in the folder of system services if that exists
-    /// or the user is root, else in the user's data folder.
+    /// Returns the bus: as given, else the server of the database if it is on one, else the socket in the user's runtime folder, else in
+    /// the folder of system services if that exists or the user is root, else in the user's data folder.
     pub(crate) fn of(globals: &Globals) -> Result<Self, CommandError> {
         match &globals.bus {
             Some(GivenBus(given)) => match given.to_str().filter(|text| NatsUrl::is_meant(text)) {

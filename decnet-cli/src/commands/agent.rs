@@ -7,8 +7,7 @@ use std::{
 };
 
 use decnet_engine::{
-    AgentFolder, AgentLogs, AgentMaster, AgentOptions, AgentPlace, CancellationToken, Credentials, JoinToken,
-    LogTarget, agent,
+    AgentFolder, AgentLogs, AgentMaster, AgentOptions, AgentPlace, Credentials, JoinToken, LogTarget, agent,
 };
 use decnet_topology::{Name, SqliteRepo};
 use jiff::Timestamp;
@@ -16,8 +15,8 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::{
-    command_error::CommandError, context::Context, duration::read_duration, exit::Exit, interrupt::Signals,
-    output::say, store,
+    command_error::CommandError, context::Context, duration::read_duration, exit::Exit, interrupt::catch_to_finish,
+    store,
 };
 
 const EXAMPLES: &str = "Examples:
@@ -106,27 +105,16 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     };
     let engine = context.engine_of_agent(Arc::new(SqliteRepo::open(folder.store())?))?;
     let logs = logs.map(|target| AgentLogs::new(target).cursor(folder.cursor()));
-    let mut signals = Signals::new()?;
-    let stop = CancellationToken::new();
+    let stop = catch_to_finish("stopping: finishing requests and undoing operations")?;
     let options = AgentOptions::default()
-        .stop(stop.clone())
+        .stop(stop)
         .folder(folder)
         .master(AgentMaster::new(place.clone()))
         .logs(logs)
         .orphan_after(orphan_after);
-    let server = tokio::spawn(agent::serve(engine, credentials.clone(), options, listener));
+    let server = agent::serve(engine, credentials.clone(), options, listener);
     report(context, &credentials, &place, listening)?;
-    tokio::spawn(async move {
-        signals.next().await;
-        say("stopping: finishing requests and undoing operations");
-        stop.cancel();
-        signals.next().await;
-        std::process::exit(Exit::Interrupted.code().into());
-    });
-    match server.await {
-        Ok(ended) => ended.map_err(cannot)?,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+    server.await.map_err(cannot)?;
     Ok(Exit::Done)
 }
 

@@ -1,13 +1,11 @@
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
-use decnet_engine::{Authenticator, CancellationToken, HttpOptions, OpenAccess, http};
+use decnet_engine::{Authenticator, HttpOptions, OpenAccess, http};
 use serde_json::json;
 use tokio::net::TcpListener;
 use url::Url;
 
-use crate::{
-    command_error::CommandError, commands::token, context::Context, exit::Exit, interrupt::Signals, output::say,
-};
+use crate::{command_error::CommandError, commands::token, context::Context, exit::Exit, interrupt::catch_to_finish};
 
 const EXAMPLES: &str = "Examples:
   decnet serve --no-auth
@@ -59,7 +57,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         }
         Arc::new(tokens)
     };
-    let mut signals = Signals::new()?;
+    let stop = catch_to_finish("stopping: finishing requests and undoing operations")?;
     let cannot = |source| CommandError::Listen {
         address: listen,
         source,
@@ -70,11 +68,10 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     let listener = TcpListener::bind(listen).await.map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
-    let stop = CancellationToken::new();
     // Each origin was checked when the arguments were read.
     let origins = origin.iter().filter_map(|origin| origin.parse().ok());
-    let options = HttpOptions::new(authenticator).origins(origins).stop(stop.clone());
-    let server = tokio::spawn(http::serve(engine, options, listener));
+    let options = HttpOptions::new(authenticator).origins(origins).stop(stop);
+    let server = http::serve(engine, options, listener);
     let url = format!("http://{address}/api/v1");
     // Printed only now: a reader of this line may connect immediately.
     if context.output.json {
@@ -84,17 +81,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         context.output.line(format!("serving {url}"))?;
         context.output.note(format!("the map is at http://{address}/"));
     }
-    tokio::spawn(async move {
-        signals.next().await;
-        say("stopping: finishing requests and undoing operations");
-        stop.cancel();
-        signals.next().await;
-        std::process::exit(Exit::Interrupted.code().into());
-    });
-    match server.await {
-        Ok(ended) => ended.map_err(cannot)?,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+    server.await.map_err(cannot)?;
     Ok(Exit::Done)
 }
 

@@ -1,10 +1,7 @@
 use decnet_topology::HostChange;
 use jiff::Timestamp;
 
-use super::{
-    lookup::{self, find, mazes_on},
-    show,
-};
+use super::{lookup, show};
 use crate::{command_error::CommandError, commands::deploy, context::Context, exit::Exit, globals::EngineFlags};
 
 /// Let a host get no more deckies, and with --move recreate its deckies on other hosts.
@@ -30,20 +27,19 @@ pub(super) struct Arguments {
 /// Drains a host.
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let repo = context.repo().await?;
-    let host = find(repo.as_ref(), &arguments.name).await?;
+    let host = lookup::find(repo.as_ref(), &arguments.name).await?;
     let change = if arguments.undo {
         HostChange::Undrain
     } else {
         HostChange::Drain
     };
     let host = repo.change_host(host.id, change, Timestamp::now()).await?;
-    let mut mazes = mazes_on(repo.as_ref(), &host).await?;
-    mazes.retain(decnet_topology::TopologyRow::takes_mutations);
     if arguments.moves {
+        let mazes = lookup::mazes(repo.as_ref()).await?;
         let engine = context
             .engine_on(repo.clone(), context.catalog()?, EngineFlags::default())
             .await?;
-        for row in &mazes {
+        for row in lookup::on_host(&mazes, &host).filter(|row| row.takes_mutations()) {
             context
                 .output
                 .note(format!("moving what {} has on {}", row.name, host.name));
@@ -54,10 +50,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             }
         }
     }
-    let count = lookup::deckies(repo.as_ref())
-        .await?
-        .remove(&host.name)
-        .unwrap_or_default();
+    let count = lookup::deckies(&lookup::mazes(repo.as_ref()).await?, &host);
     context
         .output
         .either(&show::value(&host, count, Timestamp::now()), || {

@@ -3,7 +3,7 @@ use decnet_topology::HostRow;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{lookup::deckies, show};
+use super::{lookup, show};
 use crate::{command_error::CommandError, context::Context, exit::Exit, table, text};
 
 /// List the hosts, with their states.
@@ -22,8 +22,8 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let repo = context.repo().await?;
     let mut hosts = repo.hosts().await?;
     hosts.retain(|host| arguments.all || host.revoked_at.is_none());
-    let counts = deckies(repo.as_ref()).await?;
-    let count = |host: &HostRow| counts.get(&host.name).copied().unwrap_or_default();
+    let mazes = lookup::mazes(repo.as_ref()).await?;
+    let count = |host: &HostRow| lookup::deckies(&mazes, host);
     let now = Timestamp::now();
     if context.output.json {
         let hosts: Vec<_> = hosts.iter().map(|host| show::value(host, count(host), now)).collect();

@@ -1,8 +1,6 @@
 //! Finds hosts, and what is placed on them.
 
-use std::collections::BTreeMap;
-
-use decnet_topology::{HostRow, Name, Repo, Status, TopologyFilter, TopologyRow};
+use decnet_topology::{HostRow, Repo, Status, TopologyFilter, TopologyRow};
 
 use crate::command_error::CommandError;
 
@@ -18,29 +16,24 @@ pub(super) async fn find(repo: &dyn Repo, text: &str) -> Result<HostRow, Command
     })
 }
 
-/// Selects the mazes that may have something on hosts. A maze that was torn down keeps its placement for its next deploy.
-fn present() -> TopologyFilter {
-    TopologyFilter::default().without(&[Status::Pending, Status::TornDown])
+/// Lists the mazes that may have something on hosts. One that was torn down keeps its placement for its next deploy.
+pub(super) async fn mazes(repo: &dyn Repo) -> Result<Vec<TopologyRow>, CommandError> {
+    let present = TopologyFilter::default().without(&[Status::Pending, Status::TornDown]);
+    Ok(repo.list(&present).await?.rows)
 }
 
-/// Returns the mazes that have deckies or LANs on a host.
-pub(super) async fn mazes_on(repo: &dyn Repo, host: &HostRow) -> Result<Vec<TopologyRow>, CommandError> {
-    let mut rows = repo.list(&present()).await?.rows;
-    rows.retain(|row| {
+/// Selects the mazes that have deckies or LANs on a host.
+pub(super) fn on_host<'a>(mazes: &'a [TopologyRow], host: &'a HostRow) -> impl Iterator<Item = &'a TopologyRow> {
+    mazes.iter().filter(|row| {
         let placement = row.placement.as_ref();
         placement
             .is_some_and(|placement| placement.members().contains(&host.name) || placement.former.contains(&host.name))
-    });
-    Ok(rows)
+    })
 }
 
-/// Counts the deckies on each host.
-pub(super) async fn deckies(repo: &dyn Repo) -> Result<BTreeMap<Name, usize>, CommandError> {
-    let mut counts = BTreeMap::new();
-    for row in repo.list(&present()).await?.rows {
-        for host in row.placement.iter().flat_map(|placement| placement.deckies.values()) {
-            *counts.entry(host.clone()).or_default() += 1;
-        }
-    }
-    Ok(counts)
+/// Counts the deckies on a host.
+pub(super) fn deckies(mazes: &[TopologyRow], host: &HostRow) -> usize {
+    let placements = mazes.iter().filter_map(|row| row.placement.as_ref());
+    let hosts = placements.flat_map(|placement| placement.deckies.values());
+    hosts.filter(|name| **name == host.name).count()
 }

@@ -1,10 +1,7 @@
 use decnet_topology::HostChange;
 use jiff::Timestamp;
 
-use super::{
-    lookup::{find, mazes_on},
-    show,
-};
+use super::{lookup, show};
 use crate::{command_error::CommandError, confirm::confirm_or_refuse, context::Context, exit::Exit};
 
 /// Refuse the certificates of a host from then on. It is no longer a host of the fleet.
@@ -27,9 +24,9 @@ pub(super) struct Arguments {
 /// Revokes a host.
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let repo = context.repo().await?;
-    let host = find(repo.as_ref(), &arguments.name).await?;
-    let mazes = mazes_on(repo.as_ref(), &host).await?;
-    let names: Vec<_> = mazes.iter().map(|row| row.name.as_str()).collect();
+    let host = lookup::find(repo.as_ref(), &arguments.name).await?;
+    let mazes = lookup::mazes(repo.as_ref()).await?;
+    let names: Vec<_> = lookup::on_host(&mazes, &host).map(|row| row.name.as_str()).collect();
     if !names.is_empty() {
         let question = format!("{} has parts of {}; revoke it?", host.name, names.join(", "));
         if !arguments.yes {

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use decnet_engine::{CancellationToken, FleetOptions};
+use decnet_engine::FleetOptions;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -8,8 +8,7 @@ use crate::{
     command_error::CommandError,
     context::{Context, open_fleet},
     exit::Exit,
-    interrupt::Signals,
-    output::say,
+    interrupt::catch_to_finish,
 };
 
 /// Serve the listener for agents, until Ctrl-C or SIGTERM: hosts join and send heartbeats.
@@ -32,11 +31,10 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let fleet = open_fleet(context.repo().await?).await?;
     let listener = TcpListener::bind(address).await.map_err(cannot)?;
     let listening = listener.local_addr().map_err(cannot)?;
-    let mut signals = Signals::new()?;
-    let stop = CancellationToken::new();
+    let stop = catch_to_finish("stopping: finishing requests")?;
     let fingerprint = fleet.authority().fingerprint();
-    let options = FleetOptions::default().stop(stop.clone());
-    let server = tokio::spawn(decnet_engine::fleet::serve(fleet, options, listener));
+    let options = FleetOptions::default().stop(stop);
+    let server = decnet_engine::fleet::serve(fleet, options, listener);
     // Printed only now: a reader of this line may connect immediately.
     if context.output.json {
         let value = json!({
@@ -48,16 +46,6 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     } else {
         context.output.line(format!("serving hosts at {listening}"))?;
     }
-    tokio::spawn(async move {
-        signals.next().await;
-        say("stopping: finishing requests");
-        stop.cancel();
-        signals.next().await;
-        std::process::exit(Exit::Interrupted.code().into());
-    });
-    match server.await {
-        Ok(ended) => ended.map_err(cannot)?,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+    server.await.map_err(cannot)?;
     Ok(Exit::Done)
 }

@@ -5,8 +5,8 @@ use decnet_topology::{HostRow, Name};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::lookup::{deckies, find, mazes_on};
-use crate::{command_error::CommandError, context::Context, exit::Exit, text};
+use super::lookup;
+use crate::{command_error::CommandError, context::Context, exit::Exit, table, text};
 
 /// Show a host: its state, what its agent reported last, and its mazes.
 #[derive(Debug, clap::Args)]
@@ -21,12 +21,13 @@ pub(super) struct Arguments {
 /// Shows a host.
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CommandError> {
     let repo = context.repo().await?;
-    let host = find(repo.as_ref(), &arguments.name).await?;
-    let mazes = mazes_on(repo.as_ref(), &host).await?;
-    let count = deckies(repo.as_ref()).await?.remove(&host.name).unwrap_or_default();
+    let host = lookup::find(repo.as_ref(), &arguments.name).await?;
+    let mazes = lookup::mazes(repo.as_ref()).await?;
+    let names: Vec<_> = lookup::on_host(&mazes, &host).map(|row| row.name.as_str()).collect();
+    let count = lookup::deckies(&mazes, &host);
     let now = Timestamp::now();
     let mut shown = value(&host, count, now);
-    shown["mazes"] = mazes.iter().map(|row| row.name.to_string()).collect();
+    shown["mazes"] = names.clone().into();
     context.output.either(&shown, || {
         let mut text = String::new();
         let mut line = |name: &str, value: String| {
@@ -47,8 +48,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
             let runtime = if report.health.answers { "" } else { "does not answer: " };
             line("runtime", format!("{runtime}{}", report.health.detail));
         }
-        let names: Vec<_> = mazes.iter().map(|row| row.name.as_str()).collect();
-        line("mazes", if names.is_empty() { "-".into() } else { names.join(", ") });
+        line("mazes", table::or_dash(names.join(", ")));
         text
     })?;
     Ok(Exit::Done)
@@ -57,11 +57,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
 /// Returns the labels of a host in one cell.
 pub(super) fn labels(host: &HostRow) -> String {
     let labels: Vec<_> = host.profile.labels.iter().map(Name::as_str).collect();
-    if labels.is_empty() {
-        "-".into()
-    } else {
-        labels.join(", ")
-    }
+    table::or_dash(labels.join(", "))
 }
 
 /// Returns a host as JSON.
