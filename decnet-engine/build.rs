@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Builds the program and returns its path.
 fn build(package: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let target = env::var("TARGET")?;
-    let folder = out.join("decoy");
+    let folder = inner_target(out)?;
     // The engine needs the same dependencies, so they are downloaded already; the network would only cost time, or fail. If the
     // caller's lock file has other versions, the second attempt downloads them.
     let offline = inner(package, &folder, &target)?
@@ -68,6 +68,17 @@ fn build(package: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
         }
     }
     Ok(folder.join(target).join("release/decnet-decoy"))
+}
+
+/// Returns the target folder of the inner build.
+///
+/// Cargo runs this script once for each set of features, each time with another `OUT_DIR`. The program is the same, so these runs share a
+/// folder beside theirs: it takes a minute and 350 MB to fill. The inner cargo locks it.
+fn inner_target(out: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    // `OUT_DIR` is `<profile>/build/<package>-<hash>/out`.
+    let profile = out.ancestors().nth(3).unwrap_or(out);
+    let version = env::var("CARGO_PKG_VERSION")?;
+    Ok(profile.join(format!("decnet-decoy-{version}")))
 }
 
 /// Returns the inner cargo command, without the choice about the network.

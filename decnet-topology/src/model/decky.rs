@@ -49,7 +49,7 @@ impl Decky {
     }
 
     /// Creates another decky with the same workload and no attachments.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn twin(&self, id: DeckyId, name: Name) -> Self {
         Self {
             workload: self.workload.clone(),
