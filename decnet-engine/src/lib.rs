@@ -123,6 +123,7 @@ mod peer;
 #[cfg(feature = "agent")]
 mod pki;
 mod plan;
+mod pushed;
 mod runtime;
 mod syslog;
 #[cfg(feature = "testing")]
@@ -173,12 +174,11 @@ pub use feed::{Feed, FeedItem, FeedNotice, TopologyNow};
 pub use fence::Fence;
 #[cfg(feature = "agent")]
 pub use fleet::{
-    beat::{HostHealth, HostReport},
     error::FleetError,
     master::{FleetMaster, FleetOptions},
-    push::{AgentState, AppliedTopology, RemoteTopologies, TopologyPush},
     state::HostState,
     token::JoinToken,
+    topologies::RemoteTopologies,
 };
 pub use host::cause::{Bridge, Cause};
 #[cfg(feature = "http")]
@@ -214,6 +214,10 @@ pub use pki::{
     PkiError, Revoked, Trust,
 };
 pub use plan::{Action, Lane, Plan, PlanError, Reason, Step, StepId};
+pub use pushed::{
+    push::{AgentState, AppliedTopology, PushedStore, TopologyPush},
+    report::{HostHealth, HostReport},
+};
 #[cfg(feature = "docker")]
 pub use runtime::docker::{Docker, DockerHost, DockerOptions, LazyDocker};
 #[cfg(feature = "agent")]
@@ -222,7 +226,7 @@ pub use runtime::{
     ArchivePieces, Capture, CapturePlace, CaptureRequest, CapturedPacket, CommandControl, CommandOutput,
     CommandOutputs, CommandRequest, CopyRequest, Effect, Fleet, ForeignNetwork, LogLine, LogLines, LogRequest,
     LogStream, MemberInfo, NetworkCheck, Resource, RunningCommand, Runtime, RuntimeError, RuntimeInfo, TerminalSize,
-    simulated,
+    TopologyHost, simulated,
 };
 pub use tokio_util::sync::CancellationToken;
 pub use watch::{WatchOptions, watch};

@@ -29,6 +29,7 @@ use crate::{command_error::CommandError, context::Context, exit::Exit, lookup};
                         decnet deploy corp\n  \
                         decnet deploy -f corp.yaml --publish http=127.0.0.1:8080\n  \
                         decnet deploy corp --hosts east,west --spread\n  \
+                        decnet deploy -f corp.yaml --agent east\n  \
                         decnet deploy -f corp.yaml --dry-run")]
 pub(crate) struct Arguments {
     /// The maze's name, its id, or the start of its id.
@@ -93,6 +94,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         .log_driver(log_driver)
         .log_options(log_opt)
         .hide_passwords(hide_passwords);
+    let agent = placing.agent().cloned();
     let change = placing.added_to(change);
     let found = match &topology {
         Some(topology) => Some(lookup::find(repo.as_ref(), topology).await?),
@@ -100,7 +102,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     };
     let engine = context.engine_on(repo, catalog, work.engine.clone()).await?;
     let row = match (found, &file) {
-        (None, Some(file)) => return Box::pin(file::run(context, &engine, file, change, &work, yes)).await,
+        (None, Some(file)) => return Box::pin(file::run(context, &engine, file, (change, agent), &work, yes)).await,
         (Some(row), _) => row,
         (None, None) => return Err(CommandError::Usage("give a maze, or a file with -f".into())),
     };

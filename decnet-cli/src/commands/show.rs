@@ -53,6 +53,8 @@ struct Shown<'a> {
     #[serde(flatten)]
     row: &'a TopologyRow,
     hash: String,
+    /// The host whose agent deploys it; none if it has none.
+    agent: Option<&'a str>,
     reason: Option<&'a str>,
     /// Where it is on a fleet; none if it runs on one host.
     placement: Option<&'a PlacementNames<'a>>,
@@ -195,6 +197,7 @@ fn print(
         return output.json(&Shown {
             row,
             hash: canonical_hash(topology).to_string(),
+            agent: row.host.as_deref(),
             reason,
             placement: placement.as_ref(),
             topology: document::to_value(&Draft::stored(row, topology)),
@@ -213,6 +216,9 @@ fn print(
     }
     if row.needs_resync {
         output.line("  Docker may differ from the stored maze: `decnet reconcile` repairs it")?;
+    }
+    if let Some(agent) = &row.host {
+        output.line(format!("  deployed by the agent of host {agent}"))?;
     }
     if let Some((at, decky)) = &host.next_shuffle {
         output.line(format!("  next shuffle: {decky} at {at:.0}"))?;

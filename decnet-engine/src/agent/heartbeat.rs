@@ -9,12 +9,10 @@ use tokio::time;
 use super::{AgentMaster, shared::Shared, topologies};
 use crate::{
     causes,
-    fleet::{
-        HostHealth, HostReport,
-        messages::{BeatAnswer, BeatRequest, HEARTBEAT},
-    },
+    fleet::messages::{BeatAnswer, BeatRequest, HEARTBEAT},
     peer::{PeerClient, PeerError, PeerOptions},
     pki::{Credentials, KeyRequest, Peers, PkiError, client_config},
+    pushed::{HostHealth, HostReport},
 };
 
 /// How long the runtime may take to answer.

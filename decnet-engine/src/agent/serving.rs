@@ -30,10 +30,7 @@ use super::{
 };
 use crate::{
     engine::Engine,
-    fleet::{
-        push,
-        secure::{self, Doors},
-    },
+    fleet::secure::{self, Doors},
     http::listening::Listening,
     pki::{Credentials, Peers},
     runtime::remote::messages,
@@ -115,8 +112,8 @@ pub async fn serve(
 fn router(shared: &Arc<Shared>) -> Router {
     let changing = Router::new()
         .route(messages::PERFORM, post(runtime::perform))
-        .route(push::APPLY, post(topologies::apply))
-        .route(push::TEARDOWN, post(topologies::teardown))
+        .route(messages::APPLY, post(topologies::apply))
+        .route(messages::TEARDOWN, post(topologies::teardown))
         .route_layer(from_fn_with_state(Arc::clone(shared), of_newest_lease));
     let reading = Router::new()
         .route(messages::OBSERVE, post(runtime::observe))
@@ -125,10 +122,11 @@ fn router(shared: &Arc<Shared>) -> Router {
         .route(messages::COPY, post(streams::copy))
         .route(messages::CAPTURE, post(streams::capture))
         .route(messages::COMMAND, post(command::run))
+        .route(messages::PUSHED, get(topologies::pushed))
         .route_layer(from_fn_with_state(Arc::clone(shared), of_master));
     changing
         .merge(reading)
-        .route(push::STATE, get(topologies::state))
+        .route(messages::STATE, get(topologies::state))
         .route("/ping", get(async || StatusCode::NO_CONTENT))
         .fallback(secure::without_route)
         .method_not_allowed_fallback(secure::without_route)

@@ -17,18 +17,15 @@ use super::{AgentOptions, serve};
 use crate::{
     decoy::DecoyImage,
     engine::{Engine, EngineOptions},
-    fleet::{
-        AppliedTopology, HostReport,
-        messages::{BeatAnswer, BeatRequest, EnrollAnswer, EnrollRequest},
-        push::{APPLY, TEARDOWN},
-    },
+    fleet::messages::{BeatAnswer, BeatRequest, EnrollAnswer, EnrollRequest},
     peer::{GENERATION, PROTOCOL, PROTOCOL_HEADER, STORE, TOPOLOGY},
     pki::{Authority, CertificateSubject, Credentials, Peers, Trust, client_config, server_config},
+    pushed::{AppliedTopology, HostReport},
     runtime::{
         LogLine, LogRequest, LogStream, Runtime as _, RuntimeError,
         remote::{
             RemoteOptions, RemoteRuntime,
-            messages::{CommandExit, OBSERVE, ObserveRequest, PERFORM},
+            messages::{APPLY, CommandExit, OBSERVE, ObserveRequest, PERFORM, TEARDOWN},
         },
         simulated::Simulated,
     },

@@ -19,10 +19,12 @@ use super::{
 use crate::{
     engine::{DeployOptions, Engine, EngineError, Outcome, Replacement},
     fence::Fence,
-    fleet::{AgentState, AppliedTopology, TopologyPush, secure::read},
+    fleet::secure::read,
     http::problem::Problem,
     observe::{Observed, Scope},
     peer::LONGEST,
+    pushed::{AgentState, AppliedTopology, PushedStore, TopologyPush},
+    runtime::remote::messages::TeardownRequest,
 };
 
 /// A push whose hash is that of its document.
@@ -52,23 +54,32 @@ pub(super) async fn apply(State(shared): Agent, Extension(fence): Extension<Fenc
     json(&shared.change(work).await?)
 }
 
-/// Tears down what was pushed.
+/// Tears down what was pushed, or only one topology.
 pub(super) async fn teardown(State(shared): Agent, Extension(fence): Extension<Fence>, request: Request) -> Answer {
-    let () = read(request, LONGEST).await?;
+    let wanted: Option<TeardownRequest> = read(request, LONGEST).await?;
     let agent = Arc::clone(&shared);
     let work = async move {
         let _one = agent.topology.lock().await;
         // A newer lease may have been seen while this waited.
         agent.generations.admit(fence)?;
-        clear_all(&agent).await
+        let only = wanted.map(|wanted| wanted.topology);
+        clear_those(&agent, |id| only.is_none_or(|only| only == id)).await
     };
     json(&shared.change(work).await?)
 }
 
 /// Tears down everything that was pushed, and returns the last of it.
 pub(super) async fn clear_all(agent: &Shared) -> Result<Option<AppliedTopology>, Problem> {
+    clear_those(agent, |_| true).await
+}
+
+async fn clear_those(agent: &Shared, those: impl Fn(TopologyId) -> bool) -> Result<Option<AppliedTopology>, Problem> {
     let mut last = None;
-    for row in all(&agent.engine).await? {
+    for row in all(&agent.engine)
+        .await?
+        .into_iter()
+        .filter(|stored| those(stored.row.id))
+    {
         let outcome = clear(agent, row.row.id).await?;
         last = Some(describe(&agent.engine, &outcome).await?);
         agent.engine.delete(row.row.id, None).await?;
@@ -93,6 +104,16 @@ pub(super) async fn state(State(shared): Agent) -> Answer {
     json(&AgentState {
         applied: found.map(|stored| applied(&stored)),
         observed,
+    })
+}
+
+/// Describes the store, for the master of the topology that was pushed.
+pub(super) async fn pushed(State(shared): Agent) -> Answer {
+    let engine = &shared.engine;
+    json(&PushedStore {
+        instance: engine.repo().instance().await?,
+        secret: engine.repo().secret().await?,
+        applied: current(engine).await?.map(|stored| applied(&stored)),
     })
 }
 

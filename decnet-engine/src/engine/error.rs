@@ -99,13 +99,33 @@ pub enum EngineError {
         /// The reason.
         reason: NotShuffled,
     },
-    /// The topology is for an agent on another host.
-    #[error("`{name}` is for an agent{}, and agents are not supported yet", .host.as_deref().map(|host| format!(" on {host}")).unwrap_or_default())]
+    /// The topology is for the agent of a host that is not in the fleet, or whose runtime is not an agent. Nothing was changed.
+    #[error("`{name}` is for the agent of {}", .host.as_deref().map_or_else(|| "a host, and names none".into(), |host| format!("host {host}, which is not in the fleet")))]
     AgentMode {
         /// The topology's name.
         name: TopologyName,
         /// The agent's host.
         host: Option<String>,
+    },
+    /// The agent of the host has another topology; an agent has one at most. Nothing was changed.
+    #[error("`{name}` cannot be deployed by the agent of host {host}, which has `{by}`: an agent has one maze")]
+    HostTaken {
+        /// The topology's name.
+        name: TopologyName,
+        /// The host.
+        host: String,
+        /// The name of the other topology.
+        by: TopologyName,
+    },
+    /// The stored topology is for another host. Nothing was changed.
+    #[error("`{name}` is stored for {}, not for the agent of host {wanted}; delete it first", .stored.as_deref().map_or_else(|| "this machine or several hosts".into(), |host| format!("the agent of host {host}")))]
+    OtherAgent {
+        /// The topology's name.
+        name: TopologyName,
+        /// The host that it is stored for; none if it is not for an agent.
+        stored: Option<String>,
+        /// The host that was asked for.
+        wanted: Name,
     },
     /// The maze cannot be placed on the members of the fleet. Nothing was changed.
     #[error(transparent)]
@@ -352,6 +372,8 @@ impl EngineError {
             | Self::TeardownUnrecorded { name, .. }
             | Self::WrongStatus { name, .. }
             | Self::AgentMode { name, .. }
+            | Self::HostTaken { name, .. }
+            | Self::OtherAgent { name, .. }
             | Self::FleetMissing { name, .. }
             | Self::HostsUnknown { name, .. }
             | Self::QueueNotEmpty { name, .. }

@@ -48,6 +48,7 @@ use crate::{
     bus::{Bus, Pattern, Subscription, local::LocalBus},
     decoy::DecoyImage,
     event::{Envelope, Event},
+    pushed::PushedStore,
     runtime::Runtime,
 };
 
@@ -63,6 +64,8 @@ pub struct Engine {
     options: Arc<EngineOptions>,
     image: Option<Arc<DecoyImage>>,
     local: LocalBus,
+    /// The store of the agent whose host this engine works on, for a topology of mode `agent`.
+    agent: Option<Arc<PushedStore>>,
 }
 
 impl Engine {
@@ -75,6 +78,7 @@ impl Engine {
             options: Arc::new(options),
             image,
             local: LocalBus::default(),
+            agent: None,
         }
     }
 

@@ -4,8 +4,8 @@ use decnet_topology::{EnrolmentId, HostId, Name};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::HostReport;
 use crate::pki::Trust;
+use crate::pushed::HostReport;
 
 pub(crate) const AUTHORITY: &str = "/pki/authority";
 pub(crate) const ENROLL: &str = "/hosts/enroll";

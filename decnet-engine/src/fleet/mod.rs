@@ -8,20 +8,17 @@
 //! masters with one database are one fleet, and none of them has files of its own.
 
 mod authority;
-pub(crate) mod beat;
 pub(crate) mod error;
 pub(crate) mod master;
 pub(crate) mod messages;
-pub(crate) mod push;
 pub(crate) mod secure;
 mod serving;
 pub(crate) mod state;
 pub(crate) mod token;
+pub(crate) mod topologies;
 
-pub(crate) use beat::{HostHealth, HostReport};
 pub(crate) use error::FleetError;
 pub(crate) use master::{FleetMaster, FleetOptions};
-pub(crate) use push::{AgentState, AppliedTopology, TopologyPush};
 pub use serving::serve;
 pub(crate) use token::JoinToken;
 

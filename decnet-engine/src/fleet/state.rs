@@ -2,7 +2,7 @@ use decnet_topology::HostRow;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::HostReport;
+use crate::pushed::HostReport;
 
 /// How long a host may be silent: three heartbeats.
 const SILENCE: SignedDuration = SignedDuration::from_secs(30);
@@ -52,7 +52,7 @@ mod tests {
     use decnet_topology::{HostProfile, rng};
 
     use super::*;
-    use crate::fleet::HostHealth;
+    use crate::pushed::HostHealth;
 
     #[test]
     fn the_state_follows_heartbeats_health_and_what_an_operator_did() {

@@ -6,7 +6,10 @@ use decnet_topology::{HostChange, HostProfile, HostStore as _, MemoryRepo, Name}
 use jiff::SignedDuration;
 
 use super::{messages::*, *};
-use crate::pki::{Authority, CertificateInfo, KeyRequest};
+use crate::{
+    pki::{Authority, CertificateInfo, KeyRequest},
+    pushed::HostReport,
+};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 

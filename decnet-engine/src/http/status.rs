@@ -20,10 +20,10 @@ pub(super) fn status_of(code: &str) -> StatusCode {
         "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
         "slow_body" => StatusCode::REQUEST_TIMEOUT,
         "DECKY_NAME_DUP" | "FORCE_REQUIRED" | "FROZEN_WHILE_LIVE" | "LAN_NAME_DUP" | "busy" | "destructive"
-        | "differs" | "fleet_missing" | "foreign" | "host_name_taken" | "left_on_docker" | "mutation_conflict"
-        | "mutation_queued" | "name_taken" | "not_running" | "plan_changed" | "port_taken" | "protocol_mismatch"
-        | "queue_not_empty" | "status_conflict" | "subnet_claimed" | "superseded" | "token_used" | "subnet_taken"
-        | "version_conflict" | "wrong_status" => StatusCode::CONFLICT,
+        | "differs" | "fleet_missing" | "foreign" | "host_name_taken" | "host_taken" | "left_on_docker"
+        | "mutation_conflict" | "mutation_queued" | "name_taken" | "not_running" | "other_agent" | "plan_changed"
+        | "port_taken" | "protocol_mismatch" | "queue_not_empty" | "status_conflict" | "subnet_claimed"
+        | "superseded" | "token_used" | "subnet_taken" | "version_conflict" | "wrong_status" => StatusCode::CONFLICT,
         "token_expired" => StatusCode::GONE,
         "upgrade_needed" => StatusCode::UPGRADE_REQUIRED,
         "body_too_large" => StatusCode::PAYLOAD_TOO_LARGE,

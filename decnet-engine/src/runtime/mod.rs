@@ -8,6 +8,7 @@ pub(crate) mod fleet;
 mod log;
 mod ownership;
 mod packets;
+mod pushing;
 #[cfg(feature = "agent")]
 pub(crate) mod remote;
 pub mod simulated;
@@ -36,6 +37,7 @@ pub(crate) use fleet::THIS_MACHINE;
 pub use fleet::{Fleet, MemberInfo};
 pub use log::{LogLine, LogLines, LogRequest, LogStream};
 pub use packets::{Capture, CapturePlace, CaptureRequest, CapturedPacket};
+pub use pushing::TopologyHost;
 
 use crate::{
     api::ApiVersion,
@@ -228,13 +230,18 @@ pub trait Runtime: Send + Sync + Debug {
     ) -> Result<BTreeMap<ImageSource, String>, RuntimeError>;
 
     /// Returns the runtime of one member of a fleet; none if this is not a fleet, or has no such member.
-    fn member(&self, _: Option<&str>) -> Option<&dyn Runtime> {
+    fn member(&self, _: Option<&str>) -> Option<Arc<dyn Runtime>> {
         None
     }
 
     /// Returns this runtime for the holder of a lease, if it refuses the holders of older leases; none if it cannot know of another
     /// holder.
     fn fenced(&self, _: Fence) -> Option<Arc<dyn Runtime>> {
+        None
+    }
+
+    /// Returns this runtime as a host to which whole topologies are pushed; none if it is not an agent.
+    fn topologies(&self) -> Option<&dyn TopologyHost> {
         None
     }
 

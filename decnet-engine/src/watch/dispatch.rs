@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    attackers,
+    attackers, resync,
     schedule::{Schedule, Visit},
     shuffles::ShuffleTimes,
     visit::{self, VisitTarget},
@@ -333,6 +333,9 @@ impl Watch<'_> {
                     self.schedule.see(row.id, row.version, now());
                 }
                 self.shuffles.see(self.engine, &found).await;
+                for id in resync::mark(self.engine.repo().as_ref(), &found).await? {
+                    self.schedule.wake(id, now());
+                }
                 Ok(())
             }
             Err(error @ (RepoError::Corrupt { .. } | RepoError::TooNew { .. })) => Err(error.into()),

@@ -2,6 +2,7 @@
 
 mod attackers;
 mod dispatch;
+mod resync;
 mod schedule;
 mod shuffles;
 mod visit;

@@ -4,7 +4,10 @@ use decnet_topology::{RepoError, Status, TopologyId, name_of};
 use tokio_util::sync::CancellationToken;
 
 use super::schedule::{Visit, WakeSignal};
-use crate::engine::{Engine, EngineError};
+use crate::{
+    engine::{Engine, EngineError},
+    runtime::RuntimeError,
+};
 
 /// A visit to a topology.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +35,11 @@ pub(super) async fn run(engine: Engine, target: VisitTarget, signal: WakeSignal,
         error @ EngineError::Repo(RepoError::LeaseLost { .. }) => {
             tracing::warn!(maze, %error, "another process took over");
             Visit::Busy
+        }
+        // One silent agent is not the runtime of all mazes.
+        EngineError::Runtime(error @ RuntimeError::AgentUnreachable { .. }) => {
+            tracing::info!(maze, %error, "the maze waits for its host");
+            Visit::Again
         }
         EngineError::Runtime(error) if error.is_unreachable() => {
             tracing::debug!(maze, %error, "the maze waits for the runtime");

@@ -1,7 +1,7 @@
 //! The deploy of a maze file.
 
 use decnet_engine::{ApplyOptions, DeployOptions, Engine, Operation, Replacement, SettingsChange, own_images};
-use decnet_topology::{StoredTopology, Topology, TopologyName, TopologyRow, find_live_topology};
+use decnet_topology::{Name, StoredTopology, Topology, TopologyName, TopologyRow, find_live_topology};
 
 use super::{
     changes,
@@ -26,12 +26,15 @@ pub(super) async fn run(
     context: &Context,
     engine: &Engine,
     file: &MazeFile,
-    change: SettingsChange,
+    (change, agent): (SettingsChange, Option<Name>),
     work: &Work,
     yes: bool,
 ) -> Result<Exit, CommandError> {
     let change = change.of_file(&file.draft);
-    let options = ApplyOptions::default().settings(change.clone());
+    let mut options = ApplyOptions::default().settings(change.clone());
+    if let Some(host) = agent {
+        options = options.agent(host);
+    }
     if work.dry_run {
         return dry_run(context, engine, file, options.force(work.force)).await;
     }

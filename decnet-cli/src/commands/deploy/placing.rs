@@ -11,7 +11,7 @@ use decnet_topology::{Distribution, Name};
 pub(super) struct Placing {
     /// The hosts that may have parts of the maze: east,west. An empty list allows all. Stored with the maze. What is deployed stays on
     /// its host.
-    #[arg(long, value_name = "HOSTS")]
+    #[arg(long, value_name = "HOSTS", conflicts_with = "pushed_to")]
     hosts: Option<Hosts>,
     /// Use all hosts about equally; `=false` uses as few as possible again. Stored with the maze.
     #[arg(long, value_name = "BOOLEAN", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -20,6 +20,9 @@ pub(super) struct Placing {
     /// addition to earlier pins.
     #[arg(long, value_name = "LAN=LABEL")]
     pin: Vec<Pin>,
+    /// Push the whole maze of a new file to the agent of this host, which plans and deploys it there itself. An agent has one such maze.
+    #[arg(long = "agent", id = "pushed_to", value_name = "HOST", requires = "file", conflicts_with_all = ["hosts", "spread", "pin", "apart"])]
+    agent: Option<Name>,
     /// LANs that no two of which are on the same host: dmz,vault. May be repeated; stored with the maze, in addition to earlier groups. An
     /// empty list removes all groups.
     #[arg(long, value_name = "LANS")]
@@ -27,6 +30,11 @@ pub(super) struct Placing {
 }
 
 impl Placing {
+    /// Returns the host whose agent gets the whole maze.
+    pub(super) fn agent(&self) -> Option<&Name> {
+        self.agent.as_ref()
+    }
+
     /// Adds what the flags say to a change of settings.
     pub(super) fn added_to(self, change: SettingsChange) -> SettingsChange {
         let distribution = self.spread.map(|spread| {

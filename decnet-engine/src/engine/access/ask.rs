@@ -27,6 +27,10 @@ impl Engine {
     ///
     /// [`EngineError::Part`] if the maze does not have the decky or the target, [`EngineError::Access`] if the decky does not run.
     pub async fn ask(&self, id: TopologyId, decky: &Name, verb: &DeckyVerb) -> Result<DeckyAnswer, EngineError> {
+        self.for_topology(id).await?.ask_here(id, decky, verb).await
+    }
+
+    async fn ask_here(&self, id: TopologyId, decky: &Name, verb: &DeckyVerb) -> Result<DeckyAnswer, EngineError> {
         let part = DeckyPart::new(decky.clone());
         let maze = self
             .running_maze(id, "entered", |maze| maze.find_part(&part).map(|_| ()))

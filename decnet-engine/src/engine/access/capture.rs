@@ -212,7 +212,7 @@ impl Engine {
             place: place(&maze, &options.point)?,
             snap_length: options.snap_length,
         };
-        let capture = self.runtime.capture(request).await?;
+        let capture = maze.runtime.capture(request).await?;
         Ok(RunningCapture { capture, options })
     }
 }

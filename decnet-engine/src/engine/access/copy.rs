@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     engine::{Engine, EngineError},
-    runtime::{ArchivePieces, CopyRequest, RuntimeError},
+    runtime::{ArchivePieces, CopyRequest, Runtime, RuntimeError},
 };
 
 /// The default limits of a copy.
@@ -167,14 +167,37 @@ impl Engine {
             .running_maze(id, "copied from", |maze| maze.find_part(&options.part).map(|_| ()))
             .await?;
         let (_, container) = maze.own_image(&options.part)?;
-        let mut pieces = self.runtime.copy_out(CopyRequest {
+        let request = CopyRequest {
             instance: maze.instance,
             container,
             path: options.path.clone(),
-        });
+        };
+        let mut pieces = if Arc::ptr_eq(&maze.runtime, &self.runtime) {
+            self.runtime.copy_out(request)
+        } else {
+            copy_of(maze.runtime, request)
+        };
         let first = pieces.next().await.transpose()?;
         Ok(stream::iter(first.map(Ok)).chain(pieces).boxed())
     }
+}
+
+/// Copies with a runtime that lives as long as the copy.
+fn copy_of(runtime: Arc<dyn Runtime>, request: CopyRequest) -> ArchivePieces<'static> {
+    let (send, receive) = mpsc::channel(4);
+    tokio::spawn(async move {
+        let mut pieces = runtime.copy_out(request);
+        while let Some(piece) = pieces.next().await {
+            if send.send(piece).await.is_err() {
+                break;
+            }
+        }
+    });
+    stream::unfold(
+        receive,
+        |mut receive| async move { Some((receive.recv().await?, receive)) },
+    )
+    .boxed()
 }
 
 /// Returns the name of the file or folder that a path in a container means.

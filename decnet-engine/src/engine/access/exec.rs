@@ -129,7 +129,7 @@ impl Engine {
             input,
             terminal,
         };
-        Ok(self.runtime.run_command(request).await?)
+        Ok(maze.runtime.run_command(request).await?)
     }
 
     /// Returns what can be run in a decky.

@@ -1,6 +1,6 @@
 //! The container that a command or a copy is about.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use decnet_topology::{DeckyPart, InstanceId, ServiceName, StoredTopology, Topology, TopologyId, UnknownPart};
 
@@ -9,11 +9,14 @@ use crate::{
     engine::{Engine, EngineError},
     naming::{ContainerName, MazeNames},
     observe::{Activity, ObservedContainer, Scope},
+    runtime::Runtime,
 };
 
 /// A maze that runs, and its containers by name.
 pub(super) struct RunningMaze {
     pub(super) instance: InstanceId,
+    /// The runtime that has it.
+    pub(super) runtime: Arc<dyn Runtime>,
     pub(super) stored: StoredTopology,
     pub(super) containers: BTreeMap<ContainerName, ObservedContainer>,
 }
@@ -32,11 +35,17 @@ impl Engine {
         if !row.takes_mutations() {
             return Err(EngineError::wrong_status(row, verb));
         }
-        let instance = self.repo.instance().await?;
-        let observed = self.runtime.list(Scope::Topology(instance, id)).await?;
+        let engine = self.for_row(row).await?;
+        let instance = match engine.agent() {
+            Some(agent) => agent.instance,
+            None => self.repo.instance().await?,
+        };
+        let observed = engine.runtime.list(Scope::Topology(instance, id)).await?;
         let containers = observed.containers.into_iter();
+        let runtime = Arc::clone(&engine.runtime);
         Ok(RunningMaze {
             instance,
+            runtime,
             stored,
             containers: containers.map(|found| (found.name.clone(), found)).collect(),
         })

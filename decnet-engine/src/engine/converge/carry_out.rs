@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     desired::Desired,
-    engine::{EngineError, session::lease::Session},
+    engine::{
+        EngineError,
+        session::{execute::planned, lease::Session},
+    },
     event::Trigger,
     execute::{ExecutionReport, OnFailure},
     naming::ContainerName,
@@ -63,7 +66,7 @@ impl Session<'_> {
             known,
             ..
         } = change;
-        if plan.is_empty() {
+        if plan.is_empty() && change.push.is_none() {
             return Ok(Converged {
                 changed: 0,
                 cancelled: false,
@@ -79,7 +82,7 @@ impl Session<'_> {
                     // If the receiver was dropped, its own error is returned below.
                     let _ = done.send(step);
                 };
-                self.execute_and_report(plan, OnFailure::SkipDependents, cancel, &report_done)
+                self.execute_change(change, OnFailure::SkipDependents, cancel, &report_done)
                     .await
             },
             self.settled(desired, plan, begun)
@@ -107,6 +110,23 @@ impl Session<'_> {
             unanswered: errors.find(RuntimeError::is_unanswered),
             drift,
         })
+    }
+
+    /// Executes the plan of a change; for a topology of mode `agent`, its agent does.
+    pub(in crate::engine) async fn execute_change(
+        &self,
+        change: &Change,
+        on_failure: OnFailure,
+        cancel: &CancellationToken,
+        done: &(dyn Fn(StepId) + Sync),
+    ) -> Result<ExecutionReport, EngineError> {
+        match &change.push {
+            None => self.execute_and_report(&change.plan, on_failure, cancel, done).await,
+            Some(push) => {
+                self.engine.publish_now(planned(self.id, &change.plan));
+                self.push(&change.plan, push, cancel).await
+            }
+        }
     }
 
     async fn list(&self) -> Result<Observed, EngineError> {

@@ -12,6 +12,7 @@ use crate::{
     engine::{Engine, EngineError, catalog::Unknown, session::facts::Facts},
     observe::{Activity, Observed},
     plan::{Plan, diff, diff_since},
+    pushed::TopologyPush,
 };
 
 /// The known network state inside the bases, which lists of the runtime do not show.
@@ -87,6 +88,8 @@ pub(in crate::engine) struct Change {
     pub(in crate::engine) known: bool,
     /// The services that the catalogue does not have.
     pub(in crate::engine) unknown: Unknown,
+    /// What is pushed to the agent of the maze, which executes the plan; none if this engine executes it, or the agent has it.
+    pub(in crate::engine) push: Option<Box<TopologyPush>>,
     /// Where the maze is placed on the fleet; none if there is only one host.
     pub(in crate::engine) placement: Option<Placement>,
 }
@@ -164,8 +167,10 @@ impl Engine {
             }
         }
         unknown.hide(&desired, &mut observed);
+        let plan = diff_since(before.as_ref(), &desired, &observed);
         Ok(Change {
-            plan: diff_since(before.as_ref(), &desired, &observed),
+            push: self.push_of(target, &plan, &observed).map(Box::new),
+            plan,
             known: known.is_some(),
             desired,
             observed,
@@ -173,6 +178,17 @@ impl Engine {
             unknown,
             placement: stored.row.placement.clone(),
         })
+    }
+
+    /// Returns what has to be pushed to the agent of a topology of mode `agent`.
+    fn push_of(&self, target: Target<'_>, plan: &Plan, observed: &Observed) -> Option<TopologyPush> {
+        let (agent, mut stored) = (self.agent()?, target.stored.clone());
+        let excerpt = self.excerpt_of(&stored.row, &stored.topology);
+        stored.row.catalog.extend(excerpt);
+        let push = TopologyPush::with_settings(&stored, target.settings);
+        let is_there = plan.is_empty() && push.is_applied(stored.row.id, agent.applied.as_ref());
+        // A plan that recreates containers without permission is refused before it is pushed.
+        (!is_there).then(|| push.force(!plan.restarts(observed).is_empty()))
     }
 
     /// Returns the desired resources before the change; none if that maze is not valid with the current catalogue.

@@ -54,9 +54,17 @@ impl Session<'_> {
         } else if settings != row.settings {
             row = self.set_settings(settings).await?;
         }
-        let execution = self.execute(&change.plan, OnFailure::Undo, &self.cancel).await?;
+        if let Err(taken) = self.engine.refuse_taken_host(&row, self.id).await {
+            // Another deploy to the same agent began at the same time.
+            self.record(&row, Status::Failed, taken.to_string()).await;
+            return Err(taken);
+        }
+        let execution = self
+            .execute_change(&change, OnFailure::Undo, &self.cancel, &|_| {})
+            .await?;
         if !execution.is_complete() {
-            return self.fail(&row, execution, resumed).await;
+            // An agent goes on with a push that nobody waits for, so it is cleared there, too.
+            return self.fail(&row, execution, resumed || change.push.is_some()).await;
         }
         self.engine.publish_creation(self.id, &change.desired);
         let drift = drift(&change.desired, &self.observe().await?);

@@ -38,7 +38,8 @@ impl Engine {
     /// Those of the store and the runtime, and [`EngineError::Busy`] while another process holds the lease. A rejected or failed
     /// mutation is not an error: its row has the reason.
     pub async fn drain(&self, id: TopologyId, cancel: &CancellationToken) -> Result<Vec<MutationRow>, EngineError> {
-        let session = Session::begin(self, id, cancel).await?;
+        let engine = self.for_topology(id).await?;
+        let session = Session::begin(&engine, id, cancel).await?;
         let result = session.drain(None).await.map(|drained| drained.finished);
         session.end(result).await
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{Finding, Mutation, NewTopology, Topology, TopologyId, rng};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::work::Work;
@@ -121,7 +122,10 @@ impl Engine {
         let copy = rng::topology_id();
         let work = match self.plan_edit(id, &operation).await? {
             Some(edit) => edit,
-            None => Box::pin(self.plan_work(&self.facts().await?, id, &operation, copy, None)).await?,
+            None => {
+                let engine = self.for_topology(id).await?;
+                Box::pin(engine.plan_work(&engine.facts().await?, id, &operation, copy, None)).await?
+            }
         };
         Ok(Prepared {
             engine: self.clone(),
@@ -136,7 +140,9 @@ impl Engine {
     pub(in crate::engine) async fn prepare_new(&self, new: NewTopology, force: bool) -> Result<Prepared, EngineError> {
         let copy = rng::topology_id();
         let options = DeployOptions::default().force(force);
-        let work = Box::pin(self.plan_new(&self.facts().await?, new.id(copy), &options)).await?;
+        let new = new.id(copy);
+        let engine = self.for_row(&new.as_stored(Timestamp::now()).row).await?;
+        let work = Box::pin(engine.plan_new(&engine.facts().await?, new, &options)).await?;
         Ok(Prepared {
             engine: self.clone(),
             id: copy,

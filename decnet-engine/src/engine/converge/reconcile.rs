@@ -1,4 +1,4 @@
-use decnet_topology::{RuleSet, Status, TopologyId, TopologyRow};
+use decnet_topology::{RuleSet, Status, StoredTopology, TopologyId, TopologyRow};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +28,11 @@ impl Engine {
     /// containment of its bases. Changes nothing.
     pub(crate) async fn drift(&self, id: TopologyId, inside: bool) -> Result<Option<String>, EngineError> {
         let stored = self.repo.load(id).await?;
-        let facts = self.facts().await?;
+        self.for_row(&stored.row).await?.drift_of(stored, inside).await
+    }
+
+    async fn drift_of(&self, stored: StoredTopology, inside: bool) -> Result<Option<String>, EngineError> {
+        let (id, facts) = (stored.row.id, self.facts().await?);
         let mut observed = self.observe(&facts, id).await?;
         let settings = &stored.row.settings;
         let catalog = self.catalog_of(&stored.row);
@@ -40,7 +44,8 @@ impl Engine {
             self.check_inside(&desired, &mut observed, Asked::All).await?;
         }
         unknown.hide(&desired, &mut observed);
-        Ok(drift(&desired, &observed).or_else(|| unknown.reason()))
+        let found = drift(&desired, &observed).or_else(|| unknown.reason());
+        Ok(found.or_else(|| self.differs_on_agent(&stored)))
     }
 }
 

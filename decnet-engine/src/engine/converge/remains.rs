@@ -78,7 +78,10 @@ impl Session<'_> {
         let mut clearing = Clearing::default();
         for round in 1..=CLEARING_ROUNDS {
             let Remains { observed, plan } = &remains;
-            let execution = self.execute(plan, OnFailure::GoOn, cancel).await?;
+            let execution = match self.engine.agent() {
+                None => self.execute(plan, OnFailure::GoOn, cancel).await?,
+                Some(_) => self.take_down_pushed(plan, cancel).await?,
+            };
             self.engine
                 .publish_deckies(self.id, observed, plan, &execution, Trigger::Retirement);
             clearing.changed += execution.changed.len();

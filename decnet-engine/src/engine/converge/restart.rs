@@ -18,10 +18,7 @@ use crate::{
     desired::{Desired, ServiceSpec},
     engine::{
         Engine, EngineError, Operation, Outcome, RestartOptions,
-        session::{
-            facts::{Facts, refuse_agent},
-            lease::Session,
-        },
+        session::{facts::Facts, lease::Session},
         verify::containers::why_not_serving,
     },
     event::Trigger,
@@ -64,7 +61,6 @@ impl Engine {
         options: &RestartOptions,
     ) -> Result<Work, EngineError> {
         let row = &stored.row;
-        refuse_agent(row)?;
         if !row.takes_mutations() {
             return Err(EngineError::wrong_status(row, "restarted"));
         }
@@ -76,6 +72,8 @@ impl Engine {
         let mut change = self
             .change(facts, Target::live(&stored, &settings), observed, None)
             .await?;
+        // An agent cannot restart; this engine does that on its runtime.
+        change.push = None;
         change.plan = plan::restart(&change.desired, &change.observed, &containers);
         restart_unknown(&mut change, &there);
         let force = self.outstanding(row).await?.or(Force::all_if(options.force));

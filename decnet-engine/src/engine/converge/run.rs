@@ -70,9 +70,10 @@ impl Engine {
             id = self.store_new(new.clone()).await?.row.id;
         }
         loop {
-            let session = match Session::begin(self, id, cancel).await {
+            let engine = self.for_topology(id).await?;
+            let session = match Session::begin(&engine, id, cancel).await {
                 Err(EngineError::Repo(error)) if error.is_unwritable() && matches!(operation, Operation::Teardown) => {
-                    return self.take_down_unwritten(id, shown, expected, error, cancel).await;
+                    return engine.take_down_unwritten(id, shown, expected, error, cancel).await;
                 }
                 begun => begun?,
             };

@@ -19,7 +19,7 @@ use crate::{
         error::require_version,
         operations::refuse_unused_rules,
         session::{
-            facts::{CurrentState, Facts, refuse_agent},
+            facts::{CurrentState, Facts},
             placing::require_fleet,
         },
     },
@@ -311,6 +311,7 @@ impl Engine {
         options: &DeployOptions,
     ) -> Result<Task, EngineError> {
         let settings = options.settings.clone().unwrap_or_else(|| stored.row.settings.clone());
+        self.refuse_taken_host(&stored.row, before.row.id).await?;
         let stored = self.place_with(&current, stored, &settings, options.force).await?;
         let host = self.host_facts(&current, before, &stored).await?;
         let target = Target {
@@ -387,7 +388,6 @@ impl Engine {
         inside: Inside,
         force: &Force,
     ) -> Result<Task, EngineError> {
-        refuse_agent(&before.row)?;
         let row = TopologyRow {
             settings: settings.clone(),
             ..before.row.clone()

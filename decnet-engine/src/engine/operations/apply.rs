@@ -2,9 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use backon::Retryable as _;
 use decnet_topology::{
-    Catalog, Code, Decky, DeploySettings, Draft, Edit, Finding, InvalidTopology, Lan, Name, NewTopology, Position,
-    RepoError, RuleSet, Status, StoredTopology, Surroundings, Topology, TopologyId, TopologyName, TopologyRow, Version,
-    canonical_hash, find_live_topology, validate_in,
+    Catalog, Code, Decky, DeploySettings, Draft, Edit, Finding, InvalidTopology, Lan, Mode, Name, NewTopology,
+    Position, RepoError, RuleSet, Status, StoredTopology, Surroundings, Topology, TopologyId, TopologyName,
+    TopologyRow, Version, canonical_hash, find_live_topology, validate_in,
 };
 use jiff::Timestamp;
 
@@ -23,6 +23,7 @@ pub struct ApplyOptions {
     settings: SettingsChange,
     force: bool,
     actor: Option<String>,
+    agent: Option<Name>,
     onto: Onto,
 }
 
@@ -43,6 +44,22 @@ impl ApplyOptions {
     /// settings except the shuffles, which the file has: pass the new ones to a deploy too.
     pub fn settings(mut self, settings: SettingsChange) -> Self {
         self.settings = settings;
+        self
+    }
+
+    /// Makes a new topology for this machine or for the agent.
+    fn new_topology(&self, name: TopologyName, topology: Topology) -> NewTopology {
+        let new = NewTopology::new(name, topology);
+        match &self.agent {
+            Some(host) => new.mode(Mode::Agent).host(host.to_string()),
+            None => new,
+        }
+    }
+
+    /// Stores a new topology in mode `agent`: the agent of this host plans and deploys it. A stored topology keeps its host; another
+    /// one is refused.
+    pub fn agent(mut self, host: Name) -> Self {
+        self.agent = Some(host);
         self
     }
 
@@ -151,7 +168,8 @@ impl Engine {
         let (stored, result) = match known {
             None => {
                 let excerpt = topology.catalog_excerpt(&catalog);
-                let new = NewTopology::new(name.clone(), topology)
+                let new = options
+                    .new_topology(name.clone(), topology)
                     .catalog(excerpt)
                     .config(draft.header.config.clone())
                     .settings(settings);
@@ -253,7 +271,8 @@ impl Engine {
         }
         let Some(known) = known else {
             let excerpt = topology.catalog_excerpt(&catalog);
-            let new = NewTopology::new(name, topology)
+            let new = options
+                .new_topology(name, topology)
                 .catalog(excerpt)
                 .config(draft.header.config.clone())
                 .settings(settings);
@@ -274,6 +293,15 @@ impl Engine {
         options: &ApplyOptions,
     ) -> Result<FileState, EngineError> {
         let known = self.known(name, options.onto).await?;
+        if let (Some(wanted), Some(StoredTopology { row, .. })) = (&options.agent, &known)
+            && (row.mode != Mode::Agent || row.host.as_deref() != Some(wanted.as_str()))
+        {
+            return Err(EngineError::OtherAgent {
+                name: row.name.clone(),
+                stored: row.host.clone(),
+                wanted: wanted.clone(),
+            });
+        }
         let mut draft = draft.clone();
         if let Some(known) = &known {
             keep_allocations(&mut draft, &known.topology);

@@ -20,7 +20,8 @@ impl Engine {
     pub async fn delete(&self, id: TopologyId, expected: Option<Version>) -> Result<TopologyRow, EngineError> {
         let row = self.repo.get(id).await?;
         if row.status == Status::Failed {
-            let left = leftovers(&self.observe(&self.facts().await?, id).await?);
+            let engine = self.for_row(&row).await?;
+            let left = leftovers(&engine.observe(&engine.facts().await?, id).await?);
             if !left.is_empty() {
                 return Err(EngineError::LeftOnRuntime {
                     name: row.name,

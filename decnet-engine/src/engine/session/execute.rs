@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Session<'_> {
-    fn lost(&self) -> EngineError {
+    pub(super) fn lost(&self) -> EngineError {
         let (id, name) = (self.id, self.name.clone());
         RepoError::LeaseLost { id, name }.into()
     }

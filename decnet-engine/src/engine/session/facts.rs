@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use decnet_topology::{
-    Catalog, DaemonNetwork, Decky, DeploySettings, HostFacts, ImageSource, InstallationSecret, InstanceId, Lan, Mode,
+    Catalog, DaemonNetwork, Decky, DeploySettings, HostFacts, ImageSource, InstallationSecret, InstanceId, Lan,
     Placement, Port, RuleSet, StoredTopology, Surroundings, TopologyId, TopologyRow, ValidTopology, net,
     published_ports,
 };
@@ -38,6 +38,13 @@ pub(in crate::engine) struct CurrentState<'a> {
 impl Engine {
     /// Reads the inputs of plans other than the topology. This also checks that the runtime answers.
     pub(in crate::engine) async fn facts(&self) -> Result<Facts, EngineError> {
+        if let Some(agent) = self.agent() {
+            return Ok(Facts {
+                instance: agent.instance,
+                secret: agent.secret.clone(),
+                info: self.runtime.info().await?,
+            });
+        }
         let (info, instance, secret) = try_join!(
             self.runtime.info().map_err(EngineError::from),
             self.repo.instance().map_err(EngineError::from),
@@ -55,7 +62,6 @@ impl Engine {
         host: Option<&HostFacts>,
         own_claims: TopologyId,
     ) -> Result<ValidTopology, EngineError> {
-        refuse_agent(&stored.row)?;
         let claims = self.repo.claims(Some(own_claims)).await?;
         let surroundings = Surroundings {
             claims: &claims,
@@ -117,7 +123,8 @@ impl Engine {
                 });
             }
             let images = images_of(&self.catalog_of(&wanted.row), wanted, None);
-            let runtime = self.runtime.member(None).unwrap_or(self.runtime.as_ref());
+            let runtime = self.runtime.member(None);
+            let runtime = runtime.as_deref().unwrap_or(self.runtime.as_ref());
             let mut facts = self
                 .facts_of(current.facts.instance, runtime, &current.facts.info, &images)
                 .await?;
@@ -137,7 +144,9 @@ impl Engine {
             let info = member.info.as_ref().ok_or_else(|| silent(member.silent.as_deref()))?;
             let runtime = self.runtime.member(Some(host)).ok_or_else(|| silent(None))?;
             let images = images_of(&self.catalog_of(&wanted.row), wanted, Some(host));
-            let facts = self.facts_of(current.facts.instance, runtime, info, &images).await?;
+            let facts = self
+                .facts_of(current.facts.instance, runtime.as_ref(), info, &images)
+                .await?;
             merge(&mut all, host, facts, &subnets_on(wanted, host));
         }
         Ok(all)
@@ -211,17 +220,6 @@ impl Engine {
         .filter(|published| standing.contains(published.decky.as_str()))
         .map(|published| published.host.port)
         .collect()
-    }
-}
-
-/// Refuses a topology for an agent on another host.
-pub(in crate::engine) fn refuse_agent(row: &TopologyRow) -> Result<(), EngineError> {
-    match row.mode {
-        Mode::Agent => Err(EngineError::AgentMode {
-            name: row.name.clone(),
-            host: row.host.clone(),
-        }),
-        _ => Ok(()),
     }
 }
 

@@ -66,12 +66,12 @@ impl<'a> Session<'a> {
         let name = engine.repo.get(id).await?.name;
         // In this order: while this waits for a hanging runtime, others can still work on the topology.
         let lease = HeldLease::acquire(engine.repo.clone(), id, &engine.options.label).await?;
-        let generation = lease.generation();
+        let (store, generation) = (engine.repo.instance().await?, lease.generation());
         Ok(Self {
             engine,
             id,
             name,
-            runtime: engine.runtime_for(facts.instance, id, generation),
+            runtime: engine.runtime_for(store, id, generation),
             facts,
             lease: Right::Lease(lease),
             cancel: cancel.clone(),

@@ -102,7 +102,7 @@ impl Engine {
         tokio::select! {
             biased;
             () = cancel.cancelled() => Err(EngineError::interrupted(id)),
-            report = Box::pin(self.verify_all(id)) => report,
+            report = Box::pin(async { self.for_topology(id).await?.verify_all(id).await }) => report,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Effects of the host on a maze: on its packets, and on the addresses of visitors.
 
-use decnet_topology::{RuleSet, TopologyId};
+use decnet_topology::{RuleSet, StoredTopology, TopologyId};
 
 use super::{containers, report::VerifyReport, sources};
 use crate::{
@@ -17,7 +17,11 @@ impl Engine {
     /// It makes one connection to a published port of each gateway, sends nothing else to the deckies, and changes nothing.
     pub async fn check_host(&self, id: TopologyId) -> Result<VerifyReport, EngineError> {
         let stored = self.repo.load(id).await?;
-        let row = &stored.row;
+        self.for_row(&stored.row).await?.check_host_of(stored).await
+    }
+
+    async fn check_host_of(&self, stored: StoredTopology) -> Result<VerifyReport, EngineError> {
+        let (id, row) = (stored.row.id, &stored.row);
         let facts = self.facts().await?;
         let (info, instance) = (&*facts.info.for_row(row), facts.instance);
         let catalog = self.catalog_of(row);

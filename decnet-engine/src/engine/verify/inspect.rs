@@ -82,8 +82,9 @@ impl Engine {
     /// Inspects a topology on the runtime.
     pub async fn inspect(&self, id: TopologyId) -> Result<Inspection, EngineError> {
         let stored = self.repo.load(id).await?;
-        let mut observed = self.observe(&self.facts().await?, id).await?;
-        self.runtime.name_interfaces(&mut observed).await?;
+        let engine = self.for_row(&stored.row).await?;
+        let mut observed = engine.observe(&engine.facts().await?, id).await?;
+        engine.runtime.name_interfaces(&mut observed).await?;
         Ok(Inspection::new(stored, &observed, Timestamp::now()))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use decnet_decoy::protocol::Probe;
-use decnet_topology::{ImageSource, InstanceId};
+use decnet_topology::{ImageSource, InstanceId, TopologyId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +23,19 @@ pub(crate) const COPY: &str = "/runtime/copy";
 pub(crate) const COMMAND: &str = "/runtime/command";
 pub(crate) const CAPTURE: &str = "/runtime/capture";
 
+pub(crate) const APPLY: &str = "/topology/apply";
+pub(crate) const TEARDOWN: &str = "/topology/teardown";
+pub(crate) const STATE: &str = "/topology/state";
+pub(crate) const PUSHED: &str = "/topology/pushed";
+
 /// The protocol of a connection that carries a command.
 pub(crate) const COMMAND_PROTOCOL: &str = "decnet-command";
+
+/// Tears down one topology, if the agent has it.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct TeardownRequest {
+    pub(crate) topology: TopologyId,
+}
 
 /// What a master wants to know.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::{
 
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult};
-use decnet_topology::{HostId, ImageSource, InstanceId, Name};
+use decnet_topology::{HostId, ImageSource, InstanceId, Name, TopologyId};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -22,9 +22,10 @@ use crate::{
     peer::{PeerClient, PeerError, PeerOptions},
     pki::{Credentials, Peers, client_config},
     plan::Action,
+    pushed::{AppliedTopology, PushedStore, TopologyPush},
     runtime::{
         ArchivePieces, Capture, CaptureRequest, CommandRequest, CopyRequest, Effect, ForeignNetwork, LogLines,
-        LogRequest, NetworkCheck, RunningCommand, Runtime, RuntimeError, RuntimeInfo,
+        LogRequest, NetworkCheck, RunningCommand, Runtime, RuntimeError, RuntimeInfo, TopologyHost,
     },
 };
 
@@ -105,6 +106,10 @@ impl RemoteRuntime {
 impl Runtime for RemoteRuntime {
     fn fenced(&self, fence: Fence) -> Option<Arc<dyn Runtime>> {
         Some(Arc::new(self.with_fence(fence)))
+    }
+
+    fn topologies(&self) -> Option<&dyn TopologyHost> {
+        Some(self)
     }
 
     async fn info(&self) -> Result<RuntimeInfo, RuntimeError> {
@@ -209,5 +214,22 @@ impl Runtime for RemoteRuntime {
             interface,
             packets: packets.boxed(),
         })
+    }
+}
+
+#[async_trait]
+impl TopologyHost for RemoteRuntime {
+    async fn pushed(&self) -> Result<PushedStore, RuntimeError> {
+        let answer = self.client.get(messages::PUSHED).await;
+        answer.map_err(|error| self.fault(error))
+    }
+
+    async fn push(&self, push: &TopologyPush) -> Result<AppliedTopology, RuntimeError> {
+        self.ask(messages::APPLY, push).await
+    }
+
+    async fn take_down(&self, topology: TopologyId) -> Result<Option<AppliedTopology>, RuntimeError> {
+        self.ask(messages::TEARDOWN, &messages::TeardownRequest { topology })
+            .await
     }
 }

@@ -8,3 +8,4 @@ mod orphans;
 mod pushing;
 mod relay;
 pub(crate) mod stage;
+mod whole;

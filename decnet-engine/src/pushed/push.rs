@@ -1,21 +1,12 @@
 use decnet_topology::{
-    CatalogExcerpt, DeploySettings, PlacementRules, Status, StoredTopology, Syntax, TopologyId, canonical_hash,
-    document,
+    CatalogExcerpt, DeploySettings, InstallationSecret, InstanceId, PlacementRules, Status, StoredTopology, Syntax,
+    TopologyId, canonical_hash, document,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{
-    fence::Fence,
-    observe::Observed,
-    peer::{PeerClient, PeerError},
-    pki::Fingerprint,
-    runtime::remote::RemoteRuntime,
-};
-
-pub(crate) const APPLY: &str = "/topology/apply";
-pub(crate) const TEARDOWN: &str = "/topology/teardown";
-pub(crate) const STATE: &str = "/topology/state";
+use super::report::HostReport;
+use crate::observe::Observed;
 
 /// A topology to push to an agent: a complete maze file and its canonical hash.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,14 +32,35 @@ pub struct TopologyPush {
 impl TopologyPush {
     /// Creates the push of a stored topology, without force.
     pub fn new(stored: &StoredTopology) -> Self {
+        Self::with_settings(stored, &stored.row.settings)
+    }
+
+    /// Creates the push of a topology with other settings than the stored ones, without force.
+    pub(crate) fn with_settings(stored: &StoredTopology, settings: &DeploySettings) -> Self {
         let StoredTopology { row, topology } = stored;
         Self {
             document: document::print_topology(row, topology, Syntax::Json),
             version_hash: canonical_hash(topology).to_string(),
-            settings: without_place(&row.settings),
+            settings: without_place(settings),
             catalog: row.catalog.clone(),
             force: false,
         }
+    }
+
+    /// Returns whether an agent already has this of a topology, and all of it runs.
+    pub(crate) fn is_applied(&self, topology: TopologyId, applied: Option<&AppliedTopology>) -> bool {
+        applied.is_some_and(|applied| {
+            applied.topology == topology && self.has_digests(&applied.version_hash, &applied.settings_digest)
+        })
+    }
+
+    /// Returns whether the heartbeat of an agent says so.
+    pub(crate) fn is_reported(&self, topology: TopologyId, report: &HostReport) -> bool {
+        report.topology == Some(topology) && self.has_digests(&report.version_hash, &report.settings_digest)
+    }
+
+    fn has_digests(&self, version_hash: &str, settings_digest: &str) -> bool {
+        version_hash == self.version_hash && settings_digest == AppliedTopology::digest(&self.catalog, &self.settings)
     }
 
     /// Sets whether running containers may be recreated.
@@ -89,7 +101,8 @@ impl AppliedTopology {
     /// Returns the digest of what a topology uses of a catalogue and of its settings, which are not in its canonical hash.
     pub fn digest(catalog: &CatalogExcerpt, settings: &DeploySettings) -> String {
         let text = serde_json::to_vec(&(catalog, without_place(settings))).unwrap_or_default();
-        Fingerprint::new(Sha256::digest(text).into()).to_string()
+        let digest: [u8; 32] = Sha256::digest(text).into();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -103,40 +116,31 @@ pub struct AgentState {
     pub observed: Observed,
 }
 
-/// The topologies of an agent. It has one at most. Pushes and teardowns need a [fence](Self::with_fence).
-#[derive(Debug, Clone)]
-pub struct RemoteTopologies(PeerClient);
+/// The store of an agent, as the master of a topology that it has needs it.
+///
+/// The agent plans and labels with the identity of its own store. With it, the master finds and checks what the agent made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PushedStore {
+    /// The id of the store, in the labels of what the agent creates.
+    pub instance: InstanceId,
+    /// The secret of the store, which keys and hardware addresses of its deckies derive from.
+    #[serde(with = "secret_text")]
+    pub secret: InstallationSecret,
+    /// The topology that was pushed to it; none if there is none.
+    pub applied: Option<AppliedTopology>,
+}
 
-impl RemoteTopologies {
-    /// Uses the connections of a runtime.
-    pub fn new(runtime: &RemoteRuntime) -> Self {
-        Self(runtime.client().clone())
+/// The secret as its 64 hex digits.
+mod secret_text {
+    use decnet_topology::InstallationSecret;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(secret: &InstallationSecret, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(secret)
     }
 
-    /// Says which lease this master holds. The agent changes something only for the holder of the newest lease that it has seen.
-    #[must_use]
-    pub fn with_fence(&self, fence: Fence) -> Self {
-        Self(self.0.fenced(fence))
-    }
-
-    /// Pushes a topology. The agent deploys it, or changes what runs; another topology is torn down first.
-    ///
-    /// It can be repeated: a push that was applied changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`PeerError::Refused`] with the code of the agent's error. The agent keeps the document, and reports an empty hash.
-    pub async fn apply(&self, push: &TopologyPush) -> Result<AppliedTopology, PeerError> {
-        self.0.post(APPLY, push).await
-    }
-
-    /// Tears down the topology of the agent, if it has one, and returns it.
-    pub async fn teardown(&self) -> Result<Option<AppliedTopology>, PeerError> {
-        self.0.post(TEARDOWN, &()).await
-    }
-
-    /// Returns the state of the agent.
-    pub async fn state(&self) -> Result<AgentState, PeerError> {
-        self.0.get(STATE).await
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<InstallationSecret, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
     }
 }

@@ -1,0 +1,303 @@
+//! Topologies of mode `agent`: a master owns their rows, and the agent of their host deploys them.
+
+use std::{sync::Arc, time::Duration};
+
+use decnet_engine::{
+    AgentOptions, CancellationToken, DecoyImage, DeployOptions, Engine, EngineError, EngineOptions, Fence, Fleet,
+    HostReport, RemoteRuntime, RemoteTopologies, Replacement, WatchOptions,
+    simulated::{Moment, Simulated},
+    watch,
+};
+use decnet_topology::{
+    Catalog, HostProfile, HostStore as _, Member, MemoryRepo, Mode, Mutation, MutationFilter, MutationQueue as _,
+    MutationState, NewMutation, NewTopology, Status, Topology, TopologyId, TopologyStore as _,
+};
+use jiff::Timestamp;
+use tokio::time;
+
+use super::stage::{RunningAgent, Stage, name};
+
+/// How long something that happens may take.
+const SOON: Duration = Duration::from_secs(20);
+
+/// One master, and one agent on `host-1`.
+struct Play {
+    stage: Stage,
+    simulated: Simulated,
+    agent: RunningAgent,
+    repo: Arc<MemoryRepo>,
+    master: Engine,
+}
+
+fn options() -> EngineOptions {
+    EngineOptions::new(Catalog::builtin()).image(Arc::new(DecoyImage::pack(b"program")))
+}
+
+fn topology(subnet: &str, deckies: &[&str]) -> Topology {
+    let mut builder = Topology::builder().dmz("dmz", &format!("{subnet}.0/24"));
+    for (at, decky) in deckies.iter().enumerate() {
+        builder = builder.decky(decky, |decky| {
+            decky.on("dmz", &format!("{subnet}.{}", at + 10)).services(["http"])
+        });
+    }
+    builder.build().expect("a topology")
+}
+
+impl Play {
+    async fn new() -> Self {
+        let (stage, simulated) = (Stage::new(), Simulated::new());
+        let engine = Engine::new(Arc::new(MemoryRepo::new()), Arc::new(simulated.clone()), options());
+        let agent = stage
+            .start_engine(engine, AgentOptions::default(), stage.agent_credentials())
+            .await;
+        let remote = RemoteRuntime::new(&stage.master, stage.options(agent.address)).expect("an address");
+        let member = Member::new(name("host-1"), 100, "127.0.0.1".parse().expect("an address"), 1500);
+        let fleet = Fleet::new()
+            .with(member, Arc::new(remote))
+            .with_local(Arc::new(Simulated::new()));
+        let repo = Arc::new(MemoryRepo::new());
+        Self {
+            master: Engine::new(repo.clone(), Arc::new(fleet), options()),
+            stage,
+            simulated,
+            agent,
+            repo,
+        }
+    }
+
+    async fn store(&self, maze: &str, topology: Topology, host: &str) -> TopologyId {
+        let new = NewTopology::new(maze.parse().expect("a name"), topology)
+            .mode(Mode::Agent)
+            .host(host.to_owned());
+        self.repo.create(new, Timestamp::now()).await.expect("stored").row.id
+    }
+
+    async fn deployed(&self) -> TopologyId {
+        let id = self.store("corp", topology("172.20.0", &["web"]), "host-1").await;
+        assert_eq!(self.deploy(id).await.expect("deployed"), Status::Active);
+        id
+    }
+
+    async fn deploy(&self, id: TopologyId) -> Result<Status, EngineError> {
+        let cancel = CancellationToken::new();
+        let outcome = self.master.deploy(id, DeployOptions::default(), &cancel).await?;
+        assert_eq!(outcome.reason, None);
+        Ok(outcome.row.status)
+    }
+
+    async fn status(&self, id: TopologyId) -> Status {
+        self.repo.get(id).await.expect("a row").status
+    }
+
+    /// Returns the containers of the host, with the times of their starts.
+    fn containers(&self) -> Vec<(String, Option<Timestamp>)> {
+        let world = self.simulated.world();
+        let containers = world.containers.iter();
+        containers
+            .map(|(name, one)| (name.to_string(), one.started_at))
+            .collect()
+    }
+
+    fn remote_topologies(&self) -> RemoteTopologies {
+        RemoteTopologies::new(&self.stage.remote(self.agent.address))
+    }
+
+    /// Has the host of the store send a heartbeat with what its agent has.
+    async fn heartbeat(&self) {
+        let state = self.remote_topologies().state().await.expect("a state");
+        let mut report = HostReport::default();
+        report.health.answers = true;
+        if let Some(applied) = state.applied {
+            report.topology = Some(applied.topology);
+            report.version_hash = applied.version_hash;
+            report.settings_digest = applied.settings_digest;
+        }
+        let text = serde_json::to_string(&report).expect("JSON");
+        let address = self.agent.address.to_string();
+        self.repo
+            .host_heard(self.stage.host, &address, &text, Timestamp::now())
+            .await
+            .expect("heard");
+    }
+
+    /// Enrols the host of the stage in the store.
+    async fn enrol(&self) {
+        let id = decnet_topology::rng::enrolment_id();
+        let expires_at = Timestamp::now() + jiff::SignedDuration::from_mins(1);
+        let enrolment = decnet_topology::Enrolment::new(
+            id,
+            (self.stage.host, name("host-1")),
+            HostProfile::default(),
+            "digest".to_owned(),
+            expires_at,
+        );
+        self.repo
+            .add_enrolment(enrolment, Timestamp::now())
+            .await
+            .expect("added");
+        let address = self.agent.address.to_string();
+        self.repo
+            .enroll_host(id, &address, Timestamp::now())
+            .await
+            .expect("enrolled");
+    }
+}
+
+#[tokio::test]
+async fn a_maze_is_pushed_checked_changed_and_torn_down_by_its_agent() {
+    let play = Play::new().await;
+    let id = play.deployed().await;
+    let state = play.remote_topologies().state().await.expect("a state");
+    assert_eq!(state.applied.expect("it is applied").topology, id);
+    let first = play.containers();
+    assert_eq!(first.len(), 2);
+
+    // The master sees the same as in its own runtime.
+    let inspection = play.master.inspect(id).await.expect("inspected");
+    assert!(inspection.deckies.iter().all(|decky| decky.base.is_some()));
+    let cancel = CancellationToken::new();
+    let outcome = play.master.reconcile(id, false, &cancel).await.expect("reconciled");
+    assert_eq!((outcome.changed, outcome.reason), (0, None));
+
+    let add =
+        Mutation::from_json(r#"{"op": "add_decky", "payload": {"name": "db", "lan": "dmz", "services": ["ssh"]}}"#)
+            .expect("a mutation");
+    play.master
+        .submit(id, NewMutation::new(add), None)
+        .await
+        .expect("queued");
+    let finished = play.master.drain(id, &cancel).await.expect("drained");
+    assert_eq!(finished[0].state, MutationState::Applied, "{finished:?}");
+    let now = play.containers();
+    assert_eq!(now.len(), 4);
+    assert!(
+        first.iter().all(|one| now.contains(one)),
+        "what did not change was not touched"
+    );
+
+    let wanted = topology("172.20.0", &["web", "db", "mail"]);
+    let replaced = play
+        .master
+        .replace(id, Replacement::new(wanted), &cancel)
+        .await
+        .expect("replaced");
+    assert_eq!((replaced.row.status, replaced.reason), (Status::Active, None));
+    assert_eq!(play.containers().len(), 6);
+
+    let outcome = play.master.teardown(id, &cancel).await.expect("torn down");
+    assert_eq!(outcome.row.status, Status::TornDown);
+    let world = play.simulated.world();
+    assert!(world.containers.is_empty() && world.networks.is_empty());
+    let state = play.remote_topologies().state().await.expect("a state");
+    assert_eq!(state.applied, None);
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_in_the_fleet_is_refused_and_nothing_changes() {
+    let play = Play::new().await;
+    let id = play.store("corp", topology("172.20.0", &["web"]), "far").await;
+    let error = play.deploy(id).await.expect_err("refused");
+    assert_eq!(error.code(), "agent_mode");
+    assert!(
+        error.to_string().contains("host far, which is not in the fleet"),
+        "{error}"
+    );
+    assert_eq!(play.status(id).await, Status::Pending);
+}
+
+#[tokio::test]
+async fn a_second_maze_for_the_same_agent_is_refused_until_the_first_is_gone() {
+    let play = Play::new().await;
+    let first = play.deployed().await;
+    let second = play.store("lab", topology("172.20.1", &["web"]), "host-1").await;
+    let before = play.containers();
+    let error = play.deploy(second).await.expect_err("refused");
+    assert_eq!(error.code(), "host_taken");
+    assert_eq!(
+        (play.status(second).await, play.containers()),
+        (Status::Pending, before)
+    );
+    let cancel = CancellationToken::new();
+    play.master.teardown(first, &cancel).await.expect("torn down");
+    assert_eq!(play.deploy(second).await.expect("deployed"), Status::Active);
+    // The teardown of a maze that the agent does not have leaves the other one alone.
+    play.master.teardown(first, &cancel).await.expect("torn down");
+    assert_eq!(play.containers().len(), 2);
+}
+
+#[tokio::test]
+async fn a_refused_push_fails_the_deploy_and_leaves_nothing() {
+    let play = Play::new().await;
+    let id = play.store("corp", topology("172.20.0", &["web"]), "host-1").await;
+    let refused = decnet_engine::RuntimeError::Refused { reason: "no".into() };
+    play.simulated.fail(3, Moment::Before, refused);
+    let error = play.deploy(id).await.expect_err("failed");
+    assert_eq!(error.code(), "deploy_failed", "{error:?}");
+    assert_eq!(play.status(id).await, Status::Failed);
+    let world = play.simulated.world();
+    assert!(world.containers.is_empty() && world.networks.is_empty());
+}
+
+#[tokio::test]
+async fn a_heartbeat_with_another_version_makes_the_loop_push_again() {
+    let play = Play::new().await;
+    let id = play.deployed().await;
+    play.enrol().await;
+    let stop = CancellationToken::new();
+    // The poll checks the reports; drift is looked for rarely enough that the report is first.
+    let options = WatchOptions::default().poll(Duration::from_millis(50));
+    let keeper = tokio::spawn({
+        let (engine, stop) = (play.master.clone(), stop.clone());
+        async move { watch(&engine, &options, &stop).await }
+    });
+    // Another master's hand, or a wiped store: the agent has nothing any more.
+    let fence = Fence {
+        store: play.repo.instance().await.expect("an id"),
+        topology: id,
+        generation: 1_000_000,
+    };
+    let remote = play.remote_topologies().with_fence(fence);
+    remote.teardown().await.expect("torn down").expect("it had one");
+    play.heartbeat().await;
+    time::timeout(SOON, async {
+        while play.containers().len() != 2 || play.repo.get(id).await.expect("a row").needs_resync {
+            time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("it is pushed again");
+    stop.cancel();
+    keeper.await.expect("no panic").expect("no error");
+    assert_eq!(play.status(id).await, Status::Active);
+}
+
+#[tokio::test]
+async fn a_silent_agent_leaves_the_status_and_the_queue_alone() {
+    let play = Play::new().await;
+    let id = play.deployed().await;
+    play.agent.stop.cancel();
+    let cancel = CancellationToken::new();
+    let add =
+        Mutation::from_json(r#"{"op": "add_decky", "payload": {"name": "db", "lan": "dmz"}}"#).expect("a mutation");
+    play.master
+        .submit(id, NewMutation::new(add), None)
+        .await
+        .expect("queued");
+    // It may still answer what it had begun.
+    time::sleep(Duration::from_millis(200)).await;
+    for error in [
+        play.master.drain(id, &cancel).await.expect_err("silent"),
+        play.master.reconcile(id, false, &cancel).await.expect_err("silent"),
+        play.master.teardown(id, &cancel).await.expect_err("silent"),
+    ] {
+        assert_eq!(error.code(), "agent_unreachable", "{error:?}");
+    }
+    let row = play.repo.get(id).await.expect("a row");
+    assert_eq!((row.status, row.needs_resync), (Status::Active, false));
+    let queued = play
+        .repo
+        .mutations(&MutationFilter::unfinished(Some(id)))
+        .await
+        .expect("rows");
+    assert_eq!(queued.rows.len(), 1);
+}
