@@ -177,7 +177,9 @@ pub use fleet::{
     error::FleetError,
     master::{FleetMaster, FleetOptions},
     push::{AgentState, AppliedTopology, RemoteTopologies, TopologyPush},
+    rotation::AuthorityRotation,
     state::HostState,
+    store_fleet::StoreFleet,
     token::JoinToken,
 };
 pub use host::cause::{Bridge, Cause};

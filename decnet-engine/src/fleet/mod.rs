@@ -10,12 +10,15 @@
 mod authority;
 pub(crate) mod beat;
 pub(crate) mod error;
+mod following;
 pub(crate) mod master;
 pub(crate) mod messages;
 pub(crate) mod push;
+pub(crate) mod rotation;
 pub(crate) mod secure;
 mod serving;
 pub(crate) mod state;
+pub(crate) mod store_fleet;
 pub(crate) mod token;
 
 pub(crate) use beat::{HostHealth, HostReport};
@@ -23,6 +26,7 @@ pub(crate) use error::FleetError;
 pub(crate) use master::{FleetMaster, FleetOptions};
 pub(crate) use push::{AgentState, AppliedTopology, TopologyPush};
 pub use serving::serve;
+pub(crate) use store_fleet::StoreFleet;
 pub(crate) use token::JoinToken;
 
 #[cfg(test)]

@@ -228,7 +228,7 @@ pub trait Runtime: Send + Sync + Debug {
     ) -> Result<BTreeMap<ImageSource, String>, RuntimeError>;
 
     /// Returns the runtime of one member of a fleet; none if this is not a fleet, or has no such member.
-    fn member(&self, _: Option<&str>) -> Option<&dyn Runtime> {
+    fn member(&self, _: Option<&str>) -> Option<Arc<dyn Runtime>> {
         None
     }
 

@@ -117,7 +117,8 @@ impl Engine {
                 });
             }
             let images = images_of(&self.catalog_of(&wanted.row), wanted, None);
-            let runtime = self.runtime.member(None).unwrap_or(self.runtime.as_ref());
+            let runtime = self.runtime.member(None);
+            let runtime = runtime.as_deref().unwrap_or(self.runtime.as_ref());
             let mut facts = self
                 .facts_of(current.facts.instance, runtime, &current.facts.info, &images)
                 .await?;
@@ -137,7 +138,9 @@ impl Engine {
             let info = member.info.as_ref().ok_or_else(|| silent(member.silent.as_deref()))?;
             let runtime = self.runtime.member(Some(host)).ok_or_else(|| silent(None))?;
             let images = images_of(&self.catalog_of(&wanted.row), wanted, Some(host));
-            let facts = self.facts_of(current.facts.instance, runtime, info, &images).await?;
+            let facts = self
+                .facts_of(current.facts.instance, runtime.as_ref(), info, &images)
+                .await?;
             merge(&mut all, host, facts, &subnets_on(wanted, host));
         }
         Ok(all)

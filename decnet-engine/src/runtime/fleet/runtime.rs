@@ -178,8 +178,12 @@ impl Runtime for Fleet {
         Ok(all)
     }
 
-    fn member(&self, host: Option<&str>) -> Option<&dyn Runtime> {
-        self.find(host).ok().map(|(_, runtime)| runtime)
+    fn member(&self, host: Option<&str>) -> Option<Arc<dyn Runtime>> {
+        let runtime = match host {
+            None => self.local.as_ref(),
+            Some(host) => self.members.get(host).map(|member| &member.runtime),
+        };
+        runtime.cloned()
     }
 
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
