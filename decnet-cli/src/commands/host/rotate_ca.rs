@@ -47,9 +47,10 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     };
     context.output.either(&value(&rotation), || lines(&rotation))?;
     if rotation.next.is_some() {
-        context.output.note(match rotation.waits_for.is_empty() {
-            true => "all hosts trust the next authority; `decnet host rotate-ca --finish` lets it issue",
-            false => "when no host is waited for, `decnet host rotate-ca --finish` lets the next authority issue",
+        context.output.note(if rotation.waits_for.is_empty() {
+            "all hosts trust the next authority; `decnet host rotate-ca --finish` lets it issue"
+        } else {
+            "when no host is waited for, `decnet host rotate-ca --finish` lets the next authority issue"
         });
     }
     Ok(Exit::Done)
