@@ -118,7 +118,10 @@ impl FleetMaster {
     }
 
     /// Returns the authority that issues certificates.
-    #[expect(clippy::missing_panics_doc, reason = "the credentials of a master have the authority")]
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "the credentials of a master have the authority"
+    )]
     pub fn authority(&self) -> Arc<Authority> {
         self.credentials.authority().expect("a master has the authority")
     }
