@@ -3,7 +3,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use decnet_engine::{
-    DecoyImage, Docker, DockerHost, DockerOptions, Engine, EngineError, EngineOptions, Fleet, FleetMaster, RuntimeError,
+    DecoyImage, Docker, DockerHost, DockerOptions, Engine, EngineError, EngineOptions, Fleet, FleetMaster,
+    RuntimeError, StoreFleet,
 };
 use decnet_topology::{Catalog, Name, Repo};
 use jiff::Timestamp;
@@ -94,14 +95,11 @@ impl Context {
         self.engine_on(repo, catalog, flags).await
     }
 
-    /// Opens the store, and connects to Docker only when an operation needs it.
+    /// Opens the store, and connects to Docker only when an operation needs it. The engine has the hosts that the store has then.
     pub(crate) async fn engine_on_demand(&self) -> Result<Engine, CommandError> {
         let options = self.engine_options(self.catalog()?);
         let repo = self.repo().await?;
-        Ok(match self.fleet(&repo).await? {
-            Some(fleet) => Engine::on_fleet(repo, fleet, self.docker_options(), options),
-            None => Engine::on_docker_when_needed(repo, self.docker_options(), options),
-        })
+        Ok(StoreFleet::new(repo, master()).engine(self.docker_options(), options))
     }
 
     /// Combines the store of an agent with Docker, which is connected only when an operation needs it. Events stay in this process.
@@ -131,10 +129,14 @@ impl Context {
         if flags.decoy.is_some() {
             options = options.image(Arc::new(Self::decoy(flags.decoy.as_deref())?));
         }
-        if let Some(fleet) = self.fleet(&repo).await? {
-            return Ok(Engine::on_fleet(repo, fleet, self.docker_options(), options));
+        let hosts = StoreFleet::new(repo, master());
+        let has_hosts = hosts.has_hosts().await?;
+        let engine = hosts.engine(self.docker_options(), options);
+        if !has_hosts {
+            // Everything is on this machine.
+            engine.runtime().info().await?;
         }
-        Ok(Engine::on_docker(repo, self.docker_options()?, options).await?)
+        Ok(engine)
     }
 
     /// Returns the hosts of the store as a runtime; none if there are none. Nothing is sent to them yet.

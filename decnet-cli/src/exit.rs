@@ -175,7 +175,9 @@ fn exit_of_code(code: &str) -> Exit {
         "address_in_use" | "bus_in_use" | "busy" | "destination_exists" | "destructive" | "differs" | "foreign"
         | "in_use" | "left_on_docker" | "mutation_conflict" | "name_taken" | "not_running" | "plan_changed"
         | "queue_not_empty" | "port_taken" | "status_conflict" | "subnet_claimed" | "subnet_taken"
-        | "version_conflict" | "wrong_status" => Exit::Conflict,
+        | "rotation_not_begun" | "rotation_pending" | "rotation_waits" | "version_conflict" | "wrong_status" => {
+            Exit::Conflict
+        }
         "deploy_failed" => Exit::RolledBack,
         "interrupted" => Exit::Interrupted,
         _ => Exit::Failed,
@@ -389,6 +391,13 @@ fn hint_of_hosts(code: &str) -> Option<&'static str> {
         "peer_unreachable" => "check that the master runs, its address, and the firewall",
         "peer_untrusted" => "check the clocks of both hosts; if the certificate has expired, join with a new token",
         "protocol_mismatch" => "install the same version of decnet on both hosts",
+        "rotation_not_begun" => "begin with `decnet host rotate-ca`",
+        "rotation_pending" => {
+            "`decnet host rotate-ca --finish` finishes it, and --status says which hosts are waited for"
+        }
+        "rotation_waits" => {
+            "check that `decnet host serve` and the agents run, and try again after ten seconds; --force loses these hosts until they join again, and `decnet host revoke` removes one that is gone"
+        }
         "token_expired" | "token_malformed" | "token_name" | "token_unknown" | "token_used" => {
             "make a new token on the master for the name of this host; a token works once, for 15 minutes"
         }

@@ -28,7 +28,7 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_name = "FILES", value_delimiter = ',')]
     pub(crate) catalog: Vec<PathBuf>,
     #[arg(
-        help = "The bus that carries events between commands: a socket, or nats://host:port or tls://host:port [default: decnet/bus.sock in the user's runtime folder]"
+        help = "The bus that carries events between commands: a socket, or nats://host:port or tls://host:port [default: `NOTIFY` of the database if it is on a PostgreSQL server, else decnet/bus.sock in the user's runtime folder]"
     )]
     #[arg(long, global = true, value_name = "BUS", alias = "socket", value_parser = OsStringValueParser::new().map(GivenBus::from))]
     pub(crate) bus: Option<GivenBus>,

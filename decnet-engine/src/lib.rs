@@ -176,7 +176,9 @@ pub use fence::Fence;
 pub use fleet::{
     error::FleetError,
     master::{FleetMaster, FleetOptions},
+    rotation::AuthorityRotation,
     state::HostState,
+    store_fleet::StoreFleet,
     token::JoinToken,
     topologies::RemoteTopologies,
 };

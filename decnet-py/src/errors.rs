@@ -318,6 +318,10 @@ impl Raise for EngineError {
                 let attributes = [("part", part.into_py_any(py)), ("reason", reason.into_py_any(py))];
                 with(py, tree::NotWell::new_err(message), code, attributes)
             }
+            Self::NotShuffled { decky, .. } => {
+                let attributes = [("decky", decky.as_str().into_py_any(py))];
+                with(py, tree::NotShuffled::new_err(message), code, attributes)
+            }
             Self::Invalid(invalid) => invalid_topology(py, message, code, invalid.report.findings()),
             Self::MutationRejected { .. } | Self::RefusedAfterQueue { .. } => mutation_rejected(py, message, code, &[]),
             Self::Busy { lease, .. } => {

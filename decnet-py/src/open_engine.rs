@@ -22,12 +22,15 @@ use crate::{
 /// an address like `unix:///var/run/docker.sock`, or a `Simulated` daemon. It connects to the daemon when an operation needs it.
 /// Methods can be called from any thread.
 ///
+/// If the store has hosts (`decnet host`), it also works on them by their agents, and sees those that join later; `docker` has the mazes
+/// that are not placed on hosts. With a `Simulated` daemon, nothing is done on hosts.
+///
 /// Ctrl-C during a change of Docker undoes the change and then raises `KeyboardInterrupt`. An exception of a `progress` callable, which
 /// is called with every event of the operation, does the same.
 #[pyclass(name = "Engine", frozen, extends = EngineMethods, module = "decnet")]
 pub(crate) struct PyEngine;
 
-/// An engine with coroutines as methods. It connects to the daemon when an operation needs it.
+/// An engine with coroutines as methods. It connects to the daemon, and to the hosts of the store, when an operation needs them.
 ///
 /// Cancelling a task that changes Docker undoes the change first, and then raises `CancelledError`.
 #[pyclass(frozen, extends = EngineMethods, module = "decnet.aio")]

@@ -29,6 +29,7 @@ import_exception!(decnet._exceptions, NeedsForce);
 import_exception!(decnet._exceptions, NoDecoy);
 import_exception!(decnet._exceptions, NotEditable);
 import_exception!(decnet._exceptions, NotFound);
+import_exception!(decnet._exceptions, NotShuffled);
 import_exception!(decnet._exceptions, NotWell);
 import_exception!(decnet._exceptions, OutputTooLarge);
 import_exception!(decnet._exceptions, PermissionDenied);

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use decnet_engine::{
     DecoyImage, DockerHost, DockerOptions, EngineError, EngineOptions, LocalBus, Runtime, RuntimeError, RuntimeInfo,
+    StoreFleet,
 };
-use decnet_topology::Repo;
+use decnet_topology::{Name, Repo};
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyString};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -70,7 +71,8 @@ impl CloseWithRepo for Slot {
     }
 }
 
-/// Reads the arguments `docker` and `timeout`: where the containers run, and the name of that place.
+/// Reads the arguments `docker` and `timeout`: where the containers run that are not placed on hosts, and the name of that place. The
+/// hosts are those of the store, as they are at each call. A simulated daemon has none.
 pub(crate) fn runtime(
     repo: &Arc<dyn Repo>,
     options: &EngineOptions,
@@ -104,7 +106,8 @@ pub(crate) fn runtime(
         docker.timeout = timeout.unwrap_or(docker.timeout);
         docker
     });
-    let engine = decnet_engine::Engine::on_docker_when_needed(Arc::clone(repo), docker, options.clone());
+    let master = Name::new("master").expect("this is a name");
+    let engine = StoreFleet::new(Arc::clone(repo), master).engine(docker, options.clone());
     Ok((Arc::clone(engine.runtime()), place))
 }
 

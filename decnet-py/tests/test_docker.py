@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 import signal
 import socket
+import sqlite3
 import threading
+import uuid
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -112,3 +117,48 @@ def test_a_visit_is_in_the_logs_and_on_a_path(engine: decnet.Engine) -> None:
     assert [move["to"] for move in path["moves"]] == ["gate"]
     engine.teardown(stored)
     assert list(engine.logs(topology=stored)) == [], "the containers are gone"
+
+
+def add_host(path: Path, name: str, address: str) -> None:
+    """Adds a host to a store, as if it had joined with `decnet host enroll`."""
+    profile = json.dumps({"labels": [], "capacity": 250, "underlay": "192.0.2.7", "mtu": 1500})
+    row = (str(uuid.uuid4()), name, address, profile, "2026-11-28T16:00:00Z")
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("INSERT INTO hosts (id, name, address, profile, enrolled_at) VALUES (?, ?, ?, ?, ?)", row)
+
+
+def test_an_engine_has_the_hosts_of_its_store(tmp_path: Path) -> None:
+    path = tmp_path / "decnet.db"
+    with decnet.Repo.open(path) as repo:
+        engine = decnet.Engine(repo)
+        stored = repo.create(small("10.208.160.0/20"))
+        assert "members" not in engine.info()
+        with pytest.raises(decnet.DecnetError) as unknown:
+            engine.deploy(stored, hosts=["east"])
+        assert unknown.value.code == "hosts_unknown"
+    add_host(path, "east", "127.0.0.1:1")
+    with decnet.Repo.open(path) as repo:
+        engine = decnet.Engine(repo)
+        east = engine.info()["members"]["east"]
+        assert east["info"] is None and "127.0.0.1:1" in east["silent"] and east["member"]["name"] == "east"
+        with pytest.raises(decnet.DecnetError) as silent:
+            engine.deploy(stored, hosts=["east"])
+        assert silent.value.code in ("not_placed", "host_unreachable")
+        # A simulated daemon reaches no host.
+        assert "members" not in decnet.Engine(repo, decnet.Simulated()).info()
+
+
+def test_an_asyncio_engine_sees_a_host_that_joins_while_it_runs(tmp_path: Path) -> None:
+    path = tmp_path / "decnet.db"
+
+    async def main() -> None:
+        async with aio.Repo.open(path) as repo, aio.Engine(repo) as engine:
+            assert "members" not in await engine.info()
+            add_host(path, "west", "127.0.0.1:1")
+            for _ in range(60):
+                if "members" in await engine.info():
+                    break
+                await asyncio.sleep(0.5)
+            assert set((await engine.info())["members"]) == {"west"}
+
+    asyncio.run(main())

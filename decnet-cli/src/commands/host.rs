@@ -3,6 +3,7 @@ mod enroll;
 mod list;
 mod lookup;
 mod revoke;
+mod rotate_ca;
 mod serve;
 mod show;
 
@@ -34,6 +35,7 @@ enum Task {
     Show(show::Arguments),
     Drain(drain::Arguments),
     Revoke(revoke::Arguments),
+    RotateCa(rotate_ca::Arguments),
 }
 
 /// Runs a task on hosts.
@@ -45,5 +47,6 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         Task::Show(arguments) => show::run(&arguments, context).await,
         Task::Drain(arguments) => drain::run(arguments, context).await,
         Task::Revoke(arguments) => revoke::run(arguments, context).await,
+        Task::RotateCa(arguments) => rotate_ca::run(arguments, context).await,
     }
 }

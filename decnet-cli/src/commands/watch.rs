@@ -9,9 +9,6 @@ use decnet_topology::{Repo, TopologyId, name_of};
 
 use crate::{command_error::CommandError, context::Context, exit::Exit, globals::Workers, interrupt, output::Output};
 
-/// How often the hosts are read.
-const HOSTS: Duration = Duration::from_secs(5);
-
 /// Apply queued mutations and reconcile unhealthy mazes, continuously.
 ///
 /// It also follows the logs of all containers and publishes what attackers do: with a bus (`decnet bus`), `decnet events` prints
@@ -38,34 +35,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         .poll(arguments.poll)
         .attackers(!arguments.no_attackers);
     context.output.note("watching; Ctrl-C stops");
-    loop {
-        let engine = context.engine(arguments.workers.into()).await?;
-        let round = cancel.child_token();
-        let following = tokio::spawn(end_with_hosts(Arc::clone(engine.repo()), round.clone()));
-        let watched = watch_with(engine, &options, &round, context.output).await;
-        following.abort();
-        watched?;
-        if cancel.is_cancelled() {
-            return Ok(Exit::Done);
-        }
-        context.output.note("the hosts have changed");
-    }
-}
-
-/// Ends a round when a host has joined, was changed or was revoked: the next round has them as they are then.
-async fn end_with_hosts(repo: Arc<dyn Repo>, round: CancellationToken) {
-    let mut known = None;
-    loop {
-        if let Ok(mut hosts) = repo.hosts().await {
-            for host in &mut hosts {
-                (host.heard_at, host.report) = (None, None);
-            }
-            if known.get_or_insert_with(|| hosts.clone()) != &hosts {
-                return round.cancel();
-            }
-        }
-        tokio::time::sleep(HOSTS).await;
-    }
+    let engine = context.engine(arguments.workers.into()).await?;
+    watch_with(engine, &options, &cancel, context.output).await?;
+    Ok(Exit::Done)
 }
 
 /// Watches all mazes until it is cancelled, and prints events.

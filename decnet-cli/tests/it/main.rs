@@ -24,6 +24,7 @@ mod mutations;
 mod nats;
 mod past;
 mod postgres;
+mod rotating;
 mod schema;
 mod serving;
 mod stored;

@@ -145,7 +145,9 @@ impl Beats {
         let (topology, version_hash, settings_digest) = applied.map_or_else(Default::default, |applied| {
             (Some(applied.topology), applied.version_hash, applied.settings_digest)
         });
+        let authorities = self.shared.credentials.trust().fingerprints().unwrap_or_default();
         HostReport {
+            authorities: authorities.iter().map(ToString::to_string).collect(),
             address: self.master.place.address.clone(),
             topology,
             version_hash,

@@ -41,7 +41,7 @@ pub use verify::{
 
 #[cfg(feature = "docker")]
 use crate::runtime::{
-    Fleet, RuntimeError,
+    RuntimeError,
     docker::{Docker, DockerOptions, LazyDocker},
 };
 use crate::{
@@ -80,20 +80,6 @@ impl Engine {
             local: LocalBus::default(),
             agent: None,
         }
-    }
-
-    /// Creates an engine from a repo and a fleet, to which a Docker daemon of this machine is added. The daemon is connected at its first
-    /// use, and has the mazes that are not placed on members.
-    #[cfg(feature = "docker")]
-    pub fn on_fleet(
-        repo: Arc<dyn Repo>,
-        fleet: Fleet,
-        docker: Result<DockerOptions, RuntimeError>,
-        options: EngineOptions,
-    ) -> Self {
-        let image = options.image_or_embedded();
-        let docker = LazyDocker::new(docker.map(|docker| docker.decoy(image.clone())));
-        Self::new(repo, Arc::new(fleet.with_local(Arc::new(docker))), options.image(image))
     }
 
     /// Creates an engine from a repo and a Docker daemon that is connected at its first use.

@@ -5,16 +5,39 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::FleetError;
-use crate::pki::{Authority, Trust};
+use crate::pki::{Authority, Fingerprint, Trust};
 
 /// The authority that issues certificates, and those that are trusted besides, in PEM.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StoredAuthority {
     certificate: String,
     key: String,
     #[serde(default)]
     roots: Vec<String>,
+    /// The authority that issues after this one, while a rotation is not finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next: Option<Next>,
+    /// The authorities that issued before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    retired: Vec<Retired>,
+}
+
+/// An authority that members trust, and that does not issue yet.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Next {
+    certificate: String,
+    key: String,
+}
+
+/// An authority that does not issue any more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Retired {
+    certificate: String,
+    /// Until when it is trusted.
+    until: Timestamp,
 }
 
 impl StoredAuthority {
@@ -23,11 +46,33 @@ impl StoredAuthority {
         let text = if let Some(text) = repo.fleet_authority().await? {
             text
         } else {
-            let created = Self::of(&Authority::create(at)?);
-            let text = serde_json::to_string(&created).map_err(|error| damaged(&error))?;
-            repo.set_fleet_authority(None, &text).await?
+            let created = Self::of(&Authority::create(at)?).text()?;
+            repo.set_fleet_authority(None, &created).await?
         };
-        serde_json::from_str(&text).map_err(|error| damaged(&error))
+        Self::parse(&text)
+    }
+
+    /// Stores this one in place of another. If the stored one is a third, that is returned.
+    pub(super) async fn replace(&self, repo: &dyn Repo, other: &Self) -> Result<Result<(), Self>, FleetError> {
+        let found = repo.fleet_authority().await?.unwrap_or_default();
+        let parsed = Self::parse(&found)?;
+        if parsed != *other {
+            return Ok(Err(parsed));
+        }
+        let text = self.text()?;
+        let stored = repo.set_fleet_authority(Some(&found), &text).await?;
+        if stored == text {
+            return Ok(Ok(()));
+        }
+        Ok(Err(Self::parse(&stored)?))
+    }
+
+    fn parse(text: &str) -> Result<Self, FleetError> {
+        serde_json::from_str(text).map_err(|error| damaged(&error))
+    }
+
+    fn text(&self) -> Result<String, FleetError> {
+        serde_json::to_string(self).map_err(|error| damaged(&error))
     }
 
     fn of(authority: &Authority) -> Self {
@@ -35,6 +80,35 @@ impl StoredAuthority {
             certificate: authority.certificate_pem().into(),
             key: authority.key_pem(),
             roots: Vec::new(),
+            next: None,
+            retired: Vec::new(),
+        }
+    }
+
+    /// Returns the same with an authority that issues next.
+    pub(super) fn with_next(&self, next: &Authority) -> Self {
+        let next = Next {
+            certificate: next.certificate_pem().into(),
+            key: next.key_pem(),
+        };
+        Self {
+            next: Some(next),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the same with the next authority in place of this one, which is trusted until a time.
+    pub(super) fn finished(&self, next: &Authority, until: Timestamp, at: Timestamp) -> Self {
+        let mut retired = self.retired.clone();
+        retired.retain(|retired| retired.until > at);
+        retired.push(Retired {
+            certificate: self.certificate.clone(),
+            until,
+        });
+        Self {
+            roots: self.roots.clone(),
+            retired,
+            ..Self::of(next)
         }
     }
 
@@ -43,10 +117,32 @@ impl StoredAuthority {
         Ok(Authority::from_pem(&self.certificate, &self.key)?)
     }
 
+    /// Returns the authority that issues next.
+    pub(super) fn next(&self) -> Result<Option<Authority>, FleetError> {
+        let next = self.next.as_ref();
+        let next = next.map(|next| Authority::from_pem(&next.certificate, &next.key));
+        Ok(next.transpose()?)
+    }
+
+    /// Returns the authorities that issued before and are still trusted, and until when.
+    pub(super) fn retired(&self, at: Timestamp) -> Result<Vec<(Fingerprint, Timestamp)>, FleetError> {
+        let retired = self.retired.iter().filter(|retired| retired.until > at);
+        let of = |retired: &Retired| {
+            let trust = Trust::new(&retired.certificate)?;
+            let fingerprints = trust.fingerprints()?.into_iter();
+            Ok(fingerprints.map(|root| (root, retired.until)).collect::<Vec<_>>())
+        };
+        let found: Result<Vec<_>, FleetError> = retired.map(of).collect();
+        Ok(found?.concat())
+    }
+
     /// Returns whom all members trust: these authorities, without the hosts that were revoked.
-    pub(super) fn trust(&self, hosts: &[HostRow]) -> Result<Trust, FleetError> {
+    pub(super) fn trust(&self, hosts: &[HostRow], at: Timestamp) -> Result<Trust, FleetError> {
         let mut trust = Trust::new(&self.certificate)?;
-        for root in &self.roots {
+        let next = self.next.iter().map(|next| &next.certificate);
+        let retired = self.retired.iter().filter(|retired| retired.until > at);
+        let retired = retired.map(|retired| &retired.certificate);
+        for root in next.chain(&self.roots).chain(retired) {
             trust = trust.with_root(root)?;
         }
         let revoked = hosts.iter().filter(|host| host.revoked_at.is_some());

@@ -1,7 +1,10 @@
 use decnet_topology::{Name, RepoError};
 use jiff::Timestamp;
 
-use crate::{peer::PeerError, pki::PkiError};
+use crate::{
+    peer::PeerError,
+    pki::{Fingerprint, PkiError},
+};
 
 /// Reports why a host cannot join a fleet, or why its heartbeat is refused.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
@@ -47,6 +50,21 @@ pub enum FleetError {
         /// The reason.
         reason: String,
     },
+    /// A rotation of the authority has begun, and is not finished.
+    #[error("the authority is being rotated to {next} already")]
+    RotationPending {
+        /// The next authority.
+        next: Fingerprint,
+    },
+    /// No rotation of the authority has begun.
+    #[error("no rotation of the authority has begun")]
+    RotationNotBegun,
+    /// Some hosts do not trust the next authority yet.
+    #[error("{} {} not trust the next authority yet", joined(hosts), if hosts.len() == 1 { "does" } else { "do" })]
+    RotationWaits {
+        /// The hosts.
+        hosts: Vec<Name>,
+    },
     /// The connection to an agent cannot be prepared.
     #[error(transparent)]
     Peer(#[from] PeerError),
@@ -68,4 +86,9 @@ impl FleetError {
             error => <&'static str>::from(error),
         }
     }
+}
+
+fn joined(hosts: &[Name]) -> String {
+    let names: Vec<&str> = hosts.iter().map(Name::as_str).collect();
+    names.join(", ")
 }

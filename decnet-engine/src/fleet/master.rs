@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use super::{
     token::digest,
 };
 use crate::{
-    pki::{Authority, CertificateInfo, CertificateSubject, Credentials},
+    pki::{Authority, CertificateInfo, CertificateSubject, Credentials, Trust},
     runtime::{
         Fleet,
         remote::{RemoteOptions, RemoteRuntime},
@@ -77,8 +77,9 @@ impl FleetOptions {
 /// What a master needs to let hosts join, to hear of them, and to reach them. Clones share it.
 #[derive(Debug, Clone)]
 pub struct FleetMaster {
-    authority: Arc<RwLock<Arc<Authority>>>,
     credentials: Credentials,
+    /// Whom to trust, as it was read last.
+    read: Arc<Mutex<Trust>>,
     repo: Arc<dyn Repo>,
 }
 
@@ -91,16 +92,24 @@ impl FleetMaster {
         Self::with_hosts(repo, name, &hosts, at).await
     }
 
-    async fn with_hosts(repo: Arc<dyn Repo>, name: Name, hosts: &[HostRow], at: Timestamp) -> Result<Self, FleetError> {
+    pub(super) async fn with_hosts(
+        repo: Arc<dyn Repo>,
+        name: Name,
+        hosts: &[HostRow],
+        at: Timestamp,
+    ) -> Result<Self, FleetError> {
         let stored = StoredAuthority::load_or_create(&*repo, at).await?;
         let authority = stored.authority()?;
-        let trust = stored.trust(hosts)?;
-        let identity = authority.identity(&CertificateSubject::Master { name }, at)?;
+        let trust = stored.trust(hosts, at)?;
         Ok(Self {
-            authority: Arc::new(RwLock::new(Arc::new(authority))),
-            credentials: Credentials::new(identity, trust)?,
+            credentials: Credentials::issued(authority, &CertificateSubject::Master { name }, trust.clone(), at)?,
+            read: Arc::new(Mutex::new(trust)),
             repo,
         })
+    }
+
+    pub(super) fn repo(&self) -> &dyn Repo {
+        self.repo.as_ref()
     }
 
     /// Returns the credentials of this master.
@@ -109,34 +118,41 @@ impl FleetMaster {
     }
 
     /// Returns the authority that issues certificates.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "the credentials of a master have the authority"
+    )]
     pub fn authority(&self) -> Arc<Authority> {
-        Arc::clone(&self.authority.read().unwrap_or_else(PoisonError::into_inner))
+        self.credentials.authority().expect("a master has the authority")
     }
 
-    /// Lets another authority issue certificates: the second step of a [rotation](crate::Trust). All agents must trust it already. They
-    /// get new certificates with their next heartbeats.
-    pub fn set_authority(&self, authority: Authority) {
-        *self.authority.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(authority);
-    }
-
-    /// Refuses the hosts that were revoked since, and renews the certificate of this master when it is due.
+    /// Refuses the hosts that were revoked since, follows a rotation of the authority, and renews the certificate of this master when it
+    /// is due.
     ///
-    /// [`serve`](super::serve) does this every five seconds. Other programs that run for days must call it.
+    /// [`serve`](super::serve) does this every five seconds, and a [`StoreFleet`](super::StoreFleet) when it reads the hosts. In other
+    /// programs, connections renew the certificate, and agents refuse revoked masters and hosts.
     pub async fn refresh(&self, at: Timestamp) -> Result<(), FleetError> {
         let hosts = self.repo.hosts().await?;
-        let mut trust = self.credentials.trust();
-        let revoked = hosts.iter().filter(|host| host.revoked_at.is_some());
-        trust.revoked.hosts.extend(revoked.map(|host| host.id));
-        if trust != self.credentials.trust() {
-            self.credentials.set_trust(trust)?;
+        self.refresh_with(&hosts, at).await
+    }
+
+    pub(super) async fn refresh_with(&self, hosts: &[HostRow], at: Timestamp) -> Result<(), FleetError> {
+        let stored = StoredAuthority::load_or_create(self.repo(), at).await?;
+        let trust = stored.trust(hosts, at)?;
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if trust != *read {
+            let mut next = trust.clone();
+            let own = self.credentials.trust().revoked;
+            next.revoked.serials.extend(own.serials);
+            next.revoked.hosts.extend(own.hosts);
+            self.credentials.set_trust(next)?;
+            *read = trust;
         }
-        let identity = self.credentials.identity();
-        let own = identity.info();
-        if own.is_due(at) {
-            self.credentials
-                .set_identity(self.authority().identity(&own.subject, at)?);
+        let authority = stored.authority()?;
+        if authority.fingerprint() != self.authority().fingerprint() {
+            self.credentials.set_authority(authority, at)?;
         }
-        Ok(())
+        Ok(self.credentials.renew(at)?)
     }
 
     /// Returns the hosts that were not revoked, in order of joining.
@@ -153,21 +169,27 @@ impl FleetMaster {
     }
 
     /// Returns the hosts of a store that were not revoked as one runtime; none if there are none. Nothing is sent.
+    ///
+    /// They are those that the store has now, with the authority of now. A [`StoreFleet`](super::StoreFleet) follows both.
     pub async fn fleet_of(repo: Arc<dyn Repo>, name: Name, at: Timestamp) -> Result<Option<Fleet>, FleetError> {
         let hosts = repo.hosts().await?;
-        let current: Vec<&HostRow> = hosts.iter().filter(|host| host.revoked_at.is_none()).collect();
-        if current.is_empty() {
+        if hosts.iter().all(|host| host.revoked_at.is_some()) {
             return Ok(None);
         }
         let master = Self::with_hosts(repo, name, &hosts, at).await?;
+        Ok(Some(master.fleet(&hosts)?))
+    }
+
+    /// Returns the hosts that were not revoked as one runtime. Nothing is sent.
+    pub(super) fn fleet(&self, hosts: &[HostRow]) -> Result<Fleet, FleetError> {
         let mut fleet = Fleet::new();
-        for host in current {
+        for host in hosts.iter().filter(|host| host.revoked_at.is_none()) {
             // A host without an address for links cannot join.
             if let Some(member) = host.member() {
-                fleet = fleet.with(member, Arc::new(master.runtime(host)?));
+                fleet = fleet.with(member, Arc::new(self.runtime(host)?));
             }
         }
-        Ok(Some(fleet))
+        Ok(fleet)
     }
 
     /// Makes a token for a host. If the fleet has one with this name, it joins again and keeps its mazes.

@@ -9,17 +9,21 @@
 
 mod authority;
 pub(crate) mod error;
+mod following;
 pub(crate) mod master;
 pub(crate) mod messages;
+pub(crate) mod rotation;
 pub(crate) mod secure;
 mod serving;
 pub(crate) mod state;
+pub(crate) mod store_fleet;
 pub(crate) mod token;
 pub(crate) mod topologies;
 
 pub(crate) use error::FleetError;
 pub(crate) use master::{FleetMaster, FleetOptions};
 pub use serving::serve;
+pub(crate) use store_fleet::StoreFleet;
 pub(crate) use token::JoinToken;
 
 #[cfg(test)]

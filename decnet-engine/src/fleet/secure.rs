@@ -24,7 +24,7 @@ use crate::{
         listening::{Listening, PlainStream},
         problem::Problem,
     },
-    peer::{PROTOCOL, PROTOCOL_HEADER},
+    peer::{CERTIFICATE_REFUSED, PROTOCOL, PROTOCOL_HEADER},
     pki::{CertificateInfo, Credentials, Peers, PkiError, server_config},
 };
 
@@ -105,7 +105,7 @@ async fn admit(
     let version = request.headers().get(PROTOCOL_HEADER);
     let theirs = version.and_then(|version| version.to_str().ok()).unwrap_or("none");
     let mut response = if let Some(refusal) = refusal {
-        Problem::new("certificate_refused", refusal)
+        Problem::new(CERTIFICATE_REFUSED, refusal)
             .header(axum::http::header::CONNECTION, "close")
             .into_response()
     } else if theirs != PROTOCOL.to_string() {

@@ -232,7 +232,7 @@ async fn a_certificate_is_renewed_when_two_thirds_are_over_or_the_authority_is_a
     late.trust = "old".into();
     assert_eq!(hear(late, at).await.expect("heard").trust, Some(both));
     assert!(!hear(beat(&fleet, false), at).await.expect("heard").renew);
-    fleet.set_authority(next);
+    fleet.credentials().set_authority(next, at).expect("a certificate");
     assert!(hear(beat(&fleet, false), at).await.expect("heard").renew);
 
     assert!(repo.hosts().await.expect("hosts")[0].report.is_some());
@@ -241,4 +241,72 @@ async fn a_certificate_is_renewed_when_two_thirds_are_over_or_the_authority_is_a
         .expect("revoked");
     let error = hear(beat(&fleet, false), at).await.expect_err("it was removed");
     assert_eq!(error.code(), "host_unknown");
+}
+
+/// Sends a heartbeat of an agent that trusts the authorities of a master.
+async fn trusts(fleet: &FleetMaster, joined: &EnrollAnswer, at: jiff::Timestamp) -> BeatAnswer {
+    let info = crate::pki::Identity::read_certificate(&joined.certificate).expect("a certificate");
+    let mut beat = beat(fleet, false);
+    let known = fleet.credentials().trust().fingerprints().expect("authorities");
+    beat.report.authorities = known.iter().map(ToString::to_string).collect();
+    fleet.hear(&info, joined.host, beat, at).await.expect("heard")
+}
+
+#[tokio::test]
+async fn a_rotation_waits_for_all_hosts_and_the_old_authority_is_trusted_for_eight_days() {
+    let (fleet, repo) = fleet().await;
+    let at = now();
+    let token = invite(&fleet, "host-1", at).await;
+    let joined = fleet.enroll(request(&token, "host-1"), at).await.expect("it joins");
+    let code = |error: FleetError| error.code().to_owned();
+    let early = fleet.finish_rotation(true, at).await.expect_err("none has begun");
+    assert_eq!(code(early), "rotation_not_begun");
+
+    let old = fleet.authority().fingerprint();
+    let begun = fleet.begin_rotation(at).await.expect("it begins");
+    let next = begun.next.expect("the next one");
+    assert_eq!((begun.current, &*begun.waits_for), (old, &[name("host-1")][..]));
+    let again = fleet.begin_rotation(at).await.expect_err("it has begun");
+    assert_eq!(code(again), "rotation_pending");
+    let waits = fleet.finish_rotation(false, at).await.expect_err("it waits");
+    assert_eq!(waits.to_string(), "host-1 does not trust the next authority yet");
+    assert_eq!(code(waits), "rotation_waits");
+
+    // Another master follows.
+    let second = FleetMaster::open(repo.clone(), name("second"), at)
+        .await
+        .expect("a master");
+    assert!(!trusts(&fleet, &joined, at).await.renew, "the old one still issues");
+    assert!(second.rotation(at).await.expect("read").waits_for.is_empty());
+    let finished = fleet.finish_rotation(false, at).await.expect("it finishes");
+    let until = at + MINUTE * 60 * 24 * 8;
+    assert_eq!((finished.current, finished.next), (next, None));
+    assert_eq!(finished.retired, [(old, until)]);
+    second.refresh(at).await.expect("read");
+    for master in [&fleet, &second] {
+        assert_eq!(master.authority().fingerprint(), next);
+        assert!(master.authority().has_issued(master.credentials().identity().info()));
+        assert_eq!(master.credentials().trust().fingerprints().expect("two"), [next, old]);
+    }
+    assert!(trusts(&fleet, &joined, at).await.renew, "the new one issues");
+    second.refresh(until).await.expect("read");
+    assert_eq!(second.credentials().trust().fingerprints().expect("one"), [next]);
+
+    // With force, nobody is waited for. A revoked host is not waited for either.
+    let at = at + MINUTE;
+    fleet.begin_rotation(at).await.expect("another rotation");
+    fleet.finish_rotation(true, at).await.expect("forced");
+    fleet.begin_rotation(at).await.expect("another rotation");
+    repo.change_host(joined.host, HostChange::Revoke, at)
+        .await
+        .expect("revoked");
+    let all = fleet.finish_rotation(false, at).await.expect("it finishes");
+    assert_eq!(all.retired.len(), 3);
+}
+
+#[tokio::test]
+async fn of_masters_that_rotate_at_the_same_time_one_begins() {
+    let (fleet, _) = fleet().await;
+    let begun = futures_util::future::join_all((0..8).map(|_| fleet.begin_rotation(now()))).await;
+    assert_eq!(begun.iter().filter(|begun| begun.is_ok()).count(), 1);
 }

@@ -17,11 +17,14 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use tokio::time;
 
-use super::{GENERATION, LONGEST, PROTOCOL, PROTOCOL_HEADER, PeerError, STORE, TOPOLOGY, faults};
+use super::{CERTIFICATE_REFUSED, GENERATION, LONGEST, PROTOCOL, PROTOCOL_HEADER, PeerError, STORE, TOPOLOGY, faults};
 use crate::fence::Fence;
 
 /// How long an unused connection is kept. The server closes one after ten seconds.
 const IDLE: Duration = Duration::from_secs(5);
+
+/// How many connections are tried after one whose certificate has expired. Each that is refused is closed.
+const RETRIES: usize = 4;
 
 /// How a client connects.
 #[derive(Debug)]
@@ -185,7 +188,25 @@ impl PeerClient {
     }
 
     /// Sends a request and checks the head of the answer.
+    ///
+    /// A server refuses a connection whose certificate has expired since the handshake, and does nothing. Then another connection with
+    /// the current certificate is tried.
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, PeerError> {
+        let refused = match self.send_once(request.clone()).await {
+            Err(refused @ PeerError::Refused { .. }) if refused.code() == CERTIFICATE_REFUSED => refused,
+            done => return done,
+        };
+        for _ in 0..RETRIES {
+            match self.send_once(request.clone()).await {
+                Err(again @ PeerError::Refused { .. }) if again.code() == CERTIFICATE_REFUSED => {}
+                Err(PeerError::Untrusted { .. }) => break,
+                done => return done,
+            }
+        }
+        Err(refused)
+    }
+
+    async fn send_once(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, PeerError> {
         let response = self.client.request(request).await;
         let response = response.map_err(|error| faults::of(&self.address, &error))?;
         let theirs = response.headers().get(PROTOCOL_HEADER);

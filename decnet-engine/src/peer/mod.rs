@@ -9,4 +9,6 @@ mod protocol;
 pub(crate) use client::{PeerClient, PeerOptions};
 pub use error::PeerError;
 pub(crate) use frames::{Frame, FrameCodec, FrameKind, Frames};
-pub(crate) use protocol::{ALIVE, FRAMES, GENERATION, LONGEST, PROTOCOL, PROTOCOL_HEADER, SILENCE, STORE, TOPOLOGY};
+pub(crate) use protocol::{
+    ALIVE, CERTIFICATE_REFUSED, FRAMES, GENERATION, LONGEST, PROTOCOL, PROTOCOL_HEADER, SILENCE, STORE, TOPOLOGY,
+};

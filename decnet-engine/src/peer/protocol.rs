@@ -22,6 +22,9 @@ pub(crate) const GENERATION: HeaderName = HeaderName::from_static("decnet-genera
 /// The media type of a stream of frames.
 pub(crate) const FRAMES: &str = "application/vnd.decnet.frames";
 
+/// The code of a refusal because the certificate of the connection has expired or was revoked since the handshake.
+pub(crate) const CERTIFICATE_REFUSED: &str = "certificate_refused";
+
 /// The longest body of a request or an answer, in bytes.
 pub(crate) const LONGEST: usize = 64 << 20;
 

@@ -29,6 +29,7 @@ pub struct Authority {
     certificate_pem: String,
     certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
+    life: SignedDuration,
 }
 
 impl Authority {
@@ -47,6 +48,7 @@ impl Authority {
             certificate_pem: certificate.pem(),
             certificate: certificate.der().clone(),
             issuer: Issuer::new(params, key),
+            life: LIFE,
         })
     }
 
@@ -76,7 +78,15 @@ impl Authority {
             certificate_pem: certificate_pem.into(),
             certificate,
             issuer,
+            life: LIFE,
         })
+    }
+
+    /// Sets how long a certificate is valid that it issues. The default is seven days.
+    #[must_use]
+    pub fn lifetime(mut self, life: SignedDuration) -> Self {
+        self.life = life;
+        self
     }
 
     /// Reads an authority from two files. The one with the key must have mode 600.
@@ -111,8 +121,8 @@ impl Authority {
         parsed.is_ok_and(|(_, own)| own.subject().to_string() == certificate.issuer)
     }
 
-    /// Issues a certificate for a request in PEM. Only the public key is taken from the request. The certificate is valid for seven
-    /// days, and since ten minutes before.
+    /// Issues a certificate for a request in PEM. Only the public key is taken from the request. The certificate is valid for the
+    /// [lifetime](Self::lifetime), and since ten minutes before.
     ///
     /// # Errors
     ///
@@ -122,7 +132,7 @@ impl Authority {
         let request = request.map_err(|error| PkiError::InvalidRequest {
             reason: error.to_string(),
         })?;
-        let mut params = params(at, LIFE, serial())?;
+        let mut params = params(at, self.life, serial())?;
         let names = [
             (DnType::OrganizationalUnitName, subject.role().as_str()),
             (DnType::CommonName, subject.name().as_str()),
@@ -172,7 +182,7 @@ fn params(at: Timestamp, life: SignedDuration, serial: Vec<u8>) -> Result<Certif
         OffsetDateTime::from_unix_timestamp(shifted.as_second()).map_err(|_| invalid())
     };
     let mut params = CertificateParams::default();
-    params.not_before = time(at, -TOLERANCE)?;
+    params.not_before = time(at, -TOLERANCE.min(life))?;
     params.not_after = time(at, life)?;
     params.serial_number = Some(SerialNumber::from(serial));
     params.distinguished_name = DistinguishedName::new();

@@ -8,13 +8,17 @@ use rustls::{
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 
-use super::{CertificateInfo, Identity, PkiError, Trust};
+use super::{Authority, CertificateInfo, CertificateSubject, Identity, PkiError, Trust};
+use crate::causes;
 
 /// The identity of a member of a fleet and whom it trusts. Both can be replaced at any time: the next handshake uses the new ones.
 /// Clones share them.
+///
+/// Those of a master [have the authority](Self::issued). They renew their certificate at the first handshake after two thirds of its life.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     identity: Arc<RwLock<Arc<Identity>>>,
+    authority: Option<Arc<RwLock<Arc<Authority>>>>,
     trusted: TrustCell,
 }
 
@@ -63,8 +67,58 @@ impl Credentials {
     pub fn new(identity: Identity, trust: Trust) -> Result<Self, PkiError> {
         Ok(Self {
             identity: Arc::new(RwLock::new(Arc::new(identity))),
+            authority: None,
             trusted: TrustCell::new(trust)?,
         })
+    }
+
+    /// Creates the credentials of a master, which has the authority itself.
+    pub fn issued(
+        authority: Authority,
+        subject: &CertificateSubject,
+        trust: Trust,
+        at: Timestamp,
+    ) -> Result<Self, PkiError> {
+        let credentials = Self::new(authority.identity(subject, at)?, trust)?;
+        Ok(Self {
+            authority: Some(Arc::new(RwLock::new(Arc::new(authority)))),
+            ..credentials
+        })
+    }
+
+    /// Returns the authority of a master.
+    pub(crate) fn authority(&self) -> Option<Arc<Authority>> {
+        let authority = self.authority.as_ref()?;
+        Some(Arc::clone(&authority.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// Replaces the authority of a master, which then gets a certificate of it.
+    pub(crate) fn set_authority(&self, authority: Authority, at: Timestamp) -> Result<(), PkiError> {
+        if let Some(cell) = &self.authority {
+            let identity = authority.identity(self.identity().subject(), at)?;
+            *cell.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(authority);
+            self.set_identity(identity);
+        }
+        Ok(())
+    }
+
+    /// Renews the certificate of a master if it is due.
+    pub(crate) fn renew(&self, at: Timestamp) -> Result<(), PkiError> {
+        let identity = self.identity();
+        if let Some(authority) = self.authority()
+            && identity.info().is_due(at)
+        {
+            self.set_identity(authority.identity(identity.subject(), at)?);
+        }
+        Ok(())
+    }
+
+    /// Returns the identity for a handshake, with a new certificate if it is due.
+    pub(super) fn presented(&self, at: Timestamp) -> Arc<Identity> {
+        if let Err(error) = self.renew(at) {
+            tracing::warn!(error = causes::with_causes(&error), "the certificate cannot be renewed");
+        }
+        self.identity()
     }
 
     /// Returns the identity.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme,
     client::{
@@ -97,19 +98,19 @@ fn not_made(error: &Error) -> PkiError {
     }
 }
 
-/// Presents the current certificate.
+/// Presents the current certificate, which is renewed when it is due.
 #[derive(Debug)]
 struct Presented(Credentials);
 
 impl ResolvesServerCert for Presented {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.identity().certified())
+        Some(self.0.presented(Timestamp::now()).certified())
     }
 }
 
 impl ResolvesClientCert for Presented {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.identity().certified())
+        Some(self.0.presented(Timestamp::now()).certified())
     }
 
     fn has_certs(&self) -> bool {

@@ -16,6 +16,8 @@ pub struct HostReport {
     pub settings_digest: String,
     /// The highest generation of a lease that the agent has seen.
     pub generation: u64,
+    /// The hashes of the authorities that it trusts.
+    pub authorities: Vec<String>,
     /// How the host is.
     pub health: HostHealth,
 }

@@ -1091,7 +1091,7 @@ class VerifyReport:
 
 @final
 class AioEngine:
-    """An engine with coroutines as methods. It connects to the daemon when an operation needs it.
+    """An engine with coroutines as methods. It connects to the daemon, and to the hosts of the store, when an operation needs them.
 
     Cancelling a task that changes Docker undoes the change first, and then raises `CancelledError`.
     """
@@ -1716,6 +1716,9 @@ class Engine:
     `docker` is None for the daemon of the `docker` command (`DOCKER_HOST`, else the selected context, else the default socket),
     an address like `unix:///var/run/docker.sock`, or a `Simulated` daemon. It connects to the daemon when an operation needs it.
     Methods can be called from any thread.
+
+    If the store has hosts (`decnet host`), it also works on them by their agents, and sees those that join later; `docker` has the mazes
+    that are not placed on hosts. With a `Simulated` daemon, nothing is done on hosts.
 
     Ctrl-C during a change of Docker undoes the change and then raises `KeyboardInterrupt`. An exception of a `progress` callable, which
     is called with every event of the operation, does the same.

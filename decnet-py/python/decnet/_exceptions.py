@@ -99,6 +99,13 @@ class NotWell(DecnetError):
     reason: str
 
 
+class NotShuffled(DecnetError):
+    """A decky cannot get other services: no rule applies to it, or none of its services can be replaced. Nothing was changed."""
+
+    code = "not_shuffled"
+    decky: str
+
+
 class MutationRejected(DecnetError):
     """A mutation cannot be read, or is refused. Nothing was changed."""
 

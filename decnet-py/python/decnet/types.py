@@ -345,8 +345,39 @@ class ApiVersion(TypedDict):
     minor: int
 
 
-class RuntimeInfo(TypedDict):
-    """The daemon: its version, its properties, and the machine."""
+class _MemberOptions(TypedDict, total=False):
+    labels: list[str]
+    drained: bool
+
+
+class PlacementMember(_MemberOptions):
+    """A host, as mazes are placed on it. `labels` is missing if it has none, and `drained` if it is not drained."""
+
+    name: str
+    capacity: int
+    underlay: str
+    mtu: int
+
+
+class _Silent(TypedDict, total=False):
+    silent: str
+
+
+class MemberInfo(_Silent):
+    """A host of the store. `info` is None if its agent does not answer, and `silent` is why."""
+
+    member: PlacementMember
+    info: RuntimeInfo | None
+
+
+class _FleetInfo(TypedDict, total=False):
+    members: dict[str, MemberInfo]
+    has_local: bool
+
+
+class RuntimeInfo(_FleetInfo):
+    """The daemon: its version, its properties, and the machine. If the store has hosts, `members` has them by name, and `has_local` says
+    whether the daemon of this machine answers."""
 
     version: str
     podman: bool

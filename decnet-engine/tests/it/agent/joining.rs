@@ -3,9 +3,9 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use decnet_engine::{
-    AgentFolder, AgentMaster, AgentOptions, AgentPlace, Authority, CancellationToken, CertificateSubject, Credentials,
-    DecoyImage, Engine, EngineOptions, FleetMaster, FleetOptions, HostReport, JoinError, JoinToken, RemoteOptions,
-    RemoteRuntime, RemoteTopologies, Runtime as _, Trust, agent, fleet, simulated::Simulated,
+    AgentFolder, AgentMaster, AgentOptions, AgentPlace, CancellationToken, CertificateSubject, Credentials, DecoyImage,
+    Engine, EngineOptions, FleetMaster, FleetOptions, HostReport, JoinError, JoinToken, RemoteOptions, RemoteRuntime,
+    RemoteTopologies, Runtime as _, agent, fleet, simulated::Simulated,
 };
 use decnet_topology::{Catalog, HostProfile, HostRow, HostStore as _, MemoryRepo};
 use jiff::{SignedDuration, Timestamp};
@@ -261,33 +261,38 @@ async fn a_rotation_of_the_authority_reaches_agents_by_heartbeats() {
         .join(&master.invite("host-1").await, "host-1")
         .await
         .expect("it joins");
+    let host = joined.identity().subject().host().expect("a host");
     let agent = master.agent(joined, None).await;
-    let next = Authority::create(Timestamp::now()).expect("an authority");
-    let both = Trust::of(&next)
-        .with_root(master.stage.authority.certificate_pem())
-        .expect("a root");
-    master.fleet.credentials().set_trust(both.clone()).expect("trust");
-    let waits = async |what: &str, until: &dyn Fn() -> bool| {
-        let wait = async {
-            while !until() {
-                time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        time::timeout(SOON, wait).await.expect(what);
+    let options = RemoteOptions::new(host, name("host-1"), agent.address.to_string());
+    let remote = RemoteRuntime::new(master.fleet.credentials(), options).expect("an address");
+    remote.info().await.expect("it answers");
+
+    let now = Timestamp::now();
+    let begun = master.fleet.begin_rotation(now).await.expect("it begins");
+    let next = begun.next.expect("the next authority");
+    remote.info().await.expect("it answers in the first step");
+    master
+        .hears(|report| report.authorities.contains(&next.to_string()))
+        .await;
+    remote.info().await.expect("it answers with both");
+    let old = agent.credentials.identity().info().clone();
+    master
+        .fleet
+        .finish_rotation(false, now)
+        .await
+        .expect("no host is missing");
+    remote.info().await.expect("it answers in the second step");
+    let renewed = async {
+        while !master.fleet.authority().has_issued(agent.credentials.identity().info()) {
+            time::sleep(Duration::from_millis(10)).await;
+        }
     };
-    waits("both are trusted", &|| agent.credentials.trust() == both).await;
-    let subject = super::stage::master_subject();
-    let identity = next.identity(&subject, Timestamp::now()).expect("an identity");
-    master.fleet.credentials().set_identity(identity);
-    let issuer = Authority::from_pem(next.certificate_pem(), &next.key_pem()).expect("an authority");
-    master.fleet.set_authority(issuer);
-    waits("a new certificate", &|| {
-        next.has_issued(agent.credentials.identity().info())
-    })
-    .await;
-    let only = Trust::of(&next);
-    master.fleet.credentials().set_trust(only.clone()).expect("trust");
-    waits("the old one is gone", &|| agent.credentials.trust() == only).await;
+    time::timeout(SOON, renewed).await.expect("a new certificate");
+    assert_ne!(agent.credentials.identity().info().issuer, old.issuer);
+    // A new connection has the new certificates on both sides.
+    let options = RemoteOptions::new(host, name("host-1"), agent.address.to_string());
+    let remote = RemoteRuntime::new(master.fleet.credentials(), options).expect("an address");
+    remote.info().await.expect("it answers");
 }
 
 #[tokio::test]

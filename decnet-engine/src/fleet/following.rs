@@ -1,0 +1,132 @@
+//! The calls of a runtime, each to the hosts as they are in the store.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use decnet_decoy::protocol::{Probe, ProbeResult};
+use decnet_topology::{ImageSource, InstanceId};
+use futures_util::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
+use tokio::sync::mpsc;
+
+use super::StoreFleet;
+use crate::{
+    desired::BaseSpec,
+    fence::Fence,
+    naming::ContainerName,
+    observe::{Observed, Scope},
+    plan::Action,
+    runtime::{
+        ArchivePieces, Capture, CaptureRequest, CommandRequest, CopyRequest, Effect, ForeignNetwork, LogLines,
+        LogRequest, NetworkCheck, RunningCommand, Runtime, RuntimeError, RuntimeInfo,
+    },
+};
+
+#[async_trait]
+impl Runtime for StoreFleet {
+    async fn info(&self) -> Result<RuntimeInfo, RuntimeError> {
+        self.now().await?.info().await
+    }
+
+    async fn list(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        self.now().await?.list(scope).await
+    }
+
+    async fn inspect(&self, scope: Scope) -> Result<Observed, RuntimeError> {
+        self.now().await?.inspect(scope).await
+    }
+
+    async fn name_interfaces(&self, observed: &mut Observed) -> Result<(), RuntimeError> {
+        self.now().await?.name_interfaces(observed).await
+    }
+
+    async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
+        self.now().await?.foreign_networks(instance).await
+    }
+
+    async fn unavailable_images(
+        &self,
+        images: &BTreeSet<ImageSource>,
+    ) -> Result<BTreeMap<ImageSource, String>, RuntimeError> {
+        self.now().await?.unavailable_images(images).await
+    }
+
+    fn member(&self, host: Option<&str>) -> Option<Arc<dyn Runtime>> {
+        self.last().member(host)
+    }
+
+    /// The holder of a lease has the hosts as they were read last: when its operation began.
+    fn fenced(&self, fence: Fence) -> Option<Arc<dyn Runtime>> {
+        self.last().fenced(fence)
+    }
+
+    async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
+        self.now().await?.perform(instance, action).await
+    }
+
+    async fn check_network(&self, bases: &[&BaseSpec]) -> Result<BTreeMap<ContainerName, NetworkCheck>, RuntimeError> {
+        self.now().await?.check_network(bases).await
+    }
+
+    async fn probe(
+        &self,
+        instance: InstanceId,
+        base: &ContainerName,
+        probe: &Probe,
+    ) -> Result<ProbeResult, RuntimeError> {
+        self.now().await?.probe(instance, base, probe).await
+    }
+
+    fn container_log(&self, request: LogRequest) -> LogLines<'_> {
+        let (sender, receiver) = mpsc::channel(1);
+        let work = async move {
+            match self.now().await {
+                Ok(runtime) => pass(runtime.container_log(request), &sender).await,
+                Err(error) => drop(sender.send(Err(error)).await),
+            }
+        };
+        received(work, receiver)
+    }
+
+    async fn run_command(&self, request: CommandRequest) -> Result<RunningCommand, RuntimeError> {
+        self.now().await?.run_command(request).await
+    }
+
+    fn copy_out(&self, request: CopyRequest) -> ArchivePieces<'_> {
+        let (sender, receiver) = mpsc::channel(1);
+        let work = async move {
+            match self.now().await {
+                Ok(runtime) => pass(runtime.copy_out(request), &sender).await,
+                Err(error) => drop(sender.send(Err(error)).await),
+            }
+        };
+        received(work, receiver)
+    }
+
+    async fn capture(&self, request: CaptureRequest) -> Result<Capture, RuntimeError> {
+        self.now().await?.capture(request).await
+    }
+}
+
+/// Sends the items of a stream until nobody wants more.
+async fn pass<T>(mut items: BoxStream<'_, T>, sender: &mpsc::Sender<T>) {
+    while let Some(item) = items.next().await {
+        if sender.send(item).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Returns what is received while some work runs. The work has the runtime whose stream it reads, and ends with the stream.
+fn received<'a, T: Send + 'a>(
+    work: impl Future<Output = ()> + Send + 'a,
+    mut receiver: mpsc::Receiver<T>,
+) -> BoxStream<'a, T> {
+    let worked = stream::once(work).filter_map(async |()| None);
+    stream::select(stream::poll_fn(move |context| receiver.poll_recv(context)), worked).boxed()
+}
