@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::command::Sandbox;
 
 /// How long heartbeats may take to change something.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// A program that runs; a test that fails leaves none.
 struct Running(Child);
