@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, error::Error, io, net::SocketAddr, path::PathBuf};
 
 use decnet_engine::{
-    BindError, DesiredError, EngineError, FleetError, JoinError, LogCursorError, LogTargetError, NatsUrlError,
-    PkiError, RuntimeError, TokenError,
+    AgentError, BindError, DesiredError, EngineError, FleetError, JoinError, LogCursorError, LogTargetError,
+    NatsUrlError, PkiError, RuntimeError, TokenError,
 };
 use decnet_topology::{
     AllocError, CatalogError, Code, ConfigTextError, FindError, Finding, GenerateError, InvalidConfig, LineColumn,
@@ -123,6 +123,9 @@ pub(crate) enum CommandError {
     /// A host could not join a fleet.
     #[error(transparent)]
     Join(#[from] JoinError),
+    /// The agent of this host ended.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
     /// A text is not a token for joining.
     #[error(transparent)]
     Fleet(#[from] FleetError),
@@ -291,6 +294,7 @@ impl CommandError {
             Self::BusOnServer { .. } => "bus_on_server",
             Self::Token(error) => error.code(),
             Self::Join(error) => error.code(),
+            Self::Agent(error) => error.code(),
             Self::Fleet(error) => error.code(),
             Self::Pki(error) => error.code(),
             Self::NoHost { .. } => "no_host",

@@ -170,6 +170,7 @@ fn exit_of_code(code: &str) -> Exit {
         | "invalid_config"
         | "invalid_name"
         | "malformed"
+        | "host_revoked"
         | "mutation_unreadable"
         | "not_shuffled" => Exit::Invalid,
         "address_in_use" | "bus_in_use" | "busy" | "destination_exists" | "destructive" | "differs" | "foreign"
@@ -382,6 +383,9 @@ fn hint_of_hosts(code: &str) -> Option<&'static str> {
         "exposed_key" => "remove the permissions of others: `chmod 700` for the folder, `chmod 600` for its files",
         "fleet_missing" => "`decnet host list` lists the hosts; `decnet host enroll NAME` adds one",
         "host_name_taken" => "give this host another name, or remove the other host on the master",
+        "host_revoked" => {
+            "to join again, make a token on the master: `decnet host enroll NAME`; to remove what is still here, run the agent once more with --orphan-after 1m"
+        }
         "hosts_unknown" => "`decnet host list` lists the hosts; --hosts chooses others, and --hosts '' allows all",
         "no_host" => "`decnet host list --all` lists the hosts",
         "not_joined" => "join first: --join TOKEN --name NAME --master HOST:PORT",

@@ -132,6 +132,7 @@ mod watch;
 
 #[cfg(feature = "agent")]
 pub use agent::{
+    error::{AgentError, HostRemains},
     folder::{AgentFolder, AgentPlace},
     join::JoinError,
     options::{AgentLogs, AgentMaster, AgentOptions},

@@ -7,7 +7,7 @@ use std::{
 };
 
 use decnet_engine::{
-    AgentFolder, AgentLogs, AgentMaster, AgentOptions, AgentPlace, Credentials, JoinToken, LogTarget, agent,
+    AgentError, AgentFolder, AgentLogs, AgentMaster, AgentOptions, AgentPlace, Credentials, JoinToken, LogTarget, agent,
 };
 use decnet_topology::{Name, SqliteRepo};
 use jiff::Timestamp;
@@ -32,6 +32,9 @@ const EXAMPLES: &str = "Examples:
 ///
 /// The agent answers masters only, over TLS. It sends a heartbeat to its master every ten seconds, which also renews its certificate. A
 /// start deploys nothing, and needs no Docker.
+///
+/// If the host was revoked, it says so and exits with status 3. What runs here keeps running; with --orphan-after, the agent waits for that
+/// time, and removes it first.
 ///
 /// It stops after open requests and operations: an interrupted deploy is undone. A second signal exits immediately.
 #[derive(Debug, clap::Args)]
@@ -114,8 +117,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         .orphan_after(orphan_after);
     let server = agent::serve(engine, credentials.clone(), options, listener);
     report(context, &credentials, &place, listening)?;
-    server.await.map_err(cannot)?;
-    Ok(Exit::Done)
+    match server.await {
+        Ok(()) => Ok(Exit::Done),
+        Err(AgentError::Serve(source)) => Err(cannot(source)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Reads how long no master may answer. A number without a unit is seconds, so a short time is a typing error.

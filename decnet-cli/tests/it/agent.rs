@@ -9,7 +9,7 @@ use std::{
 };
 
 use decnet_engine::{FleetMaster, FleetOptions, JoinToken, RemoteOptions, RemoteRuntime, RemoteTopologies, fleet};
-use decnet_topology::{HostProfile, HostRow, HostStore as _, MemoryRepo};
+use decnet_topology::{HostChange, HostProfile, HostRow, HostStore as _, MemoryRepo};
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -112,6 +112,32 @@ fn an_agent_joins_once_and_then_starts_without_a_token() {
     let state = master.runtime.block_on(RemoteTopologies::new(&remote).state());
     assert_eq!(state.expect("a state").applied, None);
     assert_eq!(second.interrupt(), Some(0));
+}
+
+#[test]
+fn the_agent_of_a_revoked_host_says_so_once_and_stops() {
+    let (sandbox, master) = (Sandbox::new(), Master::start());
+    let (token, address) = (master.invite("host-1").to_string(), master.address.to_string());
+    let join = ["--join", &token, "--name", "host-1", "--master", &address];
+    let (agent, said) = Agent::start(&sandbox, &join);
+    assert_eq!(agent.interrupt(), Some(0));
+    let host = said["host"].as_str().expect("an id").parse().expect("an id");
+    let revoked = master.repo.change_host(host, HostChange::Revoke, Timestamp::now());
+    master.runtime.block_on(revoked).expect("revoked");
+    let refreshed = master.fleet.refresh(Timestamp::now());
+    master.runtime.block_on(refreshed).expect("refreshed");
+    let start = ["agent", "--state", "state", "--listen", "127.0.0.1:0"];
+    let ran = sandbox.run(&start);
+    let ran = ran
+        .exits(3)
+        .says("the host `host-1` was revoked: the master at")
+        .says("nothing of its mazes is left here")
+        .says("decnet host enroll NAME");
+    assert!(!ran.stderr.contains("a heartbeat failed"), "{}", ran.stderr);
+    // With a time for orphans, nothing that it would have to wait for is here.
+    let waiting = sandbox.run(&[&start[..], &["--orphan-after", "24h", "--json"]].concat());
+    let waiting = waiting.exits(3);
+    assert!(waiting.stderr.contains("\"host_revoked\""), "{}", waiting.stderr);
 }
 
 #[test]

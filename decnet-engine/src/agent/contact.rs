@@ -148,6 +148,12 @@ impl Contact {
         state.failed_since.is_some() && self.limit.is_some_and(|limit| lasted >= limit.after)
     }
 
+    /// Returns how long masters may still be silent; none without a limit.
+    pub(super) fn left(&self) -> Option<Duration> {
+        let limit = self.limit?;
+        Some(rounded(limit.after.saturating_sub(self.silent())))
+    }
+
     /// Returns how long no master has answered.
     pub(super) fn silent(&self) -> Duration {
         rounded(self.state().lasted(Instant::now()))

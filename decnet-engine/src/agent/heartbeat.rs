@@ -6,7 +6,7 @@ use backon::{ExponentialBuilder, Retryable as _};
 use jiff::Timestamp;
 use tokio::time;
 
-use super::{AgentMaster, shared::Shared, topologies};
+use super::{AgentMaster, revoked, shared::Shared, topologies};
 use crate::{
     causes,
     fleet::messages::{BeatAnswer, BeatRequest, HEARTBEAT},
@@ -33,8 +33,16 @@ enum Missed {
     Pki(#[from] PkiError),
 }
 
-/// Sends heartbeats until the agent stops. After a failure, the pauses grow to a minute.
-pub(super) async fn run(shared: Arc<Shared>, master: AgentMaster) {
+impl Missed {
+    /// Returns whether the master refuses this host from now on.
+    const fn is_revocation(&self) -> bool {
+        matches!(self, Self::Peer(PeerError::Revoked { .. }))
+    }
+}
+
+/// Sends heartbeats until the agent stops. After a failure, the pauses grow to a minute. Returns whether the agent ended because the host
+/// was revoked.
+pub(super) async fn run(shared: Arc<Shared>, master: AgentMaster) -> bool {
     let beats = Beats { shared, master };
     let stop = beats.shared.stop.clone();
     let pauses = ExponentialBuilder::default()
@@ -44,18 +52,28 @@ pub(super) async fn run(shared: Arc<Shared>, master: AgentMaster) {
         .without_max_times();
     let work = async {
         loop {
-            let beat = (|| beats.beat()).retry(pauses).notify(|error, pause| {
-                let error = causes::with_causes(error);
-                tracing::warn!(error, ?pause, "a heartbeat failed");
-                beats.shared.contact.failed();
-            });
-            if let Err(error) = beat.await {
-                tracing::error!(error = causes::with_causes(&error), "a heartbeat is given up");
+            let beat = (|| beats.beat())
+                .retry(pauses)
+                .when(|error| !error.is_revocation())
+                .notify(|error, pause| {
+                    let error = causes::with_causes(error);
+                    tracing::warn!(error, ?pause, "a heartbeat failed");
+                    beats.shared.contact.failed();
+                });
+            match beat.await {
+                Ok(()) => {}
+                Err(error) if error.is_revocation() => return,
+                Err(error) => tracing::error!(error = causes::with_causes(&error), "a heartbeat is given up"),
             }
             time::sleep(beats.master.every).await;
         }
     };
-    stop.run_until_cancelled(work).await;
+    if stop.run_until_cancelled(work).await.is_none() {
+        return false;
+    }
+    stop.run_until_cancelled(revoked::end(&beats.shared, &beats.master))
+        .await;
+    true
 }
 
 /// What heartbeats need.

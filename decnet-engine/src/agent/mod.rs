@@ -7,10 +7,13 @@
 //! A push stores one topology in the engine's store and deploys it. Starting an agent deploys nothing and does not ask the runtime.
 //!
 //! With [`AgentOptions::orphan_after`], an agent that no master answers any more removes what masters made on its host.
+//!
+//! An agent whose host was revoked ends with [`AgentError::Revoked`].
 
 mod collecting;
 mod command;
 mod contact;
+pub(crate) mod error;
 pub(crate) mod folder;
 mod generations;
 mod heartbeat;
@@ -18,12 +21,14 @@ mod instances;
 pub(crate) mod join;
 pub(crate) mod options;
 mod orphans;
+mod revoked;
 mod runtime;
 mod serving;
 mod shared;
 mod streams;
 mod topologies;
 
+pub(crate) use error::{AgentError, HostRemains};
 pub(crate) use folder::{AgentFolder, AgentPlace};
 pub use join::join;
 pub(crate) use options::{AgentLogs, AgentMaster, AgentOptions};

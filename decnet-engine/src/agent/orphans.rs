@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{shared::Shared, topologies};
+use super::{HostRemains, revoked, shared::Shared, topologies};
 use crate::{
     engine::{ReapOptions, ReapReport},
     http::problem::Problem,
@@ -23,6 +23,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
             });
             if let Err(problem) = removed.await {
                 tracing::error!(code = %problem.code, "orphans are not removed");
+            }
+            if shared.is_revoked.is_cancelled() && revoked::remains(&shared).await == HostRemains::Nothing {
+                shared.stop.cancel();
             }
         }
     };

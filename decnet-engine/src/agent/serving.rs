@@ -16,15 +16,15 @@ use tokio::{
     net::TcpListener,
     sync::{Mutex, RwLock},
 };
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    AgentFolder, AgentOptions, command,
+    AgentError, AgentFolder, AgentOptions, command,
     contact::{Contact, SilenceLimit},
     generations::{self, Generations},
     heartbeat,
     instances::Instances,
-    orphans, runtime,
+    orphans, revoked, runtime,
     shared::{Agent, Shared},
     streams, topologies,
 };
@@ -44,14 +44,15 @@ const CONNECTIONS_EACH: usize = 1024;
 ///
 /// # Errors
 ///
-/// If the files with the generations and the stores cannot be read, or TLS cannot be set up, or
-/// [`orphan_after`](AgentOptions::orphan_after) has no master.
+/// [`AgentError::Serve`] if the files with the generations and the stores cannot be read, or TLS cannot be set up, or
+/// [`orphan_after`](AgentOptions::orphan_after) has no master. [`AgentError::Revoked`] if the master refuses the host because it was
+/// revoked: at once, or, with `orphan_after`, when that time is over and what masters made is removed.
 pub async fn serve(
     engine: Engine,
     credentials: Credentials,
     options: AgentOptions,
     listener: TcpListener,
-) -> io::Result<()> {
+) -> Result<(), AgentError> {
     let AgentOptions {
         stop,
         grace,
@@ -63,8 +64,11 @@ pub async fn serve(
     } = options;
     if orphan_after.is_some() && master.is_none() {
         let text = "`orphan_after` needs a master, which gets the heartbeats";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text).into());
     }
+    // A revoked agent ends without its owner.
+    let is_told = stop;
+    let stop = is_told.child_token();
     let limit = orphan_after.zip(master.as_ref()).map(|(after, master)| SilenceLimit {
         after,
         every: master.every,
@@ -75,6 +79,7 @@ pub async fn serve(
         generations: Generations::open(folder.as_ref().map(AgentFolder::generation))?,
         contact: Contact::open(folder.as_ref().map(AgentFolder::answered), limit, Timestamp::now()),
         instances: Instances::open(folder.as_ref().map(AgentFolder::instances))?,
+        is_revoked: CancellationToken::new(),
         removing: RwLock::default(),
         credentials: credentials.clone(),
         folder,
@@ -95,18 +100,29 @@ pub async fn serve(
         write_timeout,
         max_connections_each: CONNECTIONS_EACH,
     };
-    let beats = master.map(|master| tokio::spawn(heartbeat::run(Arc::clone(&shared), master)));
+    let beats = master.map(|master| {
+        let task = tokio::spawn(heartbeat::run(Arc::clone(&shared), master.clone()));
+        (task, master)
+    });
     let orphans = limit.map(|_| tokio::spawn(orphans::run(Arc::clone(&shared))));
     let served = secure::serve(doors, router(&shared), listening, listener).await;
     shared.changing.close();
     shared.changing.wait().await;
     shared.collector.close();
     shared.collector.wait().await;
-    for task in beats.into_iter().chain(orphans) {
-        // It ends with the stop. If TLS could not be set up, there was none.
+    // The tasks end with the stop. If TLS could not be set up, there was none.
+    shared.stop.cancel();
+    if let Some(task) = orphans {
         task.abort();
     }
-    served.map_err(io::Error::other)
+    served.map_err(io::Error::other)?;
+    if let Some((task, master)) = beats
+        && task.await.unwrap_or_default()
+        && !is_told.is_cancelled()
+    {
+        return Err(revoked::error(&shared, &master).await);
+    }
+    Ok(())
 }
 
 fn router(shared: &Arc<Shared>) -> Router {

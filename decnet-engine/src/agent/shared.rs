@@ -6,6 +6,7 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
+use decnet_topology::Name;
 use serde::Serialize;
 use tokio::sync::{Mutex, RwLock};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -23,6 +24,8 @@ pub(super) struct Shared {
     pub(super) folder: Option<AgentFolder>,
     pub(super) logs: Option<AgentLogs>,
     pub(super) generations: Generations,
+    /// Whether the host was revoked, and the agent only waits until it may remove what masters made.
+    pub(super) is_revoked: CancellationToken,
     /// When a master last answered.
     pub(super) contact: Contact,
     /// The stores that masters worked for.
@@ -46,6 +49,11 @@ pub(super) type Agent = State<Arc<Shared>>;
 pub(super) type Answer = Result<Response, Problem>;
 
 impl Shared {
+    /// Returns the name of this host in its fleet.
+    pub(super) fn name(&self) -> Name {
+        self.credentials.identity().subject().name().clone()
+    }
+
     /// Returns the runtime of this host.
     pub(super) fn runtime(&self) -> Arc<dyn Runtime> {
         Arc::clone(self.engine.runtime())

@@ -30,6 +30,13 @@ pub enum PeerError {
         /// Which certificate was refused, and why.
         reason: String,
     },
+    /// It has proved who it is, and refuses the certificate of this program because it was revoked.
+    #[error("{address} refuses the certificate of this program: it was revoked")]
+    #[strum(serialize = "peer_untrusted")]
+    Revoked {
+        /// Its address.
+        address: String,
+    },
     /// It has another version of the protocol.
     #[error(
         "{address} has version {theirs} of the protocol, and this program has version {PROTOCOL}: update the older one"

@@ -9,7 +9,12 @@ use crate::causes;
 
 /// Returns the error of a request that has no answer.
 pub(super) fn of(address: &str, error: &(dyn Error + 'static)) -> PeerError {
-    match tls_error(error).and_then(|error| distrust(&error)) {
+    let found = tls_error(error);
+    if is_greeted(error) && found == Some(rustls::Error::AlertReceived(AlertDescription::CertificateRevoked)) {
+        let address = address.into();
+        return PeerError::Revoked { address };
+    }
+    match found.and_then(|error| distrust(&error)) {
         Some(reason) => PeerError::Untrusted {
             address: address.into(),
             reason,
@@ -19,6 +24,13 @@ pub(super) fn of(address: &str, error: &(dyn Error + 'static)) -> PeerError {
             reason: causes::with_causes(error),
         },
     }
+}
+
+/// Returns whether the server had proved who it is: with TLS 1.3, it refuses the certificate of a client after that. Before, anybody on
+/// the way can send an alert.
+fn is_greeted(error: &(dyn Error + 'static)) -> bool {
+    let of_client = error.downcast_ref::<hyper_util::client::legacy::Error>();
+    of_client.is_some_and(|error| !error.is_connect())
 }
 
 /// Finds the error of TLS among the causes of an error.

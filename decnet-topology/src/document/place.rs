@@ -83,11 +83,14 @@ impl<'t> Places<'t> {
     /// Returns the offset of a finding; that of the first key if nothing of it is in the text.
     fn offset(&self, finding: &Finding) -> usize {
         let own = match &finding.target {
-            Target::Topology => self.of_topology(finding.code),
+            Target::Topology => self.of_topology(finding),
             Target::Document { path, .. } => self.of_path(path),
             Target::Lan { lan } => self.of_lan(finding, lan),
             // The later one is the one to change.
             Target::LanPair { lan, other } => self.of_lan(finding, lan).max(self.of_lan(finding, other)),
+            Target::Decky { decky } if finding.code == Code::ShuffleService => {
+                self.decky(decky).and_then(|decky| self.of_shuffle(finding, decky))
+            }
             Target::Decky { decky } => self.of_decky(finding.code, decky),
             Target::DeckyPair { decky, other } => self
                 .of_decky(finding.code, other)
@@ -102,11 +105,22 @@ impl<'t> Places<'t> {
         own.or_else(|| self.of_value(self.root)).unwrap_or_default()
     }
 
-    fn of_topology(&self, code: Code) -> Option<usize> {
-        match code {
+    fn of_topology(&self, finding: &Finding) -> Option<usize> {
+        match finding.code {
+            Code::ShuffleService => self.of_shuffle(finding, self.root),
             Code::DmzMissing | Code::DmzMultiple => self.below(self.root, &["lans"]),
             _ => None,
         }
+    }
+
+    /// Returns the offset of the service in a rule for shuffles that the finding is about.
+    fn of_shuffle(&self, finding: &Finding, part: &'t Value<'t>) -> Option<usize> {
+        let (_, rule) = get(part, "shuffle")?;
+        let services = get(rule, "from").into_iter().flat_map(|(_, list)| list.items());
+        let is_meant = |item: &&Value<'_>| matches!(item, Value::Text(name) if finding.message.contains(&format!("from `{name}`")));
+        let service = services.into_iter().find(is_meant);
+        let service = service.and_then(|service| self.of_value(service));
+        service.or_else(|| self.below(part, &["shuffle", "from"]))
     }
 
     /// Returns the offset of a path of keys and indices, or of the nearest part of it.
@@ -130,6 +144,9 @@ impl<'t> Places<'t> {
 
     fn of_lan(&self, finding: &Finding, name: &str) -> Option<usize> {
         let lans = self.lans.get(name)?;
+        if finding.code == Code::ShuffleService {
+            return lans.first().and_then(|lan| self.of_shuffle(finding, lan));
+        }
         let is_of_subnet = matches!(
             finding.code,
             Code::SubnetMalformed

@@ -1,8 +1,9 @@
 //! A database of its own for each test.
 
-use std::thread;
+use std::{thread, time::Duration};
 
-use tokio_postgres::{Config, NoTls};
+use backon::{ConstantBuilder, Retryable as _};
+use tokio_postgres::{Config, NoTls, error::SqlState};
 
 use crate::rng;
 
@@ -89,7 +90,17 @@ fn try_run(url: &str, statements: &str) -> Result<Vec<String>, tokio_postgres::E
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime can be started").block_on(async {
         let config: Config = url.parse()?;
-        let (client, connection) = config.connect(NoTls).await?;
+        // A connection that was closed a moment ago may still count.
+        let pauses = ConstantBuilder::new()
+            .with_delay(Duration::from_millis(20))
+            .with_max_times(500);
+        let is_full = |error: &tokio_postgres::Error| error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS);
+        let connected = (|| config.connect(NoTls))
+            .retry(pauses)
+            .sleep(tokio::time::sleep)
+            .when(is_full)
+            .await;
+        let (client, connection) = connected?;
         let connection = tokio::spawn(connection);
         let messages = client.simple_query(statements).await?;
         drop(client);

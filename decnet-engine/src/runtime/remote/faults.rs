@@ -13,6 +13,11 @@ pub(super) fn of(host: &Name, generation: u64, error: PeerError) -> RuntimeError
     match error {
         PeerError::Unreachable { address, reason } => RuntimeError::AgentUnreachable { host, address, reason },
         PeerError::Untrusted { address, reason } => RuntimeError::AgentUntrusted { host, address, reason },
+        PeerError::Revoked { address } => RuntimeError::AgentUntrusted {
+            host,
+            address,
+            reason: "it refuses the certificate of this program: it was revoked".into(),
+        },
         PeerError::OtherVersion { theirs, .. } => RuntimeError::AgentVersion {
             host,
             theirs,

@@ -7,7 +7,7 @@ use decnet_engine::{
     Engine, EngineOptions, FleetMaster, FleetOptions, HostReport, JoinError, JoinToken, RemoteOptions, RemoteRuntime,
     RemoteTopologies, Runtime as _, agent, fleet, simulated::Simulated,
 };
-use decnet_topology::{Catalog, HostProfile, HostRow, HostStore as _, MemoryRepo};
+use decnet_topology::{Catalog, HostChange, HostId, HostProfile, HostRow, HostStore as _, MemoryRepo};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::{net::TcpListener, time};
@@ -58,6 +58,13 @@ impl Master {
     /// Stops the listener.
     pub(super) fn stop(&self) {
         self.stop.cancel();
+    }
+
+    /// Revokes a host, as `decnet host revoke` does.
+    pub(super) async fn revoke(&self, host: HostId) {
+        let revoked = self.repo.change_host(host, HostChange::Revoke, Timestamp::now()).await;
+        revoked.expect("revoked");
+        self.fleet.refresh(Timestamp::now()).await.expect("refreshed");
     }
 
     pub(super) fn place(&self) -> AgentPlace {
@@ -296,7 +303,7 @@ async fn a_rotation_of_the_authority_reaches_agents_by_heartbeats() {
 }
 
 #[tokio::test]
-async fn a_removed_or_revoked_host_is_not_heard_and_heartbeats_go_on_after_a_failure() {
+async fn the_agent_of_a_revoked_host_is_not_heard_and_ends() {
     let master = Master::start(SignedDuration::ZERO).await;
     let joined = master
         .join(&master.invite("host-1").await, "host-1")
@@ -305,14 +312,47 @@ async fn a_removed_or_revoked_host_is_not_heard_and_heartbeats_go_on_after_a_fai
     let host = joined.identity().subject().host().expect("a host");
     let agent = master.agent(joined, None).await;
     let (known, _) = master.hears(|_| true).await;
-    let mut trust = master.fleet.credentials().trust();
-    let good = trust.clone();
-    trust.revoked.hosts.insert(host);
-    master.fleet.credentials().set_trust(trust).expect("trust");
-    // A heartbeat may be on its way.
-    time::sleep(Duration::from_millis(200)).await;
-    let last = async |master: &Master| {
-        master
+    assert_eq!(known.id, host);
+    master.revoke(host).await;
+    let ended = time::timeout(SOON, agent.task).await.expect("it ends");
+    let error = ended.expect("no panic").expect_err("revoked");
+    assert_eq!(error.code(), "host_revoked");
+    let said = format!(
+        "the host `host-1` was revoked: the master at {} refuses its certificate, and the agent stops; nothing of its mazes is left here",
+        master.address
+    );
+    assert_eq!(error.to_string(), said);
+    master.stop.cancel();
+}
+
+#[tokio::test]
+async fn heartbeats_go_on_after_a_refusal_that_is_no_revocation() {
+    let master = Master::start(SignedDuration::ZERO).await;
+    let joined = master
+        .join(&master.invite("host-1").await, "host-1")
+        .await
+        .expect("it joins");
+    let agent = master.agent(joined, None).await;
+    let (first, _) = master.hears(|_| true).await;
+    // Another authority is trusted for a while.
+    let good = master.fleet.credentials().trust();
+    let other = Authority::create(Timestamp::now()).expect("an authority");
+    let set = |trust| master.fleet.credentials().set_trust(trust).expect("trust");
+    set(Trust::of(&other));
+    time::sleep(Duration::from_millis(300)).await;
+    assert!(!agent.task.is_finished());
+    set(good);
+    let refused = master
+        .repo
+        .hosts()
+        .await
+        .expect("hosts")
+        .pop()
+        .expect("a host")
+        .heard_at;
+    assert!(refused >= first.heard_at);
+    let again = async {
+        while master
             .repo
             .hosts()
             .await
@@ -320,25 +360,15 @@ async fn a_removed_or_revoked_host_is_not_heard_and_heartbeats_go_on_after_a_fai
             .pop()
             .expect("a host")
             .heard_at
-    };
-    let heard = last(&master).await;
-    time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(last(&master).await, heard, "it is revoked");
-    master.fleet.credentials().set_trust(good).expect("trust");
-    let again = async {
-        while last(&master).await == heard {
+            == refused
+        {
             time::sleep(Duration::from_millis(10)).await;
         }
     };
     time::timeout(SOON, again).await.expect("it is heard again");
-    assert_eq!(known.id, host);
     agent.stop.cancel();
-    time::timeout(SOON, agent.task)
-        .await
-        .expect("it ends")
-        .expect("no panic")
-        .expect("no error");
-    master.stop.cancel();
+    let ended = time::timeout(SOON, agent.task).await.expect("it ends");
+    ended.expect("no panic").expect("no error");
 }
 
 #[tokio::test]

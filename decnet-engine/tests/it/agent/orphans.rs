@@ -220,6 +220,45 @@ async fn what_could_not_be_removed_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_revoked_agent_removes_everything_when_the_time_is_over_and_ends_then() {
+    let (host, simulated) = Host::simulated().await;
+    let limit = Duration::from_secs(2);
+    let agent = host.agent(Some(limit)).await;
+    host.deploy(&agent, "172.21.0.0/24", "172.21.0.2").await;
+    host.push(&agent).await;
+    let id = host.joined.identity().subject().host().expect("a host");
+    host.master.revoke(id).await;
+    time::sleep(limit / 2).await;
+    assert!(!agent.task.is_finished(), "the host may join again until then");
+    assert_eq!(simulated.world().containers.len(), 4);
+    let ended = time::timeout(SOON, agent.task)
+        .await
+        .expect("it ends")
+        .expect("no panic");
+    let error = ended.expect_err("revoked");
+    assert_eq!(error.code(), "host_revoked");
+    let said = error.to_string();
+    assert!(said.ends_with("; nothing of its mazes is left here"), "{said}");
+    assert!(simulated.world().containers.is_empty());
+}
+
+#[tokio::test]
+async fn a_revoked_agent_without_the_option_says_what_it_leaves() {
+    let (host, simulated) = Host::simulated().await;
+    let agent = host.agent(None).await;
+    host.deploy(&agent, "172.21.0.0/24", "172.21.0.2").await;
+    let id = host.joined.identity().subject().host().expect("a host");
+    host.master.revoke(id).await;
+    let ended = time::timeout(SOON, agent.task)
+        .await
+        .expect("it ends")
+        .expect("no panic");
+    let said = ended.expect_err("revoked").to_string();
+    assert!(said.ends_with("; 2 containers of its mazes are still here"), "{said}");
+    assert_eq!(simulated.world().containers.len(), 2);
+}
+
+#[tokio::test]
 async fn the_option_needs_a_master() {
     let (host, _) = Host::simulated().await;
     let engine = Engine::new(Arc::new(MemoryRepo::new()), Arc::clone(&host.runtime), host.options());

@@ -3,8 +3,8 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use decnet_engine::{
-    AgentOptions, Authority, CancellationToken, CertificateSubject, Credentials, DecoyImage, Engine, EngineOptions,
-    Fence, RemoteOptions, RemoteRuntime, Runtime, Trust, agent,
+    AgentError, AgentOptions, Authority, CancellationToken, CertificateSubject, Credentials, DecoyImage, Engine,
+    EngineOptions, Fence, RemoteOptions, RemoteRuntime, Runtime, Trust, agent,
 };
 use decnet_topology::{Catalog, HostId, MemoryRepo, Name, rng};
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ pub(crate) struct RunningAgent {
     pub(crate) address: SocketAddr,
     pub(crate) credentials: Credentials,
     pub(crate) stop: CancellationToken,
-    pub(crate) task: JoinHandle<std::io::Result<()>>,
+    pub(crate) task: JoinHandle<Result<(), AgentError>>,
 }
 
 pub(crate) fn name(text: &str) -> Name {

@@ -3,6 +3,7 @@
 
 mod address;
 mod clock;
+mod failover;
 mod layout;
 mod locks;
 mod loss;

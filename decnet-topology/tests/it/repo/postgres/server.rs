@@ -28,6 +28,35 @@ impl Server {
         Some(server)
     }
 
+    /// Starts a standby, which has everything that this server has acknowledged.
+    pub(super) fn standby(&self) -> Self {
+        let folder = tempfile::Builder::new().prefix("decnet-standby").tempdir_in("/tmp");
+        let mut standby = Self {
+            folder: folder.expect("a folder").keep(),
+            url: String::new(),
+        };
+        let folders = [&self.folder, &standby.folder].map(|folder| folder.to_str().expect("a path"));
+        let output = script("postgres-standby", &folders).output().expect("it ran");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout)
+            .expect("a text")
+            .trim()
+            .clone_into(&mut standby.url);
+        standby
+    }
+
+    /// Lets this standby take over.
+    pub(super) fn promote(&self) {
+        let folder = self.folder.to_str().expect("a path");
+        let promoted = script("postgres-standby", &["--promote", folder]).status();
+        assert!(promoted.expect("it ran").success());
+    }
+
+    /// Returns the address of the server.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Returns the folder of its files.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
