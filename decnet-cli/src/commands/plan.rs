@@ -29,7 +29,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         Operation::Deploy(DeployOptions::default())
     };
     let prepared = engine.prepare(row.id, operation).await?;
-    print(context, prepared.plan())?;
+    print(context, &prepared)?;
     if prepared.refusal().is_some() {
         context.output.note("`decnet deploy` needs --force for this plan");
     }
@@ -44,7 +44,7 @@ pub(crate) async fn dry_run(
     operation: Operation,
 ) -> Result<Exit, CommandError> {
     let prepared = engine.prepare(id, operation).await?;
-    print(context, prepared.plan())?;
+    print(context, &prepared)?;
     require_permitted(&prepared)?;
     Ok(Exit::Done)
 }
@@ -58,14 +58,25 @@ pub(crate) fn require_permitted(prepared: &Prepared) -> Result<(), CommandError>
 }
 
 /// Prints the steps of a plan, one line each.
-fn print(context: &Context, plan: &Plan) -> Result<(), CommandError> {
+fn print(context: &Context, prepared: &Prepared) -> Result<(), CommandError> {
+    let (plan, unseen) = (prepared.plan(), prepared.unseen());
     if context.output.json {
-        return context
-            .output
-            .json(&json!({ "steps": plan, "deleted_logs": plan.deleted_logs() }));
+        let mut value = json!({ "steps": plan, "deleted_logs": plan.deleted_logs() });
+        if !unseen.is_empty() {
+            value["unseen"] = json!(unseen);
+        }
+        return context.output.json(&value);
     }
     print_steps(context, plan)?;
-    context.output.note(plan.summary());
+    let partly = if unseen.is_empty() || !plan.steps().is_empty() {
+        ""
+    } else {
+        " on the hosts that answer"
+    };
+    for line in unseen {
+        context.output.note(line);
+    }
+    context.output.note(format!("{}{partly}", plan.summary()));
     Ok(())
 }
 

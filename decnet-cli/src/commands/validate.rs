@@ -1,7 +1,8 @@
 use std::path::PathBuf;
 
 use decnet_topology::{
-    Catalog, Finding, Graph, Name, Report, RuleSet, Severity, claims_except, did_you_mean, validate_against,
+    Catalog, Finding, Graph, Name, Report, RuleSet, Severity, Shuffles, check_shuffles, claims_except, did_you_mean,
+    validate_against,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -130,6 +131,7 @@ async fn check(
                 None => Vec::new(),
             };
             let report = validate_against(&file.draft, catalog, rules, &claims);
+            let report = with_shuffles(report, &file, catalog)?;
             (with_depths(report, &file, catalog, intended)?, Some(file))
         }
         Err(CommandError::Document { findings, .. }) => (Report::new(findings), None),
@@ -144,6 +146,17 @@ async fn check(
             None => report.into_findings(),
         },
     })
+}
+
+/// Adds the faults of rules for shuffles. Those of a maze with other errors are not known.
+fn with_shuffles(report: Report, file: &MazeFile, catalog: &Catalog) -> Result<Report, CommandError> {
+    let shuffles = &file.draft.shuffles;
+    if *shuffles == Shuffles::default() || report.count(Severity::Error) > 0 {
+        return Ok(report);
+    }
+    let mut findings = check_shuffles(shuffles, &file.topology(catalog)?, catalog);
+    findings.extend(report.into_findings());
+    Ok(Report::new(findings))
 }
 
 /// Adds the LANs that are shallower than intended. The paths of a maze with errors are not known.

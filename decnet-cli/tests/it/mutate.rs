@@ -325,6 +325,31 @@ fn an_unknown_or_torn_down_maze_is_not_changed() {
 }
 
 #[test]
+fn a_rule_for_shuffles_that_does_not_fit_is_refused_at_its_place_by_all_that_read_the_file() {
+    let sandbox = Sandbox::new();
+    let rule = "services: [http], shuffle: {every: 6h, from: [http, shh]},";
+    let maze = MAZE.replace("services: [http],", rule);
+    sandbox.write("corp.yaml", &maze);
+    let at = maze.lines().position(|line| line.contains("shh")).expect("the line");
+    let column = maze
+        .lines()
+        .nth(at)
+        .and_then(|line| line.find("shh"))
+        .expect("the column");
+    let place = format!("corp.yaml:{}:{}: error SHUFFLE_SERVICE", at + 1, column + 1);
+    for (command, says) in [
+        ("validate", "stdout"),
+        ("apply -f", "stderr"),
+        ("deploy --dry-run -f", "stderr"),
+    ] {
+        let arguments: Vec<&str> = command.split(' ').chain(["corp.yaml"]).collect();
+        let ran = sandbox.run(&arguments).exits(3);
+        let said = if says == "stdout" { &ran.stdout } else { &ran.stderr };
+        assert!(said.contains(&place), "{command}: {said}");
+    }
+}
+
+#[test]
 fn a_decky_with_a_shuffle_gets_other_services_now_and_one_without_is_refused() {
     let sandbox = Sandbox::new();
     let rule = "services: [http], shuffle: {every: 6h, from: [http, ssh, ftp]},";

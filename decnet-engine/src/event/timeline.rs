@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use decnet_topology::{
-    DeckySnapshot, MutationId, Name, RecordedChange, Repo, RepoError, ServiceName, Status, StatusEvent, StoredTopology,
-    Topology, TopologyId, history,
+    DeckySnapshot, MutationFilter, MutationId, MutationTrigger, Name, RecordedChange, Repo, RepoError, ServiceName,
+    Status, StatusEvent, StoredTopology, Topology, TopologyId, history,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -118,15 +118,26 @@ impl Timeline {
         let id = stored.row.id;
         let statuses = repo.status_events(id).await?;
         let changes = repo.decky_changes(id, None).await?;
-        Ok(Self::from_trail(&stored.topology, &changes, &statuses))
+        let mutations = repo.mutations(&MutationFilter::default().topology(id)).await?.rows;
+        let scheduled = mutations
+            .into_iter()
+            .filter(|mutation| mutation.trigger == MutationTrigger::Scheduled)
+            .map(|mutation| mutation.id)
+            .collect();
+        Ok(Self::from_trail(&stored.topology, &changes, &scheduled, &statuses))
     }
 
     /// Builds a timeline from the audit trail of a store: the current maze, the changes of its deckies by edits and mutations,
-    /// and its changes of status. The first change of status is the creation of the topology.
+    /// those of its mutations that a schedule asked for, and its changes of status. The first change of status is the creation of the topology.
     ///
     /// The timeline has the services that should run; the [status](Self::status_at) at that time shows whether they did. The
     /// teardown removes all deckies.
-    pub fn from_trail(current: &Topology, changes: &[RecordedChange], statuses: &[StatusEvent]) -> Self {
+    pub fn from_trail(
+        current: &Topology,
+        changes: &[RecordedChange],
+        scheduled: &BTreeSet<MutationId>,
+        statuses: &[StatusEvent],
+    ) -> Self {
         let mut timeline = Self::default();
         let Some(created) = statuses.iter().map(|event| event.at).min() else {
             return timeline;
@@ -138,6 +149,7 @@ impl Timeline {
             let trigger = match (&change.before, &change.after) {
                 (None, _) => Trigger::Creation,
                 (_, None) => Trigger::Retirement,
+                _ if mutation.is_some_and(|id| scheduled.contains(&id)) => Trigger::Scheduled,
                 _ => Trigger::Operator,
             };
             timeline.put(change.decky.clone(), *at, trigger, *mutation, change.after.clone());

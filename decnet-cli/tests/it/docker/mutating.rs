@@ -98,6 +98,33 @@ fn a_change_is_planned_then_applied_and_touches_nothing_else() {
 
 #[test]
 #[ignore = "needs Docker"]
+fn a_decky_gets_other_services_now_and_the_others_keep_their_containers() {
+    let lab = Lab::apply(
+        "format: decnet.topology/1\nname: lab\nlans:\n  - {name: dmz, subnet: 10.207.5.0/28, dmz: true}\ndeckies:\n  - {name: desk, \
+         services: [ftp], shuffle: {every: 6h, from: [ftp, redis]}, attachments: [{lan: dmz, ip: 10.207.5.10}]}\n  - {name: other, \
+         services: [ssh], attachments: [{lan: dmz, ip: 10.207.5.11}]}\n",
+    );
+    lab.run(&["deploy", "lab", "--quiet"]).exits(0);
+    let before = lab.on_docker();
+    let has = |lines: &[String], service: &str| {
+        let name = format!("_desk.{service} ");
+        lines.iter().any(|line| line.contains(&name) && line.ends_with(" true"))
+    };
+    assert!(has(&before, "ftp") && !has(&before, "redis"), "{before:#?}");
+    mutate(&lab, &["--now", "desk", "--wait"]).exits(0);
+    let after = lab.on_docker();
+    assert!(has(&after, "redis") && !has(&after, "ftp"), "{after:#?}");
+    assert_eq!(
+        without(&after, "desk"),
+        without(&before, "desk"),
+        "the others keep ids and start times"
+    );
+    lab.run(&["plan", "lab"]).exits(0).says("nothing to do");
+    teardown(&lab);
+}
+
+#[test]
+#[ignore = "needs Docker"]
 fn a_gateway_is_recreated_only_with_force_and_an_illegal_change_is_refused_with_the_reason() {
     let lab = deployed(2);
     let before = lab.on_docker();

@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::work::Work;
 use crate::{
-    engine::{DeployOptions, Engine, EngineError, Operation, Outcome, error::require_same},
+    engine::{
+        DeployOptions, Engine, EngineError, Operation, Outcome, error::require_same, verify::describe::unseen_advice,
+    },
     naming::ContainerName,
     plan::{Plan, PlanError},
 };
@@ -41,6 +43,11 @@ impl Prepared {
     /// Returns the plan. It is empty if a topology that does not run is edited.
     pub fn plan(&self) -> &Plan {
         self.work.plan()
+    }
+
+    /// Says which hosts do not answer, with the reasons and what to do, one line each; empty if all answer. Nothing is planned there.
+    pub fn unseen(&self) -> Vec<String> {
+        unseen_advice(&self.work.unseen())
     }
 
     /// Returns the warnings of the validation: valid, but probably not intended.

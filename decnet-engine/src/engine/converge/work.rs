@@ -144,6 +144,18 @@ impl Work {
         self.task().map_or(&[], |task| &task.change.warnings)
     }
 
+    /// Says which hosts do not answer, so that nothing is planned there.
+    pub(in crate::engine) fn unseen(&self) -> Vec<String> {
+        match self {
+            Self::Teardown { remains, .. } => remains.observed.silence().collect(),
+            work => {
+                let task = work.task();
+                task.map(|task| task.change.observed.silence().collect())
+                    .unwrap_or_default()
+            }
+        }
+    }
+
     pub(in crate::engine) fn refusal(&self) -> Option<&PlanError> {
         self.task()?.refusal.as_ref()
     }

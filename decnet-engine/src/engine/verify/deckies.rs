@@ -1,6 +1,10 @@
 //! Verification from inside the deckies: everything that the maze declares reachable is reachable, and nothing else is.
 
-use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+    time::Duration,
+};
 
 use decnet_decoy::protocol::{Answer, Deviation, Egress, Probe, StateReport, Target, TargetResult};
 use decnet_topology::{Catalog, Decky, Graph, InstanceId, RuleSet, TopologyId};
@@ -131,8 +135,14 @@ impl Engine {
         let mut tampered: BTreeMap<_, _> = checks.iter().filter_map(tampered).collect();
         // Boxed before the await: otherwise the compiler cannot see that this future is `Send`.
         let mut asked = Vec::new();
+        let mut unseen = BTreeSet::new();
         for decky in stored.topology.deckies() {
-            if let Some(base) = desired.bases.get(&MazeNames::of(&stored.row).base(decky)) {
+            let base = MazeNames::of(&stored.row).base(decky);
+            if observed.unseen.contains_key(base.host().unwrap_or_default()) {
+                unseen.insert(decky.name());
+                continue;
+            }
+            if let Some(base) = desired.bases.get(&base) {
                 let subject = Subject {
                     instance,
                     decky,
@@ -154,6 +164,9 @@ impl Engine {
             deviating.extend(deviates);
         }
         let after = self.runtime.inspect(scope).await?;
+        report.forgive(&unseen);
+        report.unseen = observed.silence().collect();
+        desired.leave_out(&observed.unseen);
         let of_containers = containers::deviations(&desired, &observed, &after, Timestamp::now());
         report.deviations.extend(of_containers);
         for container in &mut observed.containers {
@@ -161,11 +174,9 @@ impl Engine {
             container.tampered = tampered.remove(&container.name);
         }
         unknown.hide(&desired, &mut observed);
-        desired.leave_out(&observed.unseen);
         let plan = diff(&desired, &observed);
         report.drift = plan.steps().iter().map(ToString::to_string).collect();
         report.drift.extend(unknown.reason());
-        report.drift.extend(observed.silence());
         let gateways = desired.bases.values().filter(|base| !base.publish.is_empty());
         let published: Vec<_> = gateways
             .map(|base| published::verify(base, info.local).boxed())

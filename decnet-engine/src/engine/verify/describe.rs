@@ -14,8 +14,11 @@ impl VerifyReport {
         let probes = count(self.probes, "probe", "probes");
         let result = if self.is_clean() {
             "everything matches the maze".into()
-        } else {
+        } else if self.unseen.is_empty() {
             count(self.deviations.len(), "deviation", "deviations")
+        } else {
+            let unseen = count(self.unseen.len(), "unseen host", "unseen hosts");
+            format!("{}, {unseen}", count(self.deviations.len(), "deviation", "deviations"))
         };
         format!("{deckies}, {probes}: {result}")
     }
@@ -35,7 +38,7 @@ impl VerifyReport {
 
     /// Describes the drift and the causes on the host, and how to fix them. The hints name `decnet` commands.
     pub fn advice(&self, maze: &str) -> Vec<String> {
-        let mut lines = Vec::new();
+        let mut lines = unseen_advice(&self.unseen);
         if !self.drift.is_empty() {
             let steps = count(self.drift.len(), "step", "steps");
             let listed: Vec<_> = self.drift.iter().take(LISTED).map(String::as_str).collect();
@@ -51,6 +54,18 @@ impl VerifyReport {
         }
         lines
     }
+}
+
+/// Says which hosts do not answer, and what to do.
+pub(in crate::engine) fn unseen_advice(unseen: &[String]) -> Vec<String> {
+    let mut lines = unseen.to_vec();
+    if !lines.is_empty() {
+        lines.push(
+            "nothing is planned or verified there until it answers: start the host or its agent, `decnet host list` shows both"
+                .into(),
+        );
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -69,6 +84,21 @@ mod tests {
         };
         assert_eq!(report.summary(), "1 decky, 9 probes: everything matches the maze");
         assert!(report.advice("corp").is_empty() && report.limits().is_empty());
+    }
+
+    #[test]
+    fn an_unseen_host_is_named_and_reconcile_is_not_advised() {
+        let report = VerifyReport {
+            deckies: 1,
+            probes: 9,
+            unseen: vec!["host west is unseen: no answer".into()],
+            ..VerifyReport::default()
+        };
+        assert!(!report.is_clean());
+        assert_eq!(report.summary(), "1 decky, 9 probes: 0 deviations, 1 unseen host");
+        let advice = report.advice("corp");
+        assert_eq!(advice[0], "host west is unseen: no answer");
+        assert!(advice.len() == 2 && !advice[1].contains("reconcile"), "{advice:?}");
     }
 
     #[test]

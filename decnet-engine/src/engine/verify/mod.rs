@@ -2,7 +2,7 @@
 
 pub(super) mod containers;
 mod deckies;
-mod describe;
+pub(super) mod describe;
 mod expectation;
 mod host;
 mod inspect;

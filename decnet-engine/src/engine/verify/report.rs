@@ -1,4 +1,4 @@
-use std::{fmt, net::IpAddr};
+use std::{collections::BTreeSet, fmt, net::IpAddr};
 
 use decnet_topology::{Name, ServiceName};
 use serde::Serialize;
@@ -122,6 +122,9 @@ pub struct VerifyReport {
     pub skipped: Vec<SkippedPath>,
     /// The steps that would reconcile the runtime with the maze, as `plan` prints them.
     pub drift: Vec<String>,
+    /// The hosts that do not answer, with the reasons. Their deckies are not verified, and a lost path to one of them is no deviation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<String>,
     /// The reasons on the host for lost packets; determined only if packets are lost.
     pub causes: Vec<Cause>,
     /// The deckies that were only checked from inside, by reason.
@@ -131,7 +134,15 @@ pub struct VerifyReport {
 impl VerifyReport {
     /// Returns whether everything matches the maze.
     pub fn is_clean(&self) -> bool {
-        self.deviations.is_empty() && self.drift.is_empty()
+        self.deviations.is_empty() && self.drift.is_empty() && self.unseen.is_empty()
+    }
+
+    /// Drops lost paths to deckies whose hosts do not answer: these hosts are the reason.
+    pub(super) fn forgive(&mut self, unseen: &BTreeSet<&Name>) {
+        let is_lost = |one: &ReachDeviation| one.expected == Reach::Reachable && one.found != Reach::Reachable;
+        let is_there =
+            |end: &PathEnd| matches!(end, PathEnd::Decky(name) | PathEnd::Service(name, _) if unseen.contains(name));
+        self.deviations.retain(|one| !(is_lost(one) && is_there(&one.to)));
     }
 
     /// Returns whether expected packets do not arrive.
@@ -150,6 +161,7 @@ impl VerifyReport {
         self.deviations.extend(other.deviations);
         self.skipped.extend(other.skipped);
         self.drift.extend(other.drift);
+        self.unseen.extend(other.unseen);
         self.causes.extend(other.causes);
         for other in other.inside_only {
             match self.inside_only.iter_mut().find(|own| own.why == other.why) {

@@ -186,7 +186,10 @@ fn an_audit_trail_gives_the_services_that_should_run() {
         event(5, Status::Pending),
         event(10, Status::Active),
     ];
-    let timeline = Timeline::from_trail(&mazes[2].2, &changes, &statuses);
+    let scheduled = [MutationId::new(4)].into();
+    let shuffled = Timeline::from_trail(&mazes[2].2, &changes, &scheduled, &statuses);
+    assert_eq!(was(&shuffled, "web", 25), "http+ssh since 20 scheduled by #4");
+    let timeline = Timeline::from_trail(&mazes[2].2, &changes, &BTreeSet::new(), &statuses);
     assert_eq!(was(&timeline, "web", 4), "-");
     assert_eq!(was(&timeline, "web", 5), "http since 5 creation");
     assert_eq!(was(&timeline, "web", 25), "http+ssh since 20 operator by #4");

@@ -162,6 +162,35 @@ async fn a_silent_host_is_unseen_and_the_rest_stays_and_heals() {
     assert!(lab.east.world().containers.contains_key(&name), "the rest is healed");
     assert_eq!(lab.west.world(), there, "nothing was done there");
 
+    let prepared = lab
+        .engine
+        .prepare(id, Operation::Deploy(DeployOptions::default()))
+        .await;
+    let prepared = prepared.expect("planned");
+    assert!(prepared.plan().steps().is_empty());
+    let unseen = prepared.unseen();
+    assert!(
+        unseen[0].starts_with("host west is unseen: ") && unseen.len() == 2,
+        "{unseen:?}"
+    );
+    let verified = lab
+        .engine
+        .verify(id, &CancellationToken::new())
+        .await
+        .expect("verified");
+    assert!(
+        !verified.is_clean() && verified.drift.is_empty(),
+        "{:?}",
+        verified.drift
+    );
+    let absent: Vec<_> = verified
+        .deviations
+        .iter()
+        .filter(|one| one.how.contains("does not exist"))
+        .collect();
+    assert!(absent.is_empty(), "{absent:?}");
+    assert_eq!(verified.unseen, unseen[..1]);
+
     let refused = lab.teardown(id).await.expect_err("it is unknown what is left");
     assert!(
         matches!(&refused, EngineError::TeardownIncomplete { leftovers, .. }

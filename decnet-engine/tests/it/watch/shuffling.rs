@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use decnet_engine::{Bus, Envelope, Event, LocalBus, Trigger};
+use decnet_engine::{Bus, Envelope, Event, LocalBus, Timeline, Trigger};
 use decnet_topology::{
     DeploySettings, MutationFilter, MutationState, MutationTrigger, Name, ServiceName, Shuffle, ShuffleSource,
     Shuffles, SignedDuration, TopologyId,
@@ -61,6 +61,10 @@ async fn a_decky_that_was_due_many_times_is_shuffled_once_by_one_of_two_loops() 
         _ => None,
     });
     assert_eq!(decky, Some(Trigger::Scheduled));
+    let stored = lab.repo.load(id).await.expect("stored");
+    let timeline = Timeline::load(lab.repo.as_ref(), &stored).await.expect("the trail");
+    let now = timeline.decky(&files()).and_then(|decky| decky.at(Timestamp::now()));
+    assert_eq!(now.map(|moment| moment.trigger), Some(Trigger::Scheduled));
     let next = lab.engine.next_shuffle(id).await.expect("computed").expect("a rule");
     assert!(
         next.0 > row.enqueued_at - SignedDuration::from_secs(1) && next.1 == files(),
