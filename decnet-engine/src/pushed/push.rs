@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use decnet_topology::{
     CatalogExcerpt, DeploySettings, InstallationSecret, InstanceId, PlacementRules, Status, StoredTopology, Syntax,
     TopologyId, canonical_hash, document,
@@ -101,8 +103,12 @@ impl AppliedTopology {
     /// Returns the digest of what a topology uses of a catalogue and of its settings, which are not in its canonical hash.
     pub fn digest(catalog: &CatalogExcerpt, settings: &DeploySettings) -> String {
         let text = serde_json::to_vec(&(catalog, without_place(settings))).unwrap_or_default();
-        let digest: [u8; 32] = Sha256::digest(text).into();
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut digest = String::new();
+        for byte in Sha256::digest(text) {
+            // Writing to a string cannot fail.
+            let _ = write!(digest, "{byte:02x}");
+        }
+        digest
     }
 }
 

@@ -35,7 +35,7 @@ const ENGINE: Layers = Layers {
     layers: &[
         &["api", "causes", "fence", "naming", "decoy", "syslog", "pki"],
         &["desired", "observe", "peer"],
-        &["plan", "compose", "host"],
+        &["plan", "compose", "host", "pushed"],
         &["event", "runtime"],
         &["execute", "bus", "lease"],
         &["claim", "feed"],

@@ -127,12 +127,11 @@ impl Engine {
     /// [refusal](Prepared::refusal), and the queue of the topology is not checked, except for [`Operation::Replace`].
     pub async fn prepare(&self, id: TopologyId, operation: Operation) -> Result<Prepared, EngineError> {
         let copy = rng::topology_id();
-        let work = match self.plan_edit(id, &operation).await? {
-            Some(edit) => edit,
-            None => {
-                let engine = self.for_topology(id).await?;
-                Box::pin(engine.plan_work(&engine.facts().await?, id, &operation, copy, None)).await?
-            }
+        let work = if let Some(edit) = self.plan_edit(id, &operation).await? {
+            edit
+        } else {
+            let engine = self.for_topology(id).await?;
+            Box::pin(engine.plan_work(&engine.facts().await?, id, &operation, copy, None)).await?
         };
         Ok(Prepared {
             engine: self.clone(),

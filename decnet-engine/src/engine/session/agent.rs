@@ -36,13 +36,12 @@ impl Engine {
             host: row.host.clone(),
         };
         let host = row.host.as_deref().ok_or_else(missing)?;
-        let runtime = match self.runtime.member(Some(host)) {
-            Some(runtime) => runtime,
-            None => {
-                // A runtime that follows the hosts of a store reads them when it is asked.
-                self.runtime.info().await?;
-                self.runtime.member(Some(host)).ok_or_else(missing)?
-            }
+        let runtime = if let Some(runtime) = self.runtime.member(Some(host)) {
+            runtime
+        } else {
+            // A runtime that follows the hosts of a store reads them when it is asked.
+            self.runtime.info().await?;
+            self.runtime.member(Some(host)).ok_or_else(missing)?
         };
         let pushed = runtime.topologies().ok_or_else(missing)?.pushed().await?;
         Ok(Cow::Owned(Self {

@@ -3,9 +3,9 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use decnet_engine::{
-    AgentFolder, AgentMaster, AgentOptions, AgentPlace, CancellationToken, CertificateSubject, Credentials, DecoyImage,
-    Engine, EngineOptions, FleetMaster, FleetOptions, HostReport, JoinError, JoinToken, RemoteOptions, RemoteRuntime,
-    RemoteTopologies, Runtime as _, agent, fleet, simulated::Simulated,
+    AgentFolder, AgentMaster, AgentOptions, AgentPlace, Authority, CancellationToken, CertificateSubject, Credentials,
+    DecoyImage, Engine, EngineOptions, FleetMaster, FleetOptions, HostReport, JoinError, JoinToken, RemoteOptions,
+    RemoteRuntime, RemoteTopologies, Runtime as _, Trust, agent, fleet, simulated::Simulated,
 };
 use decnet_topology::{Catalog, HostChange, HostId, HostProfile, HostRow, HostStore as _, MemoryRepo};
 use jiff::{SignedDuration, Timestamp};
