@@ -247,9 +247,12 @@ fn masters_and_agents_that_are_killed_at_random_leave_nothing_and_lose_nothing()
     let rounds = std::env::var("DECNET_KILLS").ok().and_then(|text| text.parse().ok());
     let rounds: u64 = rounds.unwrap_or(100);
     let mut stage = Stage::start();
-    let deploy = ["deploy", "-f", "corp.yaml", "--spread", "--yes"];
-    let operations: [&[&str]; 4] = [
-        &deploy,
+    // Over both hosts, and pushed as a whole to the agent of one, in turn.
+    let deploys: [&[&str]; 2] = [
+        &["deploy", "-f", "corp.yaml", "--spread", "--yes"],
+        &["deploy", "-f", "corp.yaml", "--agent", "east", "--yes"],
+    ];
+    let operations: [&[&str]; 3] = [
         &["reconcile", "corp", "--force"],
         &[
             "mutate",
@@ -265,13 +268,18 @@ fn masters_and_agents_that_are_killed_at_random_leave_nothing_and_lose_nothing()
     ];
     let mut output = std::io::stderr();
     for round in 0..rounds {
-        let operation = operations[usize::try_from(round % 4).expect("small")];
+        let (cycle, step) = (round / 4 % 2, round % 4);
+        let at = |number: u64| usize::try_from(number).expect("small");
+        let operation = match step {
+            0 => deploys[at(cycle)],
+            step => operations[at(step - 1)],
+        };
         let mut master = stage.begin(&stage.master(operation));
         thread::sleep(Duration::from_millis(below(1800)));
         match below(3) {
             0 => kill(&mut master),
             victim => {
-                stage.kill_agent(usize::try_from(victim - 1).expect("small"));
+                stage.kill_agent(at(victim - 1));
                 // The command reports what it could not do, or goes on.
                 if below(2) == 0 {
                     kill(&mut master);

@@ -2,7 +2,7 @@ use std::{fmt, io};
 
 use decnet_topology::Name;
 
-/// Reports why an agent ended without being told to.
+/// Reports why an agent ended without a request of its owner.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]

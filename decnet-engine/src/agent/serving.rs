@@ -67,8 +67,8 @@ pub async fn serve(
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text).into());
     }
     // A revoked agent ends without its owner.
-    let is_told = stop;
-    let stop = is_told.child_token();
+    let asked_to = stop;
+    let stop = asked_to.child_token();
     let limit = orphan_after.zip(master.as_ref()).map(|(after, master)| SilenceLimit {
         after,
         every: master.every,
@@ -118,7 +118,7 @@ pub async fn serve(
     served.map_err(io::Error::other)?;
     if let Some((task, master)) = beats
         && task.await.unwrap_or_default()
-        && !is_told.is_cancelled()
+        && !asked_to.is_cancelled()
     {
         return Err(revoked::error(&shared, &master).await);
     }

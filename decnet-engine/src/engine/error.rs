@@ -1,19 +1,13 @@
 use std::time::Duration;
 
 use decnet_topology::{
-    GenerateError, Intent, InvalidConfig, InvalidTopology, Lease, Mutation, MutationError, MutationId, MutationRow,
+    GenerateError, Intent, InvalidConfig, InvalidTopology, Lease, MutationError, MutationId, MutationRow,
     MutationState, Name, NameError, NotPlaced, NotShuffled, RepoError, ResolveError, Status, StoredTopology, Topology,
     TopologyId, TopologyName, TopologyRow, UnknownPart, Version, shown::count,
 };
 
 use super::access::AccessError;
-use crate::{
-    causes,
-    desired::DesiredError,
-    execute::StepFailure,
-    plan::{PlanError, Step},
-    runtime::RuntimeError,
-};
+use crate::{causes, desired::DesiredError, execute::StepFailure, plan::PlanError, runtime::RuntimeError};
 
 /// The reason why an operation of the engine failed.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
@@ -428,44 +422,6 @@ pub(crate) fn require_version(row: &TopologyRow, expected: Option<Version>) -> R
             current: row.version,
         }),
         _ => Ok(()),
-    }
-}
-
-/// Refuses steps or mutations that differ from those shown.
-pub(super) fn require_same<'a, T: PartialEq + Shown + 'a>(
-    shown: impl IntoIterator<Item = &'a T>,
-    now: impl IntoIterator<Item = &'a T>,
-) -> Result<(), EngineError> {
-    let (mut shown, mut now) = (shown.into_iter(), now.into_iter());
-    loop {
-        match (shown.next(), now.next()) {
-            (None, None) => return Ok(()),
-            (Some(shown), Some(now)) if shown == now => {}
-            (shown, now) => {
-                return Err(EngineError::PlanChanged {
-                    shown: shown.map(Shown::text),
-                    now: now.map(Shown::text),
-                });
-            }
-        }
-    }
-}
-
-/// A part of a plan that is shown to people.
-pub(super) trait Shown {
-    /// Returns it as a text.
-    fn text(&self) -> String;
-}
-
-impl Shown for Step {
-    fn text(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl Shown for Mutation {
-    fn text(&self) -> String {
-        format!("{} {}", self.op(), self.subject())
     }
 }
 

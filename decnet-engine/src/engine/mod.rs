@@ -9,6 +9,7 @@ mod operations;
 mod options;
 mod outcome;
 mod session;
+mod shown;
 mod verify;
 
 use std::sync::Arc;

@@ -33,7 +33,8 @@ const TOPOLOGY: Layers = Layers {
 const ENGINE: Layers = Layers {
     krate: "decnet_engine",
     layers: &[
-        &["api", "causes", "fence", "naming", "decoy", "syslog", "pki"],
+        &["causes"],
+        &["api", "fence", "naming", "decoy", "syslog", "pki"],
         &["desired", "observe", "peer"],
         &["plan", "compose", "host", "pushed"],
         &["event", "runtime"],

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::work::Work;
 use crate::{
     engine::{
-        DeployOptions, Engine, EngineError, Operation, Outcome, error::require_same, verify::describe::unseen_advice,
+        DeployOptions, Engine, EngineError, Operation, Outcome, shown::require_same, verify::describe::unseen_advice,
     },
     naming::ContainerName,
     plan::{Plan, PlanError},

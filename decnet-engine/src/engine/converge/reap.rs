@@ -8,8 +8,8 @@ use super::remains::{Remains, leftovers};
 use crate::{
     engine::{
         Engine, EngineError,
-        error::require_same,
         session::{execute::planned, facts::Facts},
+        shown::require_same,
     },
     event::{Event, Trigger},
     execute::{ExecuteOptions, OnFailure, execute},

@@ -7,9 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::teardown::Before;
 use crate::engine::{
-    Engine, EngineError, Outcome, Prepared,
-    error::{require_same, require_version},
-    session::lease::Session,
+    Engine, EngineError, Outcome, Prepared, error::require_version, session::lease::Session, shown::require_same,
 };
 
 /// The pause between two attempts to write.
