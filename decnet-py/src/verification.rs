@@ -41,6 +41,12 @@ impl VerifyReport {
         self.0.drift.clone()
     }
 
+    /// The hosts that do not answer, with the reasons. Their deckies are not verified.
+    #[getter]
+    fn unseen(&self) -> Vec<String> {
+        self.0.unseen.clone()
+    }
+
     /// The reasons on the host for lost packets. They are determined only if packets are lost.
     #[getter]
     fn causes(&self, py: Python<'_>) -> PyResult<Typed<convert::Causes>> {
@@ -53,7 +59,7 @@ impl VerifyReport {
         Typed::new(py, &self.0.inside_only)
     }
 
-    /// Whether everything matches the maze: there are no deviations and no drift.
+    /// Whether everything matches the maze: there are no deviations, no drift and no host that does not answer.
     #[getter]
     fn is_clean(&self) -> bool {
         self.0.is_clean()

@@ -203,7 +203,8 @@ async fn deploy(shared: &Shared, id: TopologyId, wanted: Wanted) -> Result<Outco
 /// Tears a topology down completely.
 async fn clear(shared: &Shared, id: TopologyId) -> Result<Outcome, Problem> {
     let outcome = shared.engine.teardown(id, &shared.stop).await?;
-    if outcome.row.status == Status::TornDown {
+    // With a reason, an image is left that could not be removed yet. The row stays until the next teardown has removed it.
+    if outcome.row.status == Status::TornDown && outcome.reason.is_none() {
         return Ok(outcome);
     }
     let reason = outcome.reason.unwrap_or_default();

@@ -65,6 +65,8 @@ impl StoreFleet {
     pub fn with_local(mut self, runtime: Arc<dyn Runtime>) -> Self {
         self.current = RwLock::new(Arc::clone(&runtime));
         self.local = Some(runtime);
+        // Hosts that were read before are combined again.
+        self.known.get_mut().read_at = None;
         self
     }
 

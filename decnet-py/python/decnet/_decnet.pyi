@@ -1075,13 +1075,16 @@ class VerifyReport:
         """How many deckies were only checked from inside, by reason."""
     @property
     def is_clean(self) -> bool:
-        """Whether everything matches the maze: there are no deviations and no drift."""
+        """Whether everything matches the maze: there are no deviations, no drift and no host that does not answer."""
     @property
     def probes(self) -> int:
         """How many paths were probed."""
     @property
     def skipped(self) -> list[SkippedPath]:
         """The paths that were not probed because of the deploy settings."""
+    @property
+    def unseen(self) -> list[str]:
+        """The hosts that do not answer, with the reasons. Their deckies are not verified."""
     def to_dict(self) -> Document:
         """Returns it as a dict, as `decnet verify --json` prints it."""
     def __eq__(self, value: object, /) -> bool: ...

@@ -84,6 +84,20 @@ async fn an_engine_that_runs_sees_a_host_that_joins_is_drained_and_is_revoked() 
 }
 
 #[tokio::test]
+async fn hosts_that_were_read_before_the_local_runtime_was_added_stay() {
+    let stage = Stage::new();
+    let agent = stage.start(Arc::new(Simulated::new())).await;
+    let (repo, _) = open(&stage, Duration::ZERO).await;
+    join(&repo, stage.host, &agent.address.to_string()).await;
+    let fleet = StoreFleet::new(repo.clone(), name("master")).fresh(Duration::from_mins(1));
+    assert!(fleet.has_hosts().await.expect("read"));
+    let fleet = fleet.with_local(Arc::new(Simulated::new()));
+    let engine = Engine::new(repo, Arc::new(fleet), EngineOptions::new(Catalog::builtin()));
+    let seen = info(&engine).await;
+    assert!(seen.has_local && seen.members.contains_key("host-1"), "{seen:?}");
+}
+
+#[tokio::test]
 async fn hosts_that_are_fresh_are_not_read_again() {
     let stage = Stage::new();
     let (repo, engine) = open(&stage, Duration::from_hours(1)).await;
