@@ -1082,11 +1082,11 @@ class VerifyReport:
     @property
     def skipped(self) -> list[SkippedPath]:
         """The paths that were not probed because of the deploy settings."""
+    def to_dict(self) -> Document:
+        """Returns it as a dict, as `decnet verify --json` prints it."""
     @property
     def unseen(self) -> list[str]:
         """The hosts that do not answer, with the reasons. Their deckies are not verified."""
-    def to_dict(self) -> Document:
-        """Returns it as a dict, as `decnet verify --json` prints it."""
     def __eq__(self, value: object, /) -> bool: ...
     def __ne__(self, value: object, /) -> bool: ...
     def __repr__(self) -> str: ...

@@ -367,7 +367,7 @@ class MemberInfo(_Silent):
     """A host of the store. `info` is None if its agent does not answer, and `silent` is why."""
 
     member: PlacementMember
-    info: RuntimeInfo | None
+    info: "RuntimeInfo | None"
 
 
 class _FleetInfo(TypedDict, total=False):
