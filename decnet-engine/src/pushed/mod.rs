@@ -3,5 +3,9 @@
 pub(crate) mod push;
 pub(crate) mod report;
 
-pub(crate) use push::{AgentState, AppliedTopology, PushedStore, TopologyPush};
-pub(crate) use report::{HostHealth, HostReport};
+#[cfg(feature = "agent")]
+pub(crate) use push::AgentState;
+pub(crate) use push::{AppliedTopology, PushedStore, TopologyPush};
+#[cfg(feature = "agent")]
+pub(crate) use report::HostHealth;
+pub(crate) use report::HostReport;
