@@ -8,11 +8,6 @@ use std::{
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult};
 use decnet_topology::{ImageSource, InstanceId};
-use futures_util::{
-    StreamExt as _,
-    stream::{self, BoxStream},
-};
-use tokio::sync::mpsc;
 
 use super::StoreFleet;
 use crate::{
@@ -23,7 +18,7 @@ use crate::{
     plan::Action,
     runtime::{
         ArchivePieces, Capture, CaptureRequest, CommandRequest, CopyRequest, Effect, ForeignNetwork, LogLines,
-        LogRequest, NetworkCheck, RunningCommand, Runtime, RuntimeError, RuntimeInfo,
+        LogRequest, NetworkCheck, RunningCommand, Runtime, RuntimeError, RuntimeInfo, passing::passed,
     },
 };
 
@@ -83,14 +78,7 @@ impl Runtime for StoreFleet {
     }
 
     fn container_log(&self, request: LogRequest) -> LogLines<'_> {
-        let (sender, receiver) = mpsc::channel(1);
-        let work = async move {
-            match self.now().await {
-                Ok(runtime) => pass(runtime.container_log(request), &sender).await,
-                Err(error) => drop(sender.send(Err(error)).await),
-            }
-        };
-        received(work, receiver)
+        passed(self.now(), |runtime| runtime.container_log(request))
     }
 
     async fn run_command(&self, request: CommandRequest) -> Result<RunningCommand, RuntimeError> {
@@ -98,35 +86,10 @@ impl Runtime for StoreFleet {
     }
 
     fn copy_out(&self, request: CopyRequest) -> ArchivePieces<'_> {
-        let (sender, receiver) = mpsc::channel(1);
-        let work = async move {
-            match self.now().await {
-                Ok(runtime) => pass(runtime.copy_out(request), &sender).await,
-                Err(error) => drop(sender.send(Err(error)).await),
-            }
-        };
-        received(work, receiver)
+        passed(self.now(), |runtime| runtime.copy_out(request))
     }
 
     async fn capture(&self, request: CaptureRequest) -> Result<Capture, RuntimeError> {
         self.now().await?.capture(request).await
     }
-}
-
-/// Sends the items of a stream until nobody wants more.
-async fn pass<T>(mut items: BoxStream<'_, T>, sender: &mpsc::Sender<T>) {
-    while let Some(item) = items.next().await {
-        if sender.send(item).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Returns what is received while some work runs. The work has the runtime whose stream it reads, and ends with the stream.
-fn received<'a, T: Send + 'a>(
-    work: impl Future<Output = ()> + Send + 'a,
-    mut receiver: mpsc::Receiver<T>,
-) -> BoxStream<'a, T> {
-    let worked = stream::once(work).filter_map(async |()| None);
-    stream::select(stream::poll_fn(move |context| receiver.poll_recv(context)), worked).boxed()
 }

@@ -1,11 +1,8 @@
 use decnet_topology::HostRow;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::pushed::HostReport;
-
-/// How long a host may be silent: three heartbeats.
-const SILENCE: SignedDuration = SignedDuration::from_secs(30);
+use crate::pushed::{HostReport, report::SILENCE};
 
 /// The state of a host, from its row in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::Display)]
@@ -50,6 +47,7 @@ impl HostState {
 #[cfg(test)]
 mod tests {
     use decnet_topology::{HostProfile, rng};
+    use jiff::SignedDuration;
 
     use super::*;
     use crate::pushed::HostHealth;

@@ -1,14 +1,11 @@
-use std::fmt::Write as _;
-
 use decnet_topology::{
     CatalogExcerpt, DeploySettings, InstallationSecret, InstanceId, PlacementRules, Status, StoredTopology, Syntax,
     TopologyId, canonical_hash, document,
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::report::HostReport;
-use crate::observe::Observed;
+use crate::{decoy, observe::Observed};
 
 /// A topology to push to an agent: a complete maze file and its canonical hash.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,12 +100,7 @@ impl AppliedTopology {
     /// Returns the digest of what a topology uses of a catalogue and of its settings, which are not in its canonical hash.
     pub fn digest(catalog: &CatalogExcerpt, settings: &DeploySettings) -> String {
         let text = serde_json::to_vec(&(catalog, without_place(settings))).unwrap_or_default();
-        let mut digest = String::new();
-        for byte in Sha256::digest(text) {
-            // Writing to a string cannot fail.
-            let _ = write!(digest, "{byte:02x}");
-        }
-        digest
+        decoy::digest(&text)
     }
 }
 

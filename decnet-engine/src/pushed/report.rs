@@ -1,5 +1,9 @@
 use decnet_topology::{HostRow, TopologyId};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+
+/// How long a host may be silent: three heartbeats. After that, nothing is known of it.
+pub(crate) const SILENCE: SignedDuration = SignedDuration::from_secs(30);
 
 /// What an agent reports with each heartbeat.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ pub(crate) mod fleet;
 mod log;
 mod ownership;
 mod packets;
+pub(crate) mod passing;
 mod pushing;
 #[cfg(feature = "agent")]
 pub(crate) mod remote;

@@ -1,12 +1,9 @@
 //! Topologies of mode `agent` whose agents report another version than the store has.
 
 use decnet_topology::{HostRow, Mode, Repo, RepoError, Status, TopologyId, TopologyRow};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use crate::pushed::{HostReport, TopologyPush};
-
-/// How long a heartbeat counts: the time of three. Nothing is known of a host that is silent for longer.
-const SILENCE: SignedDuration = SignedDuration::from_secs(30);
+use crate::pushed::{HostReport, TopologyPush, report::SILENCE};
 
 /// Marks the topologies that differ from the last heartbeat of their hosts as those that need a resync, and returns them. Nothing else
 /// of them is changed.

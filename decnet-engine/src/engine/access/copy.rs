@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     engine::{Engine, EngineError},
-    runtime::{ArchivePieces, CopyRequest, Runtime, RuntimeError},
+    runtime::{ArchivePieces, CopyRequest, RuntimeError, passing::passed},
 };
 
 /// The default limits of a copy.
@@ -172,32 +172,10 @@ impl Engine {
             container,
             path: options.path.clone(),
         };
-        let mut pieces = if Arc::ptr_eq(&maze.runtime, &self.runtime) {
-            self.runtime.copy_out(request)
-        } else {
-            copy_of(maze.runtime, request)
-        };
+        let mut pieces = passed(future::ready(Ok(maze.runtime)), |runtime| runtime.copy_out(request));
         let first = pieces.next().await.transpose()?;
         Ok(stream::iter(first.map(Ok)).chain(pieces).boxed())
     }
-}
-
-/// Copies with a runtime that lives as long as the copy.
-fn copy_of(runtime: Arc<dyn Runtime>, request: CopyRequest) -> ArchivePieces<'static> {
-    let (send, receive) = mpsc::channel(4);
-    tokio::spawn(async move {
-        let mut pieces = runtime.copy_out(request);
-        while let Some(piece) = pieces.next().await {
-            if send.send(piece).await.is_err() {
-                break;
-            }
-        }
-    });
-    stream::unfold(
-        receive,
-        |mut receive| async move { Some((receive.recv().await?, receive)) },
-    )
-    .boxed()
 }
 
 /// Returns the name of the file or folder that a path in a container means.
