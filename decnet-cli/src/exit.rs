@@ -429,7 +429,7 @@ fn hint_of_database(code: &str) -> Option<&'static str> {
             "tear its mazes down, then remove the database with PostgreSQL's own tools: `dropdb`, or DROP SCHEMA in psql"
         }
         "database_outcome_unknown" => {
-            "check the maze with `decnet show` before you repeat the command: another server may have taken over without the last change"
+            "check that the server runs, and the maze with `decnet show`, before you repeat the command"
         }
         "database_read_only" => "make the file and its folder writable, or give another database with --db",
         "database_refused" => {

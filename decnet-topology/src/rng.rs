@@ -16,7 +16,8 @@
 
 pub(crate) mod stream;
 
-use newtype_uuid::{TypedUuid, TypedUuidKind};
+use newtype_uuid::{GenericUuid as _, TypedUuid, TypedUuidKind};
+use uuid::Uuid;
 
 use crate::{
     id::{ClaimToken, EnrolmentId, EventId, HostId, InstanceId, LeaseToken, TopologyId},
@@ -79,13 +80,21 @@ pub fn event_id() -> EventId {
     uuid_v4()
 }
 
-/// Draws a UUID of version 4: 122 random bits (RFC 9562, section 5.4).
+/// Draws what identifies a transaction of a store.
+#[cfg(feature = "postgres")]
+pub(crate) fn transaction_token() -> Uuid {
+    random_uuid()
+}
+
 fn uuid_v4<K: TypedUuidKind>() -> TypedUuid<K> {
+    TypedUuid::from_untyped_uuid(random_uuid())
+}
+
+/// Draws a UUID of version 4: 122 random bits (RFC 9562, section 5.4).
+fn random_uuid() -> Uuid {
     let mut bytes = [0; 16];
     fill(&mut bytes);
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    TypedUuid::from_bytes(bytes)
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where randomness is drawn")]

@@ -276,7 +276,7 @@ pub enum RepoError {
         /// The reason.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The connection to the server was lost while a change was stored, and the server does not know any more whether it was.
+    /// The connection to the server was lost while a change was stored, and the server did not say in time whether it was.
     #[error("the connection to the database {server} was lost: the last change may be stored or not")]
     #[strum(serialize = "database_outcome_unknown")]
     OutcomeUnknown {

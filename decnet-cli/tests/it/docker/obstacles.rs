@@ -145,7 +145,7 @@ fn an_image_that_cannot_be_pulled_is_reported_before_anything_is_created() {
 
 #[test]
 #[ignore = "needs Docker"]
-fn a_maze_for_an_agent_is_refused() {
+fn a_maze_for_an_agent_that_is_unknown_is_refused() {
     let sandbox = Sandbox::with_docker();
     sandbox
         .run(&[
@@ -163,8 +163,8 @@ fn a_maze_for_an_agent_is_refused() {
     sandbox
         .run(&["deploy", "far"])
         .exits(1)
-        .says("agents are not supported yet")
-        .says("hint: store it in mode `unihost`");
+        .says("`far` is for the agent of a host, and names none")
+        .says("hint: `decnet host list` shows the hosts");
 }
 
 #[test]

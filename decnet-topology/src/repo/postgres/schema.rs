@@ -12,7 +12,7 @@ use crate::{repo::RepoError, rng};
 /// The migrations from an empty schema to the current layout, in order. Their number is the version of the layout.
 ///
 /// Released migrations never change.
-const STEPS: &[&str] = &[include_str!("1-store.sql")];
+const STEPS: &[&str] = &[include_str!("1-store.sql"), include_str!("2-commits.sql")];
 
 /// Waits until no other process migrates the layout.
 const LOCK: &str = concat!("SELECT pg_advisory_xact_lock(", lock_key!(), ", 1)");

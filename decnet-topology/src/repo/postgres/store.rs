@@ -27,8 +27,8 @@ use crate::repo::{
 /// Leases are measured by the server's clock ([`LeaseStore::now`](crate::LeaseStore::now)).
 ///
 /// A transaction that meets another one, or whose connection is lost, runs again, for up to [`PostgresOptions::timeout`]. If the
-/// connection is lost while a change is committed, the server is asked whether it was. A standby that took over meanwhile cannot
-/// know it: then the error is [`RepoError::OutcomeUnknown`].
+/// connection is lost while a change is committed, the server is asked whether it was, also a standby that took over meanwhile. If
+/// none answers within the timeout, the error is [`RepoError::OutcomeUnknown`].
 ///
 /// The methods of [`Repo`](crate::Repo) need a tokio runtime with timers and input/output, and work on its blocking threads. A future that is dropped early
 /// leaves the store consistent, but its change may still have been made.

@@ -6,15 +6,19 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use deadpool_postgres::{Object, Pool};
 use tokio::runtime::Handle;
 use tokio_postgres::SimpleQueryMessage;
+use uuid::Uuid;
 
 use super::{
     clock::LeaseClock,
     fault::{Again, Failure, failure, no_connection},
     statement::{PostgresSql, READS, WRITES, WRITES_ALONE},
 };
-use crate::repo::{
-    RepoError,
-    sql::{Dialect, SqlTables},
+use crate::{
+    repo::{
+        RepoError,
+        sql::{Dialect, SqlTables},
+    },
+    rng,
 };
 
 /// How many times a transaction that met another one runs again.
@@ -23,8 +27,9 @@ const CONFLICTS: usize = 12;
 /// Begins a transaction that reads: all its statements see the same moment.
 const BEGIN_TO_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// Identifies a transaction: its number, and the history of the server, which changes when a standby takes over.
-const IDENTITY: &str = "SELECT pg_current_xact_id()::text, left(pg_walfile_name(pg_current_wal_lsn()), 8)";
+/// Removes tokens of old transactions, few at a time and none that another transaction removes.
+const FORGET: &str = "DELETE FROM commits WHERE token IN (
+    SELECT token FROM commits WHERE at < now() - interval '1 day' ORDER BY at LIMIT 4 FOR UPDATE SKIP LOCKED)";
 
 /// Connections to a database, for transactions.
 #[derive(Debug, Clone)]
@@ -58,19 +63,6 @@ impl Drop for InUse {
             drop(Object::take(client));
         }
     }
-}
-
-/// The number of a transaction that writes, and the history that it belongs to.
-struct Identity {
-    transaction: String,
-    history: String,
-}
-
-/// What a server knows of a transaction whose connection was lost.
-enum Outcome {
-    Committed,
-    RolledBack,
-    Running,
 }
 
 /// The pauses before a transaction runs again.
@@ -132,7 +124,8 @@ impl Transactions {
         let dialect = if self.keeps_apart { &WRITES } else { &WRITES_ALONE };
         self.repeat(runtime, || {
             let client = self.connect(runtime)?;
-            let identity = self.begin(runtime, &client)?;
+            let token = rng::transaction_token();
+            self.begin(runtime, &client, token)?;
             let outcome = match self.work(runtime, client.client(), dialect, work) {
                 Ok(outcome) => outcome,
                 Err(failure) => {
@@ -146,7 +139,7 @@ impl Transactions {
             };
             drop(client);
             match failure.again {
-                Some(Again::Lost) if self.was_committed(runtime, &identity)? => Ok(outcome),
+                Some(Again::Lost) if self.was_committed(runtime, token)? => Ok(outcome),
                 _ => Err(failure),
             }
         })
@@ -189,18 +182,15 @@ impl Transactions {
     }
 
     /// Begins a transaction that writes. Each statement sees what was committed before it, so what a transaction reads after it
-    /// has locked a topology is current.
-    fn begin(&self, runtime: &Handle, client: &InUse) -> Result<Identity, Failure> {
+    /// has locked a topology is current. The token is stored if, and only if, the transaction is committed.
+    fn begin(&self, runtime: &Handle, client: &InUse, token: Uuid) -> Result<(), Failure> {
         let wait = self.timeout.as_millis();
         let statements = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {wait};
-             SET LOCAL idle_in_transaction_session_timeout = 60000; {IDENTITY}"
+             SET LOCAL idle_in_transaction_session_timeout = 60000;
+             INSERT INTO commits (token) VALUES ('{token}'); {FORGET}"
         );
-        let mut texts = self.send(runtime, client, &statements)?.into_iter().flatten();
-        Ok(Identity {
-            transaction: texts.next().unwrap_or_default(),
-            history: texts.next().unwrap_or_default(),
-        })
+        self.send(runtime, client, &statements).map(drop)
     }
 
     fn work<T>(
@@ -230,40 +220,32 @@ impl Transactions {
         }
     }
 
-    /// Asks the server whether a transaction was committed whose connection was lost meanwhile.
-    fn was_committed(&self, runtime: &Handle, identity: &Identity) -> Result<bool, Failure> {
+    /// Returns whether a transaction was committed whose connection was lost meanwhile. If it was not, it cannot be any more.
+    fn was_committed(&self, runtime: &Handle, token: Uuid) -> Result<bool, Failure> {
         let mut pauses = Pauses::new(self.timeout);
         loop {
-            let pause = match self.outcome(runtime, identity) {
-                Ok(Outcome::Committed) => return Ok(true),
-                Ok(Outcome::RolledBack) => return Ok(false),
-                Ok(Outcome::Running) => pauses.after(Failure {
-                    again: Some(Again::Lost),
-                    error: self.unknown(),
-                })?,
-                Err(failure) => pauses.after(failure).map_err(|_| self.unknown())?,
-            };
-            runtime.block_on(tokio::time::sleep(pause));
+            match self.claim(runtime, token) {
+                Ok(was_committed) => return Ok(was_committed),
+                Err(failure) => {
+                    let pause = pauses.after(failure).map_err(|_| self.unknown())?;
+                    runtime.block_on(tokio::time::sleep(pause));
+                }
+            }
         }
     }
 
-    fn outcome(&self, runtime: &Handle, identity: &Identity) -> Result<Outcome, Failure> {
-        let Identity { transaction, history } = identity;
+    /// Stores the token of a transaction for its client, unless the transaction has stored it. Waits while the transaction runs. The
+    /// answer stays the same when it is asked for again.
+    fn claim(&self, runtime: &Handle, token: Uuid) -> Result<bool, Failure> {
         let client = self.connect(runtime)?;
-        let statement = format!(
-            "SELECT pg_xact_status('{transaction}'::xid8), left(pg_walfile_name(pg_current_wal_lsn()), 8) = '{history}'"
+        let wait = self.timeout.as_millis();
+        let statements = format!(
+            "SET LOCAL lock_timeout = {wait}; INSERT INTO commits (token, is_committed) VALUES ('{token}', false)
+             ON CONFLICT (token) DO UPDATE SET token = excluded.token RETURNING is_committed"
         );
-        let row = self.send(runtime, &client, &statement)?.into_iter().flatten();
+        let row = self.send(runtime, &client, &statements)?.into_iter().flatten();
         client.return_to_pool();
-        match &row.collect::<Vec<_>>()[..] {
-            [status, same] if same == "t" => match status.as_str() {
-                "committed" => Ok(Outcome::Committed),
-                "aborted" => Ok(Outcome::RolledBack),
-                "in progress" => Ok(Outcome::Running),
-                _ => Err(self.unknown().into()),
-            },
-            _ => Err(self.unknown().into()),
-        }
+        Ok(row.eq(["t"]))
     }
 
     fn unknown(&self) -> RepoError {
