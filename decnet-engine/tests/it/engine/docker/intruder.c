@@ -76,13 +76,13 @@ static int fill(const char *path) {
     return error;
 }
 
-// Starts processes until that fails, and goes on for some seconds.
-static int bomb(int seconds) {
+// Starts processes until that fails, and tries again for some seconds.
+static int processes(int seconds) {
     time_t end = time(NULL) + seconds;
     int error = 0, count = 0;
     setpgid(0, 0);
     signal(SIGTERM, SIG_IGN);
-    while (time(NULL) < end) {
+    do {
         int child = fork();
         if (child == 0) {
             signal(SIGTERM, SIG_DFL);
@@ -91,7 +91,7 @@ static int bomb(int seconds) {
         }
         if (child < 0) error = errno;
         else count++;
-    }
+    } while (seconds ? time(NULL) < end : !error);
     kill(0, SIGTERM);
     while (wait(NULL) > 0) {}
     printf("%d ", count);
@@ -152,7 +152,7 @@ int main(int count, char **words) {
     if (!strcmp(what, "write")) error = failure(open(first, O_WRONLY | O_CREAT, 0600));
     if (!strcmp(what, "fill")) error = fill(first);
     if (!strcmp(what, "remove")) error = failure(unlink(first));
-    if (!strcmp(what, "bomb")) error = bomb(atoi(first));
+    if (!strcmp(what, "processes")) error = processes(atoi(first));
     if (!strcmp(what, "end")) error = failure(kill(1, SIGTERM));
     if (!strcmp(what, "memory")) error = memory();
     if (!strcmp(what, "serve")) error = serve(first);
