@@ -174,11 +174,10 @@ fn exit_of_code(code: &str) -> Exit {
         | "mutation_unreadable"
         | "not_shuffled" => Exit::Invalid,
         "address_in_use" | "bus_in_use" | "busy" | "destination_exists" | "destructive" | "differs" | "foreign"
-        | "in_use" | "left_on_docker" | "mutation_conflict" | "name_taken" | "not_running" | "plan_changed"
-        | "queue_not_empty" | "port_taken" | "status_conflict" | "subnet_claimed" | "subnet_taken"
-        | "rotation_not_begun" | "rotation_pending" | "rotation_waits" | "version_conflict" | "wrong_status" => {
-            Exit::Conflict
-        }
+        | "host_taken" | "in_use" | "left_on_docker" | "mutation_conflict" | "name_taken" | "not_running"
+        | "other_agent" | "plan_changed" | "queue_not_empty" | "port_taken" | "status_conflict" | "subnet_claimed"
+        | "subnet_taken" | "rotation_not_begun" | "rotation_pending" | "rotation_waits" | "version_conflict"
+        | "wrong_status" => Exit::Conflict,
         "deploy_failed" => Exit::RolledBack,
         "interrupted" => Exit::Interrupted,
         _ => Exit::Failed,
@@ -386,10 +385,12 @@ fn hint_of_hosts(code: &str) -> Option<&'static str> {
         "host_revoked" => {
             "to join again, make a token on the master: `decnet host enroll NAME`; to remove what is still here, run the agent once more with --orphan-after 1m"
         }
+        "host_taken" => "tear that maze down first, or take another host",
         "hosts_unknown" => "`decnet host list` lists the hosts; --hosts chooses others, and --hosts '' allows all",
         "no_host" => "`decnet host list --all` lists the hosts",
         "not_joined" => "join first: --join TOKEN --name NAME --master HOST:PORT",
         "not_placed" => "`decnet host list` lists the hosts and their capacities; --force moves what cannot stay",
+        "other_agent" => "leave --agent out, or delete the maze first: `decnet delete MAZE`",
         "other_authority" => "check the address of the master, and that the token was made by it",
         "peer_address" => "write the address and the port, as in 10.0.0.5:7379",
         "peer_unreachable" => "check that the master runs, its address, and the firewall",

@@ -137,14 +137,10 @@ impl Beats {
 
     async fn report(&self) -> HostReport {
         let engine = &self.shared.engine;
-        let found = topologies::current(engine).await;
-        let applied = match &found {
-            Ok(stored) => stored.as_ref().map(topologies::applied),
-            Err(error) => {
-                tracing::warn!(error = causes::with_causes(error), "the store does not answer");
-                None
-            }
-        };
+        let applied = topologies::applied_now(engine).await.unwrap_or_else(|error| {
+            tracing::warn!(error = causes::with_causes(&error), "the store does not answer");
+            None
+        });
         let health = match time::timeout(HEALTH, engine.runtime().info()).await {
             Ok(Ok(info)) => HostHealth {
                 answers: true,

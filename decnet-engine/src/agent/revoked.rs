@@ -67,11 +67,17 @@ pub(super) async fn remains(shared: &Shared) -> HostRemains {
 /// Counts the containers of masters and of the pushed topology; none if nothing else is there either.
 async fn count(shared: &Shared) -> Result<Option<usize>, RuntimeError> {
     let mut found = Vec::new();
-    for instance in shared.instances.all() {
+    let own = shared.engine.repo().instance().await.ok();
+    for instance in shared
+        .instances
+        .all()
+        .into_iter()
+        .filter(|instance| Some(*instance) != own)
+    {
         found.push(shared.runtime().inspect(Scope::Instance(instance)).await?);
     }
     if let Ok(Some(pushed)) = topologies::current(&shared.engine).await
-        && let Ok(instance) = shared.engine.repo().instance().await
+        && let Some(instance) = own
     {
         let scope = Scope::Topology(instance, pushed.row.id);
         found.push(shared.runtime().inspect(scope).await?);

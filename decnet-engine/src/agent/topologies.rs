@@ -90,21 +90,18 @@ async fn clear_those(agent: &Shared, those: impl Fn(TopologyId) -> bool) -> Resu
 /// Describes what was pushed, and what the runtime has of it.
 pub(super) async fn state(State(shared): Agent) -> Answer {
     let engine = &shared.engine;
-    let found = current(engine).await?;
-    let observed = match &found {
+    let applied = applied_now(engine).await?;
+    let observed = match &applied {
         None => Observed::default(),
-        Some(stored) => {
+        Some(applied) => {
             let instance = engine.repo().instance().await?;
             engine
                 .runtime()
-                .inspect(Scope::Topology(instance, stored.row.id))
+                .inspect(Scope::Topology(instance, applied.topology))
                 .await?
         }
     };
-    json(&AgentState {
-        applied: found.map(|stored| applied(&stored)),
-        observed,
-    })
+    json(&AgentState { applied, observed })
 }
 
 /// Describes the store, for the master of the topology that was pushed.
@@ -113,7 +110,7 @@ pub(super) async fn pushed(State(shared): Agent) -> Answer {
     json(&PushedStore {
         instance: engine.repo().instance().await?,
         secret: engine.repo().secret().await?,
-        applied: current(engine).await?.map(|stored| applied(&stored)),
+        applied: applied_now(engine).await?,
     })
 }
 
@@ -193,6 +190,10 @@ async fn store(shared: &Shared, wanted: &Wanted) -> Result<TopologyId, Problem> 
 
 /// Deploys the stored topology, or changes it to the pushed one.
 async fn deploy(shared: &Shared, id: TopologyId, wanted: Wanted) -> Result<Outcome, Problem> {
+    // A change that was interrupted waits in the queue of this store, which nobody else drains.
+    if shared.engine.repo().has_unfinished(id).await? {
+        shared.engine.drain(id, &shared.stop).await?;
+    }
     let options = DeployOptions::default().force(wanted.force).settings(wanted.settings);
     let replacement = Replacement::new(wanted.topology)
         .options(options)
@@ -227,11 +228,19 @@ pub(super) async fn current(engine: &Engine) -> Result<Option<StoredTopology>, E
     Ok(all.into_iter().rfind(|stored| stored.row.status != Status::TornDown))
 }
 
-/// Describes a stored topology. Its hash is empty unless all of it runs.
-pub(super) fn applied(stored: &StoredTopology) -> AppliedTopology {
+/// Describes the topology that was pushed.
+pub(super) async fn applied_now(engine: &Engine) -> Result<Option<AppliedTopology>, EngineError> {
+    match current(engine).await? {
+        Some(stored) => Ok(Some(applied(engine, &stored).await?)),
+        None => Ok(None),
+    }
+}
+
+/// Describes a stored topology. Its hash is empty unless all of it runs: not while a change of it is unfinished.
+async fn applied(engine: &Engine, stored: &StoredTopology) -> Result<AppliedTopology, EngineError> {
     let StoredTopology { row, topology } = stored;
-    let runs = row.status == Status::Active;
-    AppliedTopology {
+    let runs = row.status == Status::Active && !engine.repo().has_unfinished(row.id).await?;
+    Ok(AppliedTopology {
         topology: row.id,
         name: row.name.to_string(),
         status: row.status,
@@ -243,7 +252,7 @@ pub(super) fn applied(stored: &StoredTopology) -> AppliedTopology {
         settings_digest: AppliedTopology::digest(&row.catalog, &row.settings),
         changed: 0,
         reason: None,
-    }
+    })
 }
 
 /// Describes a topology after an operation.
@@ -251,6 +260,6 @@ async fn describe(engine: &Engine, outcome: &Outcome) -> Result<AppliedTopology,
     Ok(AppliedTopology {
         changed: outcome.changed,
         reason: outcome.reason.clone(),
-        ..applied(&engine.repo().load(outcome.row.id).await?)
+        ..applied(engine, &engine.repo().load(outcome.row.id).await?).await?
     })
 }

@@ -49,7 +49,6 @@ use crate::{
     bus::{Bus, Pattern, Subscription, local::LocalBus},
     decoy::DecoyImage,
     event::{Envelope, Event},
-    pushed::PushedStore,
     runtime::Runtime,
 };
 
@@ -66,7 +65,7 @@ pub struct Engine {
     image: Option<Arc<DecoyImage>>,
     local: LocalBus,
     /// The store of the agent whose host this engine works on, for a topology of mode `agent`.
-    agent: Option<Arc<PushedStore>>,
+    agent: Option<Arc<session::agent::AgentStore>>,
 }
 
 impl Engine {

@@ -17,8 +17,8 @@ pub enum FleetError {
         /// What is wrong.
         reason: &'static str,
     },
-    /// No such token was made here.
-    #[error("the token was not made by this master")]
+    /// No such token was made here, or its host was revoked since.
+    #[error("this master did not make the token, or the host of the token was revoked since")]
     TokenUnknown,
     /// The token is too old.
     #[error("the token expired at {at}")]

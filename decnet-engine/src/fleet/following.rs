@@ -51,8 +51,8 @@ impl Runtime for StoreFleet {
         self.now().await?.unavailable_images(images).await
     }
 
-    fn member(&self, host: Option<&str>) -> Option<Arc<dyn Runtime>> {
-        self.last().member(host)
+    async fn member(&self, host: Option<&str>) -> Result<Option<Arc<dyn Runtime>>, RuntimeError> {
+        self.now().await?.member(host).await
     }
 
     /// The holder of a lease has the hosts as they were read last: when its operation began.

@@ -15,6 +15,8 @@ use super::{
     token::digest,
 };
 use crate::{
+    causes,
+    peer::check_address,
     pki::{Authority, CertificateInfo, CertificateSubject, Credentials, Trust},
     runtime::{
         Fleet,
@@ -177,19 +179,26 @@ impl FleetMaster {
             return Ok(None);
         }
         let master = Self::with_hosts(repo, name, &hosts, at).await?;
-        Ok(Some(master.fleet(&hosts)?))
+        Ok(Some(master.fleet(&hosts)))
     }
 
     /// Returns the hosts that were not revoked as one runtime. Nothing is sent.
-    pub(super) fn fleet(&self, hosts: &[HostRow]) -> Result<Fleet, FleetError> {
+    pub(super) fn fleet(&self, hosts: &[HostRow]) -> Fleet {
         let mut fleet = Fleet::new();
         for host in hosts.iter().filter(|host| host.revoked_at.is_none()) {
             // A host without an address for links cannot join.
             if let Some(member) = host.member() {
-                fleet = fleet.with(member, Arc::new(self.runtime(host)?));
+                match self.runtime(host) {
+                    Ok(runtime) => fleet = fleet.with(member, Arc::new(runtime)),
+                    Err(error) => tracing::warn!(
+                        host = host.name.as_str(),
+                        error = causes::with_causes(&error),
+                        "a host is left out"
+                    ),
+                }
             }
         }
-        Ok(fleet)
+        fleet
     }
 
     /// Makes a token for a host. If the fleet has one with this name, it joins again and keeps its mazes.
@@ -215,7 +224,11 @@ impl FleetMaster {
             name: enrolment.name,
         };
         let certificate = self.authority().issue(&request.request, &subject, at)?;
-        let host = self.repo.enroll_host(enrolment.id, &request.address, at).await?;
+        let joined = self.repo.enroll_host(enrolment.id, &request.address, at).await;
+        let host = joined.map_err(|error| match error {
+            RepoError::EnrolmentNotFound { .. } => FleetError::TokenUnknown,
+            error => error.into(),
+        })?;
         Ok(EnrollAnswer {
             host: host.id,
             certificate,
@@ -232,6 +245,7 @@ impl FleetMaster {
         beat: BeatRequest,
         at: Timestamp,
     ) -> Result<BeatAnswer, FleetError> {
+        check_address(&beat.report.address)?;
         let report = serde_json::to_string(&beat.report).unwrap_or_default();
         self.repo.host_heard(host, &beat.report.address, &report, at).await?;
         let authority = self.authority();
@@ -269,6 +283,7 @@ fn check(enrolment: &Enrolment, request: &EnrollRequest, at: Timestamp) -> Resul
             given: request.name.clone(),
         });
     }
+    check_address(&request.address)?;
     let joined = HostRow::new(
         enrolment.host,
         enrolment.name.clone(),

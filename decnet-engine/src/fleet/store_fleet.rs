@@ -137,7 +137,7 @@ impl StoreFleet {
             }
         }
         if known.read_at.is_none() || known.hosts != hosts {
-            let runtime = self.combined(known.master.as_ref(), &hosts)?;
+            let runtime = self.combined(known.master.as_ref(), &hosts);
             *self.current.write().unwrap_or_else(PoisonError::into_inner) = runtime;
             known.hosts = hosts;
         }
@@ -145,15 +145,15 @@ impl StoreFleet {
         Ok(())
     }
 
-    fn combined(&self, master: Option<&FleetMaster>, hosts: &[HostRow]) -> Result<Arc<dyn Runtime>, FleetError> {
+    fn combined(&self, master: Option<&FleetMaster>, hosts: &[HostRow]) -> Arc<dyn Runtime> {
         let fleet = match master {
-            Some(master) => master.fleet(hosts)?,
+            Some(master) => master.fleet(hosts),
             None => Fleet::new(),
         };
-        Ok(match &self.local {
+        match &self.local {
             Some(local) if hosts.is_empty() => Arc::clone(local),
             Some(local) => Arc::new(fleet.with_local(Arc::clone(local))),
             None => Arc::new(fleet),
-        })
+        }
     }
 }

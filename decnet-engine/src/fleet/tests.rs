@@ -122,7 +122,8 @@ async fn a_name_belongs_to_one_host_which_may_join_again() {
     assert_ne!(new.host, first.host);
     assert_eq!(
         refused(&fleet, request(&late, "host-1"), now()).await,
-        "host_name_taken"
+        "token_unknown",
+        "the host of the token was revoked"
     );
 }
 
@@ -192,7 +193,10 @@ fn a_text_that_is_no_whole_token_is_refused() {
 
 fn beat(fleet: &FleetMaster, with_request: bool) -> BeatRequest {
     BeatRequest {
-        report: HostReport::default(),
+        report: HostReport {
+            address: "10.0.0.7:4433".into(),
+            ..HostReport::default()
+        },
         trust: fleet.credentials().trust().digest(),
         request: with_request.then(|| KeyRequest::new().expect("a key").request_pem().into()),
     }

@@ -60,6 +60,22 @@ impl fmt::Debug for PeerClient {
     }
 }
 
+/// Checks that a text is a host and a port.
+pub(crate) fn check_address(address: &str) -> Result<(), PeerError> {
+    let parsed: Result<Uri, _> = format!("https://{address}/").parse();
+    let is_address = parsed.is_ok_and(|uri| {
+        let is_whole = uri.authority().is_some_and(|whole| whole == address);
+        is_whole && uri.port().is_some() && !address.contains('@')
+    });
+    if is_address {
+        Ok(())
+    } else {
+        Err(PeerError::Address {
+            address: address.into(),
+        })
+    }
+}
+
 impl PeerClient {
     pub(crate) fn new(options: PeerOptions) -> Result<Self, PeerError> {
         let PeerOptions {
@@ -68,14 +84,7 @@ impl PeerClient {
             name,
             timeout,
         } = options;
-        let parsed: Result<Uri, _> = format!("https://{address}/").parse();
-        let is_address = parsed.is_ok_and(|uri| {
-            let is_whole = uri.authority().is_some_and(|whole| whole == &*address);
-            is_whole && uri.port().is_some() && !address.contains('@')
-        });
-        if !is_address {
-            return Err(PeerError::Address { address });
-        }
+        check_address(&address)?;
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);

@@ -6,7 +6,7 @@ mod faults;
 mod frames;
 mod protocol;
 
-pub(crate) use client::{PeerClient, PeerOptions};
+pub(crate) use client::{PeerClient, PeerOptions, check_address};
 pub use error::PeerError;
 pub(crate) use frames::{Frame, FrameCodec, FrameKind, Frames};
 pub(crate) use protocol::{

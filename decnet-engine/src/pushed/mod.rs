@@ -5,7 +5,7 @@ pub(crate) mod report;
 
 #[cfg(feature = "agent")]
 pub(crate) use push::AgentState;
-pub(crate) use push::{AppliedTopology, PushedStore, TopologyPush};
+pub(crate) use push::{AppliedTopology, PushedStore, PushedVersion, TopologyPush};
 #[cfg(feature = "agent")]
 pub(crate) use report::HostHealth;
 pub(crate) use report::HostReport;

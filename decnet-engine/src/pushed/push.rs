@@ -46,26 +46,53 @@ impl TopologyPush {
         }
     }
 
-    /// Returns whether an agent already has this of a topology, and all of it runs.
-    pub(crate) fn is_applied(&self, topology: TopologyId, applied: Option<&AppliedTopology>) -> bool {
-        applied.is_some_and(|applied| {
-            applied.topology == topology && self.has_digests(&applied.version_hash, &applied.settings_digest)
-        })
-    }
-
-    /// Returns whether the heartbeat of an agent says so.
-    pub(crate) fn is_reported(&self, topology: TopologyId, report: &HostReport) -> bool {
-        report.topology == Some(topology) && self.has_digests(&report.version_hash, &report.settings_digest)
-    }
-
-    fn has_digests(&self, version_hash: &str, settings_digest: &str) -> bool {
-        version_hash == self.version_hash && settings_digest == AppliedTopology::digest(&self.catalog, &self.settings)
-    }
-
     /// Sets whether running containers may be recreated.
     pub fn force(mut self, force: bool) -> Self {
         self.force = force;
         self
+    }
+}
+
+/// What tells one version of a topology of an agent from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PushedVersion {
+    topology: TopologyId,
+    version_hash: String,
+    settings_digest: String,
+}
+
+impl PushedVersion {
+    /// Returns the stored version.
+    pub(crate) fn of(stored: &StoredTopology) -> Self {
+        Self::with_settings(stored, &stored.row.settings)
+    }
+
+    /// Returns the version of a topology with other settings than the stored ones.
+    pub(crate) fn with_settings(stored: &StoredTopology, settings: &DeploySettings) -> Self {
+        let StoredTopology { row, topology } = stored;
+        Self {
+            topology: row.id,
+            version_hash: canonical_hash(topology).to_string(),
+            settings_digest: AppliedTopology::digest(&row.catalog, settings),
+        }
+    }
+
+    /// Returns the version that an agent has and runs completely.
+    pub(crate) fn applied(applied: &AppliedTopology) -> Self {
+        Self {
+            topology: applied.topology,
+            version_hash: applied.version_hash.clone(),
+            settings_digest: applied.settings_digest.clone(),
+        }
+    }
+
+    /// Returns the version that an agent reports; none if it has no topology.
+    pub(crate) fn reported(report: &HostReport) -> Option<Self> {
+        Some(Self {
+            topology: report.topology?,
+            version_hash: report.version_hash.clone(),
+            settings_digest: report.settings_digest.clone(),
+        })
     }
 }
 

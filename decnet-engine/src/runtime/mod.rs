@@ -231,8 +231,8 @@ pub trait Runtime: Send + Sync + Debug {
     ) -> Result<BTreeMap<ImageSource, String>, RuntimeError>;
 
     /// Returns the runtime of one member of a fleet; none if this is not a fleet, or has no such member.
-    fn member(&self, _: Option<&str>) -> Option<Arc<dyn Runtime>> {
-        None
+    async fn member(&self, _: Option<&str>) -> Result<Option<Arc<dyn Runtime>>, RuntimeError> {
+        Ok(None)
     }
 
     /// Returns this runtime for the holder of a lease, if it refuses the holders of older leases; none if it cannot know of another

@@ -323,17 +323,23 @@ impl Watch<'_> {
             () = self.cancel.cancelled() => return Ok(()),
             found = self.found() => found,
         };
-        match found {
-            Ok(found) => {
-                self.watched = found.len();
-                if depth == Depth::Inside {
-                    self.inside = found.iter().map(|row| row.id).collect();
-                }
-                for row in &found {
-                    self.schedule.see(row.id, row.version, now());
-                }
-                self.shuffles.see(self.engine, &found).await;
-                for id in resync::mark(self.engine.repo().as_ref(), &found).await? {
+        let differing = match &found {
+            Ok(found) => resync::mark(self.engine.repo().as_ref(), found, Timestamp::now()).await,
+            Err(_) => Ok(Vec::new()),
+        };
+        if let Ok(found) = &found {
+            self.watched = found.len();
+            if depth == Depth::Inside {
+                self.inside = found.iter().map(|row| row.id).collect();
+            }
+            for row in found {
+                self.schedule.see(row.id, row.version, now());
+            }
+            self.shuffles.see(self.engine, found).await;
+        }
+        match found.and(differing) {
+            Ok(differing) => {
+                for id in differing {
                     self.schedule.wake(id, now());
                 }
                 Ok(())

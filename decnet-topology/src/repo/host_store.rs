@@ -25,11 +25,12 @@ pub trait HostStore: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`RepoError::EnrolmentNotFound`], [`RepoError::EnrolmentUsed`], or [`RepoError::HostNameTaken`] if another host that was not
-    /// revoked has the name; then the token can be used again.
+    /// [`RepoError::EnrolmentNotFound`], also if the host was revoked since; [`RepoError::EnrolmentUsed`]; or
+    /// [`RepoError::HostNameTaken`] if another host that was not revoked has the name; then the token can be used again.
     async fn enroll_host(&self, id: EnrolmentId, address: &str, at: Timestamp) -> Result<HostRow, RepoError>;
 
-    /// Stores a heartbeat: the address of the agent, and its report. One that is older than the last one is ignored.
+    /// Stores a heartbeat: the address of the agent, its report, and the time by the [clock of the leases](LeaseStore::now). One that
+    /// is older than the last one is ignored.
     ///
     /// # Errors
     ///

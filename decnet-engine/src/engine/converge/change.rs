@@ -12,7 +12,7 @@ use crate::{
     engine::{Engine, EngineError, catalog::Unknown, session::facts::Facts},
     observe::{Activity, Observed},
     plan::{Plan, diff, diff_since},
-    pushed::TopologyPush,
+    pushed::{PushedVersion, TopologyPush},
 };
 
 /// The known network state inside the bases, which lists of the runtime do not show.
@@ -186,7 +186,8 @@ impl Engine {
         let excerpt = self.excerpt_of(&stored.row, &stored.topology);
         stored.row.catalog.extend(excerpt);
         let push = TopologyPush::with_settings(&stored, target.settings);
-        let is_there = plan.is_empty() && push.is_applied(stored.row.id, agent.applied.as_ref());
+        let version = PushedVersion::with_settings(&stored, target.settings);
+        let is_there = plan.is_empty() && agent.has(&version);
         // A plan that recreates containers without permission is refused before it is pushed.
         (!is_there).then(|| push.force(!plan.restarts(observed).is_empty()))
     }

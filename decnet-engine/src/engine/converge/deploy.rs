@@ -54,10 +54,13 @@ impl Session<'_> {
         } else if settings != row.settings {
             row = self.set_settings(settings).await?;
         }
-        if let Err(taken) = self.engine.refuse_taken_host(&row, self.id).await {
+        match self.engine.refuse_taken_host(&row, self.id).await {
             // Another deploy to the same agent began at the same time.
-            self.record(&row, Status::Failed, taken.to_string()).await;
-            return Err(taken);
+            Err(taken @ EngineError::HostTaken { .. }) => {
+                self.record(&row, Status::Failed, taken.to_string()).await;
+                return Err(taken);
+            }
+            checked => checked?,
         }
         let execution = self
             .execute_change(&change, OnFailure::Undo, &self.cancel, &|_| {})

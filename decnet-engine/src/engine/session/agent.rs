@@ -1,9 +1,15 @@
 //! Topologies of mode `agent`: this engine plans, checks and records, and the agent of their host executes.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use backon::{ExponentialBuilder, Retryable as _};
-use decnet_topology::{Mode, Status, StoredTopology, TopologyFilter, TopologyId, TopologyRow};
+use decnet_topology::{
+    InstallationSecret, InstanceId, Mode, Status, StoredTopology, TopologyFilter, TopologyId, TopologyRow,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::lease::Session;
@@ -11,13 +17,42 @@ use crate::{
     engine::{Engine, EngineError},
     execute::{ExecutionReport, StepFailure},
     plan::Plan,
-    pushed::{PushedStore, TopologyPush},
+    pushed::{AppliedTopology, PushedStore, PushedVersion, TopologyPush},
     runtime::{RuntimeError, TopologyHost},
 };
 
 /// How often a push without an answer is repeated, and the first and the longest pause.
 const REPEATS: usize = 4;
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
+
+/// The store of an agent, whose identity is in all that the agent makes.
+#[derive(Debug)]
+pub(in crate::engine) struct AgentStore {
+    pub(in crate::engine) instance: InstanceId,
+    pub(in crate::engine) secret: InstallationSecret,
+    /// What the agent has, as it said last.
+    applied: Mutex<Option<AppliedTopology>>,
+}
+
+impl AgentStore {
+    fn new(store: PushedStore) -> Self {
+        Self {
+            instance: store.instance,
+            secret: store.secret,
+            applied: Mutex::new(store.applied),
+        }
+    }
+
+    /// Returns whether the agent has this version, and all of it runs.
+    pub(in crate::engine) fn has(&self, version: &PushedVersion) -> bool {
+        let applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        applied.as_ref().map(PushedVersion::applied).as_ref() == Some(version)
+    }
+
+    fn set_applied(&self, applied: Option<AppliedTopology>) {
+        *self.applied.lock().unwrap_or_else(PoisonError::into_inner) = applied;
+    }
+}
 
 impl Engine {
     /// Returns the engine that works on a topology: for mode `agent`, one on the runtime of its host, with the identity of the store
@@ -36,30 +71,23 @@ impl Engine {
             host: row.host.clone(),
         };
         let host = row.host.as_deref().ok_or_else(missing)?;
-        let runtime = if let Some(runtime) = self.runtime.member(Some(host)) {
-            runtime
-        } else {
-            // A runtime that follows the hosts of a store reads them when it is asked.
-            self.runtime.info().await?;
-            self.runtime.member(Some(host)).ok_or_else(missing)?
-        };
+        let runtime = self.runtime.member(Some(host)).await?.ok_or_else(missing)?;
         let pushed = runtime.topologies().ok_or_else(missing)?.pushed().await?;
         Ok(Cow::Owned(Self {
             runtime,
-            agent: Some(Arc::new(pushed)),
+            agent: Some(Arc::new(AgentStore::new(pushed))),
             ..self.clone()
         }))
     }
 
-    /// Returns the store of the agent that this engine works with, if it works with one.
-    pub(in crate::engine) fn agent(&self) -> Option<&PushedStore> {
+    /// Returns the store of the agent that this engine works with; none if this engine executes plans itself.
+    pub(in crate::engine) fn agent(&self) -> Option<&AgentStore> {
         self.agent.as_deref()
     }
 
     /// Returns why the agent of a topology has to get it again, if it has to.
     pub(in crate::engine) fn differs_on_agent(&self, stored: &StoredTopology) -> Option<String> {
-        let applied = self.agent()?.applied.as_ref();
-        let is_there = TopologyPush::new(stored).is_applied(stored.row.id, applied);
+        let is_there = self.agent()?.has(&PushedVersion::of(stored));
         (!is_there).then(|| "the agent has another version of the maze".into())
     }
 
@@ -92,7 +120,16 @@ impl Engine {
 }
 
 impl Session<'_> {
-    /// Pushes a topology to its agent, which executes the plan. The report has one failure if the agent refused.
+    /// Asks the agent again what it has, if there is an agent: another master may have changed it before this session had the lease.
+    pub(super) async fn refresh_agent(&self) -> Result<(), EngineError> {
+        if let Some(agent) = self.engine.agent() {
+            agent.set_applied(self.topologies()?.pushed().await?.applied);
+        }
+        Ok(())
+    }
+
+    /// Pushes a topology to its agent, which executes the plan. The report has one failure if the agent refused, or if the topology
+    /// does not run completely.
     ///
     /// A push may be lost after it was applied, so one without an answer is repeated. The agent does nothing twice.
     pub(in crate::engine) async fn push(
@@ -103,7 +140,12 @@ impl Session<'_> {
     ) -> Result<ExecutionReport, EngineError> {
         let host = self.topologies()?;
         let pushed = self.repeated(|| host.push(push), cancel).await?;
-        self.reported("push the maze to its agent", plan, pushed).await
+        self.reported(
+            "push the maze to its agent",
+            plan,
+            pushed.map(|pushed| pushed.map(Some)),
+        )
+        .await
     }
 
     /// Lets the agent tear the topology down.
@@ -144,18 +186,29 @@ impl Session<'_> {
         }
     }
 
-    async fn reported<T>(
+    /// Reports the answer of an agent. It says how many steps changed something, and not which.
+    async fn reported(
         &self,
         step: &str,
         plan: &Plan,
-        answer: Option<Result<T, RuntimeError>>,
+        answer: Option<Result<Option<AppliedTopology>, RuntimeError>>,
     ) -> Result<ExecutionReport, EngineError> {
         let mut report = ExecutionReport::default();
         match answer {
             None => report.cancelled = true,
-            Some(Ok(_)) => {
-                report.changed = (0..plan.steps().len()).collect();
+            Some(Ok(applied)) => {
+                let reason = applied.as_ref().and_then(|applied| applied.reason.clone());
+                if applied.as_ref().is_some_and(|applied| applied.changed > 0) {
+                    report.changed = (0..plan.steps().len()).collect();
+                }
                 report.done = plan.steps().len();
+                report.failures.extend(reason.map(|reason| StepFailure {
+                    step: step.to_owned(),
+                    source: RuntimeError::Refused { reason },
+                }));
+                if let Some(agent) = self.engine.agent() {
+                    agent.set_applied(applied.filter(|applied| applied.status != Status::TornDown));
+                }
             }
             Some(Err(source)) => report.failures.push(StepFailure {
                 step: step.to_owned(),

@@ -123,7 +123,7 @@ impl Engine {
                 });
             }
             let images = images_of(&self.catalog_of(&wanted.row), wanted, None);
-            let runtime = self.runtime.member(None);
+            let runtime = self.runtime.member(None).await?;
             let runtime = runtime.as_deref().unwrap_or(self.runtime.as_ref());
             let mut facts = self
                 .facts_of(current.facts.instance, runtime, &current.facts.info, &images)
@@ -142,7 +142,7 @@ impl Engine {
             };
             let member = current.facts.info.members.get(host).ok_or_else(|| silent(None))?;
             let info = member.info.as_ref().ok_or_else(|| silent(member.silent.as_deref()))?;
-            let runtime = self.runtime.member(Some(host)).ok_or_else(|| silent(None))?;
+            let runtime = self.runtime.member(Some(host)).await?.ok_or_else(|| silent(None))?;
             let images = images_of(&self.catalog_of(&wanted.row), wanted, Some(host));
             let facts = self
                 .facts_of(current.facts.instance, runtime.as_ref(), info, &images)

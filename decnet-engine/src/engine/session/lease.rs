@@ -67,7 +67,7 @@ impl<'a> Session<'a> {
         // In this order: while this waits for a hanging runtime, others can still work on the topology.
         let lease = HeldLease::acquire(engine.repo.clone(), id, &engine.options.label).await?;
         let (store, generation) = (engine.repo.instance().await?, lease.generation());
-        Ok(Self {
+        let session = Self {
             engine,
             id,
             name,
@@ -75,7 +75,11 @@ impl<'a> Session<'a> {
             facts,
             lease: Right::Lease(lease),
             cancel: cancel.clone(),
-        })
+        };
+        match session.refresh_agent().await {
+            Ok(()) => Ok(session),
+            Err(error) => session.end(Err(error)).await,
+        }
     }
 
     /// Checks that the runtime answers and that no other process holds the lease. Used if the store cannot be written to, so that

@@ -178,12 +178,12 @@ impl Runtime for Fleet {
         Ok(all)
     }
 
-    fn member(&self, host: Option<&str>) -> Option<Arc<dyn Runtime>> {
+    async fn member(&self, host: Option<&str>) -> Result<Option<Arc<dyn Runtime>>, RuntimeError> {
         let runtime = match host {
             None => self.local.as_ref(),
             Some(host) => self.members.get(host).map(|member| &member.runtime),
         };
-        runtime.cloned()
+        Ok(runtime.cloned())
     }
 
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {

@@ -244,6 +244,32 @@ async fn a_failed_push_keeps_its_document_reports_no_hash_and_can_be_repeated() 
 }
 
 #[tokio::test]
+async fn a_change_that_was_interrupted_is_reported_and_finished_by_the_next_push() {
+    let play = Play::new().await;
+    let id = rng::topology_id();
+    play.apply(&push("corp", id, &["web"])).await;
+    play.simulated.cut_off(3, Moment::Before);
+    let second = push("corp", id, &["web", "db"]);
+    assert_eq!(play.refused(&second).await, "mutation_queued");
+    play.simulated.reconnect();
+    let play = play.restart().await;
+    let applied = async |play: &Play| play.topologies.state().await.expect("a state").applied;
+    let interrupted = applied(&play).await.expect("it is kept");
+    assert_eq!((interrupted.topology, &*interrupted.version_hash), (id, ""));
+    // The master may push the same again, or what it has stored since.
+    for deckies in [&["web", "db"][..], &["web", "mail"], &["web"]] {
+        let wanted = push("corp", id, deckies);
+        let pushed = play.apply(&wanted).await;
+        assert_eq!((pushed.status, &pushed.reason), (Status::Active, &None));
+        assert_eq!(
+            applied(&play).await.expect("it is there").version_hash,
+            wanted.version_hash
+        );
+        assert_eq!(play.containers().len(), 2 * deckies.len());
+    }
+}
+
+#[tokio::test]
 async fn a_restart_keeps_what_was_applied_and_does_not_touch_the_runtime() {
     let play = Play::new().await;
     let id = rng::topology_id();

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{
-    AgentOptions, CancellationToken, DecoyImage, DeployOptions, Engine, EngineError, EngineOptions, Fence, Fleet,
-    HostReport, RemoteRuntime, RemoteTopologies, Replacement, WatchOptions,
+    Action, AgentOptions, AppliedTopology, CancellationToken, DecoyImage, DeployOptions, Engine, EngineError,
+    EngineOptions, Fence, Fleet, HostReport, RemoteRuntime, RemoteTopologies, Replacement, WatchOptions,
     simulated::{Moment, Simulated},
     watch,
 };
@@ -239,12 +239,11 @@ async fn a_refused_push_fails_the_deploy_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_heartbeat_with_another_version_makes_the_loop_push_again() {
+async fn the_loop_pushes_again_what_the_agent_has_lost() {
     let play = Play::new().await;
     let id = play.deployed().await;
     play.enrol().await;
     let stop = CancellationToken::new();
-    // The poll checks the reports; drift is looked for rarely enough that the report is first.
     let options = WatchOptions::default().poll(Duration::from_millis(50));
     let keeper = tokio::spawn({
         let (engine, stop) = (play.master.clone(), stop.clone());
@@ -269,6 +268,60 @@ async fn a_heartbeat_with_another_version_makes_the_loop_push_again() {
     stop.cancel();
     keeper.await.expect("no panic").expect("no error");
     assert_eq!(play.status(id).await, Status::Active);
+}
+
+#[tokio::test]
+async fn a_push_that_succeeds_in_part_leaves_the_maze_degraded_with_the_reason_of_the_agent() {
+    let play = Play::new().await;
+    let id = play.deployed().await;
+    let full = decnet_engine::RuntimeError::Refused {
+        reason: "no space left on device".into(),
+    };
+    play.simulated.fail_where(
+        |action| matches!(action, Action::CreateBase { .. }),
+        Moment::Before,
+        full,
+    );
+    let cancel = CancellationToken::new();
+    let wanted = Replacement::new(topology("172.20.0", &["web", "db"]));
+    let outcome = play.master.replace(id, wanted, &cancel).await.expect("stored");
+    assert_eq!(outcome.row.status, Status::Degraded);
+    let reason = outcome.reason.expect("a reason");
+    assert!(
+        reason.contains("push the maze to its agent") && reason.contains("no space left"),
+        "{reason}"
+    );
+
+    play.simulated.reconnect();
+    let outcome = play.master.reconcile(id, false, &cancel).await.expect("repaired");
+    assert_eq!((outcome.row.status, outcome.reason), (Status::Active, None));
+    assert_eq!(play.containers().len(), 4);
+}
+
+#[tokio::test]
+async fn a_version_that_another_master_pushed_meanwhile_is_replaced() {
+    let play = Play::new().await;
+    let id = play.deployed().await;
+    let before = play.containers();
+    // The master has stored something that changes no container.
+    let own = Catalog::builtin()
+        .extend_from_toml("[services.till]\nports = [\"9100/tcp\"]\nbanner = \"till\"\n")
+        .expect("a catalogue");
+    let shop = Topology::builder()
+        .dmz("dmz", "172.20.9.0/24")
+        .decky("shop", |decky| decky.on("dmz", "172.20.9.10").services(["till"]))
+        .build()
+        .expect("a topology");
+    let excerpt = shop.catalog_excerpt(&own);
+    let extended = play.repo.extend_catalog(id, excerpt, None, Timestamp::now()).await;
+    let row = extended.expect("stored");
+    let cancel = CancellationToken::new();
+    let outcome = play.master.reconcile(id, false, &cancel).await.expect("pushed");
+    assert_eq!((outcome.row.status, outcome.reason), (Status::Active, None));
+    let state = play.remote_topologies().state().await.expect("a state");
+    let digest = AppliedTopology::digest(&row.catalog, &row.settings);
+    assert_eq!(state.applied.expect("it is there").settings_digest, digest);
+    assert_eq!(play.containers(), before, "no container was touched");
 }
 
 #[tokio::test]

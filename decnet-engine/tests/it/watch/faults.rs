@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use decnet_engine::EngineError;
-use decnet_topology::RepoError;
+use decnet_topology::{Mode, NewTopology, RepoError, Status, StatusChange, Topology, TopologyStore as _};
+use jiff::Timestamp;
 
 use super::{Keeper, Lab, SECOND, by_events, by_polls, enqueue, failing_store::FailingStore, settle, until};
 
@@ -36,6 +37,34 @@ async fn a_temporarily_unreadable_store_is_read_again() {
     tokio::time::sleep(100 * SECOND).await;
     assert!(repo.failures() >= 9, "{}", repo.failures());
     repo.fail(None);
+    assert!(until!(lab.is_applied(mutation).await) < 65 * SECOND);
+    keeper.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn hosts_that_cannot_be_read_do_not_end_the_loop() {
+    let repo = FailingStore::default();
+    let lab = Lab::on(Arc::new(repo.clone()));
+    let id = lab.deploy(0).await;
+    let new = NewTopology::new("far".parse().expect("a name"), Topology::default())
+        .mode(Mode::Agent)
+        .host("east".to_owned());
+    let far = repo.create(new, Timestamp::now()).await.expect("stored").row.id;
+    for (from, to) in [
+        (Status::Pending, Status::Deploying),
+        (Status::Deploying, Status::Active),
+    ] {
+        let changed = repo
+            .set_status(far, StatusChange::new(from, to), Timestamp::now())
+            .await;
+        changed.expect("changed");
+    }
+    let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
+    settle().await;
+    repo.fail(Some(|call| (call == "hosts").then_some(RepoError::Locked)));
+    tokio::time::sleep(100 * SECOND).await;
+    assert!(repo.failures() >= 9, "{}", repo.failures());
+    let mutation = enqueue(&lab.elsewhere(), id, "extra").await;
     assert!(until!(lab.is_applied(mutation).await) < 65 * SECOND);
     keeper.end().await;
 }

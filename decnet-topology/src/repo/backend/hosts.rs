@@ -59,8 +59,13 @@ impl<B: Backend> HostStore for B {
                 enrolment.profile.clone(),
                 at,
             );
+            let hosts = tables.hosts()?;
+            // A host that was revoked since joins as another one, with a new token.
+            if hosts.iter().any(|host| host.id == row.id && host.revoked_at.is_some()) {
+                return Err(RepoError::EnrolmentNotFound { id });
+            }
             let has_name = |other: &HostRow| other.id != row.id && other.revoked_at.is_none() && other.name == row.name;
-            if let Some(other) = tables.hosts()?.into_iter().find(has_name) {
+            if let Some(other) = hosts.into_iter().find(has_name) {
                 return Err(RepoError::HostNameTaken { name: other.name });
             }
             enrolment.used_at = Some(at);
@@ -75,6 +80,7 @@ impl<B: Backend> HostStore for B {
         let input = (address.to_owned(), report.to_owned());
         self.write(input, move |tables, (address, report)| {
             let mut row = tables.host(id)?;
+            let at = tables.now(at)?;
             if row.revoked_at.is_some() {
                 return Err(RepoError::HostNotFound { id });
             }

@@ -106,6 +106,12 @@ pub(super) async fn two_hosts_have_different_names_unless_one_was_revoked(repo: 
         .await
         .expect("revoked");
     assert_eq!(revoked.revoked_at, Some(second(4)));
+    let stale = invite(&*repo, east.id, "east").await;
+    let refused = repo.enroll_host(stale.id, ADDRESS, second(5)).await;
+    assert!(
+        matches!(refused, Err(RepoError::EnrolmentNotFound { .. })),
+        "the host of the token was revoked: {refused:?}"
+    );
     let other = repo
         .enroll_host(second_east.id, ADDRESS, second(5))
         .await
