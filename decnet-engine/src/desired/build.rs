@@ -70,6 +70,8 @@ pub struct Desired {
     pub links: BTreeMap<LinkName, LinkSpec>,
     /// The members of a fleet that do not answer, and why. Nothing is desired there until they do.
     pub(crate) unseen: BTreeMap<String, String>,
+    /// The members of a fleet that the maze left. Its images are removed there, too.
+    pub(crate) former: BTreeSet<String>,
     /// The bases that keep the state that they have: that of their spec is incomplete, because the catalogue lacks a service.
     pub(crate) keep_state: BTreeSet<ContainerName>,
 }
@@ -86,6 +88,7 @@ impl Desired {
             services: BTreeMap::new(),
             links: BTreeMap::new(),
             unseen: BTreeMap::new(),
+            former: BTreeSet::new(),
             keep_state: BTreeSet::new(),
         }
     }

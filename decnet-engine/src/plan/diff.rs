@@ -313,25 +313,22 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// Removes images of the engine as the last steps, if nothing of the topology is left.
+    /// Removes images of the engine as the last steps, if nothing of the topology is left, or on a member of a fleet that it left.
     fn remove_images(&mut self) {
         // A topology that has only networks exists, too: the images then belong to others.
-        if self.pairs.unwanted != Reason::Teardown {
-            return;
-        }
+        let is_teardown = self.pairs.unwanted == Reason::Teardown;
         for ObservedImage { reference, host } in &self.observed.images {
-            if !self
-                .desired
-                .images
-                .iter()
-                .map(ImageSpec::reference)
-                .any(|wanted| wanted == reference)
-            {
+            let mut wanted = self.desired.images.iter().map(ImageSpec::reference);
+            let is_left = host.as_ref().is_some_and(|host| self.desired.former.contains(host));
+            if is_left || is_teardown && !wanted.any(|wanted| wanted == reference) {
+                let removals = self.removals.iter().copied();
+                let is_here = |id: &StepId| self.plan.steps()[*id].action.host() == host.as_deref();
+                let needs = removals.filter(is_here).collect();
                 let action = Action::RemoveImage {
                     reference: reference.clone(),
                     host: host.clone(),
                 };
-                self.plan.push(action, Reason::Unused, self.removals.clone());
+                self.plan.push(action, Reason::Unused, needs);
             }
         }
     }

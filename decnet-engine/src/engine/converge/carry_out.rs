@@ -37,6 +37,8 @@ pub(in crate::engine) struct Converged {
     pub(in crate::engine) unanswered: Option<RuntimeError>,
     /// How the runtime differs from the maze; none if it matches.
     pub(in crate::engine) drift: Option<String>,
+    /// What there is afterwards; none if a step failed.
+    pub(in crate::engine) observed: Option<Observed>,
 }
 
 impl Session<'_> {
@@ -73,6 +75,7 @@ impl Session<'_> {
                 failure: None,
                 unanswered: None,
                 drift: change.drift(observed),
+                observed: Some(observed.clone()),
             });
         }
         let (done, begun) = mpsc::unbounded_channel();
@@ -92,9 +95,12 @@ impl Session<'_> {
             .publish_deckies(self.id, observed, plan, &execution, trigger);
         let failure = execution.failures.first();
         let failure = failure.map(|failure| format!("{failure}: {}", failure.source));
-        let drift = match &failure {
-            Some(failure) => Some(failure.clone()),
-            None => self.check_again(change, *known, &settled?).await?,
+        let (drift, after) = match &failure {
+            Some(failure) => (Some(failure.clone()), None),
+            None => {
+                let observed = self.observe_again(change, *known, &settled?).await?;
+                (change.drift(&observed), Some(observed))
+            }
         };
         let ExecutionReport {
             changed,
@@ -109,6 +115,7 @@ impl Session<'_> {
             failure,
             unanswered: errors.find(RuntimeError::is_unanswered),
             drift,
+            observed: after,
         })
     }
 
@@ -174,12 +181,12 @@ impl Session<'_> {
         Ok(settled)
     }
 
-    async fn check_again(
+    async fn observe_again(
         &self,
         change: &Change,
         known: bool,
         settled: &BTreeSet<ContainerName>,
-    ) -> Result<Option<String>, EngineError> {
+    ) -> Result<Observed, EngineError> {
         let Change { desired, plan, .. } = change;
         let mut observed = if known {
             self.list().await?
@@ -195,7 +202,7 @@ impl Session<'_> {
             .check_inside(desired, &mut observed, Asked::Settling(&began))
             .await?;
         change.unknown.hide(desired, &mut observed);
-        Ok(change.drift(&observed))
+        Ok(observed)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     desired::Desired,
     engine::{Engine, EngineError, catalog::Unknown, session::facts::Facts},
     observe::{Activity, Observed},
-    plan::{Plan, diff, diff_since},
+    plan::{Action, Plan, Step, diff, diff_since},
     pushed::{PushedVersion, TopologyPush},
 };
 
@@ -149,6 +149,7 @@ impl Engine {
         let mut desired = Desired::new(valid, &context)?;
         unknown.keep_states(&mut desired);
         desired.leave_out(&observed.unseen);
+        desired.former = former_hosts(stored);
         let mut before = self.desired_before(facts, target)?;
         if let Some(before) = &mut before {
             before.leave_out(&observed.unseen);
@@ -207,14 +208,23 @@ impl Engine {
     }
 }
 
-/// Returns how the runtime differs from the maze, if it does. Of members of a fleet that do not answer, nothing is known.
+/// Returns the names of the members of a fleet that a maze left.
+fn former_hosts(stored: &StoredTopology) -> BTreeSet<String> {
+    let former = stored.row.placement.iter().flat_map(|placement| &placement.former);
+    former.map(ToString::to_string).collect()
+}
+
+/// Returns how the runtime differs from the maze, if it does. Of members of a fleet that do not answer, nothing is known. An image stays
+/// on a member that the maze left if another maze uses it there, so it is no difference.
 pub(in crate::engine) fn drift(desired: &Desired, observed: &Observed) -> Option<String> {
     if desired.unseen != observed.unseen {
         let mut seen = desired.clone();
         seen.leave_out(&observed.unseen);
         return drift(&seen, observed);
     }
-    if let Some(step) = diff(desired, observed).steps().first() {
+    let plan = diff(desired, observed);
+    let is_drift = |step: &&Step| !matches!(step.action, Action::RemoveImage { .. });
+    if let Some(step) = plan.steps().iter().find(is_drift) {
         return Some(format!("drift: {step}"));
     }
     let down = observed

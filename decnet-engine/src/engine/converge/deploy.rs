@@ -70,7 +70,9 @@ impl Session<'_> {
             return self.fail(&row, execution, resumed || change.push.is_some()).await;
         }
         self.engine.publish_creation(self.id, &change.desired);
-        let drift = drift(&change.desired, &self.observe().await?);
+        let observed = self.observe().await?;
+        row = self.forget_former(row, &observed).await?;
+        let drift = drift(&change.desired, &observed);
         let status = if drift.is_none() {
             Status::Active
         } else {

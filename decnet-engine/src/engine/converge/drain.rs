@@ -178,12 +178,13 @@ impl Session<'_> {
         };
         let row = self.keep_catalog(stored.row, &stored.topology).await?;
         let row = self.keep_placement(row, change.placement.as_ref()).await?;
-        let stored = StoredTopology { row, ..stored };
+        let mut stored = StoredTopology { row, ..stored };
         let Converged {
             changed,
             cancelled,
             unanswered,
             drift,
+            observed,
             ..
         } = self.carry_out(&change, trigger, &self.cancel).await?;
         drained.changed += changed;
@@ -192,6 +193,9 @@ impl Session<'_> {
         }
         if let Some(error) = unanswered {
             return Err(error.into());
+        }
+        if let Some(observed) = &observed {
+            stored.row = self.forget_former(stored.row, observed).await?;
         }
         if let Some(reason) = drift {
             return self.fail_mutation(stored, reason, drained).await;
@@ -245,10 +249,7 @@ impl Session<'_> {
 
     async fn prepare_stored(&self, stored: &StoredTopology) -> Result<Change, EngineError> {
         let observed = self.observe().await?;
-        let stored = &self
-            .engine
-            .placed(&self.facts, stored.clone(), &observed, false)
-            .await?;
+        let stored = &self.engine.placed(&self.facts, stored.clone(), false).await?;
         // The maze also has the changes of mutations that were stored together with this one.
         let force = self.engine.outstanding(&stored.row).await?;
         let target = Target::live(stored, &stored.row.settings);

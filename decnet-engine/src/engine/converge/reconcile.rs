@@ -69,11 +69,15 @@ impl Session<'_> {
             changed,
             cancelled,
             drift,
+            observed,
             ..
         } = self.carry_out(&change, trigger, &self.cancel).await?;
         if cancelled {
             // If steps were not begun, the result is unknown: the status is unchanged.
             return Err(EngineError::interrupted(self.id));
+        }
+        if let Some(observed) = &observed {
+            row = self.forget_former(row, observed).await?;
         }
         let row = self.record_drift(row, drift.as_deref()).await?;
         Ok(Outcome {

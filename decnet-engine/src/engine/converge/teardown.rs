@@ -2,7 +2,10 @@ use decnet_topology::{Intent, Status, TopologyId, TopologyRow};
 use tokio_util::sync::CancellationToken;
 
 use super::remains::{Clearing, Remains};
-use crate::engine::{Engine, EngineError, Operation, Outcome, session::lease::Session};
+use crate::{
+    engine::{Engine, EngineError, Operation, Outcome, session::lease::Session},
+    observe::Observed,
+};
 
 impl Engine {
     /// Tears a topology down, in any status. Errors never stop it early.
@@ -83,6 +86,7 @@ impl Session<'_> {
         };
         if leftovers.is_empty() {
             if row.status != Status::TornDown {
+                row = self.forget_former(row, &Observed::default()).await?;
                 row = self
                     .become_status(&row, Status::TornDown, Some(Intent::Down), None)
                     .await?;

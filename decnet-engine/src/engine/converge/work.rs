@@ -428,7 +428,7 @@ impl Engine {
         force: bool,
     ) -> Result<StoredTopology, EngineError> {
         let known = std::mem::replace(&mut stored.row.settings, settings.clone());
-        let mut placed = self.placed(current.facts, stored, &current.observed, force).await?;
+        let mut placed = self.placed(current.facts, stored, force).await?;
         placed.row.settings = known;
         Ok(placed)
     }

@@ -1,6 +1,6 @@
 //! Where a maze runs on a fleet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use decnet_topology::{
     Member, Name, PlaceRequest, Placement, Status, StoredTopology, TopologyFilter, TopologyId, TopologyRow, place,
@@ -15,13 +15,11 @@ use crate::{
 };
 
 impl Engine {
-    /// Places a maze on the fleet, if the runtime is one. What is placed stays there, except with `force` what cannot stay. `observed` has
-    /// the resources that exist now.
+    /// Places a maze on the fleet, if the runtime is one. What is placed stays there, except with `force` what cannot stay.
     pub(in crate::engine) async fn placed(
         &self,
         facts: &Facts,
         mut stored: StoredTopology,
-        observed: &Observed,
         force: bool,
     ) -> Result<StoredTopology, EngineError> {
         let row = &stored.row;
@@ -62,7 +60,7 @@ impl Engine {
             .after(previous.clone());
         let request = if force { request.force() } else { request };
         let mut placement = place(&stored.topology, &request)?;
-        placement.former = former(&previous, &placement, observed);
+        placement.former = former(&previous, &placement, members);
         stored.row.placement = Some(placement);
         Ok(stored)
     }
@@ -102,6 +100,20 @@ impl Session<'_> {
         }
         let placed = repo.set_placement(self.id, Some(placement.clone()), held, Timestamp::now());
         Ok(placed.await?)
+    }
+
+    /// Forgets the members that the topology left and that have nothing of it any more, after a whole plan was executed. `observed` has the
+    /// resources after that.
+    pub(in crate::engine) async fn forget_former(
+        &self,
+        row: TopologyRow,
+        observed: &Observed,
+    ) -> Result<TopologyRow, EngineError> {
+        let Some(mut placement) = row.placement.clone().filter(|placement| !placement.former.is_empty()) else {
+            return Ok(row);
+        };
+        placement.former = still_former(&placement, observed);
+        self.keep_placement(row, Some(&placement)).await
     }
 }
 
@@ -158,21 +170,35 @@ fn candidate(member: &MemberInfo, previous: &Placement, others: &[&Placement], f
     Some(candidate)
 }
 
-/// Returns the members that may still have parts of a maze, although it is not placed there any more.
-fn former(previous: &Placement, placement: &Placement, observed: &Observed) -> BTreeSet<Name> {
+/// Returns the members that may still have parts of a maze, although it is not placed there any more. Nobody can remove what a host has
+/// that is no member any more.
+fn former(previous: &Placement, placement: &Placement, members: &BTreeMap<String, MemberInfo>) -> BTreeSet<Name> {
     let now = placement.members();
     let before = previous
         .members()
         .into_iter()
         .chain(&previous.former)
         .filter(|host| !now.contains(host));
-    let may_have = |host: &&Name| {
-        let host = host.as_str();
-        observed.unseen.contains_key(host)
-            || observed.containers.iter().any(|found| found.name.host() == Some(host))
-            || observed.networks.iter().any(|found| found.name.host() == Some(host))
-    };
-    before.filter(may_have).cloned().collect()
+    before
+        .filter(|host| members.contains_key(host.as_str()))
+        .cloned()
+        .collect()
+}
+
+/// Returns the members that a maze left, and that do not answer or still have a part of it. Volumes that are kept stay there.
+fn still_former(placement: &Placement, observed: &Observed) -> BTreeSet<Name> {
+    let links = observed.links.iter().flatten();
+    let volumes = observed.volumes.iter().filter(|volume| !volume.is_kept());
+    let containers = observed.containers.iter().map(|found| found.name.host());
+    let found: BTreeSet<&str> = containers
+        .chain(observed.networks.iter().map(|found| found.name.host()))
+        .chain(volumes.map(|found| found.name.host()))
+        .chain(links.map(|found| found.name.host()))
+        .flatten()
+        .chain(observed.unseen.keys().map(String::as_str))
+        .collect();
+    let former = placement.former.iter();
+    former.filter(|host| found.contains(host.as_str())).cloned().collect()
 }
 
 /// Returns the names of the members that have, or may have, parts of a maze.

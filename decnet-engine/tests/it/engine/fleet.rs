@@ -1,5 +1,7 @@
 //! One maze on several simulated hosts.
 
+mod moving;
+
 use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{

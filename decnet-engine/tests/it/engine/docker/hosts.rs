@@ -8,10 +8,12 @@ use std::{
 };
 
 use decnet_engine::{Fleet, Outcome};
-use decnet_topology::{Member, Mutation, MutationState, NewMutation};
+use decnet_topology::{DeploySettings, Member, Mutation, MutationState, NewMutation};
 
 use super::*;
 use crate::engine::twelve_on;
+
+mod moving;
 
 /// The underlay, a network for documentation (RFC 5737).
 const ADDRESSES: [&str; 2] = ["192.0.2.1", "192.0.2.2"];
@@ -162,13 +164,18 @@ impl Hosts {
     /// Checks that nothing is left on the hosts.
     fn assert_nothing_left(&self) {
         for at in 0..2 {
-            assert_eq!(self.docker(at, &["ps", "--all", "--quiet"]), "");
-            let networks = self.docker(at, &["network", "ls", "--quiet", "--filter", "type=custom"]);
-            assert_eq!(networks, "");
-            assert_eq!(self.docker(at, &["volume", "ls", "--quiet"]), "");
-            assert_eq!(self.docker(at, &["image", "ls", "--all", "--quiet"]), "");
-            assert_eq!(self.links(at), "");
+            self.assert_nothing_on(at);
         }
+    }
+
+    #[track_caller]
+    fn assert_nothing_on(&self, at: usize) {
+        assert_eq!(self.docker(at, &["ps", "--all", "--quiet"]), "");
+        let networks = self.docker(at, &["network", "ls", "--quiet", "--filter", "type=custom"]);
+        assert_eq!(networks, "");
+        assert_eq!(self.docker(at, &["volume", "ls", "--quiet"]), "");
+        assert_eq!(self.docker(at, &["image", "ls", "--all", "--quiet"]), "");
+        assert_eq!(self.links(at), "");
     }
 }
 
@@ -214,12 +221,14 @@ impl FleetLab {
     }
 
     async fn deploy(&self, topology: Topology) -> TopologyId {
+        self.deploy_with(topology, DeploySettings::default()).await
+    }
+
+    async fn deploy_with(&self, topology: Topology, settings: DeploySettings) -> TopologyId {
         let new = NewTopology::new("maze".parse().expect("a name"), topology);
         let id = self.repo.create(new, Timestamp::now()).await.expect("stored").row.id;
-        let deployed = self
-            .engine
-            .deploy(id, DeployOptions::default(), &CancellationToken::new())
-            .await;
+        let options = DeployOptions::default().settings(settings);
+        let deployed = self.engine.deploy(id, options, &CancellationToken::new()).await;
         let deployed = deployed.unwrap_or_else(|error| panic!("{error}: {error:?}"));
         assert_eq!((deployed.row.status, deployed.reason), (Status::Active, None));
         id
