@@ -246,6 +246,13 @@ impl FleetMaster {
         at: Timestamp,
     ) -> Result<BeatAnswer, FleetError> {
         check_address(&beat.report.address)?;
+        let hosts = self.repo.hosts().await?;
+        let is_replaced =
+            |row: &HostRow| row.id == host && from.issued_at() + SignedDuration::from_secs(1) < row.enrolled_at;
+        if hosts.iter().any(is_replaced) {
+            // The host joined again since, perhaps on another machine.
+            return Err(RepoError::HostNotFound { id: host }.into());
+        }
         let report = serde_json::to_string(&beat.report).unwrap_or_default();
         self.repo.host_heard(host, &beat.report.address, &report, at).await?;
         let authority = self.authority();

@@ -247,6 +247,31 @@ async fn a_certificate_is_renewed_when_two_thirds_are_over_or_the_authority_is_a
     assert_eq!(error.code(), "host_unknown");
 }
 
+#[tokio::test]
+async fn a_machine_whose_name_was_given_to_another_one_is_not_heard_any_more() {
+    let (fleet, repo) = fleet().await;
+    let at = now();
+    let token = invite(&fleet, "host-1", at).await;
+    let first = fleet.enroll(request(&token, "host-1"), at).await.expect("it joins");
+    trusts(&fleet, &first, at + MINUTE).await;
+    repo.change_host(first.host, HostChange::Drain, at + MINUTE)
+        .await
+        .expect("drained");
+    let later = at + MINUTE * 60;
+    let token = invite(&fleet, "host-1", later).await;
+    let second = fleet.enroll(request(&token, "host-1"), later).await.expect("it joins");
+    assert_eq!(second.host, first.host);
+    let drained = repo.hosts().await.expect("hosts")[0].drained_at;
+    assert_eq!(drained, Some(at + MINUTE), "it stays drained");
+    trusts(&fleet, &second, later + MINUTE).await;
+
+    let info = crate::pki::Identity::read_certificate(&first.certificate).expect("a certificate");
+    let old = fleet
+        .hear(&info, first.host, beat(&fleet, true), later + MINUTE * 2)
+        .await;
+    assert_eq!(old.expect_err("refused").code(), "host_unknown");
+}
+
 /// Sends a heartbeat of an agent that trusts the authorities of a master.
 async fn trusts(fleet: &FleetMaster, joined: &EnrollAnswer, at: jiff::Timestamp) -> BeatAnswer {
     let info = crate::pki::Identity::read_certificate(&joined.certificate).expect("a certificate");

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::{
     CertificateInfo, CertificateSubject, Fingerprint, Identity, KeyRequest, PkiError,
-    certificate::hex,
+    certificate::{TOLERANCE, hex},
     identity::{certificate, read, read_key, write},
 };
 
@@ -20,9 +20,6 @@ const AUTHORITY_LIFE: SignedDuration = SignedDuration::from_hours(24 * 3650);
 
 /// How long a certificate is valid that it issues.
 const LIFE: SignedDuration = SignedDuration::from_hours(24 * 7);
-
-/// How long before its issue a certificate is valid. The clock of its holder or of a peer may be behind by as much.
-const TOLERANCE: SignedDuration = SignedDuration::from_mins(10);
 
 /// The authority of a fleet: it issues the certificates of masters and agents.
 pub struct Authority {

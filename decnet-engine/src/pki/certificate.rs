@@ -3,7 +3,7 @@
 use std::fmt;
 
 use decnet_topology::{HostId, Name};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
@@ -12,6 +12,9 @@ use super::{Fingerprint, PkiError};
 
 /// The name that a master's certificate is valid for. The domain `internal` is reserved for private use.
 pub(super) const MASTER: &str = "master.decnet.internal";
+
+/// How long before its issue a certificate is valid. The clock of its holder or of a peer may be behind by as much.
+pub(super) const TOLERANCE: SignedDuration = SignedDuration::from_mins(10);
 
 /// What the names of an agent's certificate end with: the one with its id, and the one with its name.
 const ID: &str = ".id.hosts.decnet.internal";
@@ -156,6 +159,12 @@ impl CertificateInfo {
     pub fn is_due(&self, now: Timestamp) -> bool {
         let whole = self.not_after.as_second() - self.not_before.as_second();
         now.as_second() >= self.not_before.as_second() + whole / 3 * 2
+    }
+
+    /// Returns when it was issued, to the second.
+    pub(crate) fn issued_at(&self) -> Timestamp {
+        let whole = self.not_after.duration_since(self.not_before);
+        self.not_before + TOLERANCE.min(whole / 2)
     }
 
     /// Returns whether it is valid at a time.

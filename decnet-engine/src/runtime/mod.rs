@@ -93,6 +93,28 @@ pub struct RuntimeInfo {
 }
 
 impl RuntimeInfo {
+    /// Returns the description of a fleet of which no member answers.
+    pub(crate) fn of_nothing() -> Self {
+        Self {
+            version: "unknown".into(),
+            podman: false,
+            api: ApiVersion::v1(0),
+            endpoint: String::new(),
+            local: false,
+            cpus: 0,
+            live_restore: false,
+            rootless: false,
+            architecture: String::new(),
+            seccomp: false,
+            storage: String::new(),
+            limits_roots: false,
+            unlimited: Vec::new(),
+            addresses: Vec::new(),
+            members: BTreeMap::new(),
+            has_local: false,
+        }
+    }
+
     /// Returns what it says of the machines that a topology runs on. The routes and ports of this machine are not those of members.
     pub(crate) fn for_row(&self, row: &TopologyRow) -> Cow<'_, Self> {
         if row.placement.is_none() || self.members.is_empty() {

@@ -53,7 +53,9 @@ async fn mark_one(repo: &dyn Repo, id: TopologyId, host: &HostRow, now: Timestam
 /// Returns the last report of a host, if it says something of the topology.
 fn current(host: &HostRow, row: &TopologyRow, now: Timestamp) -> Option<HostReport> {
     let heard_at = host.heard_at?;
-    let says_something = heard_at > row.changed_at && now.duration_since(heard_at) <= SILENCE;
+    // A change from after this moment was recorded by a clock that is ahead. Then the report may be from before it, and is checked.
+    let is_newer = heard_at > row.changed_at || row.changed_at > now;
+    let says_something = is_newer && now.duration_since(heard_at) <= SILENCE;
     says_something.then(|| HostReport::of(host))?
 }
 

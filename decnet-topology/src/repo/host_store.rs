@@ -19,7 +19,8 @@ pub trait HostStore: Send + Sync {
     /// Finds a token by its id.
     async fn enrolment(&self, id: EnrolmentId) -> Result<Option<Enrolment>, RepoError>;
 
-    /// Stores the host of a token, and marks the token as used. A host with the same id is replaced: it has joined again.
+    /// Stores the host of a token, and marks the token as used. A host with the same id is replaced: it has joined again. It
+    /// stays drained.
     ///
     /// The caller has checked the secret and when the token expires. Of several callers at the same time, one succeeds.
     ///
@@ -30,7 +31,7 @@ pub trait HostStore: Send + Sync {
     async fn enroll_host(&self, id: EnrolmentId, address: &str, at: Timestamp) -> Result<HostRow, RepoError>;
 
     /// Stores a heartbeat: the address of the agent, its report, and the time by the [clock of the leases](LeaseStore::now). One that
-    /// is older than the last one is ignored.
+    /// is older than the last one is ignored, unless it is so much older that the clock was set back.
     ///
     /// # Errors
     ///

@@ -24,7 +24,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     hosts.retain(|host| arguments.all || host.revoked_at.is_none());
     let mazes = lookup::mazes(repo.as_ref()).await?;
     let count = |host: &HostRow| lookup::deckies(&mazes, host);
-    let now = Timestamp::now();
+    let now = repo.now(Timestamp::now()).await?;
     if context.output.json {
         let hosts: Vec<_> = hosts.iter().map(|host| show::value(host, count(host), now)).collect();
         context.output.json(&json!({ "hosts": hosts }))?;

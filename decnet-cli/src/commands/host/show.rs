@@ -25,7 +25,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     let mazes = lookup::mazes(repo.as_ref()).await?;
     let names: Vec<_> = lookup::on_host(&mazes, &host).map(|row| row.name.as_str()).collect();
     let count = lookup::deckies(&mazes, &host);
-    let now = Timestamp::now();
+    let now = repo.now(Timestamp::now()).await?;
     let mut shown = value(&host, count, now);
     shown["mazes"] = names.clone().into();
     context.output.either(&shown, || {

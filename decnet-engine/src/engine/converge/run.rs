@@ -117,7 +117,10 @@ impl Session<'_> {
         expected: Option<Version>,
     ) -> Result<Ended, EngineError> {
         let (engine, facts) = (self.engine, &self.facts);
-        let work = engine.plan_work(facts, self.id, operation, copy, expected).await?;
+        let work = match engine.plan_work(facts, self.id, operation, copy, expected).await {
+            Err(error) => return Err(self.record_unplannable(operation, error).await),
+            Ok(work) => work,
+        };
         if let Some(shown) = shown {
             shown.require_same(&work)?;
         }
@@ -149,5 +152,25 @@ impl Session<'_> {
             (Work::Replace { task, batch }, _) => self.replace(*task, *batch).await?,
         };
         Ok(Ended::Outcome(Box::new(outcome)))
+    }
+
+    /// Marks a running topology as degraded if it cannot be reconciled, because a host that it is on is gone. Returns the error.
+    async fn record_unplannable(&self, operation: &Operation, error: EngineError) -> EngineError {
+        let is_of_hosts = matches!(error, EngineError::NotPlaced(_) | EngineError::HostUnreachable { .. });
+        if !is_of_hosts || !matches!(operation, Operation::Reconcile { .. }) {
+            return error;
+        }
+        let recorded = async {
+            let row = self.engine.repo.get(self.id).await?;
+            self.record_drift(row, Some(&error.with_causes())).await
+        };
+        match recorded.await {
+            Ok(_) => error,
+            Err(EngineError::Repo(unrecorded)) => {
+                tracing::warn!(maze = self.name.as_str(), error = %unrecorded, "the status could not be recorded");
+                error
+            }
+            Err(lost) => lost,
+        }
     }
 }

@@ -3,7 +3,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::remains::{Clearing, Remains};
 use crate::{
-    engine::{Engine, EngineError, Operation, Outcome, session::lease::Session},
+    engine::{
+        Engine, EngineError, Operation, Outcome,
+        session::{lease::Session, placing::hosts_of},
+    },
     observe::Observed,
 };
 
@@ -86,6 +89,7 @@ impl Session<'_> {
         };
         if leftovers.is_empty() {
             if row.status != Status::TornDown {
+                self.warn_of_lost_hosts(&row);
                 row = self.forget_former(row, &Observed::default()).await?;
                 row = self
                     .become_status(&row, Status::TornDown, Some(Intent::Down), None)
@@ -119,5 +123,19 @@ impl Session<'_> {
                 leftovers,
             }
         })
+    }
+
+    /// Names the hosts of a topology that are not in the fleet any more: nobody knows what they still have of it.
+    fn warn_of_lost_hosts(&self, row: &TopologyRow) {
+        let hosts = row.placement.as_ref().map(hosts_of).unwrap_or_default();
+        let members = &self.facts.info.members;
+        let lost: Vec<_> = hosts.into_iter().filter(|host| !members.contains_key(host)).collect();
+        if !lost.is_empty() {
+            tracing::warn!(
+                maze = row.name.as_str(),
+                hosts = lost.join(", "),
+                "hosts of the maze were revoked; what they had of it may still run there"
+            );
+        }
     }
 }

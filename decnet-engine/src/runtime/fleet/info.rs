@@ -17,8 +17,8 @@ pub struct MemberInfo {
 }
 
 impl Fleet {
-    /// Combines the descriptions: that of this machine, or else what all members can do. If nothing answers, it is the error of the
-    /// first.
+    /// Combines the descriptions: that of this machine, or else what all members can do. If no member answers, it says only that. Without
+    /// members, it is the error of this machine.
     pub(super) fn combine(
         &self,
         infos: Vec<(Option<String>, Result<RuntimeInfo, RuntimeError>)>,
@@ -42,11 +42,7 @@ impl Fleet {
                     });
                     (Some(Box::new(info)), None)
                 }
-                Err(error) => {
-                    let reason = error.to_string();
-                    first.get_or_insert(error);
-                    (None, Some(reason))
-                }
+                Err(error) => (None, Some(error.to_string())),
             };
             if let Some(member) = self.members.get(&name) {
                 let member = member.member.clone();
@@ -60,12 +56,16 @@ impl Fleet {
                 ..local
             });
         }
-        let info = combined.ok_or_else(|| {
-            first.unwrap_or_else(|| RuntimeError::Unreachable {
-                endpoint: "the fleet".into(),
-                reason: "it has no members; add one".into(),
-            })
-        })?;
+        let info = match combined {
+            Some(info) => info,
+            None if !members.is_empty() => RuntimeInfo::of_nothing(),
+            None => {
+                return Err(first.unwrap_or_else(|| RuntimeError::Unreachable {
+                    endpoint: "the fleet".into(),
+                    reason: "it has no members; add one".into(),
+                }));
+            }
+        };
         let count = members.len();
         Ok(RuntimeInfo {
             endpoint: format!("{count} hosts"),

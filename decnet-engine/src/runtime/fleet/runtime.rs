@@ -50,14 +50,13 @@ impl Fleet {
         future::join_all(asked).await
     }
 
-    /// Combines the observations. If no member answers, it is the error of the first.
-    fn gather(answers: Vec<(Option<String>, Result<Observed, RuntimeError>)>) -> Result<Observed, RuntimeError> {
+    /// Combines the observations. Members that do not answer are unseen. Without members, it is the error of this machine.
+    fn gather(&self, answers: Vec<(Option<String>, Result<Observed, RuntimeError>)>) -> Result<Observed, RuntimeError> {
         let mut all = Observed::default();
-        let (mut first, mut seen) = (None, 0);
+        let mut first = None;
         for (name, answer) in answers {
             match answer {
                 Ok(observed) => {
-                    seen += 1;
                     let observed = observed.on(name.as_deref());
                     all.networks.extend(observed.networks);
                     all.containers.extend(observed.containers);
@@ -74,7 +73,7 @@ impl Fleet {
             }
         }
         match first {
-            Some(error) if seen == 0 => Err(error),
+            Some(error) if self.members.is_empty() => Err(error),
             _ => Ok(all),
         }
     }
@@ -123,11 +122,11 @@ impl Runtime for Fleet {
     }
 
     async fn list(&self, scope: Scope) -> Result<Observed, RuntimeError> {
-        Self::gather(self.ask_all(|runtime| runtime.list(scope)).await)
+        self.gather(self.ask_all(|runtime| runtime.list(scope)).await)
     }
 
     async fn inspect(&self, scope: Scope) -> Result<Observed, RuntimeError> {
-        Self::gather(self.ask_all(|runtime| runtime.inspect(scope)).await)
+        self.gather(self.ask_all(|runtime| runtime.inspect(scope)).await)
     }
 
     async fn name_interfaces(&self, observed: &mut Observed) -> Result<(), RuntimeError> {

@@ -7,7 +7,7 @@ use decnet_engine::{
     DecoyImage, Engine, EngineOptions, FleetMaster, FleetOptions, HostReport, JoinError, JoinToken, RemoteOptions,
     RemoteRuntime, RemoteTopologies, Runtime as _, Trust, agent, fleet, simulated::Simulated,
 };
-use decnet_topology::{Catalog, HostChange, HostId, HostProfile, HostRow, HostStore as _, MemoryRepo};
+use decnet_topology::{Catalog, Enrolment, HostChange, HostId, HostProfile, HostRow, HostStore as _, MemoryRepo, rng};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::{net::TcpListener, time};
@@ -230,9 +230,16 @@ async fn a_certificate_is_renewed_by_heartbeats_and_kept() {
         .join(&master.invite("host-1").await, "host-1")
         .await
         .expect("it joins");
-    // It was issued five days ago.
+    // It joined five days ago.
+    let joined_at = Timestamp::now() - HOUR * 24 * 5;
     let subject = joined.identity().subject().clone();
-    let old = credentials(&master.stage.authority, &subject, Timestamp::now() - HOUR * 24 * 5);
+    let named = (subject.host().expect("a host"), name("host-1"));
+    let enrolment = Enrolment::new(rng::enrolment_id(), named, HostProfile::default(), "digest", joined_at);
+    let (token, address) = (enrolment.id, master.place().address);
+    master.repo.add_enrolment(enrolment, joined_at).await.expect("added");
+    let row = master.repo.enroll_host(token, &address, joined_at).await;
+    assert_eq!(row.expect("it joins").enrolled_at, joined_at);
+    let old = credentials(&master.stage.authority, &subject, joined_at);
     folder.save(&old, &master.place()).expect("written");
     let before = old.identity().info().clone();
     let agent = master.agent(old, Some(folder.clone())).await;

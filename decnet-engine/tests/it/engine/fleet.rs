@@ -208,6 +208,65 @@ async fn a_silent_host_is_unseen_and_the_rest_stays_and_heals() {
 }
 
 #[tokio::test]
+async fn a_maze_whose_hosts_are_all_silent_is_degraded_with_their_names() {
+    let lab = FleetLab::new(13);
+    // The machine of the master has no runtime that answers, either.
+    let here = Simulated::new();
+    here.go_away();
+    let fleet = lab.fleet.clone().with_local(Arc::new(here));
+    let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
+    let master = Engine::new(lab.repo.clone(), Arc::new(fleet), options);
+    for engine in [&lab.engine, &master] {
+        let id = lab.store("maze", twelve()).await;
+        let hosts = ["east", "west"].map(|host| host.parse().expect("a name"));
+        let settings = DeploySettings::default().hosts(hosts);
+        let deploy = DeployOptions::default().settings(settings);
+        let cancel = CancellationToken::new();
+        engine.deploy(id, deploy, &cancel).await.expect("deployed");
+        lab.east.go_away();
+        lab.west.go_away();
+        let reconciled = engine.reconcile(id, false, &cancel).await.expect("reconciled");
+        assert_eq!(reconciled.row.status, Status::Degraded);
+        let reason = reconciled.reason.expect("a reason");
+        assert!(reason.starts_with("host east is unseen: "), "{reason}");
+        let verified = engine.verify(id, &cancel).await.expect("verified");
+        assert_eq!(verified.unseen.len(), 2, "{:?}", verified.unseen);
+        let refused = engine
+            .teardown(id, &cancel)
+            .await
+            .expect_err("it is unknown what is left");
+        assert_eq!(refused.code(), "teardown_incomplete");
+
+        lab.east.reconnect();
+        lab.west.reconnect();
+        engine.teardown(id, &cancel).await.expect("torn down");
+        lab.assert_nothing_left();
+    }
+}
+
+#[tokio::test]
+async fn a_maze_of_a_host_that_was_revoked_is_degraded_until_it_is_moved_with_force() {
+    let lab = FleetLab::new(30);
+    let id = lab.store("maze", twelve()).await;
+    let settings = DeploySettings::default().hosts(["east", "west"].map(|host| host.parse().expect("a name")));
+    let spread = settings
+        .clone()
+        .placement(PlacementRules::default().distribute(Distribution::Spread));
+    let cancel = CancellationToken::new();
+    let deploy = DeployOptions::default().settings(spread);
+    lab.engine.deploy(id, deploy, &cancel).await.expect("deployed");
+    assert!(!lab.west.world().containers.is_empty());
+    let public = "public".parse().expect("a label");
+    let east = member("east", 30, "192.0.2.1").labelled(public);
+    let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
+    let fleet = Fleet::new().with(east, Arc::new(lab.east.clone()));
+    let left = Engine::new(lab.repo.clone(), Arc::new(fleet), options);
+    let refused = left.reconcile(id, false, &cancel).await.expect_err("it would move");
+    assert_eq!(refused.code(), "not_placed");
+    assert_eq!(lab.repo.get(id).await.expect("a row").status, Status::Degraded);
+}
+
+#[tokio::test]
 async fn a_live_change_across_hosts_leaves_other_containers_alone() {
     let lab = FleetLab::new(14);
     let id = lab.store("maze", twelve()).await;

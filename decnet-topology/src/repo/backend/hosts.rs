@@ -1,13 +1,16 @@
 //! Hosts of a fleet.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Backend;
 use crate::{
     id::{EnrolmentId, HostId},
     repo::{Enrolment, HostChange, HostRow, HostStore, RepoError},
 };
+
+/// How late a heartbeat can arrive. If one is older than that, the clock was set back.
+const LATE: SignedDuration = SignedDuration::from_mins(1);
 
 #[async_trait]
 impl<B: Backend> HostStore for B {
@@ -52,7 +55,7 @@ impl<B: Backend> HostStore for B {
             if let Some(at) = enrolment.used_at {
                 return Err(RepoError::EnrolmentUsed { id, at });
             }
-            let row = HostRow::new(
+            let mut row = HostRow::new(
                 enrolment.host,
                 enrolment.name.clone(),
                 address,
@@ -64,6 +67,8 @@ impl<B: Backend> HostStore for B {
             if hosts.iter().any(|host| host.id == row.id && host.revoked_at.is_some()) {
                 return Err(RepoError::EnrolmentNotFound { id });
             }
+            let before = hosts.iter().find(|host| host.id == row.id);
+            row.drained_at = before.and_then(|host| host.drained_at);
             let has_name = |other: &HostRow| other.id != row.id && other.revoked_at.is_none() && other.name == row.name;
             if let Some(other) = hosts.into_iter().find(has_name) {
                 return Err(RepoError::HostNameTaken { name: other.name });
@@ -84,7 +89,10 @@ impl<B: Backend> HostStore for B {
             if row.revoked_at.is_some() {
                 return Err(RepoError::HostNotFound { id });
             }
-            if row.heard_at.is_some_and(|last| at < last) {
+            if row
+                .heard_at
+                .is_some_and(|last| at < last && last.duration_since(at) <= LATE)
+            {
                 return Ok(());
             }
             row.address = address;
