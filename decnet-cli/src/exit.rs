@@ -278,7 +278,9 @@ fn is_about_the_machine(findings: &[Finding]) -> bool {
 fn hint_of_finding(finding: Option<&Finding>) -> &'static str {
     match finding.map(|finding| finding.code) {
         Some(Code::SubnetSpecial) => "move the LANs to private subnets (`decnet next-subnet` prints one)",
-        Some(Code::ImageUnavailable) => "check the name in the catalogue, and that the daemon can reach the registry",
+        Some(Code::ImageUnavailable) => {
+            "check the name or the folder in the catalogue, and that the daemon of each host can reach the registry"
+        }
         Some(Code::HostPortTaken) => "stop the process that listens there, or publish another port: --publish ssh=2222",
         Some(Code::SubnetHostOverlap | Code::SubnetOverlap) => {
             "move the LANs to other subnets (`decnet next-subnet` prints one), or remove the conflicting network or route"
@@ -378,6 +380,7 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
 /// Returns the hint for an error about the hosts of a fleet.
 fn hint_of_hosts(code: &str) -> Option<&'static str> {
     Some(match code {
+        "authority_newer" => "install the newer version of decnet on all masters",
         "clock_off" => "set the clocks of both hosts, for instance by NTP; then join with a new token",
         "exposed_key" => "remove the permissions of others: `chmod 700` for the folder, `chmod 600` for its files",
         "fleet_missing" => "`decnet host list` lists the hosts; `decnet host enroll NAME` adds one",
@@ -391,10 +394,14 @@ fn hint_of_hosts(code: &str) -> Option<&'static str> {
         "not_joined" => "join first: --join TOKEN --name NAME --master HOST:PORT",
         "not_placed" => "`decnet host list` lists the hosts and their capacities; --force moves what cannot stay",
         "other_agent" => "leave --agent out, or delete the maze first: `decnet delete MAZE`",
-        "other_authority" => "check the address of the master, and that the token was made by it",
+        "other_authority" => {
+            "check the address of the master, and that the token was made by it; if its authority was replaced since, make a new token on the master"
+        }
         "peer_address" => "write the address and the port, as in 10.0.0.5:7379",
         "peer_unreachable" => "check that the master runs, its address, and the firewall",
-        "peer_untrusted" => "check the clocks of both hosts; if the certificate has expired, join with a new token",
+        "peer_untrusted" => {
+            "check the clocks of both hosts; if the certificate has expired, or the authority was replaced meanwhile, join with a new token"
+        }
         "protocol_mismatch" => "install the same version of decnet on both hosts",
         "rotation_not_begun" => "begin with `decnet host rotate-ca`",
         "rotation_pending" => {

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use decnet_engine::DeckyState;
+use decnet_engine::{Bridge, DeckyState};
 use decnet_topology::{Lan, PlacementNames, Topology};
 
 use crate::text::one_line;
@@ -112,6 +112,20 @@ pub(crate) fn lans(topology: &Topology, placement: &PlacementNames<'_>) -> Strin
         ["LAN", "SUBNET", "HOST", "STRETCHED OVER", "VNI"],
         topology.lans().iter().map(cells),
     )
+}
+
+/// Prints the bridges of the LANs. Those of a placed topology have their hosts; another table has the subnets.
+pub(crate) fn bridges(bridges: &[Bridge], is_placed: bool) -> String {
+    let cells = |bridge: &Bridge| {
+        let place = if is_placed {
+            or_dash(bridge.host.clone().unwrap_or_default())
+        } else {
+            bridge.subnet.to_string()
+        };
+        [bridge.lan.clone(), place, bridge.name.clone()]
+    };
+    let place = if is_placed { "HOST" } else { "SUBNET" };
+    rows(["LAN", place, "BRIDGE"], bridges.iter().map(cells))
 }
 
 /// Lists words with spaces between them.

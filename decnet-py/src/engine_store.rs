@@ -6,7 +6,7 @@ use decnet_engine::{
     ApplyOptions, CreateOptions, EngineError, Prepared, Submitted,
     doctor::{check_hosts, check_runtime, check_statuses},
 };
-use decnet_topology::{Draft, Header, TopologyName};
+use decnet_topology::{Draft, Header, Name, TopologyName};
 use pyo3::{exceptions::PyTypeError, prelude::*};
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,9 @@ use crate::{
     rows,
     workbench::Workbench,
 };
+
+/// Why arguments of an operation that does not wait are refused.
+const ONLY_FOR_WAIT: &str = "timeout and progress are only for wait=True";
 
 /// Reads a maze in any form, and keeps the gaps of its document.
 fn draft(maze: &Bound<'_, PyAny>) -> PyResult<Draft> {
@@ -188,9 +191,45 @@ impl EngineMethods {
             return self.operate(py, progress, work, submitted);
         }
         if timeout.is_some() || progress.is_some() {
-            return Err(PyTypeError::new_err("timeout and progress are only for wait=True"));
+            return Err(PyTypeError::new_err(ONLY_FOR_WAIT));
         }
         let work = move |engine: decnet_engine::Engine| async move { engine.submit(id, new, expected).await };
+        self.run(py, Stop::Never, work, submitted)
+    }
+
+    /// Gives a decky other services now, as the `shuffle` rule of its maze that applies to it says.
+    ///
+    /// It is a mutation like that of `submit`, with the same result, `wait` and `timeout`. A decky without a rule, or without a service to
+    /// replace, raises `NotShuffled`.
+    #[pyo3(signature = (id: "TopologyId", decky: "str", *, wait = false, timeout: "float | None" = None, actor: "str | None" = None, progress: "Progress | None" = None) -> "Answer[EnqueuedMutation | StoredTopology]")]
+    fn shuffle(
+        &self,
+        id: &Bound<'_, PyAny>,
+        decky: &Bound<'_, PyAny>,
+        wait: bool,
+        timeout: Option<&Bound<'_, PyAny>>,
+        actor: Option<&Bound<'_, PyAny>>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> Answer {
+        let (py, id) = (id.py(), rows::topology_id(id)?);
+        let text = convert::text(decky, "the name of a decky")?;
+        let decky = Name::new(&text).map_err(|source| EngineError::InvalidName { text, source }.raise(py))?;
+        let actor = actor.map(|actor| convert::text(actor, "an actor")).transpose()?;
+        let timeout = argument::timeout(timeout)?;
+        if wait {
+            let work = move |_, engine: decnet_engine::Engine, cancel: CancellationToken| async move {
+                let mut shuffled = engine.shuffle(id, &decky, actor).await?;
+                if let Submitted::Enqueued(queued) = &mut shuffled {
+                    queued.row = engine.wait_for(queued.row.id, timeout, &cancel).await?;
+                }
+                Ok(shuffled)
+            };
+            return self.operate(py, progress, work, submitted);
+        }
+        if timeout.is_some() || progress.is_some() {
+            return Err(PyTypeError::new_err(ONLY_FOR_WAIT));
+        }
+        let work = move |engine: decnet_engine::Engine| async move { engine.shuffle(id, &decky, actor).await };
         self.run(py, Stop::Never, work, submitted)
     }
 

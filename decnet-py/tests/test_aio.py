@@ -35,6 +35,29 @@ def test_a_maze_is_deployed_and_torn_down(maze: decnet.Topology, tmp_path: Path)
     asyncio.run(main())
 
 
+def test_a_decky_gets_other_services_now() -> None:
+    maze = {
+        "format": "decnet.topology/1",
+        "name": "office",
+        "lans": [{"name": "dmz", "dmz": True}],
+        "deckies": [{"name": "web", "services": ["http"], "attachments": [{"lan": "dmz"}]}],
+    }
+
+    async def main() -> None:
+        repo = aio.Repo.memory()
+        engine = aio.Engine(repo, decnet.Simulated())
+        stored = (await engine.deploy(await engine.apply({**maze, "shuffle": {"every": "6h", "from": ["ssh"]}}))).row
+        done = await engine.shuffle(stored, "web", wait=True)
+        assert isinstance(done, dict) and done["state"] == "applied"
+        assert (await repo.load(stored)).topology.decky("web").services == ["ssh"]
+        plain = await engine.apply({**maze, "name": "plain"})
+        with pytest.raises(decnet.NotShuffled) as refused:
+            await engine.shuffle(plain, "web")
+        assert refused.value.decky == "web"
+
+    asyncio.run(main())
+
+
 def test_cancelling_undoes_first(maze: decnet.Topology) -> None:
     docker = decnet.Simulated()
     docker.pace(0.05)

@@ -100,6 +100,8 @@ def test_invalid_values_are_refused(value: Any, tmp_path: Path) -> None:
         lambda: repo.acquire_lease(stored, value, 1.0),
         lambda: engine.deploy(value),
         lambda: engine.submit(stored, value),
+        lambda: engine.shuffle(value, "web"),
+        lambda: engine.shuffle(stored, value),
         lambda: engine.submit(value, {"op": "add_lan", "payload": {"name": "x"}}),
         lambda: engine.check(stored, value),
         lambda: engine.wait_for(value),

@@ -60,6 +60,26 @@ def test_a_maze_is_deployed_verified_changed_and_torn_down(repo: decnet.Repo, en
     assert engine.delete(stored).status == "torn_down"
 
 
+def test_a_decky_gets_other_services_now(repo: decnet.Repo, engine: decnet.Engine) -> None:
+    stored = engine.apply(
+        {
+            "format": "decnet.topology/1",
+            "name": "office",
+            "lans": [{"name": "dmz", "subnet": "10.208.208.0/28", "dmz": True}],
+            "deckies": [{"name": "web", "services": ["http"], "attachments": [{"lan": "dmz"}]}],
+            "shuffle": {"every": "6h", "from": ["ssh"]},
+        }
+    )
+    assert engine.deploy(stored).status == "active"
+    done = engine.shuffle(stored, "web", wait=True, timeout=300)
+    assert isinstance(done, dict) and done["state"] == "applied"
+    [web] = engine.inspect(stored)
+    assert [service["service"] for service in web["services"]] == ["ssh"] and web["base"] == "running"
+    assert engine.verify(stored).is_clean
+    with pytest.raises(decnet.NotShuffled):
+        engine.shuffle(stored, "web")
+
+
 def test_ctrl_c_leaves_nothing(repo: decnet.Repo, engine: decnet.Engine) -> None:
     stored = repo.create(small("10.208.144.0/20"))
     events = engine.events()

@@ -233,6 +233,51 @@ def test_a_mutation_is_checked_without_a_change(
     assert repo.get(running).version == 1 and not repo.has_unfinished(running)
 
 
+SHUFFLED: dict[str, Any] = {**OPEN, "shuffle": {"every": "6h", "from": ["ssh"]}}
+
+
+def test_a_decky_gets_other_services_now(repo: decnet.Repo, engine: decnet.Engine, docker: decnet.Simulated) -> None:
+    stored = engine.apply(SHUFFLED)
+    edited = engine.shuffle(stored, "web")
+    assert isinstance(edited, decnet.StoredTopology) and edited.topology.decky("web").services == ["ssh"]
+    running = engine.deploy(engine.apply({**SHUFFLED, "name": "shop"})).row
+    queued = engine.shuffle(running, "web", actor="me")
+    assert isinstance(queued, dict) and (queued["state"], queued["actor"]) == ("pending", "me")
+    assert queued["mutation"]["op"] == "update_decky" and repo.load(running).topology.decky("web").services == ["http"]
+    assert engine.wait_for(queued["id"])["state"] == "applied"
+    assert repo.load(running).topology.decky("web").services == ["ssh"]
+    assert [name for name in docker.containers if name.endswith("web.ssh")]
+
+
+def test_a_shuffle_is_waited_for(repo: decnet.Repo, engine: decnet.Engine) -> None:
+    running = engine.deploy(engine.apply(SHUFFLED)).row
+    seen: list[Event] = []
+    done = engine.shuffle(running, "web", wait=True, timeout=60, progress=seen.append)
+    assert isinstance(done, dict) and done["state"] == "applied" and seen
+    assert repo.load(running).topology.decky("web").services == ["ssh"]
+    with pytest.raises(TypeError, match="wait=True"):
+        engine.shuffle(running, "web", timeout=1)
+    with pytest.raises(decnet.NotShuffled, match="web") as nothing:
+        engine.shuffle(running, "web", wait=True)
+    assert nothing.value.decky == "web", "it has the only service of its rule already"
+
+
+def test_a_shuffle_that_is_impossible_is_refused(repo: decnet.Repo, engine: decnet.Engine) -> None:
+    running = engine.deploy(engine.apply(OPEN)).row
+    with pytest.raises(decnet.NotShuffled, match="web") as no_rule:
+        engine.shuffle(running, "web")
+    assert (no_rule.value.code, no_rule.value.decky) == ("not_shuffled", "web")
+    assert isinstance(pickle.loads(pickle.dumps(no_rule.value)), decnet.NotShuffled)
+    with pytest.raises(decnet.MutationRejected) as unknown:
+        engine.shuffle(running, "wbe")
+    assert unknown.value.code == "UNKNOWN_DECKY"
+    with pytest.raises(decnet.InvalidName):
+        engine.shuffle(running, "not a name")
+    with pytest.raises(decnet.RepoError):
+        engine.shuffle("00000000-0000-0000-0000-000000000000", "web")
+    assert repo.load(running).version == running.version
+
+
 def test_a_submitted_mutation_is_waited_for(
     docker: decnet.Simulated, engine: decnet.Engine, running: decnet.TopologyRow
 ) -> None:

@@ -5,6 +5,7 @@ use decnet_topology::{
     Draft, HostPort, MutationRow, Name, PlacementNames, PublishedPort, Repo, Status, StatusEvent, StoredTopology,
     Syntax, TopologyRow, canonical_hash, document, last_mutations, published_ports,
 };
+use futures_util::try_join;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -25,8 +26,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// crash loops. If Docker does not answer, the stored maze is shown, and STATE is `?`.
 ///
 /// For tcpdump: BRIDGE is the host's interface of a LAN. ADDRESSES has the name of each interface inside the decky, if Docker runs
-/// on this machine. HOST is the host of a LAN or decky if the maze was deployed on several, and the VNI is that of a stretched LAN in
-/// the tunnels between them. PUBLISHED lists the ports of the host that lead to services, while the maze is up.
+/// on this machine or is that of an agent. HOST is the host of a LAN, decky or bridge if the maze was deployed on several, and the VNI is
+/// that of a stretched LAN in the tunnels between them. PUBLISHED lists the ports of the host that lead to services, while the maze is up.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
                         decnet show corp\n  \
@@ -139,17 +140,24 @@ async fn observe(
         && let Some(fleet) = context.fleet(repo).await?
     {
         let fleet = fleet.answer_within(TIMEOUT);
-        let mut observed = fleet.inspect(scope).await?;
-        fleet.name_interfaces(&mut observed).await?;
-        // Bridges have their names on their hosts.
-        return Ok((observed, Vec::new()));
+        return observe_on(&fleet, scope).await;
     }
-    let docker = context.probe_docker(TIMEOUT).await?;
-    let mut observed = docker.inspect(scope).await?;
-    docker.name_interfaces(&mut observed).await?;
-    let podman = docker.info().await?.podman;
-    let bridges = observed.networks.iter();
-    let bridges = bridges.filter_map(|network| Bridge::of(network, podman)).collect();
+    observe_on(&context.probe_docker(TIMEOUT).await?, scope).await
+}
+
+/// Observes a runtime. Each host of a fleet names its bridges.
+async fn observe_on(runtime: &dyn Runtime, scope: Scope) -> Result<(Observed, Vec<Bridge>), CommandError> {
+    let (mut observed, info) = try_join!(runtime.inspect(scope), runtime.info())?;
+    runtime.name_interfaces(&mut observed).await?;
+    let bridges = observed.networks.iter().filter_map(|network| {
+        let info = match network.name.host() {
+            Some(host) => info.members.get(host)?.info.as_ref()?,
+            None => &info,
+        };
+        Bridge::of(network, info.podman)
+    });
+    let mut bridges: Vec<Bridge> = bridges.collect();
+    bridges.sort_by(|one, other| (one.subnet, &one.host).cmp(&(other.subnet, &other.host)));
     Ok((observed, bridges))
 }
 
@@ -241,12 +249,8 @@ fn print(
         }
     }
     if !host.bridges.is_empty() {
-        let cells = |bridge: &Bridge| [bridge.lan.clone(), bridge.subnet.to_string(), bridge.name.clone()];
         output.data("\n")?;
-        output.data(&table::rows(
-            ["LAN", "SUBNET", "BRIDGE"],
-            host.bridges.iter().map(cells),
-        ))?;
+        output.data(&table::bridges(&host.bridges, placement.is_some()))?;
     }
     if !host.published.is_empty() {
         let cells = |port: &PublishedPort| {

@@ -25,6 +25,17 @@ impl Running {
         stdout.read_line(&mut line).expect("a line");
         (Self(child), serde_json::from_str(&line).expect("JSON"))
     }
+
+    /// Waits until it has printed a text on stderr.
+    #[track_caller]
+    fn says(&mut self, words: &str) {
+        let mut stderr = BufReader::new(self.0.stderr.take().expect("piped"));
+        let mut said = String::new();
+        while !said.contains(words) {
+            let read = stderr.read_line(&mut said).expect("text");
+            assert!(read > 0, "it ended without `{words}`: {said}");
+        }
+    }
 }
 
 impl Drop for Running {
@@ -98,4 +109,69 @@ fn a_rotation_keeps_hosts_connected_and_waits_for_those_that_are_off() {
     );
     let forced = sandbox.run(&["host", "rotate-ca", "--finish", "--force"]).exits(0);
     assert!(forced.stdout.contains("trusted until"), "{forced:#?}");
+}
+
+#[test]
+fn tokens_and_hosts_that_were_off_are_told_what_a_rotation_means_for_them() {
+    let [sandbox, east, west, north] = std::array::from_fn(|_| Sandbox::new());
+    let serve = ["host", "serve", "--listen", "127.0.0.1:0", "--json"];
+    let (_server, serving) = Running::start(&sandbox, &serve);
+    let address = serving["listening"].as_str().expect("an address");
+    let invite = |name: &str| {
+        let token = sandbox.run(&["host", "enroll", name, "--json"]).exits(0).json();
+        token["token"].as_str().expect("a token").to_owned()
+    };
+    let agent = ["agent", "--state", "state", "--listen", "127.0.0.1:0", "--json"];
+    let join = |token: &str, name: &str| -> Vec<String> {
+        let flags = ["--join", token, "--name", name, "--master", address];
+        agent.iter().chain(&flags).map(ToString::to_string).collect()
+    };
+    let start = |host: &Sandbox, arguments: &[String]| {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        Running::start(host, &arguments).0
+    };
+    let hosts = ["host", "list", "--json"];
+    let heard = |hosts: &Value, name: &str| {
+        let all = hosts["hosts"].as_array().expect("a list").iter();
+        let host = all.clone().find(|host| host["name"] == name);
+        host.and_then(|host| host["heard_at"].as_str().map(str::to_owned))
+    };
+    let off = start(&east, &join(&invite("east"), "east"));
+    wait(&sandbox, &hosts, |hosts| heard(hosts, "east").is_some());
+    drop(off);
+
+    // A token from before the rotation works until the second step.
+    let (between, late) = (invite("west"), invite("north"));
+    sandbox.run(&["host", "rotate-ca"]).exits(0);
+    let _west = start(&west, &join(&between, "west"));
+    let status = ["host", "rotate-ca", "--status", "--json"];
+    wait(&sandbox, &status, |status| {
+        status["waits_for"] == serde_json::json!(["east"])
+    });
+    sandbox.run(&["host", "rotate-ca", "--finish", "--force"]).exits(0);
+    let before = heard(&sandbox.run(&hosts).exits(0).json(), "west");
+    wait(&sandbox, &hosts, |hosts| heard(hosts, "west") > before);
+    let refused = refusal(&north, &join(&late, "north"));
+    assert!(
+        refused.contains("its authority was replaced after the token was made"),
+        "{refused}"
+    );
+    assert!(refused.contains("make a new token on the master"), "{refused}");
+
+    // The host that was off trusts only the old authority.
+    let agent: Vec<String> = agent.iter().map(ToString::to_string).collect();
+    let mut back = start(&east, &agent);
+    back.says("the host has to join again with a new token");
+    drop(back);
+    let before = heard(&sandbox.run(&hosts).exits(0).json(), "east");
+    let _again = start(&east, &join(&invite("east"), "east"));
+    let list = wait(&sandbox, &hosts, |hosts| heard(hosts, "east") > before);
+    assert_eq!(list["hosts"].as_array().map(Vec::len), Some(2), "{list}");
+}
+
+/// Joins with a token that no longer works, and returns what the agent says.
+fn refusal(host: &Sandbox, join: &[String]) -> String {
+    let arguments: Vec<&str> = join.iter().map(String::as_str).collect();
+    let arguments: Vec<&str> = arguments.into_iter().filter(|argument| *argument != "--json").collect();
+    host.run(&arguments).exits(1).stderr.clone()
 }

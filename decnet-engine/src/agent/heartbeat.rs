@@ -38,6 +38,11 @@ impl Missed {
     const fn is_revocation(&self) -> bool {
         matches!(self, Self::Peer(PeerError::Revoked { .. }))
     }
+
+    /// Returns whether the master and this host refuse each other's certificates.
+    const fn is_distrust(&self) -> bool {
+        matches!(self, Self::Peer(PeerError::Untrusted { .. }))
+    }
 }
 
 /// Sends heartbeats until the agent stops. After a failure, the pauses grow to a minute. Returns whether the agent ended because the host
@@ -56,8 +61,17 @@ pub(super) async fn run(shared: Arc<Shared>, master: AgentMaster) -> bool {
                 .retry(pauses)
                 .when(|error| !error.is_revocation())
                 .notify(|error, pause| {
-                    let error = causes::with_causes(error);
-                    tracing::warn!(error, ?pause, "a heartbeat failed");
+                    let text = causes::with_causes(error);
+                    if error.is_distrust() {
+                        tracing::warn!(
+                            error = text,
+                            ?pause,
+                            "a heartbeat failed; if the authority of the fleet was replaced while this agent was off, or its certificate \
+                             has expired, the host has to join again with a new token (`decnet host enroll NAME` on the master)"
+                        );
+                    } else {
+                        tracing::warn!(error = text, ?pause, "a heartbeat failed");
+                    }
                     beats.shared.contact.failed();
                 });
             match beat.await {

@@ -23,10 +23,11 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JoinError {
-    /// The master has another authority than the token says: it is another fleet, or somebody is in between.
+    /// The master has another authority than the token says: it is another fleet, its authority was replaced after the token was made, or
+    /// somebody is in between.
     #[error(
-        "the authority at {address} has the fingerprint {found}, and the token is for {expected}: this is another fleet, or \
-         somebody intercepts the connection"
+        "the authority at {address} has the fingerprint {found}, and the token is for {expected}: this is another fleet, its \
+         authority was replaced after the token was made, or somebody intercepts the connection"
     )]
     OtherAuthority {
         /// The address of the master.

@@ -7,10 +7,19 @@ use serde::{Deserialize, Serialize};
 use super::FleetError;
 use crate::pki::{Authority, Fingerprint, Trust};
 
+/// The format of a stored authority. A text without a number has format 1, the first one. A change that older programs must not overlook
+/// gets the next number, in the field `format`.
+const FORMAT: u64 = 1;
+
+/// The fields of a stored authority that this program knows.
+const FIELDS: [&str; 6] = ["format", "certificate", "key", "roots", "next", "retired"];
+
 /// The authority that issues certificates, and those that are trusted besides, in PEM.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StoredAuthority {
+    #[serde(default = "first_format", skip_serializing_if = "is_first_format")]
+    format: u64,
     certificate: String,
     key: String,
     #[serde(default)]
@@ -68,7 +77,11 @@ impl StoredAuthority {
     }
 
     fn parse(text: &str) -> Result<Self, FleetError> {
-        serde_json::from_str(text).map_err(|error| damaged(&error))
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|error| damaged(&error))?;
+        if let Some(what) = newer(&value) {
+            return Err(FleetError::AuthorityNewer { what });
+        }
+        serde_json::from_value(value).map_err(|error| damaged(&error))
     }
 
     fn text(&self) -> Result<String, FleetError> {
@@ -77,6 +90,7 @@ impl StoredAuthority {
 
     fn of(authority: &Authority) -> Self {
         Self {
+            format: FORMAT,
             certificate: authority.certificate_pem().into(),
             key: authority.key_pem(),
             roots: Vec::new(),
@@ -149,6 +163,27 @@ impl StoredAuthority {
         trust.revoked.hosts = revoked.map(|host| host.id).collect();
         Ok(trust)
     }
+}
+
+const fn first_format() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_first_format(format: &u64) -> bool {
+    *format == 1
+}
+
+/// Returns what a newer program stored that this one does not know, if there is something.
+fn newer(value: &serde_json::Value) -> Option<String> {
+    let fields = value.as_object()?;
+    if let Some(format) = fields.get("format").and_then(serde_json::Value::as_u64)
+        && format > FORMAT
+    {
+        return Some(format!("format {format}"));
+    }
+    let unknown = fields.keys().find(|key| !FIELDS.contains(&key.as_str()));
+    unknown.map(|key| format!("the field `{key}`"))
 }
 
 fn damaged(error: &serde_json::Error) -> FleetError {

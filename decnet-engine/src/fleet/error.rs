@@ -50,6 +50,12 @@ pub enum FleetError {
         /// The reason.
         reason: String,
     },
+    /// A newer program stored the authority in a way that this one cannot read.
+    #[error("a newer decnet stored the authority of the fleet: it has {what}, which this program does not know")]
+    AuthorityNewer {
+        /// What this program does not know.
+        what: String,
+    },
     /// A rotation of the authority has begun, and is not finished.
     #[error("the authority is being rotated to {next} already")]
     RotationPending {

@@ -168,6 +168,32 @@ async fn masters_with_one_store_have_one_authority() {
     assert_eq!(damaged.code(), "authority_damaged");
 }
 
+#[tokio::test]
+async fn an_authority_of_a_newer_program_is_named_as_such_and_is_not_overwritten() {
+    let (fleet, repo) = fleet().await;
+    let stored = repo.fleet_authority().await.expect("read").expect("one");
+    let mut last = stored.clone();
+    for (field, value, what) in [
+        ("format", serde_json::json!(2), "format 2"),
+        ("signer", serde_json::json!({}), "the field `signer`"),
+    ] {
+        let mut newer: serde_json::Value = serde_json::from_str(&stored).expect("JSON");
+        newer[field] = value;
+        let newer = newer.to_string();
+        repo.set_fleet_authority(Some(&last), &newer).await.expect("set");
+        let opened = FleetMaster::open(repo.clone(), name("older"), now()).await;
+        let rotated = fleet.begin_rotation(now()).await;
+        for error in [opened.expect_err("newer"), rotated.expect_err("newer")] {
+            assert_eq!(error.code(), "authority_newer");
+            assert!(error.to_string().contains(what), "{error}");
+        }
+        assert_eq!(repo.fleet_authority().await.expect("read"), Some(newer.clone()));
+        last = newer;
+    }
+    // The first format has no number, so that programs that know no numbers can read it.
+    assert!(!stored.contains("format"), "{stored}");
+}
+
 #[test]
 fn a_text_that_is_no_whole_token_is_refused() {
     let token = JoinToken::draw(crate::pki::Fingerprint::new([7; 32]));
@@ -331,6 +357,54 @@ async fn a_rotation_waits_for_all_hosts_and_the_old_authority_is_trusted_for_eig
         .expect("revoked");
     let all = fleet.finish_rotation(false, at).await.expect("it finishes");
     assert_eq!(all.retired.len(), 3);
+}
+
+#[tokio::test]
+async fn a_token_works_between_the_steps_of_a_rotation_and_not_after_it() {
+    let (fleet, _) = fleet().await;
+    let at = now();
+    let [first, second] = [invite(&fleet, "host-1", at).await, invite(&fleet, "host-2", at).await];
+    let begun = fleet.begin_rotation(at).await.expect("it begins");
+    let next = begun.next.expect("the next one");
+    // An agent compares the token with the authority of the master.
+    assert_eq!(first.authority(), fleet.authority().fingerprint());
+    let joined = fleet.enroll(request(&first, "host-1"), at).await.expect("it joins");
+    let trusted = joined.trust.fingerprints().expect("two");
+    assert_eq!(trusted, [begun.current, next], "the host trusts both");
+    let waits = fleet.rotation(at).await.expect("read").waits_for;
+    assert_eq!(waits, [name("host-1")], "its first heartbeat says so");
+    trusts(&fleet, &joined, at).await;
+    fleet.finish_rotation(false, at).await.expect("it finishes");
+    assert_ne!(second.authority(), fleet.authority().fingerprint());
+}
+
+#[tokio::test]
+async fn a_master_that_was_off_during_a_rotation_follows_it() {
+    let (fleet, repo) = fleet().await;
+    let at = now();
+    let token = invite(&fleet, "host-1", at).await;
+    let joined = fleet.enroll(request(&token, "host-1"), at).await.expect("it joins");
+    // It reads nothing meanwhile, as if its machine slept.
+    let asleep = FleetMaster::open(repo.clone(), name("second"), at)
+        .await
+        .expect("a master");
+    let old = asleep.authority().fingerprint();
+    fleet.begin_rotation(at).await.expect("it begins");
+    trusts(&fleet, &joined, at).await;
+    let next = fleet.finish_rotation(false, at).await.expect("it finishes").current;
+    let own = asleep.credentials().identity();
+    assert!(fleet.credentials().trust().fingerprints().expect("two").contains(&old));
+    asleep.refresh(at).await.expect("read");
+    assert_eq!(asleep.authority().fingerprint(), next);
+    assert_ne!(
+        asleep.credentials().identity().info().serial,
+        own.info().serial,
+        "it has a new certificate"
+    );
+    // A start after the retirement of the old one needs nothing of it.
+    let late = at + MINUTE * 60 * 24 * 9;
+    let started = FleetMaster::open(repo, name("third"), late).await.expect("a master");
+    assert_eq!(started.credentials().trust().fingerprints().expect("one"), [next]);
 }
 
 #[tokio::test]

@@ -215,6 +215,7 @@ mod tests {
             name: "br-0123456789ab".into(),
             lan: "vault".into(),
             subnet: "10.0.2.0/24".parse().expect("a subnet"),
+            host: None,
         }
     }
 

@@ -95,7 +95,9 @@ pub(super) fn hint_of(code: &str) -> Option<&'static str> {
         "UNKNOWN_DECKY" | "UNKNOWN_LAN" | "unknown_decky" => "GET …/deckies and …/lans list what the maze has",
         "agent_superseded" | "superseded" => "another master has taken over; stop this one",
         "agent_unreachable" => "check that `decnet agent` runs on that host and that its port is reachable",
-        "agent_untrusted" => "check the clocks of both hosts; if the certificate has expired, enrol the host again",
+        "agent_untrusted" => {
+            "check the clocks of both hosts; if the certificate has expired, or the authority was replaced while the host was off, enrol the host again"
+        }
         "agent_version" | "protocol_mismatch" => "install the same version of decnet on both hosts",
         "body_too_large" => "a maze file has at most 64 MiB, any other body 1 MiB",
         "busy" => "wait until the other process is done; its lease expires",

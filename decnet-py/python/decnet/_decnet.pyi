@@ -1374,6 +1374,21 @@ class AioEngine:
         well after `timeout` seconds, `NotWell` is raised; the restart is done then. Containers keep their logs, and other deckies are left
         alone. After Ctrl-C, some containers may not be restarted.
         """
+    def shuffle(
+        self,
+        id: TopologyId,
+        decky: str,
+        *,
+        wait: bool = False,
+        timeout: float | None = None,
+        actor: str | None = None,
+        progress: Progress | None = None,
+    ) -> Coroutine[Any, Any, EnqueuedMutation | StoredTopology]:
+        """Gives a decky other services now, as the `shuffle` rule of its maze that applies to it says.
+
+        It is a mutation like that of `submit`, with the same result, `wait` and `timeout`. A decky without a rule, or without a service to
+        replace, raises `NotShuffled`.
+        """
     def store_logs(
         self,
         *,
@@ -1984,6 +1999,21 @@ class Engine:
         It is well when its containers keep running, its network matches the maze, and its services answer on their ports. If it is not
         well after `timeout` seconds, `NotWell` is raised; the restart is done then. Containers keep their logs, and other deckies are left
         alone. After Ctrl-C, some containers may not be restarted.
+        """
+    def shuffle(
+        self,
+        id: TopologyId,
+        decky: str,
+        *,
+        wait: bool = False,
+        timeout: float | None = None,
+        actor: str | None = None,
+        progress: Progress | None = None,
+    ) -> EnqueuedMutation | StoredTopology:
+        """Gives a decky other services now, as the `shuffle` rule of its maze that applies to it says.
+
+        It is a mutation like that of `submit`, with the same result, `wait` and `timeout`. A decky without a rule, or without a service to
+        replace, raises `NotShuffled`.
         """
     def store_logs(
         self,
