@@ -49,6 +49,7 @@ use crate::{
     bus::{Bus, Pattern, Subscription, local::LocalBus},
     decoy::DecoyImage,
     event::{Envelope, Event},
+    pushed::AgentStore,
     runtime::Runtime,
 };
 
@@ -65,7 +66,7 @@ pub struct Engine {
     image: Option<Arc<DecoyImage>>,
     local: LocalBus,
     /// The store of the agent whose host this engine works on, for a topology of mode `agent`.
-    agent: Option<Arc<session::agent::AgentStore>>,
+    agent: Option<Arc<AgentStore>>,
 }
 
 impl Engine {

@@ -53,7 +53,7 @@ impl TopologyPush {
     }
 }
 
-/// What tells one version of a topology of an agent from another.
+/// A version of a topology of an agent. Two versions differ in the maze, in the settings, or in what they use of a catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PushedVersion {
     topology: TopologyId,

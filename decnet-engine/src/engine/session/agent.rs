@@ -1,15 +1,9 @@
 //! Topologies of mode `agent`: this engine plans, checks and records, and the agent of their host executes.
 
-use std::{
-    borrow::Cow,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable as _};
-use decnet_topology::{
-    InstallationSecret, InstanceId, Mode, Status, StoredTopology, TopologyFilter, TopologyId, TopologyRow,
-};
+use decnet_topology::{Mode, Status, StoredTopology, TopologyFilter, TopologyId, TopologyRow};
 use tokio_util::sync::CancellationToken;
 
 use super::lease::Session;
@@ -17,42 +11,13 @@ use crate::{
     engine::{Engine, EngineError},
     execute::{ExecutionReport, StepFailure},
     plan::Plan,
-    pushed::{AppliedTopology, PushedStore, PushedVersion, TopologyPush},
+    pushed::{AgentStore, AppliedTopology, PushedVersion, TopologyPush},
     runtime::{RuntimeError, TopologyHost},
 };
 
 /// How often a push without an answer is repeated, and the first and the longest pause.
 const REPEATS: usize = 4;
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(8));
-
-/// The store of an agent, whose identity is in all that the agent makes.
-#[derive(Debug)]
-pub(in crate::engine) struct AgentStore {
-    pub(in crate::engine) instance: InstanceId,
-    pub(in crate::engine) secret: InstallationSecret,
-    /// What the agent has, as it said last.
-    applied: Mutex<Option<AppliedTopology>>,
-}
-
-impl AgentStore {
-    fn new(store: PushedStore) -> Self {
-        Self {
-            instance: store.instance,
-            secret: store.secret,
-            applied: Mutex::new(store.applied),
-        }
-    }
-
-    /// Returns whether the agent has this version, and all of it runs.
-    pub(in crate::engine) fn has(&self, version: &PushedVersion) -> bool {
-        let applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
-        applied.as_ref().map(PushedVersion::applied).as_ref() == Some(version)
-    }
-
-    fn set_applied(&self, applied: Option<AppliedTopology>) {
-        *self.applied.lock().unwrap_or_else(PoisonError::into_inner) = applied;
-    }
-}
 
 impl Engine {
     /// Returns the engine that works on a topology: for mode `agent`, one on the runtime of its host, with the identity of the store
