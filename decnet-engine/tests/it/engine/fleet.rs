@@ -1,5 +1,6 @@
 //! One maze on several simulated hosts.
 
+mod images;
 mod moving;
 
 use std::{sync::Arc, time::Duration};
