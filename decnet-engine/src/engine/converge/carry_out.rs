@@ -95,12 +95,11 @@ impl Session<'_> {
             .publish_deckies(self.id, observed, plan, &execution, trigger);
         let failure = execution.failures.first();
         let failure = failure.map(|failure| format!("{failure}: {}", failure.source));
-        let (drift, after) = match &failure {
-            Some(failure) => (Some(failure.clone()), None),
-            None => {
-                let observed = self.observe_again(change, *known, &settled?).await?;
-                (change.drift(&observed), Some(observed))
-            }
+        let (drift, after) = if let Some(failure) = &failure {
+            (Some(failure.clone()), None)
+        } else {
+            let observed = self.observe_again(change, *known, &settled?).await?;
+            (change.drift(&observed), Some(observed))
         };
         let ExecutionReport {
             changed,
