@@ -246,6 +246,6 @@ pub use status::{Intent, Mode, MutationState, MutationTrigger, Status, StatusEve
 pub use uuid::Uuid;
 pub use validate::{
     DaemonNetwork, HostFacts, HostRoute, InvalidTopology, Listener, PublishedPort, Report, RuleSet, Surroundings,
-    TopologyView, ValidTopology, published_ports, validate, validate_against, validate_in,
+    TopologyView, UnavailableImage, ValidTopology, published_ports, validate, validate_against, validate_in,
 };
 pub use version::Version;

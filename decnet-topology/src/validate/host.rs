@@ -1,6 +1,9 @@
 //! The ports that gateways publish on the host, and conflicts with the host.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ipnet::Ipv4Net;
 use serde::Serialize;
@@ -35,10 +38,19 @@ pub struct HostFacts {
     pub unlimited: Vec<String>,
     /// Whether the daemon runs rootless, so that a proxy forwards published ports.
     pub rootless: bool,
-    /// The images of services that the runtime does not have and cannot get, each with the reason.
-    pub unavailable_images: BTreeMap<ImageSource, String>,
+    /// The images of services that a runtime does not have and cannot get.
+    pub unavailable_images: BTreeMap<ImageSource, UnavailableImage>,
     /// The missing features of the engine that mazes need, each with a remedy.
     pub engine_lacks: Vec<String>,
+}
+
+/// Why an image is not available.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnavailableImage {
+    /// What is wrong, on the first host.
+    pub reason: String,
+    /// The hosts that lack it; empty if it is this machine.
+    pub hosts: BTreeSet<String>,
 }
 
 /// A listening socket of the host.

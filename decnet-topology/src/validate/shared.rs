@@ -8,7 +8,7 @@ use crate::{
     name::ServiceName,
     net,
     validate::{
-        HostFacts,
+        HostFacts, UnavailableImage,
         view::{DeckyView, TopologyView},
     },
 };
@@ -58,17 +58,29 @@ pub(super) fn root(greedy: &Greedy, findings: &mut Findings) {
 /// `IMAGE_UNAVAILABLE`: a service whose image does not exist.
 pub(super) fn images(greedy: &Greedy, host: &HostFacts, findings: &mut Findings) {
     for (service, (image, decky)) in &greedy.images {
-        let Some(reason) = host.unavailable_images.get(image) else {
+        let Some(UnavailableImage { reason, hosts }) = host.unavailable_images.get(image) else {
             continue;
         };
+        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+        let on = hosts.join(", ");
         let remedy = match image {
-            ImageSource::Build(_) => "correct the folder in the catalogue; it needs a Dockerfile",
+            ImageSource::Build(folder) if !hosts.is_empty() => format!(
+                "each host builds the image itself: copy the folder to `{}` on {on}, or build the image once, push it to a registry, and write its name in \
+                 the catalogue instead of `build`",
+                folder.display()
+            ),
+            ImageSource::Build(_) => "correct the folder in the catalogue; it needs a Dockerfile".into(),
             _ => {
-                "correct the name in the catalogue, make the registry reachable, or load the image (`docker pull`, `docker load`)"
+                "correct the name in the catalogue, make the registry reachable, or load the image (`docker pull`, `docker load`)".into()
             }
         };
+        let place = if hosts.is_empty() {
+            String::new()
+        } else {
+            format!(" on {on}")
+        };
         let message = format!(
-            "the image `{image}` of `{service}` (first on decky `{decky}`) is not available: {reason}; {remedy}"
+            "the image `{image}` of `{service}` (first on decky `{decky}`) is not available{place}: {reason}; {remedy}"
         );
         findings.push(Finding::new(Code::ImageUnavailable, target(service, decky), message));
     }

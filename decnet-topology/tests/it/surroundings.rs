@@ -1,8 +1,8 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use decnet_topology::{
     Catalog, Code, DaemonNetwork, Draft, DraftLan, HostFacts, HostRoute, ImageSource, Listener, Publish, RuleSet,
-    SubnetClaim, Surroundings, Topology, validate_against, validate_in,
+    SubnetClaim, Surroundings, Topology, UnavailableImage, validate_against, validate_in,
 };
 use proptest::prelude::*;
 
@@ -339,17 +339,19 @@ fn an_image_that_does_not_exist_is_an_error_with_its_name_and_a_remedy() {
         (ImageSource::Build("forge".into()), "forge/Dockerfile: not found"),
     ];
     let facts = HostFacts {
-        unavailable_images: missing.map(|(image, reason)| (image, reason.to_owned())).into(),
+        unavailable_images: unavailable(&missing, &[]),
         ..HostFacts::default()
     };
-    let surroundings = Surroundings {
-        host: Some(&facts),
-        ..Surroundings::default()
+    let errors = |facts: &HostFacts| {
+        let surroundings = Surroundings {
+            host: Some(facts),
+            ..Surroundings::default()
+        };
+        let report = validate_in(&maze, &catalog, RuleSet::deploy(), surroundings);
+        report.errors().map(ToString::to_string).collect::<Vec<_>>()
     };
-    let report = validate_in(&maze, &catalog, RuleSet::deploy(), surroundings);
-    let errors: Vec<_> = report.errors().map(ToString::to_string).collect();
     assert_eq!(
-        errors,
+        errors(&facts),
         [
             "error IMAGE_UNAVAILABLE: the image `build forge` of `forge` (first on decky `two`) is not available: forge/Dockerfile: \
              not found; correct the folder in the catalogue; it needs a Dockerfile",
@@ -357,4 +359,30 @@ fn an_image_that_does_not_exist_is_an_error_with_its_name_and_a_remedy() {
              unknown; correct the name in the catalogue, make the registry reachable, or load the image (`docker pull`, `docker load`)",
         ]
     );
+
+    let on_hosts = HostFacts {
+        unavailable_images: unavailable(&missing, &["west", "east"]),
+        ..HostFacts::default()
+    };
+    assert_eq!(
+        errors(&on_hosts),
+        [
+            "error IMAGE_UNAVAILABLE: the image `build forge` of `forge` (first on decky `two`) is not available on east, west: \
+             forge/Dockerfile: not found; each host builds the image itself: copy the folder to `forge` on east, west, or build the image \
+             once, push it to a registry, and write its name in the catalogue instead of `build`",
+            "error IMAGE_UNAVAILABLE: the image `example.org/pot:1` of `pot` (first on decky `one`) is not available on east, west: \
+             manifest unknown; correct the name in the catalogue, make the registry reachable, or load the image (`docker pull`, \
+             `docker load`)",
+        ]
+    );
+}
+
+/// Images that some hosts do not have, or this machine.
+fn unavailable(missing: &[(ImageSource, &str)], hosts: &[&str]) -> BTreeMap<ImageSource, UnavailableImage> {
+    let hosts: BTreeSet<String> = hosts.iter().map(ToString::to_string).collect();
+    let missing = missing.iter().map(|(image, reason)| {
+        let (reason, hosts) = (reason.to_string(), hosts.clone());
+        (image.clone(), UnavailableImage { reason, hosts })
+    });
+    missing.collect()
 }

@@ -1,5 +1,8 @@
 //! Walks the page on several hosts: a master without Docker and two hosts, each in a network namespace.
 
+mod building;
+mod serving;
+
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
@@ -11,6 +14,9 @@ use crate::{
     command::Sandbox,
     walk::{ON_HOSTS, WIDTHS, assert_none, page::Page, page::root, prepare, walk_by},
 };
+
+/// Starts a program on the master that goes on, and waits until it serves.
+const BACKGROUND: &str = "setsid -f CMD >LOG 2>&1; until grep -qs serving LOG; do sleep 0.1; done";
 
 /// Three hosts. They are stopped when the test ends, even with a failure.
 struct Stage {
@@ -66,6 +72,32 @@ impl Stage {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+/// What tests do on the stage that walk no page.
+impl Stage {
+    /// Runs a line on the master, and returns what it prints.
+    #[track_caller]
+    fn on_master(&self, line: &str) -> String {
+        let output = self.shell(line).output().expect("a shell");
+        assert!(output.status.success(), "{line}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    #[track_caller]
+    fn in_background(&self, command: &str, log: &str) {
+        self.on_master(&BACKGROUND.replace("CMD", command).replace("LOG", log));
+    }
+
+    /// Lets a host join, with the label `public`.
+    #[track_caller]
+    fn join(&self, host: &str) {
+        self.on_master(&format!(
+            "(umask 077; decnet host enroll {host} --label public >{host}.token)"
+        ));
+        let agent = format!("ssh {host} decnet agent --join - --name {host} --master 192.0.2.1:7379 <{host}.token");
+        self.in_background(&agent, &format!("{host}.log"));
     }
 }
 

@@ -1,11 +1,11 @@
 //! The inputs of a plan other than the topology: the runtime, and networks, routes and ports of the host.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, btree_map::Entry};
 
 use decnet_topology::{
     Catalog, DaemonNetwork, Decky, DeploySettings, HostFacts, ImageSource, InstallationSecret, InstanceId, Lan,
-    Placement, Port, RuleSet, StoredTopology, Surroundings, TopologyId, TopologyRow, ValidTopology, net,
-    published_ports,
+    Placement, Port, RuleSet, StoredTopology, Surroundings, TopologyId, TopologyRow, UnavailableImage, ValidTopology,
+    net, published_ports,
 };
 use futures_util::{TryFutureExt as _, try_join};
 use ipnet::Ipv4Net;
@@ -125,8 +125,10 @@ impl Engine {
             let images = images_of(&self.catalog_of(&wanted.row), wanted, None);
             let runtime = self.runtime.member(None).await?;
             let runtime = runtime.as_deref().unwrap_or(self.runtime.as_ref());
+            // A topology of mode `agent` is on the host of its agent.
+            let host = self.agent().and(wanted.row.host.as_deref());
             let mut facts = self
-                .facts_of(current.facts.instance, runtime, &current.facts.info, &images)
+                .facts_of(current.facts.instance, (host, runtime), &current.facts.info, &images)
                 .await?;
             if current.facts.info.local && self.options.check_host {
                 self.add_machine_facts(&mut facts, current, stored);
@@ -145,18 +147,18 @@ impl Engine {
             let runtime = self.runtime.member(Some(host)).await?.ok_or_else(|| silent(None))?;
             let images = images_of(&self.catalog_of(&wanted.row), wanted, Some(host));
             let facts = self
-                .facts_of(current.facts.instance, runtime.as_ref(), info, &images)
+                .facts_of(current.facts.instance, (Some(host), runtime.as_ref()), info, &images)
                 .await?;
             merge(&mut all, host, facts, &subnets_on(wanted, host));
         }
         Ok(all)
     }
 
-    /// Gathers what a runtime knows for the rules on its host.
+    /// Gathers what a runtime knows for the rules on its host; the name of this machine is none.
     async fn facts_of(
         &self,
         instance: InstanceId,
-        runtime: &dyn Runtime,
+        (host, runtime): (Option<&str>, &dyn Runtime),
         info: &RuntimeInfo,
         images: &BTreeSet<ImageSource>,
     ) -> Result<HostFacts, EngineError> {
@@ -170,13 +172,18 @@ impl Engine {
             .collect();
         let lacks = info.podman.then(|| host::podman_lacks(info.local));
         let engine_lacks = lacks.into_iter().flatten().map(|lack| lack.to_string()).collect();
-        let unavailable_images = runtime.unavailable_images(images).await?;
+        let unavailable = runtime.unavailable_images(images).await?.into_iter();
+        let hosts: BTreeSet<String> = host.into_iter().map(Into::into).collect();
+        let unavailable = unavailable.map(|(image, reason)| {
+            let hosts = hosts.clone();
+            (image, UnavailableImage { reason, hosts })
+        });
         Ok(HostFacts {
             listeners: Vec::new(),
             networks,
             routes: Vec::new(),
             neighbours: None,
-            unavailable_images,
+            unavailable_images: unavailable.collect(),
             engine_lacks,
             unlimited_storage: (!info.limits_roots).then(|| info.storage.clone()),
             unlimited: info.unlimited.iter().map(ToString::to_string).collect(),
@@ -248,8 +255,11 @@ fn merge(all: &mut HostFacts, host: &str, facts: HostFacts, subnets: &[Ipv4Net])
         name: format!("{host}/{}", network.name),
         subnet: network.subnet,
     }));
-    for (image, reason) in facts.unavailable_images {
-        all.unavailable_images.entry(image).or_insert_with(|| named(&reason));
+    for (image, unavailable) in facts.unavailable_images {
+        match all.unavailable_images.entry(image) {
+            Entry::Occupied(mut found) => found.get_mut().hosts.extend(unavailable.hosts),
+            Entry::Vacant(entry) => drop(entry.insert(unavailable)),
+        }
     }
     all.engine_lacks
         .extend(facts.engine_lacks.iter().map(|lack| named(lack)));

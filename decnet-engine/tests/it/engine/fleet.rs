@@ -1,5 +1,6 @@
 //! One maze on several simulated hosts.
 
+mod images;
 mod moving;
 mod silence;
 
