@@ -43,6 +43,13 @@ pub(super) async fn apply(State(shared): Agent, Extension(fence): Extension<Fenc
     let agent = Arc::clone(&shared);
     let work = async move {
         let wanted = Wanted::read(&agent.engine, push)?;
+        if let Some(id) = wanted.id.filter(|id| *id != fence.topology) {
+            let detail = format!(
+                "the document is of the topology {id}, and the lease is for {}",
+                fence.topology
+            );
+            return Err(Problem::new("other_topology", detail));
+        }
         let _one = agent.topology.lock().await;
         // A newer lease may have been seen while this waited.
         agent.generations.admit(fence)?;

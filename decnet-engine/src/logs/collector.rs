@@ -7,33 +7,32 @@ use std::{
     time::Duration,
 };
 
-use decnet_topology::{Catalog, InstanceId, Repo};
+use decnet_topology::InstanceId;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use tokio::{
     sync::mpsc,
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval},
 };
 
 use super::{
     LogContent, LogItem, LogOptions,
+    again::Again,
+    agents::Agents,
     cursor::{Position, Reading},
     maze::Mazes,
     muted,
     source::Source,
 };
 use crate::{
-    engine::EngineError,
+    engine::{Engine, EngineError},
     observe::{self, Activity, Scope},
     runtime::{LogLine, LogLines, LogRequest, Runtime, RuntimeError},
 };
 
 /// How often the containers are listed.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// The longest pause before a log that cannot be read is opened again.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// How many logs are opened at once.
 const WIDTH: usize = 8;
@@ -68,43 +67,22 @@ struct Past<'a> {
     head: Option<LogLine>,
 }
 
-/// When to open a log again that cannot be read. The pause doubles.
-struct Again {
-    at: Instant,
-    pause: Duration,
-}
-
-impl Again {
-    fn after(pause: Duration) -> Self {
-        Self {
-            at: Instant::now() + pause,
-            pause,
-        }
-    }
-
-    fn double(&mut self) {
-        *self = Self::after((self.pause * 2).min(LONGEST_PAUSE));
-    }
-
-    fn is_due(&self) -> bool {
-        self.at <= Instant::now()
-    }
-}
-
 /// What a reader got from the log of a container; none at its end.
 type Read = Option<Result<LogLine, RuntimeError>>;
 
 pub(super) struct Collector {
-    repo: Arc<dyn Repo>,
-    runtime: Arc<dyn Runtime>,
+    engine: Engine,
     instance: InstanceId,
     options: LogOptions,
     sender: mpsc::Sender<Delivery>,
     mazes: Mazes,
+    agents: Agents,
     /// The containers by their ids. One that was removed stays until its log is read.
     sources: BTreeMap<String, Source>,
-    /// The containers that exist, and whether they run.
+    /// The containers that exist, and whether they run. Those of hosts that do not answer are as they were.
     listed: BTreeMap<String, bool>,
+    /// The members of a fleet that do not answer.
+    unseen: BTreeSet<String>,
     /// Containers that had ended when their log was read to its end.
     finished: BTreeSet<String>,
     /// Containers whose log cannot be read, and when to try again.
@@ -114,25 +92,24 @@ pub(super) struct Collector {
 impl Collector {
     /// Lists the containers for the first time.
     pub(super) async fn new(
-        repo: Arc<dyn Repo>,
-        runtime: Arc<dyn Runtime>,
-        catalog: Catalog,
+        engine: Engine,
         options: LogOptions,
         sender: mpsc::Sender<Delivery>,
     ) -> Result<Self, EngineError> {
-        let instance = repo.instance().await?;
+        let instance = engine.repo().instance().await?;
         if let Some(id) = options.topology {
-            repo.get(id).await?;
+            engine.repo().get(id).await?;
         }
         let mut collector = Self {
-            repo,
-            runtime,
             instance,
             options,
             sender,
-            mazes: Mazes::new(catalog),
+            mazes: Mazes::new(engine.catalog().clone()),
+            agents: Agents::default(),
+            engine,
             sources: BTreeMap::new(),
             listed: BTreeMap::new(),
+            unseen: BTreeSet::new(),
             finished: BTreeSet::new(),
             unreadable: BTreeMap::new(),
         };
@@ -154,16 +131,21 @@ impl Collector {
             Some(id) => Scope::Topology(self.instance, id),
             None => Scope::Instance(self.instance),
         };
-        let observed = self.runtime.list(scope).await?;
+        let mut observed = self.engine.runtime().list(scope).await?;
+        let of_agents = self.agents.list(&self.engine, self.options.topology).await?;
+        observed.containers.extend(of_agents);
         // Whether a container has the built-in program depends on the catalogue of its maze.
         let listed = observed.containers.iter();
         let listed = listed.filter_map(|container| observe::topology_of(&container.labels));
         let known = self.sources.values().map(|source| source.topology);
         let topologies: BTreeSet<_> = listed.chain(known).collect();
         for id in topologies {
-            self.mazes.refresh(self.repo.as_ref(), id).await?;
+            self.mazes.refresh(self.engine.repo().as_ref(), id).await?;
         }
-        self.listed.clear();
+        self.unseen = observed.unseen.into_keys().collect();
+        let mut before = std::mem::take(&mut self.listed);
+        before.retain(|id, _| self.is_unseen(id));
+        self.listed = before;
         for container in &observed.containers {
             // A container that ends soon after each start is hardly ever seen while it runs.
             let runs = matches!(
@@ -182,17 +164,12 @@ impl Collector {
 
     /// Reads the lines that exist, ordered by time.
     async fn past(&mut self) -> Result<(), Closed> {
-        let runtime = Arc::clone(&self.runtime);
         let requests: Vec<_> = self.sources.keys().map(|id| self.request(id, false)).collect();
-        let opened = stream::iter(requests).map(|request| {
-            let id = request.id.clone();
-            let mut lines = runtime.container_log(request);
-            async move {
-                let first = lines.next().await;
-                (id, lines, first)
-            }
-        });
-        let opened: Vec<_> = opened.buffered(WIDTH).collect().await;
+        let opened: Vec<_> = requests
+            .iter()
+            .map(|(runtime, request)| open(runtime.as_ref(), request))
+            .collect();
+        let opened: Vec<_> = stream::iter(opened).buffered(WIDTH).collect().await;
         let mut logs = Vec::with_capacity(opened.len());
         let mut order = BinaryHeap::new();
         for (id, lines, first) in opened {
@@ -253,8 +230,8 @@ impl Collector {
                     self.forget_removed(&open).await?;
                     for id in self.unread(&open) {
                         open.insert(id.clone(), self.options.cursor.reading(&id));
-                        let request = self.request(&id, true);
-                        readers.spawn(read(Arc::clone(&self.runtime), request, sender.clone()));
+                        let (runtime, request) = self.request(&id, true);
+                        readers.spawn(read(runtime, request, sender.clone()));
                     }
                 }
             }
@@ -297,7 +274,8 @@ impl Collector {
 
     /// Forgets containers that were removed and whose logs were read to the end.
     async fn forget_removed(&mut self, open: &BTreeMap<String, Reading>) -> Result<(), Closed> {
-        let is_removed = |id: &&String| !self.listed.contains_key(*id) && !open.contains_key(*id);
+        let is_removed =
+            |id: &&String| !self.listed.contains_key(*id) && !open.contains_key(*id) && !self.is_unseen(id);
         // With a topology, the cursor may have containers of others.
         let in_cursor = self.options.cursor.containers();
         let in_cursor = in_cursor.filter(|_| self.options.topology.is_none());
@@ -324,14 +302,32 @@ impl Collector {
         self.sources.keys().filter(is_unread).cloned().collect()
     }
 
-    fn request(&self, id: &str, follow: bool) -> LogRequest {
+    /// Returns whether a container is on a host that does not answer, so that it may still exist.
+    fn is_unseen(&self, id: &str) -> bool {
+        let host = id.split_once('/').map_or("", |(host, _)| host);
+        match self.sources.get(id) {
+            _ if self.unseen.contains(host) => true,
+            Some(source) => self.agents.is_silent(source.topology),
+            // It is only in the cursor, which does not know its maze.
+            None => self.agents.has_silent(),
+        }
+    }
+
+    /// Returns the runtime that has a container, and the request for its log.
+    fn request(&self, id: &str, follow: bool) -> (Arc<dyn Runtime>, LogRequest) {
         let read = self.options.cursor.position(id).map(Position::at);
-        LogRequest {
-            instance: self.instance,
+        let topology = self.sources.get(id).map(|source| source.topology);
+        let (runtime, instance) = match topology.and_then(|topology| self.agents.place(topology)) {
+            Some((runtime, instance)) => (Arc::clone(runtime), *instance),
+            None => (Arc::clone(self.engine.runtime()), self.instance),
+        };
+        let request = LogRequest {
+            instance,
             id: id.into(),
             since: read.max(self.options.since),
             follow,
-        }
+        };
+        (runtime, request)
     }
 
     /// Notes that the log of a container was read to its end.
@@ -404,6 +400,13 @@ impl Collector {
     async fn deliver(&self, item: Option<Result<LogItem, EngineError>>, mark: Option<Mark>) -> Result<(), Closed> {
         self.sender.send(Delivery { item, mark }).await.map_err(|_| Closed)
     }
+}
+
+/// Opens the log of a container, and reads its first line.
+async fn open<'a>(runtime: &'a dyn Runtime, request: &LogRequest) -> (String, LogLines<'a>, Read) {
+    let mut lines = runtime.container_log(request.clone());
+    let first = lines.next().await;
+    (request.id.clone(), lines, first)
 }
 
 /// Reads the log of a container until it ends.

@@ -1,6 +1,5 @@
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -38,8 +37,7 @@ impl Engine {
     pub async fn logs(&self, options: LogOptions) -> Result<Logs, EngineError> {
         let (sender, deliveries) = mpsc::channel(WAITING);
         let cursor = options.cursor.clone();
-        let (repo, runtime) = (Arc::clone(self.repo()), Arc::clone(self.runtime()));
-        let collector = Collector::new(repo, runtime, self.catalog().clone(), options, sender).await?;
+        let collector = Collector::new(self.clone(), options, sender).await?;
         Ok(Logs {
             deliveries,
             cursor,

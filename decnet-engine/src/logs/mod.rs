@@ -1,5 +1,7 @@
 //! What visitors do, collected from the logs of all containers.
 
+mod again;
+mod agents;
 mod collector;
 mod cursor;
 mod entry;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use decnet_topology::{RepoError, TopologyId};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -10,7 +11,7 @@ use crate::{
     event::{Envelope, Event},
     logs::{LogCursor, LogItem, LogOptions},
     movement::AttackTracker,
-    observe::Scope,
+    observe::{Observed, Scope},
 };
 
 /// How much of the past is read at the start, so that attackers who are in the mazes are known.
@@ -81,18 +82,25 @@ async fn end_sessions(engine: &Engine, tracker: &mut AttackTracker) {
     if topologies.is_empty() {
         return;
     }
-    let Ok(instance) = engine.repo().instance().await else {
-        return;
-    };
     let mut containers = Vec::new();
     for id in topologies {
-        match engine.runtime().inspect(Scope::Topology(instance, id)).await {
-            Ok(observed) => containers.extend(observed.containers),
-            Err(_) => return,
+        match inspect(engine, id).await {
+            Ok(observed) if observed.unseen.is_empty() => containers.extend(observed.containers),
+            _ => return,
         }
     }
     let now = Timestamp::now();
     for event in tracker.refresh(&containers, now) {
         engine.publish(Envelope::new(Event::Attacker(event), now));
     }
+}
+
+/// Observes what runs of a topology. One that was deleted has nothing.
+async fn inspect(engine: &Engine, id: TopologyId) -> Result<Observed, EngineError> {
+    let row = match engine.repo().get(id).await {
+        Err(RepoError::NotFound { .. }) => return Ok(Observed::default()),
+        found => found?,
+    };
+    let (runtime, instance) = engine.place_of(&row).await?;
+    Ok(runtime.inspect(Scope::Topology(instance, id)).await?)
 }

@@ -35,11 +35,18 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     };
     let host = repo.change_host(host.id, change, Timestamp::now()).await?;
     if arguments.moves {
-        let mazes = lookup::mazes(repo.as_ref()).await?;
+        let mazes = lookup::Mazes::read(repo.as_ref()).await?;
         let engine = context
             .engine_on(repo.clone(), context.catalog()?, EngineFlags::default())
             .await?;
-        for row in lookup::on_host(&mazes, &host).filter(|row| row.takes_mutations()) {
+        for row in mazes.on_host(&host).filter(|row| row.takes_mutations()) {
+            if lookup::is_pushed(row, &host) {
+                context.output.note(format!(
+                    "{} is for the agent of {} and does not move: tear it down, and deploy it with --agent on another host",
+                    row.name, host.name
+                ));
+                continue;
+            }
             context
                 .output
                 .note(format!("moving what {} has on {}", row.name, host.name));
@@ -50,7 +57,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             }
         }
     }
-    let count = lookup::deckies(&lookup::mazes(repo.as_ref()).await?, &host);
+    let count = lookup::Mazes::read(repo.as_ref()).await?.deckies(&host);
     context
         .output
         .either(&show::value(&host, count, Timestamp::now()), || {

@@ -22,8 +22,8 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let repo = context.repo().await?;
     let mut hosts = repo.hosts().await?;
     hosts.retain(|host| arguments.all || host.revoked_at.is_none());
-    let mazes = lookup::mazes(repo.as_ref()).await?;
-    let count = |host: &HostRow| lookup::deckies(&mazes, host);
+    let mazes = lookup::Mazes::read(repo.as_ref()).await?;
+    let count = |host: &HostRow| mazes.deckies(host);
     let now = repo.now(Timestamp::now()).await?;
     if context.output.json {
         let hosts: Vec<_> = hosts.iter().map(|host| show::value(host, count(host), now)).collect();

@@ -1,6 +1,8 @@
 //! Finds hosts, and what is placed on them.
 
-use decnet_topology::{HostRow, Repo, Status, TopologyFilter, TopologyRow};
+use std::collections::BTreeMap;
+
+use decnet_topology::{HostRow, Mode, Repo, Status, TopologyFilter, TopologyId, TopologyRow};
 
 use crate::command_error::CommandError;
 
@@ -16,24 +18,47 @@ pub(super) async fn find(repo: &dyn Repo, text: &str) -> Result<HostRow, Command
     })
 }
 
-/// Lists the mazes that may have something on hosts. One that was torn down keeps its placement for its next deploy.
-pub(super) async fn mazes(repo: &dyn Repo) -> Result<Vec<TopologyRow>, CommandError> {
-    let present = TopologyFilter::default().without(&[Status::Pending, Status::TornDown]);
-    Ok(repo.list(&present).await?.rows)
+/// The mazes that may have something on hosts.
+pub(super) struct Mazes {
+    rows: Vec<TopologyRow>,
+    /// How many deckies those have that an agent deploys as a whole.
+    pushed: BTreeMap<TopologyId, usize>,
 }
 
-/// Selects the mazes that have deckies or LANs on a host.
-pub(super) fn on_host<'a>(mazes: &'a [TopologyRow], host: &'a HostRow) -> impl Iterator<Item = &'a TopologyRow> {
-    mazes.iter().filter(|row| {
-        let placement = row.placement.as_ref();
-        placement
-            .is_some_and(|placement| placement.members().contains(&host.name) || placement.former.contains(&host.name))
-    })
+impl Mazes {
+    /// Reads them. One that was torn down keeps its placement for its next deploy.
+    pub(super) async fn read(repo: &dyn Repo) -> Result<Self, CommandError> {
+        let present = TopologyFilter::default().without(&[Status::Pending, Status::TornDown]);
+        let rows = repo.list(&present).await?.rows;
+        let mut pushed = BTreeMap::new();
+        for row in rows.iter().filter(|row| row.mode == Mode::Agent) {
+            pushed.insert(row.id, repo.load(row.id).await?.topology.deckies().len());
+        }
+        Ok(Self { rows, pushed })
+    }
+
+    /// Selects those that have deckies or LANs on a host.
+    pub(super) fn on_host<'a>(&'a self, host: &'a HostRow) -> impl Iterator<Item = &'a TopologyRow> {
+        self.rows.iter().filter(|row| {
+            let placement = row.placement.as_ref();
+            let is_placed = placement.is_some_and(|placement| {
+                placement.members().contains(&host.name) || placement.former.contains(&host.name)
+            });
+            is_placed || is_pushed(row, host)
+        })
+    }
+
+    /// Counts the deckies on a host.
+    pub(super) fn deckies(&self, host: &HostRow) -> usize {
+        let placements = self.rows.iter().filter_map(|row| row.placement.as_ref());
+        let hosts = placements.flat_map(|placement| placement.deckies.values());
+        let placed = hosts.filter(|name| **name == host.name).count();
+        let pushed = self.rows.iter().filter(|row| is_pushed(row, host));
+        placed + pushed.filter_map(|row| self.pushed.get(&row.id)).sum::<usize>()
+    }
 }
 
-/// Counts the deckies on a host.
-pub(super) fn deckies(mazes: &[TopologyRow], host: &HostRow) -> usize {
-    let placements = mazes.iter().filter_map(|row| row.placement.as_ref());
-    let hosts = placements.flat_map(|placement| placement.deckies.values());
-    hosts.filter(|name| **name == host.name).count()
+/// Returns whether the agent of a host deploys a maze as a whole.
+pub(super) fn is_pushed(row: &TopologyRow, host: &HostRow) -> bool {
+    row.mode == Mode::Agent && row.host.as_deref() == Some(host.name.as_str())
 }

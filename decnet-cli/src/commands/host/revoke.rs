@@ -25,8 +25,9 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let repo = context.repo().await?;
     let host = lookup::find(repo.as_ref(), &arguments.name).await?;
-    let mazes = lookup::mazes(repo.as_ref()).await?;
-    let names: Vec<_> = lookup::on_host(&mazes, &host).map(|row| row.name.as_str()).collect();
+    let mazes = lookup::Mazes::read(repo.as_ref()).await?;
+    let there: Vec<_> = mazes.on_host(&host).collect();
+    let names: Vec<_> = there.iter().map(|row| row.name.as_str()).collect();
     if !names.is_empty() {
         let question = format!("{} has parts of {}; revoke it?", host.name, names.join(", "));
         if !arguments.yes {
@@ -37,10 +38,13 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     context.output.either(&show::value(&host, 0, Timestamp::now()), || {
         format!("revoked {}\n", host.name)
     })?;
-    for name in names {
-        context.output.note(format!(
-            "`decnet reconcile {name} --force` recreates on other hosts what was there"
-        ));
+    for row in there {
+        let (name, gone) = (&row.name, &host.name);
+        context.output.note(if lookup::is_pushed(row, &host) {
+            format!("{name} is only on {gone}: let another machine join as {gone}, and `decnet reconcile {name}` deploys it there")
+        } else {
+            format!("`decnet reconcile {name} --force` recreates on other hosts what was there")
+        });
     }
     Ok(Exit::Done)
 }

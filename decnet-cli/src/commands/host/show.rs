@@ -22,9 +22,9 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CommandError> {
     let repo = context.repo().await?;
     let host = lookup::find(repo.as_ref(), &arguments.name).await?;
-    let mazes = lookup::mazes(repo.as_ref()).await?;
-    let names: Vec<_> = lookup::on_host(&mazes, &host).map(|row| row.name.as_str()).collect();
-    let count = lookup::deckies(&mazes, &host);
+    let mazes = lookup::Mazes::read(repo.as_ref()).await?;
+    let names: Vec<_> = mazes.on_host(&host).map(|row| row.name.as_str()).collect();
+    let count = mazes.deckies(&host);
     let now = repo.now(Timestamp::now()).await?;
     let mut shown = value(&host, count, now);
     shown["mazes"] = names.clone().into();

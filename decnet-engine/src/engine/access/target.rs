@@ -35,14 +35,9 @@ impl Engine {
         if !row.takes_mutations() {
             return Err(EngineError::wrong_status(row, verb));
         }
-        let engine = self.for_row(row).await?;
-        let instance = match engine.agent() {
-            Some(agent) => agent.instance,
-            None => self.repo.instance().await?,
-        };
-        let observed = engine.runtime.list(Scope::Topology(instance, id)).await?;
+        let (runtime, instance) = self.place_of(row).await?;
+        let observed = runtime.list(Scope::Topology(instance, id)).await?;
         let containers = observed.containers.into_iter();
-        let runtime = Arc::clone(&engine.runtime);
         Ok(RunningMaze {
             instance,
             runtime,

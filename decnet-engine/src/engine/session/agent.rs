@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable as _};
-use decnet_topology::{Mode, Status, StoredTopology, TopologyFilter, TopologyId, TopologyRow};
+use decnet_topology::{InstanceId, Mode, Status, StoredTopology, TopologyFilter, TopologyId, TopologyRow};
 use tokio_util::sync::CancellationToken;
 
 use super::lease::Session;
@@ -12,7 +12,7 @@ use crate::{
     execute::{ExecutionReport, StepFailure},
     plan::Plan,
     pushed::{AgentStore, AppliedTopology, PushedVersion, TopologyPush},
-    runtime::{RuntimeError, TopologyHost},
+    runtime::{Runtime, RuntimeError, TopologyHost},
 };
 
 /// How often a push without an answer is repeated, and the first and the longest pause.
@@ -43,6 +43,16 @@ impl Engine {
             agent: Some(Arc::new(AgentStore::new(pushed))),
             ..self.clone()
         }))
+    }
+
+    /// Returns the runtime that has a topology, and the id of the store in the labels of what it has of it.
+    pub(crate) async fn place_of(&self, row: &TopologyRow) -> Result<(Arc<dyn Runtime>, InstanceId), EngineError> {
+        let engine = self.for_row(row).await?;
+        let instance = match engine.agent() {
+            Some(agent) => agent.instance,
+            None => self.repo.instance().await?,
+        };
+        Ok((Arc::clone(&engine.runtime), instance))
     }
 
     /// Returns the store of the agent that this engine works with; none if this engine executes plans itself.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     joining::Master,
-    stage::{RunningAgent, fence, name},
+    stage::{fence_of, RunningAgent, fence, name},
 };
 
 /// How long masters may be silent, and the period of heartbeats.
@@ -108,6 +108,7 @@ impl Host {
         new.id = Some(rng::topology_id());
         let push = TopologyPush::new(&new.as_stored(Timestamp::now()));
         let topologies = RemoteTopologies::new(&self.remote(agent)).with_fence(fence(1));
+        let topologies = topologies.with_fence(fence_of(&push));
         assert_eq!(topologies.apply(&push).await.expect("applied").status, Status::Active);
     }
 

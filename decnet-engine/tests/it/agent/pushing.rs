@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use decnet_engine::{
-    Action, AgentLogs, AgentOptions, AppliedTopology, DecoyImage, Engine, EngineOptions, LogTarget, PeerError,
+    Action, AgentLogs, AgentOptions, AppliedTopology, DecoyImage, Engine, EngineOptions, Fence, LogTarget, PeerError,
     RemoteTopologies, Runtime as _, RuntimeError, TopologyPush, naming,
     simulated::{Moment, Simulated},
 };
@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::time;
 
-use super::stage::{RunningAgent, Stage};
+use super::stage::{RunningAgent, Stage, fence, fence_of};
 
 /// An agent with a store in a file.
 struct Play {
@@ -60,12 +60,17 @@ impl Play {
         Self::on(self.stage, self.simulated, self.folder).await
     }
 
+    /// Returns the agent, for the holder of the lease of a push.
+    fn holder(&self, push: &TopologyPush) -> RemoteTopologies {
+        self.topologies.with_fence(fence_of(push))
+    }
+
     async fn apply(&self, push: &TopologyPush) -> AppliedTopology {
-        self.topologies.apply(push).await.expect("applied")
+        self.holder(push).apply(push).await.expect("applied")
     }
 
     async fn refused(&self, push: &TopologyPush) -> String {
-        let error = self.topologies.apply(push).await.expect_err("refused");
+        let error = self.holder(push).apply(push).await.expect_err("refused");
         assert!(matches!(error, PeerError::Refused { .. }), "{error:?}");
         error.code().to_owned()
     }
@@ -229,7 +234,7 @@ async fn a_failed_push_keeps_its_document_reports_no_hash_and_can_be_repeated() 
         full,
     );
     let second = push("corp", id, &["web", "db"]);
-    let _ = play.topologies.apply(&second).await;
+    let _ = play.holder(&second).apply(&second).await;
     let applied = play
         .topologies
         .state()
@@ -241,6 +246,20 @@ async fn a_failed_push_keeps_its_document_reports_no_hash_and_can_be_repeated() 
     play.simulated.reconnect();
     let applied = play.apply(&second).await;
     assert_eq!((applied.topology, applied.version_hash), (id, second.version_hash));
+}
+
+#[tokio::test]
+async fn the_lease_of_another_topology_is_refused() {
+    let play = Play::new().await;
+    let id = rng::topology_id();
+    let other = Fence {
+        topology: rng::topology_id(),
+        ..fence(7)
+    };
+    let remote = RemoteTopologies::new(&play.stage.remote(play.agent.address)).with_fence(other);
+    let refused = remote.apply(&push("corp", id, &["web"])).await.expect_err("refused");
+    assert_eq!(refused.code(), "other_topology");
+    assert_eq!(play.containers(), [""; 0]);
 }
 
 #[tokio::test]
@@ -304,8 +323,8 @@ async fn a_restart_keeps_what_was_applied_and_does_not_touch_the_runtime() {
 async fn two_pushes_at_the_same_time_wait_for_each_other() {
     let play = Play::new().await;
     let pushed = push("corp", rng::topology_id(), &["web", "db"]);
-    let (one, other) = tokio::join!(play.topologies.apply(&pushed), play.topologies.apply(&pushed));
-    let changed = [one, other].map(|applied| applied.expect("applied").changed);
+    let (one, other) = tokio::join!(play.apply(&pushed), play.apply(&pushed));
+    let changed = [one, other].map(|applied| applied.changed);
     assert!(
         changed.contains(&0) && changed.iter().any(|changed| *changed > 0),
         "{changed:?}"

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use decnet_engine::{
+    TopologyPush,
     AgentError, AgentOptions, Authority, CancellationToken, CertificateSubject, Credentials, DecoyImage, Engine,
     EngineOptions, Fence, RemoteOptions, RemoteRuntime, Runtime, Trust, agent,
 };
@@ -103,6 +104,16 @@ pub(crate) fn fence(generation: u64) -> Fence {
         store: "01234567-89ab-4cde-8f01-23456789abcd".parse().expect("an id"),
         topology: "11234567-89ab-4cde-8f01-23456789abcd".parse().expect("an id"),
         generation,
+    }
+}
+
+/// Returns the lease of the topology of a push.
+pub(crate) fn fence_of(push: &TopologyPush) -> Fence {
+    let document: serde_json::Value = serde_json::from_str(&push.document).unwrap_or_default();
+    let id = document["id"].as_str().and_then(|id| id.parse().ok());
+    Fence {
+        topology: id.unwrap_or(fence(1).topology),
+        ..fence(1)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{
     Action, AgentOptions, AppliedTopology, CancellationToken, DecoyImage, DeployOptions, Engine, EngineError,
-    EngineOptions, Fence, Fleet, HostReport, RemoteRuntime, RemoteTopologies, Replacement, WatchOptions,
+    EngineOptions, Fence, Fleet, HostReport, RemoteRuntime, RemoteTopologies, Replacement, WatchOptions, naming,
     simulated::{Moment, Simulated},
     watch,
 };
@@ -268,6 +268,41 @@ async fn the_loop_pushes_again_what_the_agent_has_lost() {
     stop.cancel();
     keeper.await.expect("no panic").expect("no error");
     assert_eq!(play.status(id).await, Status::Active);
+}
+
+#[tokio::test]
+async fn the_logs_of_a_pushed_maze_are_read_by_its_agent() {
+    let play = Play::new().await;
+    let id = play.deployed().await;
+    let world = play.simulated.world();
+    let service = world.containers.iter().find_map(|(name, one)| {
+        let role = one.labels.get(naming::ROLE)?;
+        (role == "service").then(|| name.clone())
+    });
+    play.simulated.print(&service.expect("a service"), "a visitor");
+    let one = LogOptions::default().topology(Some(id));
+    for options in [LogOptions::default(), one.clone()] {
+        let mut logs = play.master.logs(options).await.expect("logs");
+        let item = logs.next().await.expect("an item").expect("a line");
+        let LogItem::Entry(entry) = item else { panic!("{item:?}") };
+        assert_eq!((entry.topology, entry.decky.as_str()), (id, "web"));
+        assert_eq!(entry.maze.as_ref().map(ToString::to_string), Some("corp".into()));
+        assert!(logs.next().await.is_none());
+    }
+
+    // A silent agent is an error only for those who ask for its maze.
+    let mut followed = play.master.logs(LogOptions::default().follow(true)).await.expect("logs");
+    let first = followed.next().await.expect("an item").expect("a line");
+    assert!(matches!(first, LogItem::Entry(_)), "{first:?}");
+    play.agent.stop.cancel();
+    time::sleep(Duration::from_millis(200)).await;
+    let mut others = play.master.logs(LogOptions::default()).await.expect("logs");
+    assert!(others.next().await.is_none());
+    let error = play.master.logs(one).await.expect_err("silent");
+    assert_eq!(error.code(), "agent_unreachable");
+    // Its containers are not forgotten, so nothing is read again when it is back.
+    let silent = time::timeout(Duration::from_secs(3), followed.next()).await;
+    assert!(silent.is_err(), "{silent:?}");
 }
 
 #[tokio::test]
