@@ -112,7 +112,7 @@ fn a_rotation_keeps_hosts_connected_and_waits_for_those_that_are_off() {
 }
 
 #[test]
-fn tokens_and_hosts_that_were_off_get_errors_that_name_the_rotation() {
+fn a_late_token_and_a_host_that_was_off_get_a_message_about_the_rotation() {
     let [sandbox, east, west, north] = std::array::from_fn(|_| Sandbox::new());
     let serve = ["host", "serve", "--listen", "127.0.0.1:0", "--json"];
     let (_server, serving) = Running::start(&sandbox, &serve);

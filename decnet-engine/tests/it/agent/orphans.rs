@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     joining::Master,
-    stage::{fence_of, RunningAgent, fence, name},
+    stage::{RunningAgent, fence, fence_of, name},
 };
 
 /// How long masters may be silent, and the period of heartbeats.

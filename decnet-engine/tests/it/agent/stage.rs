@@ -3,9 +3,8 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use decnet_engine::{
-    TopologyPush,
     AgentError, AgentOptions, Authority, CancellationToken, CertificateSubject, Credentials, DecoyImage, Engine,
-    EngineOptions, Fence, RemoteOptions, RemoteRuntime, Runtime, Trust, agent,
+    EngineOptions, Fence, RemoteOptions, RemoteRuntime, Runtime, TopologyPush, Trust, agent,
 };
 use decnet_topology::{Catalog, HostId, MemoryRepo, Name, rng};
 use jiff::Timestamp;

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{
     Action, AgentOptions, AppliedTopology, CancellationToken, DecoyImage, DeployOptions, Engine, EngineError,
-    EngineOptions, Fence, Fleet, HostReport, RemoteRuntime, RemoteTopologies, Replacement, WatchOptions, naming,
+    EngineOptions, Fence, Fleet, HostReport, LogItem, LogOptions, RemoteRuntime, RemoteTopologies, Replacement,
+    WatchOptions, naming,
     simulated::{Moment, Simulated},
     watch,
 };
@@ -284,14 +285,20 @@ async fn the_logs_of_a_pushed_maze_are_read_by_its_agent() {
     for options in [LogOptions::default(), one.clone()] {
         let mut logs = play.master.logs(options).await.expect("logs");
         let item = logs.next().await.expect("an item").expect("a line");
-        let LogItem::Entry(entry) = item else { panic!("{item:?}") };
+        let LogItem::Entry(entry) = item else {
+            panic!("{item:?}")
+        };
         assert_eq!((entry.topology, entry.decky.as_str()), (id, "web"));
         assert_eq!(entry.maze.as_ref().map(ToString::to_string), Some("corp".into()));
         assert!(logs.next().await.is_none());
     }
 
     // A silent agent is an error only for those who ask for its maze.
-    let mut followed = play.master.logs(LogOptions::default().follow(true)).await.expect("logs");
+    let mut followed = play
+        .master
+        .logs(LogOptions::default().follow(true))
+        .await
+        .expect("logs");
     let first = followed.next().await.expect("an item").expect("a line");
     assert!(matches!(first, LogItem::Entry(_)), "{first:?}");
     play.agent.stop.cancel();
