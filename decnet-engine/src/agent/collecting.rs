@@ -1,8 +1,10 @@
-//! The logs of the topology that was pushed. They are collected from the first push on.
+//! The logs of the topology that was pushed. They are collected from the first push on, and after a restart of the agent again.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::{AgentLogs, shared::Shared};
+use backon::{ExponentialBuilder, Retryable as _};
+
+use super::{AgentLogs, shared::Shared, topologies};
 use crate::{
     causes,
     engine::EngineError,
@@ -20,6 +22,15 @@ enum NotCollected {
     Cursor(#[from] LogCursorError),
 }
 
+/// Begins to collect logs if a topology was pushed before this agent started.
+pub(super) async fn begin_again(shared: &Arc<Shared>) {
+    match topologies::current(&shared.engine).await {
+        Ok(Some(_)) => begin(shared),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(error = causes::with_causes(&error), "the store does not answer"),
+    }
+}
+
 /// Begins to collect logs, unless they are collected already or nobody wants them.
 pub(super) fn begin(shared: &Arc<Shared>) {
     let Some(logs) = shared.logs.clone() else {
@@ -35,6 +46,15 @@ pub(super) fn begin(shared: &Arc<Shared>) {
     }
 }
 
+/// The pauses before a runtime that does not answer is asked again.
+fn pauses() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_secs(1))
+        .with_max_delay(Duration::from_mins(1))
+        .without_max_times()
+        .with_jitter()
+}
+
 async fn collect(shared: &Shared, logs: &AgentLogs) -> Result<(), NotCollected> {
     let cursor = match &logs.cursor {
         Some(path) => LogCursor::read(path)?,
@@ -42,8 +62,18 @@ async fn collect(shared: &Shared, logs: &AgentLogs) -> Result<(), NotCollected> 
     };
     let options = LogOptions::default().follow(true).cursor(cursor);
     let mut writer = LogWriter::open(&logs.target, &logs.writer)?;
-    let mut lines = shared.engine.logs(options).await?;
-    lines
+    let open = || {
+        let (engine, options) = (shared.engine.clone(), options.clone());
+        async move { engine.logs(options).await }
+    };
+    let opened = open.retry(pauses()).notify(|error, pause| {
+        let error = causes::with_causes(error);
+        tracing::warn!(error, ?pause, "logs cannot be collected now");
+    });
+    let Some(lines) = shared.stop.run_until_cancelled(opened).await else {
+        return Ok(());
+    };
+    lines?
         .forward::<_, NotCollected>(&mut writer, logs.cursor.as_deref(), &shared.stop)
         .await?;
     Ok(())

@@ -362,15 +362,25 @@ async fn logs_are_collected_from_the_first_push_on() {
         let role = container.labels.get(naming::ROLE)?;
         (role == "service").then(|| name.clone())
     });
-    play.simulated.print(&service.expect("a service"), "a visitor");
-    let read = async {
-        while !std::fs::read_to_string(&visits).is_ok_and(|text| text.contains("a visitor")) {
-            time::sleep(Duration::from_millis(10)).await;
-        }
+    let service = service.expect("a service");
+    play.simulated.print(&service, "a visitor");
+    let read = async |what: &str| {
+        let read = async {
+            while !std::fs::read_to_string(&visits).is_ok_and(|text| text.contains(what)) {
+                time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        time::timeout(Duration::from_secs(20), read)
+            .await
+            .expect("the line in time");
     };
-    time::timeout(Duration::from_secs(20), read)
-        .await
-        .expect("the line in time");
+    read("a visitor").await;
+    // After a restart they are collected without another push, as soon as the runtime answers.
+    play.simulated.go_away();
+    let play = play.restart().await;
+    play.simulated.reconnect();
+    play.simulated.print(&service, "a second visitor");
+    read("a second visitor").await;
     // The agent ends although the logs are followed.
     play.agent.stop.cancel();
     let ended = time::timeout(Duration::from_secs(20), play.agent.task).await;
