@@ -1,5 +1,8 @@
 use serde::{Deserialize, Serialize};
 
+/// How the texts of errors say that two programs refuse each other's certificates.
+pub(crate) const DISTRUST: &str = "do not trust each other";
+
 /// Reports why the runtime failed.
 ///
 /// As JSON, it has its code and its fields.
@@ -167,7 +170,7 @@ pub enum RuntimeError {
         reason: String,
     },
     /// An agent and this program do not accept each other's certificates.
-    #[error("the agent of {host} at {address} and this program do not trust each other: {reason}")]
+    #[error("the agent of {host} at {address} and this program {DISTRUST}: {reason}")]
     AgentUntrusted {
         /// The name of its host.
         host: String,

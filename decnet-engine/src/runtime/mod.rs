@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 pub use command::{CommandControl, CommandOutput, CommandOutputs, CommandRequest, RunningCommand, TerminalSize};
 pub use copying::{ArchivePieces, CopyRequest};
+pub(crate) use error::DISTRUST;
 pub use error::RuntimeError;
 pub(crate) use fleet::THIS_MACHINE;
 pub use fleet::{Fleet, MemberInfo};

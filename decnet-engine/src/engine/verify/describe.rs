@@ -3,6 +3,7 @@
 use decnet_topology::shown::count;
 
 use super::VerifyReport;
+use crate::runtime::DISTRUST;
 
 /// How many steps are listed.
 const LISTED: usize = 5;
@@ -59,6 +60,12 @@ impl VerifyReport {
 /// Says which hosts do not answer, and what to do.
 pub(in crate::engine) fn unseen_advice(unseen: &[String]) -> Vec<String> {
     let mut lines = unseen.to_vec();
+    if lines.iter().any(|line| line.contains(DISTRUST)) {
+        lines.push(
+            "check the clocks; if the certificate of the host has expired, or the authority was replaced while it was off, let it join again: `decnet host enroll`"
+                .into(),
+        );
+    }
     if !lines.is_empty() {
         lines.push(
             "nothing is planned or verified there until it answers: start the host or its agent, `decnet host list` shows both"
@@ -99,6 +106,18 @@ mod tests {
         let advice = report.advice("corp");
         assert_eq!(advice[0], "host west is unseen: no answer");
         assert!(advice.len() == 2 && !advice[1].contains("reconcile"), "{advice:?}");
+    }
+
+    #[test]
+    fn a_host_that_trusts_another_authority_has_to_join_again() {
+        let untrusted = crate::RuntimeError::AgentUntrusted {
+            host: "west".into(),
+            address: "192.0.2.12:7378".into(),
+            reason: "another authority issued it".into(),
+        };
+        let advice = unseen_advice(&[format!("host west is unseen: {untrusted}")]);
+        assert_eq!(advice.len(), 3, "{advice:?}");
+        assert!(advice[1].contains("join again: `decnet host enroll`"), "{advice:?}");
     }
 
     #[test]
