@@ -298,7 +298,9 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "SUBNET_POOL_EXHAUSTED" => "choose one in another range with --subnet; `decnet next-subnet` prints a free one",
         "SUBNET_SPECIAL" => "use a private range: 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
         "address_in_use" => "another program listens there; give another address with --listen",
-        "agent_mode" => "`decnet host list` shows the hosts; `decnet host enroll HOST` adds one",
+        "agent_mode" => {
+            "`decnet host list` shows the hosts; `decnet host enroll HOST` lets a machine join under the name of one that was lost"
+        }
         "ambiguous" => "give more characters of the id",
         "built_in" | "no_own_image" => {
             "`decnet exec MAZE DECKY` lists what can be run; `decnet logs MAZE` prints what visitors sent"

@@ -69,6 +69,11 @@ fn stored() -> Vec<Route> {
         LIMIT,
         OFFSET,
     ];
+    const CREATE: &[Parameter] = &[parameter(
+        "agent",
+        Text,
+        "The name of a host: its agent plans and deploys the whole maze.",
+    )];
     const VALIDATE: &[Parameter] = &[
         parameter(
             "live",
@@ -99,6 +104,7 @@ fn stored() -> Vec<Route> {
             .query(LIST)
             .answers(&[(200, "TopologyPage")]),
         route!(POST "/topologies", "create_topology", "Stores a maze file as a new topology.", topologies::create)
+            .query(CREATE)
             .body(BodyKind::Document)
             .answers(&[(201, "Stored")]),
         route!(POST "/topologies/generate", "generate_topology", "Generates a maze from a config and stores it.", topologies::generate)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::{StatusCode, header};
 use bytes::Bytes;
 use decnet_topology::{
-    Draft, PlacementNames, RepoError, RuleSet, Severity, Status, StoredTopology, Syntax, TopologyConfig,
+    Draft, Name, PlacementNames, RepoError, RuleSet, Severity, Status, StoredTopology, Syntax, TopologyConfig,
     TopologyFilter, TopologyName, TopologyRow, claims_except, document, net, rng, validate_against,
 };
 use schemars::JsonSchema;
@@ -136,8 +136,12 @@ pub(super) async fn state(api: Arc<Api>, call: Call) -> Answer {
 
 /// Stores a maze file as a new topology.
 pub(super) async fn create(api: Arc<Api>, call: Call) -> Answer {
+    let mut options = ApplyOptions::default().only_new();
+    if let Some(host) = call.parameter::<Name>("agent")? {
+        options = options.agent(host);
+    }
     let draft = draft(&call).await?;
-    let stored = api.engine.apply(&draft, ApplyOptions::default().only_new()).await;
+    let stored = api.engine.apply(&draft, options).await;
     match stored {
         Ok(outcome) => written(&call, StatusCode::CREATED, &outcome),
         Err(error) => Err(refused(&call, error).await),

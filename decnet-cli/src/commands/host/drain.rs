@@ -57,7 +57,8 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             }
         }
     }
-    let count = lookup::Mazes::read(repo.as_ref()).await?.deckies(&host);
+    let mazes = lookup::Mazes::read(repo.as_ref()).await?;
+    let (count, movable) = (mazes.deckies(&host), mazes.movable(&host));
     context
         .output
         .either(&show::value(&host, count, Timestamp::now()), || {
@@ -68,9 +69,9 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             };
             format!("{} {done}\n", host.name)
         })?;
-    if !arguments.undo && count > 0 {
+    if !arguments.undo && movable > 0 {
         context.output.note(format!(
-            "{count} deckies stay there; `decnet host drain {} --move` moves them",
+            "{movable} deckies stay there; `decnet host drain {} --move` moves them",
             host.name
         ));
     }

@@ -50,11 +50,15 @@ impl Mazes {
 
     /// Counts the deckies on a host.
     pub(super) fn deckies(&self, host: &HostRow) -> usize {
+        let pushed = self.rows.iter().filter(|row| is_pushed(row, host));
+        self.movable(host) + pushed.filter_map(|row| self.pushed.get(&row.id)).sum::<usize>()
+    }
+
+    /// Counts the deckies on a host that were placed there, so that they can move.
+    pub(super) fn movable(&self, host: &HostRow) -> usize {
         let placements = self.rows.iter().filter_map(|row| row.placement.as_ref());
         let hosts = placements.flat_map(|placement| placement.deckies.values());
-        let placed = hosts.filter(|name| **name == host.name).count();
-        let pushed = self.rows.iter().filter(|row| is_pushed(row, host));
-        placed + pushed.filter_map(|row| self.pushed.get(&row.id)).sum::<usize>()
+        hosts.filter(|name| **name == host.name).count()
     }
 }
 

@@ -30,6 +30,23 @@ async fn a_maze_file_is_stored_in_json_and_yaml() {
 }
 
 #[tokio::test]
+async fn a_maze_file_is_stored_for_the_agent_of_a_host() {
+    let client = Client::new();
+    let stored = client.post("/topologies?agent=east", &maze("corp")).await.is(201);
+    let id = stored["id"].as_str().expect("an id");
+    let row = client.get(&format!("/topologies/{id}")).await.is(200);
+    assert_eq!((&row["mode"], &row["host"]), (&json!("agent"), &json!("east")), "{row}");
+    client
+        .post(&format!("/topologies/{id}/plan"), &json!({ "operation": "deploy" }))
+        .await
+        .problem(409, "agent_mode");
+    client
+        .post("/topologies?agent=e_ast", &maze("branch"))
+        .await
+        .problem(400, "invalid_parameter");
+}
+
+#[tokio::test]
 async fn a_name_in_use_is_refused_and_the_other_maze_stays() {
     let client = Client::new();
     let id = client.store("corp").await;
