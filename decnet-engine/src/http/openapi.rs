@@ -213,6 +213,7 @@ fn schemas() -> Value {
     let mut topology = row.clone();
     topology["topology"] = reference("Document");
     topology["settings"] = json!({ "type": "object" });
+    topology["host"] = json!({ "type": "string" });
     topology["placement"] = json!({ "type": "object" });
     add(
         "Topology",

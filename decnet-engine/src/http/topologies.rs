@@ -30,6 +30,9 @@ struct Shown<'a> {
     row: &'a TopologyRow,
     settings: &'a decnet_topology::DeploySettings,
     config: Option<&'a TopologyConfig>,
+    /// The host whose agent deploys it as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<&'a str>,
     /// Where it is on a fleet; none if it runs on one host.
     #[serde(skip_serializing_if = "Option::is_none")]
     placement: Option<PlacementNames<'a>>,
@@ -100,6 +103,7 @@ pub(super) async fn get(api: Arc<Api>, call: Call) -> Answer {
     let text = Bytes::from(text(&Shown {
         settings: &row.settings,
         config: row.config.as_ref(),
+        host: row.host.as_deref(),
         placement: row
             .placement
             .as_ref()
