@@ -27,6 +27,7 @@ mod postgres;
 mod rotating;
 mod schema;
 mod serving;
+mod stage;
 mod stored;
 mod streams;
 mod top;
