@@ -70,6 +70,9 @@ fn masters_and_agents_that_are_killed_at_random_leave_nothing_and_lose_nothing()
             "mutate" => drop(stage.complete(&["reconcile", "corp", "--force"])),
             _ => drop(stage.complete(operation)),
         }
+        if operation == deploys[0] {
+            stage.assert_spread();
+        }
         if operation[0] != "teardown" {
             let shown: Value = serde_json::from_str(&stage.complete(&["--json", "show", "corp"])).expect("JSON");
             assert_eq!(shown["status"], "active", "{shown:#}");

@@ -6,6 +6,7 @@ mod apply;
 mod catalogs;
 mod command;
 mod completion;
+mod cuts;
 mod daily;
 mod docker;
 mod events;

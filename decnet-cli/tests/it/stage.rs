@@ -25,6 +25,9 @@ deckies:
     services: [ssh]
     forwards_l3: true
     attachments: [{lan: dmz, ip: 10.71.0.10}, {lan: office, ip: 10.71.1.10}]
+  - name: mail-01
+    services: [smtp]
+    attachments: [{lan: dmz, ip: 10.71.0.20}]
   - name: desk-01
     services: [smb]
     attachments: [{lan: office, ip: 10.71.1.20}]
@@ -194,6 +197,14 @@ impl Stage {
     }
 
     /// Asserts that no container, network, volume, image, tunnel or table is left.
+    /// Asserts that both hosts have a part of the maze.
+    pub(crate) fn assert_spread(&self) {
+        for (at, host) in HOSTS.iter().enumerate() {
+            let containers = must("docker", &["--host", &self.sockets[at], "ps", "--quiet"]);
+            assert!(!containers.is_empty(), "{host} has nothing");
+        }
+    }
+
     pub(crate) fn assert_nothing_left(&self) {
         for (at, host) in HOSTS.iter().enumerate() {
             let docker = |arguments: &[&str]| must("docker", &[&["--host", &self.sockets[at]][..], arguments].concat());
