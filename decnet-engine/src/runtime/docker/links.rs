@@ -77,6 +77,7 @@ impl Docker {
     ) -> Result<Effect, RuntimeError> {
         let asked = format!("{verb} {}", what(name));
         let json = serde_json::to_string(input).map_err(|error| refused(&asked, error))?;
+        self.ensure_program(&asked).await?;
         let output = self.run_on_host(&asked, labels, &["link", verb, &json]).await?;
         match output.code {
             0 => match read(&asked, &output)? {
@@ -113,7 +114,19 @@ impl Docker {
             Scope::Instance(instance) => Labels::from([(naming::INSTANCE.into(), instance.to_string())]),
             Scope::Everyone => Labels::new(),
         };
-        let output = self.run_on_host(asked, &labels, &["link", "list"]).await?;
+        let words = ["link", "list"];
+        let output = match self.run_on_host(asked, &labels, &words).await {
+            // The image was removed since, or is missing although something is there. A list must not leave an image behind that a
+            // teardown has removed.
+            Err(_) if self.is_ours(&reference).await?.is_none() => {
+                if self.observe_networks(scope).await?.is_empty() {
+                    return Ok(Some(Vec::new()));
+                }
+                self.ensure_program(asked).await?;
+                self.run_on_host(asked, &labels, &words).await?
+            }
+            ran => ran?,
+        };
         if output.code != 0 {
             return Err(refused(asked, output.text()));
         }
@@ -126,9 +139,8 @@ impl Docker {
         Ok(Some(links.filter(|link| scope.holds(&link.labels)).collect()))
     }
 
-    /// Runs the decoy program on the network of the daemon's machine, with the right to change it, and waits for its end. The daemon
-    /// removes the container, also if this process is killed.
-    async fn run_on_host(&self, asked: &str, labels: &Labels, words: &[&str]) -> Result<ExecOutput, RuntimeError> {
+    /// Loads the image of the decoy program if it is missing.
+    async fn ensure_program(&self, asked: &str) -> Result<Effect, RuntimeError> {
         let decoy = self
             .decoy
             .as_ref()
@@ -136,7 +148,16 @@ impl Docker {
         let image = ImageSpec::Decoy {
             reference: decoy.reference.clone(),
         };
-        self.ensure_image(InstanceId::nil(), &image).await?;
+        self.ensure_image(InstanceId::nil(), &image).await
+    }
+
+    /// Runs the decoy program on the network of the daemon's machine, with the right to change it, and waits for its end. The daemon
+    /// removes the container, also if this process is killed.
+    async fn run_on_host(&self, asked: &str, labels: &Labels, words: &[&str]) -> Result<ExecOutput, RuntimeError> {
+        let decoy = self
+            .decoy
+            .as_ref()
+            .ok_or_else(|| refused(asked, "there is no decoy program"))?;
         let mut labels = labels.clone();
         labels.insert(naming::ROLE.into(), HELPER.into());
         let name = format!("decnet_link_{}", rng::topology_id());
