@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable as _};
 
-use super::{AgentLogs, shared::Shared, topologies};
+use super::{AgentLogs, shared::Shared};
 use crate::{
     causes,
     engine::EngineError,
@@ -20,15 +20,6 @@ enum NotCollected {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Cursor(#[from] LogCursorError),
-}
-
-/// Begins to collect logs if a topology was pushed before this agent started.
-pub(super) async fn begin_again(shared: &Arc<Shared>) {
-    match topologies::current(&shared.engine).await {
-        Ok(Some(_)) => begin(shared),
-        Ok(None) => {}
-        Err(error) => tracing::warn!(error = causes::with_causes(&error), "the store does not answer"),
-    }
 }
 
 /// Begins to collect logs, unless they are collected already or nobody wants them.

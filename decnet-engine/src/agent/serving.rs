@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    AgentError, AgentFolder, AgentOptions, collecting, command,
+    AgentError, AgentFolder, AgentOptions, command,
     contact::{Contact, SilenceLimit},
     generations::{self, Generations},
     heartbeat,
@@ -104,7 +104,7 @@ pub async fn serve(
         let task = tokio::spawn(heartbeat::run(Arc::clone(&shared), master.clone()));
         (task, master)
     });
-    collecting::begin_again(&shared).await;
+    topologies::collect_again(&shared).await;
     let orphans = limit.map(|_| tokio::spawn(orphans::run(Arc::clone(&shared))));
     let served = secure::serve(doors, router(&shared), listening, listener).await;
     shared.changing.close();

@@ -17,6 +17,7 @@ use super::{
     shared::{Agent, Answer, Shared, json},
 };
 use crate::{
+    causes,
     engine::{DeployOptions, Engine, EngineError, Outcome, Replacement},
     fence::Fence,
     fleet::secure::read,
@@ -92,6 +93,15 @@ async fn clear_those(agent: &Shared, those: impl Fn(TopologyId) -> bool) -> Resu
         agent.engine.delete(row.row.id, None).await?;
     }
     Ok(last)
+}
+
+/// Begins to collect logs if a topology was pushed before this agent started.
+pub(super) async fn collect_again(shared: &Arc<Shared>) {
+    match current(&shared.engine).await {
+        Ok(Some(_)) => collecting::begin(shared),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(error = causes::with_causes(&error), "the store does not answer"),
+    }
 }
 
 /// Describes what was pushed, and what the runtime has of it.

@@ -34,7 +34,8 @@ function nameInAddress() {
 
 // Shows a maze; the address of the page names it. Nothing of the maze before stays, also if this one cannot be read.
 async function open(id, why) {
-  const row = page.rows.find((row) => row.id === id || row.name === id);
+  const named = page.rows.filter((row) => row.name === id);
+  const row = page.rows.find((row) => row.id === id) ?? named.find((row) => row.status !== "torn_down") ?? named[0];
   const missing = why ?? (id ? `There is no maze named ${id}.` : "");
   const empty = page.rows.length ? "Choose a maze above." : "There is no maze yet. “New…” stores an empty one.";
   Object.assign(page, { maze: row ? { ...row, topology: null } : null, past: null, selected: null, states: new Map(), analysis: null, mutations: [] });
@@ -144,7 +145,8 @@ const EVENTS = {
   settings: (_, ours) => { if (ours) soon(); },
   deleted: () => { listSoon(); return "deleted"; },
   lagged: ({ lost }) => `${lost} events were lost`,
-  ping: () => {},
+  // A service that ends makes no event, and a reading may have failed.
+  ping: () => { if (page.maze && RUNNING.has(page.maze.status)) soon(); },
 };
 
 function connection(text, isOpen) {

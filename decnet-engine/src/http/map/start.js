@@ -48,7 +48,7 @@ async function startServer() {
   $("later").addEventListener("click", attempt(() => step(1)));
   $("now").addEventListener("click", attempt(() => step(page.moments.length)));
   $("place").addEventListener("change", () => $("picture").classList.toggle("placing", $("place").checked));
-  $("operation").addEventListener("change", () => { fields(); known(); });
+  $("operation").addEventListener("change", () => { fields(); known(); if (page.selected) choose(page.selected); });
   $("fields").addEventListener("input", (event) => { if (event.target.name === "decky") known(); check(); });
   $("edit").addEventListener("submit", attempt(submit));
   for (const control of document.querySelectorAll("[data-work]")) control.addEventListener("click", attempt(() => work(control.dataset.work)));

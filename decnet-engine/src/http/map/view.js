@@ -143,7 +143,8 @@ function next(event) {
 
 // The same data as the picture. A search leaves only what it found.
 function list() {
-  const isHit = (part) => !page.hits.length || page.hits.some((hit) => same(hit.lan ?? "", part.lan ?? "") && same(hit.decky ?? "", part.decky ?? ""));
+  const isSearched = $("search").value.trim() !== "";
+  const isHit = (part) => !isSearched || page.hits.some((hit) => same(hit.lan ?? "", part.lan ?? "") && same(hit.decky ?? "", part.decky ?? ""));
   const link = (part, name) => button(name, () => select(part), { class: "link" });
   const costs = (rows, key, name) => rows?.find((row) => same(row[key], name))?.compromises ?? "";
   const analysis = page.past ? null : page.analysis;

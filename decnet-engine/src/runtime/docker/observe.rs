@@ -98,7 +98,7 @@ impl Docker {
         Ok(listed)
     }
 
-    async fn observe_networks(&self, scope: Scope) -> Result<Vec<ObservedNetwork>, RuntimeError> {
+    pub(super) async fn observe_networks(&self, scope: Scope) -> Result<Vec<ObservedNetwork>, RuntimeError> {
         let labels = filters(scope);
         let filters = HashMap::from([("label", labels.iter().map(String::as_str).collect())]);
         let mut observed = Vec::new();

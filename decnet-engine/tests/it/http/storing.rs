@@ -39,7 +39,7 @@ async fn a_maze_file_is_stored_for_the_agent_of_a_host() {
     client
         .post(&format!("/topologies/{id}/plan"), &json!({ "operation": "deploy" }))
         .await
-        .problem(409, "agent_mode");
+        .problem(422, "agent_mode");
     client
         .post("/topologies?agent=e_ast", &maze("branch"))
         .await
