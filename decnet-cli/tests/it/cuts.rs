@@ -35,7 +35,7 @@ fn said(stage: &Stage, arguments: &[&str]) -> String {
 fn a_link_that_is_cut_for_a_minute_is_unseen_and_then_heals() {
     let stage = Stage::start("cuts");
     stage.complete(&["deploy", "-f", "corp.yaml", "--spread", "--yes"]);
-    stage.assert_spread();
+    assert!(stage.is_spread());
     let before = containers(&stage);
     let mut watch = stage.begin(&stage.master(&["watch"]));
     let west = stage.namespace(HOSTS[1]);

@@ -197,12 +197,10 @@ impl Stage {
     }
 
     /// Asserts that no container, network, volume, image, tunnel or table is left.
-    /// Asserts that both hosts have a part of the maze.
-    pub(crate) fn assert_spread(&self) {
-        for (at, host) in HOSTS.iter().enumerate() {
-            let containers = must("docker", &["--host", &self.sockets[at], "ps", "--quiet"]);
-            assert!(!containers.is_empty(), "{host} has nothing");
-        }
+    /// Returns whether both hosts have a part of the maze.
+    pub(crate) fn is_spread(&self) -> bool {
+        let has_part = |socket: &String| !must("docker", &["--host", socket, "ps", "--quiet"]).is_empty();
+        self.sockets.iter().all(has_part)
     }
 
     pub(crate) fn assert_nothing_left(&self) {

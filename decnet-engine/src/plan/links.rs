@@ -21,6 +21,8 @@ impl PlanBuilder<'_> {
                 labels: link.labels.clone(),
             };
             let id = self.plan.push(action, self.pairs.unwanted.clone(), BTreeSet::new());
+            // A container of the decoy's image removes it.
+            self.removals.insert(id);
             if let Some(network) = &link.network {
                 self.leaving.entry(network.clone()).or_default().insert(id);
             }

@@ -3,19 +3,21 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fs, io,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use bollard::{
     body_full,
     models::{BuildInfo, CreateImageInfo},
     query_parameters::{
-        BuildImageOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptionsBuilder, RemoveImageOptionsBuilder,
+        BuildImageOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptionsBuilder, ListContainersOptionsBuilder,
+        RemoveImageOptionsBuilder,
     },
 };
 use decnet_topology::{ImageSource, InstanceId};
 use futures_util::{TryStreamExt, pin_mut};
 
-use super::{Docker, failure::Failure};
+use super::{Docker, failure::Failure, links, tolerant::tolerant};
 use crate::{
     decoy::DecoyImage,
     desired::ImageSpec,
@@ -25,6 +27,10 @@ use crate::{
 
 /// The label of images that the daemon built for us.
 pub(super) const BUILT_LABEL: &str = "decnet.built";
+
+/// How long the removal of an image waits for helpers that use it, and between two tries.
+const HELPERS_END: Duration = Duration::from_secs(10);
+const HELPER_PAUSE: Duration = Duration::from_millis(100);
 
 /// The maximum size of a build folder. It is sent to the daemon in one piece.
 const LARGEST_CONTEXT: u64 = 256 << 20;
@@ -149,14 +155,34 @@ impl Docker {
             Some(false) => return Err(foreign(reference)),
             Some(true) => {}
         }
-        let options = RemoveImageOptionsBuilder::default().build();
-        let request = self.client.remove_image(reference, Some(options), None);
-        match self.ask(&format!("remove image {reference}"), request).await {
-            Ok(_) => Ok(Effect::Changed),
-            // 409: a container uses it.
-            Err(failure) if failure.is(404) || failure.is(409) => Ok(Effect::Unchanged),
-            Err(failure) => Err(failure.into()),
+        let until = Instant::now() + HELPERS_END;
+        loop {
+            let options = RemoveImageOptionsBuilder::default().build();
+            let request = self.client.remove_image(reference, Some(options), None);
+            match self.ask(&format!("remove image {reference}"), request).await {
+                Ok(_) => return Ok(Effect::Changed),
+                // 409: a container uses it.
+                Err(failure) if failure.is(409) && Instant::now() < until && self.has_helper(reference).await? => {
+                    tokio::time::sleep(HELPER_PAUSE).await;
+                }
+                Err(failure) if failure.is(404) || failure.is(409) => return Ok(Effect::Unchanged),
+                Err(failure) => return Err(failure.into()),
+            }
         }
+    }
+
+    /// Returns whether a container of this image changes or lists links now. It removes itself, and belongs to no maze.
+    async fn has_helper(&self, reference: &str) -> Result<bool, RuntimeError> {
+        let filters = HashMap::from([
+            ("ancestor", vec![reference.to_owned()]),
+            ("label", vec![format!("{}={}", naming::ROLE, links::HELPER)]),
+        ]);
+        let options = ListContainersOptionsBuilder::default()
+            .all(true)
+            .filters(&filters)
+            .build();
+        let request = tolerant(self.client.list_containers(Some(options)));
+        Ok(!self.ask("list containers", request).await?.is_empty())
     }
 
     /// Returns whether this program created the image with a reference. Returns none if there is none.
