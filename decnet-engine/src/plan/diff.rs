@@ -61,13 +61,13 @@ pub(super) struct PlanBuilder<'a> {
     pub(super) observed: &'a Observed,
     pub(super) plan: Plan,
     pub(super) pairs: &'a Pairs<'a>,
-    /// Steps that remove containers or interfaces from a network.
+    /// Steps that use images for the last time: they remove containers and links.or interfaces from a network.
     pub(super) leaving: BTreeMap<NetworkName, BTreeSet<StepId>>,
     /// Steps that free a container's name.
     pub(super) name_removals: BTreeMap<ContainerName, BTreeSet<StepId>>,
     /// Removals of services, by their decky's base: the base is removed after them.
     pub(super) service_removals: BTreeMap<String, BTreeSet<StepId>>,
-    /// Steps that remove containers.
+    /// Steps that use images for the last time: they remove containers and links.
     pub(super) removals: BTreeSet<StepId>,
     /// The step that creates a network.
     pub(super) made: BTreeMap<&'a NetworkName, StepId>,
