@@ -30,7 +30,7 @@ pub trait HostStore: Send + Sync {
     /// [`RepoError::HostNameTaken`] if another host that was not revoked has the name; then the token can be used again.
     async fn enroll_host(&self, id: EnrolmentId, address: &str, at: Timestamp) -> Result<HostRow, RepoError>;
 
-    /// Stores a heartbeat: the address of the agent, its report, and the time by the [clock of the leases](LeaseStore::now). One that
+    /// Stores a heartbeat: the address of the agent, its report, and the time by the [clock of the leases](crate::LeaseStore::now). One that
     /// is older than the last one is ignored, unless it is so much older that the clock was set back.
     ///
     /// # Errors
