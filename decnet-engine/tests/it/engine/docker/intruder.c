@@ -81,17 +81,16 @@ static int processes(int seconds) {
     time_t end = time(NULL) + seconds;
     int error = 0, count = 0;
     setpgid(0, 0);
-    signal(SIGTERM, SIG_IGN);
     do {
         int child = fork();
         if (child == 0) {
-            signal(SIGTERM, SIG_DFL);
             pause();
             _exit(0);
         }
         if (child < 0) error = errno;
         else count++;
     } while (seconds ? time(NULL) < end : !error);
+    signal(SIGTERM, SIG_IGN);
     kill(0, SIGTERM);
     while (wait(NULL) > 0) {}
     printf("%d ", count);
