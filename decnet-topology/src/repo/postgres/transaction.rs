@@ -77,6 +77,8 @@ impl Pauses {
         Self {
             conflicts: from(Duration::from_millis(2))
                 .with_max_delay(Duration::from_millis(500))
+                // Transactions that met do not meet again in step.
+                .with_jitter()
                 .with_max_times(CONFLICTS)
                 .build(),
             losses: from(Duration::from_millis(50))
