@@ -13,7 +13,7 @@ use serde_json::Value;
 pub(crate) const HOSTS: [&str; 2] = ["east", "west"];
 const ADDRESSES: [&str; 2] = ["192.0.2.1", "192.0.2.2"];
 
-/// Two LANs, one on each host.
+/// Two LANs with deckies of their own, so that each host gets one of them.
 const MAZE: &str = "
 format: decnet.topology/1
 name: corp
@@ -144,16 +144,19 @@ impl Stage {
         process.current_dir(self.folder.path()).spawn().expect("started")
     }
 
+    /// Runs a command of the master once.
+    pub(crate) fn output(&self, arguments: &[&str]) -> Output {
+        let command = self.master(arguments);
+        let mut process = Command::new(&command[0]);
+        process.args(&command[1..]).current_dir(self.folder.path());
+        process.output().expect("it runs")
+    }
+
     /// Runs a command of the master until it succeeds, and returns what it prints.
     pub(crate) fn complete(&self, arguments: &[&str]) -> String {
         let begun = Instant::now();
         loop {
-            let command = self.master(arguments);
-            let output = Command::new(&command[0])
-                .args(&command[1..])
-                .current_dir(self.folder.path())
-                .output()
-                .expect("it runs");
+            let output = self.output(arguments);
             if output.status.success() {
                 return String::from_utf8_lossy(&output.stdout).into_owned();
             }

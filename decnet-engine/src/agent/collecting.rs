@@ -1,10 +1,10 @@
 //! The logs of the topology that was pushed. They are collected from the first push on, and after a restart of the agent again.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use backon::{ExponentialBuilder, Retryable as _};
+use backon::Retryable as _;
 
-use super::{AgentLogs, shared::Shared};
+use super::{AgentLogs, backoff::backoff, shared::Shared};
 use crate::{
     causes,
     engine::EngineError,
@@ -37,15 +37,6 @@ pub(super) fn begin(shared: &Arc<Shared>) {
     }
 }
 
-/// The pauses before a runtime that does not answer is asked again.
-fn pauses() -> ExponentialBuilder {
-    ExponentialBuilder::default()
-        .with_min_delay(Duration::from_secs(1))
-        .with_max_delay(Duration::from_mins(1))
-        .without_max_times()
-        .with_jitter()
-}
-
 async fn collect(shared: &Shared, logs: &AgentLogs) -> Result<(), NotCollected> {
     let cursor = match &logs.cursor {
         Some(path) => LogCursor::read(path)?,
@@ -57,7 +48,7 @@ async fn collect(shared: &Shared, logs: &AgentLogs) -> Result<(), NotCollected> 
         let (engine, options) = (shared.engine.clone(), options.clone());
         async move { engine.logs(options).await }
     };
-    let opened = open.retry(pauses()).notify(|error, pause| {
+    let opened = open.retry(backoff()).notify(|error, pause| {
         let error = causes::with_causes(error);
         tracing::warn!(error, ?pause, "logs cannot be collected now");
     });

@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use backon::{ExponentialBuilder, Retryable as _};
+use backon::Retryable as _;
 use jiff::Timestamp;
 use tokio::time;
 
-use super::{AgentMaster, revoked, shared::Shared, topologies};
+use super::{AgentMaster, backoff::backoff, revoked, shared::Shared, topologies};
 use crate::{
     causes,
     fleet::messages::{BeatAnswer, BeatRequest, HEARTBEAT},
@@ -20,9 +20,6 @@ const HEALTH: Duration = Duration::from_secs(5);
 
 /// How long a connection and a sign of life may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The shortest and the longest pause after a failure.
-const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// Why a heartbeat failed.
 #[derive(Debug, thiserror::Error)]
@@ -50,15 +47,10 @@ impl Missed {
 pub(super) async fn run(shared: Arc<Shared>, master: AgentMaster) -> bool {
     let beats = Beats { shared, master };
     let stop = beats.shared.stop.clone();
-    let pauses = ExponentialBuilder::default()
-        .with_min_delay(PAUSES.0)
-        .with_max_delay(PAUSES.1)
-        .with_jitter()
-        .without_max_times();
     let work = async {
         loop {
             let beat = (|| beats.beat())
-                .retry(pauses)
+                .retry(backoff())
                 .when(|error| !error.is_revocation())
                 .notify(|error, pause| {
                     let text = causes::with_causes(error);

@@ -10,6 +10,7 @@
 //!
 //! An agent whose host was revoked ends with [`AgentError::Revoked`].
 
+mod backoff;
 mod collecting;
 mod command;
 mod contact;

@@ -323,33 +323,34 @@ impl Watch<'_> {
             () = self.cancel.cancelled() => return Ok(()),
             found = self.found() => found,
         };
-        let differing = match &found {
-            Ok(found) => resync::mark(self.engine.repo().as_ref(), found, Timestamp::now()).await,
-            Err(_) => Ok(Vec::new()),
+        let polled = match found {
+            Ok(found) => self.take_up(&found, depth).await,
+            Err(error) => Err(error),
         };
-        if let Ok(found) = &found {
-            self.watched = found.len();
-            if depth == Depth::Inside {
-                self.inside = found.iter().map(|row| row.id).collect();
-            }
-            for row in found {
-                self.schedule.see(row.id, row.version, now());
-            }
-            self.shuffles.see(self.engine, found).await;
-        }
-        match found.and(differing) {
-            Ok(differing) => {
-                for id in differing {
-                    self.schedule.wake(id, now());
-                }
-                Ok(())
-            }
+        match polled {
+            Ok(()) => Ok(()),
             Err(error @ (RepoError::Corrupt { .. } | RepoError::TooNew { .. })) => Err(error.into()),
             Err(error) => {
                 tracing::warn!(%error, "the database could not be read; retrying");
                 Ok(())
             }
         }
+    }
+
+    /// Schedules the topologies that a poll has found.
+    async fn take_up(&mut self, found: &[TopologyRow], depth: Depth) -> Result<(), RepoError> {
+        self.watched = found.len();
+        if depth == Depth::Inside {
+            self.inside = found.iter().map(|row| row.id).collect();
+        }
+        for row in found {
+            self.schedule.see(row.id, row.version, now());
+        }
+        self.shuffles.see(self.engine, found).await;
+        for id in resync::mark(self.engine.repo().as_ref(), found, Timestamp::now()).await? {
+            self.schedule.wake(id, now());
+        }
+        Ok(())
     }
 
     async fn found(&self) -> Result<Vec<TopologyRow>, RepoError> {

@@ -236,6 +236,11 @@ impl TopologyRow {
     pub fn takes_mutations(&self) -> bool {
         matches!(self.status, Status::Active | Status::Degraded) && self.intent != Some(Intent::Down)
     }
+
+    /// Returns whether the agent of a host deploys it as a whole.
+    pub fn is_for_agent_of(&self, host: &str) -> bool {
+        self.mode == Mode::Agent && self.host.as_deref() == Some(host)
+    }
 }
 
 /// A topology and its row.

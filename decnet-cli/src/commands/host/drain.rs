@@ -40,7 +40,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             .engine_on(repo.clone(), context.catalog()?, EngineFlags::default())
             .await?;
         for row in mazes.on_host(&host).filter(|row| row.takes_mutations()) {
-            if lookup::is_pushed(row, &host) {
+            if row.is_for_agent_of(host.name.as_str()) {
                 context.output.note(format!(
                     "{} is for the agent of {} and does not move: tear it down, and deploy it with --agent on another host",
                     row.name, host.name

@@ -44,13 +44,13 @@ impl Mazes {
             let is_placed = placement.is_some_and(|placement| {
                 placement.members().contains(&host.name) || placement.former.contains(&host.name)
             });
-            is_placed || is_pushed(row, host)
+            is_placed || row.is_for_agent_of(host.name.as_str())
         })
     }
 
     /// Counts the deckies on a host.
     pub(super) fn deckies(&self, host: &HostRow) -> usize {
-        let pushed = self.rows.iter().filter(|row| is_pushed(row, host));
+        let pushed = self.rows.iter().filter(|row| row.is_for_agent_of(host.name.as_str()));
         self.movable(host) + pushed.filter_map(|row| self.pushed.get(&row.id)).sum::<usize>()
     }
 
@@ -60,9 +60,4 @@ impl Mazes {
         let hosts = placements.flat_map(|placement| placement.deckies.values());
         hosts.filter(|name| **name == host.name).count()
     }
-}
-
-/// Returns whether the agent of a host deploys a maze as a whole.
-pub(super) fn is_pushed(row: &TopologyRow, host: &HostRow) -> bool {
-    row.mode == Mode::Agent && row.host.as_deref() == Some(host.name.as_str())
 }

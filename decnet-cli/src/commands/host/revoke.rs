@@ -40,7 +40,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     })?;
     for row in there {
         let (name, gone) = (&row.name, &host.name);
-        context.output.note(if lookup::is_pushed(row, &host) {
+        context.output.note(if row.is_for_agent_of(host.name.as_str()) {
             format!("{name} is only on {gone}: let another machine join as {gone}, and `decnet reconcile {name}` deploys it there")
         } else {
             format!("`decnet reconcile {name} --force` recreates on other hosts what was there")

@@ -294,7 +294,7 @@ impl Engine {
     ) -> Result<FileState, EngineError> {
         let known = self.known(name, options.onto).await?;
         if let (Some(wanted), Some(StoredTopology { row, .. })) = (&options.agent, &known)
-            && (row.mode != Mode::Agent || row.host.as_deref() != Some(wanted.as_str()))
+            && !row.is_for_agent_of(wanted.as_str())
         {
             return Err(EngineError::OtherAgent {
                 name: row.name.clone(),

@@ -78,10 +78,7 @@ impl Engine {
         let rows = self.repo.list(&TopologyFilter::default()).await?.rows;
         let holds = |other: &TopologyRow| {
             let lives = !matches!(other.status, Status::Pending | Status::TornDown | Status::Failed);
-            lives
-                && other.mode == Mode::Agent
-                && other.host.as_ref() == Some(host)
-                && ![row.id, before].contains(&other.id)
+            lives && other.is_for_agent_of(host) && ![row.id, before].contains(&other.id)
         };
         match rows.into_iter().find(holds) {
             None => Ok(()),

@@ -141,28 +141,29 @@ impl Docker {
 
     /// Loads the image of the decoy program if it is missing.
     async fn ensure_program(&self, asked: &str) -> Result<Effect, RuntimeError> {
-        let decoy = self
-            .decoy
-            .as_ref()
-            .ok_or_else(|| refused(asked, "there is no decoy program"))?;
-        let image = ImageSpec::Decoy {
-            reference: decoy.reference.clone(),
-        };
-        self.ensure_image(InstanceId::nil(), &image).await
+        let reference = self.program(asked)?.into();
+        self.ensure_image(InstanceId::nil(), &ImageSpec::Decoy { reference })
+            .await
+    }
+
+    /// Returns the image of the decoy program.
+    fn program(&self, asked: &str) -> Result<&str, RuntimeError> {
+        let decoy = self.decoy.as_ref();
+        decoy.map_or_else(
+            || Err(refused(asked, "there is no decoy program")),
+            |decoy| Ok(decoy.reference.as_str()),
+        )
     }
 
     /// Runs the decoy program on the network of the daemon's machine, with the right to change it, and waits for its end. The daemon
     /// removes the container, also if this process is killed.
     async fn run_on_host(&self, asked: &str, labels: &Labels, words: &[&str]) -> Result<ExecOutput, RuntimeError> {
-        let decoy = self
-            .decoy
-            .as_ref()
-            .ok_or_else(|| refused(asked, "there is no decoy program"))?;
+        let image = self.program(asked)?;
         let mut labels = labels.clone();
         labels.insert(naming::ROLE.into(), HELPER.into());
         let name = format!("decnet_link_{}", rng::topology_id());
         let body = ContainerCreateBody {
-            image: Some(decoy.reference.clone()),
+            image: Some(image.into()),
             cmd: Some(words.iter().copied().map(Into::into).collect()),
             user: Some("0:0".into()),
             attach_stdout: Some(true),

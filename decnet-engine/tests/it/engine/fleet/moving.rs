@@ -11,6 +11,14 @@ use decnet_topology::{DeploySettings, Status, Topology, TopologyId, TopologyStor
 use super::{FleetLab, two_lans};
 
 impl FleetLab {
+    /// Reconciles a maze, and asserts that it is whole and has left nothing on the second host.
+    async fn heals_and_empties_west(&self, id: TopologyId) {
+        let healed = self.reconcile(id).await;
+        assert_eq!((healed.row.status, healed.reason), (Status::Active, None));
+        assert_empty(&self.west);
+        assert_eq!(self.former(id).await, [""; 0]);
+    }
+
     /// Deploys a maze on one host, and moves it there with force.
     async fn deploy_on(&self, id: TopologyId, host: &str, force: bool) -> Result<Outcome, EngineError> {
         let settings = DeploySettings::default().hosts([host.parse().expect("a name")]);
@@ -94,10 +102,7 @@ async fn a_host_that_is_silent_during_the_move_is_named_until_it_was_emptied() {
     assert_eq!(lab.former(id).await, ["west"], "nothing is known of it");
 
     lab.west.reconnect();
-    let healed = lab.reconcile(id).await;
-    assert_eq!((healed.row.status, healed.reason), (Status::Active, None));
-    assert_empty(&lab.west);
-    assert_eq!(lab.former(id).await, [""; 0]);
+    lab.heals_and_empties_west(id).await;
 }
 
 #[tokio::test]
@@ -129,10 +134,7 @@ async fn a_host_stays_named_while_something_cannot_be_removed_there() {
 
     // It accepts requests again.
     lab.west.reconnect();
-    let healed = lab.reconcile(id).await;
-    assert_eq!((healed.row.status, healed.reason), (Status::Active, None));
-    assert_empty(&lab.west);
-    assert_eq!(lab.former(id).await, [""; 0]);
+    lab.heals_and_empties_west(id).await;
 }
 
 #[tokio::test]
