@@ -1,6 +1,6 @@
 //! The errors of the command, and of the libraries.
 
-use std::{collections::BTreeMap, error::Error, io, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, error::Error, fmt, io, net::SocketAddr, path::PathBuf};
 
 use decnet_engine::{
     AgentError, BindError, DesiredError, EngineError, FleetError, JoinError, LogCursorError, LogTargetError,
@@ -126,12 +126,12 @@ pub(crate) enum CommandError {
     /// The agent of this host ended.
     #[error(transparent)]
     Agent(#[from] AgentError),
-    /// A text is not a token for joining.
+    /// A text is not a token for joining, or no host has a name.
     #[error(transparent)]
     Fleet(#[from] FleetError),
-    /// No host has the name.
-    #[error("no host has the name or id `{name}`{}", if *.is_revoked { "; it was revoked" } else { "" })]
-    NoHost { name: String, is_revoked: bool },
+    /// Something of mazes may still be on a host that they were to leave.
+    #[error("{} could not move everything from {host}", text::count(.unmoved.len(), "maze", "mazes"))]
+    NotMoved { host: String, unmoved: Vec<Unmoved> },
     /// The state of an agent cannot be used.
     #[error(transparent)]
     Pki(#[from] PkiError),
@@ -141,6 +141,9 @@ pub(crate) enum CommandError {
     /// The address of the agent is not known.
     #[error("the address at which masters reach this host is not known")]
     NoAgentAddress { source: io::Error },
+    /// A host did not answer in time.
+    #[error("no answer within {seconds} s")]
+    Silent { seconds: u64 },
     /// The given time is before the topology was stored.
     #[error("`{name}` has no history at {}: it begins at {}, when the maze was stored", text::time(*.at), text::time(*.created))]
     TooEarly {
@@ -202,6 +205,24 @@ pub(crate) enum CommandError {
     /// Threads cannot be started.
     #[error("threads cannot be started")]
     Threads(#[source] io::Error),
+}
+
+/// A maze of which something may still be on a host that it was to leave.
+#[derive(Debug)]
+pub(crate) struct Unmoved {
+    /// Its name.
+    pub(crate) maze: String,
+    /// Why it did not move; none if it moved, and does not match its desired state yet.
+    pub(crate) error: Option<Box<CommandError>>,
+}
+
+impl fmt::Display for Unmoved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.error {
+            Some(error) => write!(f, "{}: {}", self.maze, error.with_causes()),
+            None => write!(f, "{0}: degraded; `decnet reconcile {0}` says why", self.maze),
+        }
+    }
 }
 
 impl From<EngineError> for CommandError {
@@ -297,8 +318,9 @@ impl CommandError {
             Self::Agent(error) => error.code(),
             Self::Fleet(error) => error.code(),
             Self::Pki(error) => error.code(),
-            Self::NoHost { .. } => "no_host",
             Self::NotJoined { .. } => "not_joined",
+            Self::NotMoved { .. } => "not_moved",
+            Self::Silent { .. } => "timed_out",
             Self::Listen { source, .. } => match source.kind() {
                 io::ErrorKind::AddrInUse => "address_in_use",
                 io::ErrorKind::PermissionDenied if source.raw_os_error().is_none() => "usage",
@@ -427,6 +449,7 @@ impl CommandError {
                 ..
             }) => report.errors().map(ToString::to_string).collect(),
             Self::Engine(error) => error.details(),
+            Self::NotMoved { unmoved, .. } => unmoved.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
         }
     }

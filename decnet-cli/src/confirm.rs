@@ -4,11 +4,6 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use crate::{command_error::CommandError, output::Output, text};
 
-/// Asks on a terminal. Without a terminal, the command counts as confirmed.
-pub(crate) fn confirm(output: Output, what: &str) -> Result<(), CommandError> {
-    if can_ask(output) { ask(what) } else { Ok(()) }
-}
-
 /// Asks on a terminal. Without a terminal, the command is refused.
 pub(crate) fn confirm_or_refuse(output: Output, what: &str) -> Result<(), CommandError> {
     if can_ask(output) {
@@ -18,11 +13,13 @@ pub(crate) fn confirm_or_refuse(output: Output, what: &str) -> Result<(), Comman
     }
 }
 
-fn can_ask(output: Output) -> bool {
+/// Returns whether there is a terminal to ask on.
+pub(crate) fn can_ask(output: Output) -> bool {
     !output.json && io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-fn ask(what: &str) -> Result<(), CommandError> {
+/// Asks on a terminal. The command is refused unless the answer is yes.
+pub(crate) fn ask(what: &str) -> Result<(), CommandError> {
     let mut stderr = io::stderr().lock();
     // If the question cannot be printed, the answer is no.
     let _ = write!(stderr, "{}? [y/N] ", text::one_line(what)).and_then(|()| stderr.flush());

@@ -3,10 +3,10 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use decnet_engine::{
-    DecoyImage, Docker, DockerHost, DockerOptions, Engine, EngineError, EngineOptions, Fleet, FleetMaster,
-    RuntimeError, StoreFleet,
+    DecoyImage, Docker, DockerHost, DockerOptions, Engine, EngineError, EngineOptions, FleetMaster, RuntimeError,
+    StoreFleet,
 };
-use decnet_topology::{Catalog, Name, Repo};
+use decnet_topology::{Catalog, Name, Repo, TopologyRow};
 use jiff::Timestamp;
 
 use crate::{
@@ -92,7 +92,17 @@ impl Context {
     pub(crate) async fn engine(&self, flags: EngineFlags) -> Result<Engine, CommandError> {
         let catalog = self.catalog()?;
         let repo = self.repo().await?;
-        self.engine_on(repo, catalog, flags).await
+        self.engine_on(repo, catalog, flags, None).await
+    }
+
+    /// Combines a store with Docker and the hosts of the store, and waits for each of them at most for this time.
+    pub(crate) fn engine_within(&self, repo: Arc<dyn Repo>, timeout: Duration) -> Result<Engine, CommandError> {
+        let docker = self.docker_options().map(|docker| {
+            let timeout = docker.timeout.min(timeout);
+            docker.timeout(timeout)
+        });
+        let hosts = StoreFleet::new(repo, master()).answer_within(timeout);
+        Ok(hosts.engine(docker, self.engine_options(self.catalog()?)))
     }
 
     /// Opens the store, and connects to Docker only when an operation needs it. The engine has the hosts that the store has then.
@@ -105,7 +115,7 @@ impl Context {
     /// Combines the store of an agent with Docker, which is connected only when an operation needs it. Events stay in this process.
     pub(crate) fn engine_of_agent(&self, repo: Arc<dyn Repo>) -> Result<Engine, CommandError> {
         let options = EngineOptions::new(self.catalog()?).label("decnet agent");
-        let docker = self.docker_options().map(DockerOptions::member);
+        let docker = self.docker_options().map(DockerOptions::of_agent);
         Ok(Engine::on_docker_when_needed(repo, docker, options))
     }
 
@@ -117,12 +127,13 @@ impl Context {
         }
     }
 
-    /// Connects to Docker for an open store.
+    /// Connects to Docker for an open store, and for one maze if one is given. What is on other hosts needs no Docker here.
     pub(crate) async fn engine_on(
         &self,
         repo: Arc<dyn Repo>,
         catalog: Catalog,
         flags: EngineFlags,
+        only: Option<&TopologyRow>,
     ) -> Result<Engine, CommandError> {
         let width = flags.workers.max_workers.map(usize::from);
         let mut options = self.engine_options(catalog).width(width);
@@ -132,16 +143,12 @@ impl Context {
         let hosts = StoreFleet::new(repo, master());
         let has_hosts = hosts.has_hosts().await?;
         let engine = hosts.engine(self.docker_options(), options);
-        if !has_hosts {
+        let is_elsewhere = only.is_some_and(TopologyRow::is_on_hosts);
+        if !has_hosts && !is_elsewhere {
             // Everything is on this machine.
             engine.runtime().info().await?;
         }
         Ok(engine)
-    }
-
-    /// Returns the hosts of the store as a runtime; none if there are none. Nothing is sent to them yet.
-    pub(crate) async fn fleet(&self, repo: &Arc<dyn Repo>) -> Result<Option<Fleet>, CommandError> {
-        Ok(FleetMaster::fleet_of(Arc::clone(repo), master(), Timestamp::now()).await?)
     }
 }
 

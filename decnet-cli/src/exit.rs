@@ -1,8 +1,10 @@
-//! Exit codes and hints. Only this file decides them.
+//! Exit codes and hints. Only this file and its modules decide them.
+
+mod hosts;
 
 use std::{borrow::Cow, io, process::ExitCode};
 
-use decnet_engine::{EngineError, RuntimeError, TokenError};
+use decnet_engine::{EngineError, Fleet, RuntimeError, TokenError};
 use decnet_topology::{AllocError, Code, FindError, Finding, GenerateError, RepoError, ResolveError, Severity, Status};
 
 use crate::command_error::CommandError;
@@ -58,6 +60,12 @@ impl CommandError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Engine(error) => exit_of_engine(error),
+            // The worst of all.
+            Self::NotMoved { unmoved, .. } => {
+                let errors = unmoved.iter().map(|one| one.error.as_deref());
+                let exits = errors.map(|error| error.map_or(Exit::Failed, Self::exit));
+                exits.max_by_key(|exit| exit.code()).unwrap_or(Exit::Failed)
+            }
             // It is not a failure if the reader of the output closes it.
             Self::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             error => exit_of_code(error.code()),
@@ -144,6 +152,11 @@ fn exit_of_engine(error: &EngineError) -> Exit {
             Exit::Unreachable
         }
         EngineError::MutationQueued { source, .. } => exit_of_engine(source),
+        EngineError::TeardownIncomplete { unseen, failures, .. }
+            if *unseen || failures.iter().any(|failure| failure.source.is_unreachable()) =>
+        {
+            Exit::Unreachable
+        }
         error => exit_of_code(error.code()),
     }
 }
@@ -174,10 +187,11 @@ fn exit_of_code(code: &str) -> Exit {
         | "mutation_unreadable"
         | "not_shuffled" => Exit::Invalid,
         "address_in_use" | "bus_in_use" | "busy" | "destination_exists" | "destructive" | "differs" | "foreign"
-        | "host_taken" | "in_use" | "left_on_docker" | "mutation_conflict" | "name_taken" | "not_running"
-        | "other_agent" | "plan_changed" | "queue_not_empty" | "port_taken" | "status_conflict" | "subnet_claimed"
-        | "subnet_taken" | "rotation_not_begun" | "rotation_pending" | "rotation_waits" | "version_conflict"
-        | "wrong_status" => Exit::Conflict,
+        | "host_full" | "host_lost" | "host_taken" | "vni_taken" | "in_use" | "left_on_docker"
+        | "mutation_conflict" | "name_taken" | "not_running" | "other_agent" | "plan_changed" | "queue_not_empty"
+        | "port_taken" | "status_conflict" | "subnet_claimed" | "subnet_taken" | "rotation_not_begun"
+        | "rotation_pending" | "rotation_waits" | "version_conflict" | "wrong_status" => Exit::Conflict,
+        "agent_unreachable" | "host_unreachable" => Exit::Unreachable,
         "deploy_failed" => Exit::RolledBack,
         "interrupted" => Exit::Interrupted,
         _ => Exit::Failed,
@@ -220,6 +234,13 @@ fn hint_of_engine(error: &EngineError) -> Option<&'static str> {
         EngineError::MutationQueued { .. } => {
             "it stays queued; `decnet watch` applies it, `decnet mutations MAZE` shows its state"
         }
+        EngineError::TeardownIncomplete { unseen: true, .. } => {
+            "start the host or its agent, and run `decnet teardown MAZE` again; if the host never comes back, `decnet host revoke HOST` first"
+        }
+        EngineError::HostUnreachable { host, .. } if host == Fleet::THIS_MACHINE => {
+            "start Docker on this machine (`systemctl start docker`); or deploy on the hosts that have joined, with --spread or --hosts"
+        }
+        EngineError::NotPlaced(refused) => hosts::hint_of_place(refused.faults.first()),
         EngineError::Generate(GenerateError::Subnets { .. }) => LARGER_POOL,
         EngineError::Generate(GenerateError::Addresses { .. }) => {
             "give larger LANs with --lan-prefix, or fewer deckies"
@@ -375,48 +396,7 @@ fn hint_of_code(code: &str) -> Option<&'static str> {
         "untrusted_certificate" => {
             "give the authority of its certificate with --ca FILE, and the host as the certificate names it"
         }
-        code => return hint_of_hosts(code).or_else(|| hint_of_database(code)),
-    })
-}
-
-/// Returns the hint for an error about the hosts of a fleet.
-fn hint_of_hosts(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "authority_newer" => "install the newer version of decnet on all masters",
-        "clock_off" => "set the clocks of both hosts, for instance by NTP; then join with a new token",
-        "exposed_key" => "remove the permissions of others: `chmod 700` for the folder, `chmod 600` for its files",
-        "fleet_missing" => "`decnet host list` lists the hosts; `decnet host enroll NAME` adds one",
-        "host_name_taken" => "give this host another name, or remove the other host on the master",
-        "host_revoked" => {
-            "to join again, make a token on the master: `decnet host enroll NAME`; to remove what is still here, run the agent once more with --orphan-after 1m"
-        }
-        "host_taken" => "tear that maze down first, or take another host",
-        "hosts_unknown" => "`decnet host list` lists the hosts; --hosts chooses others, and --hosts '' allows all",
-        "no_host" => "`decnet host list --all` lists the hosts",
-        "not_joined" => "join first: --join TOKEN --name NAME --master HOST:PORT",
-        "not_placed" => "`decnet host list` lists the hosts and their capacities; --force moves what cannot stay",
-        "other_agent" => "leave --agent out, or delete the maze first: `decnet delete MAZE`",
-        "other_authority" => {
-            "check the address of the master, and that the token was made by it; if its authority was replaced since, make a new token on the master"
-        }
-        "peer_address" => "write the address and the port, as in 10.0.0.5:7379",
-        "peer_unreachable" => "check that the master runs, its address, and the firewall",
-        "peer_untrusted" => {
-            "check the clocks of both hosts; if the certificate has expired, or the authority was replaced meanwhile, join with a new token"
-        }
-        "protocol_mismatch" => "install the same version of decnet on both hosts",
-        "rotation_not_begun" => "begin with `decnet host rotate-ca`",
-        "rotation_pending" => {
-            "`decnet host rotate-ca --finish` finishes it, and --status says which hosts are waited for"
-        }
-        "rotation_waits" => {
-            "check that `decnet host serve` and the agents run, and try again after ten seconds; --force loses these hosts until they join again, and `decnet host revoke` removes one that is gone"
-        }
-        "token_expired" | "token_malformed" | "token_name" | "token_unknown" | "token_used" => {
-            "make a new token on the master for the name of this host; a token works once, for 15 minutes"
-        }
-        "underlay_unknown" => "make another token with `decnet host enroll NAME --underlay ADDRESS`",
-        _ => return None,
+        code => return hosts::hint(code).or_else(|| hint_of_database(code)),
     })
 }
 

@@ -36,7 +36,7 @@ pub(crate) async fn engine(
 ) -> Result<(Engine, TopologyRow), CommandError> {
     let repo = context.repo().await?;
     let row = find(repo.as_ref(), text).await?;
-    let engine = context.engine_on(repo, context.catalog()?, flags).await?;
+    let engine = context.engine_on(repo, context.catalog()?, flags, Some(&row)).await?;
     Ok((engine, row))
 }
 

@@ -2,15 +2,23 @@
 
 use std::{error::Error, iter};
 
+/// What precedes the link to the manual of a crate in the text of its error. People who run decnet do not need that.
+const MANUAL: &str = ": https://docs.rs/";
+
 /// Joins an error and its causes, without texts that end the one before.
 pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
+    let mut text = without_link(error.to_string());
     for cause in iter::successors(error.source(), |cause| (*cause).source()) {
-        let cause = cause.to_string();
+        let cause = without_link(cause.to_string());
         if !text.ends_with(&cause) {
             text = format!("{text}: {cause}");
         }
     }
+    text
+}
+
+fn without_link(mut text: String) -> String {
+    text.truncate(text.find(MANUAL).unwrap_or(text.len()));
     text
 }
 
@@ -36,5 +44,15 @@ mod tests {
             let source = io::Error::other("it is gone");
             assert_eq!(with_causes(&Outer { text, source }), expected);
         }
+    }
+
+    #[test]
+    fn the_link_to_a_manual_of_developers_is_left_out() {
+        let source = io::Error::other("it closed the connection: https://docs.rs/rustls/latest/rustls/manual#eof");
+        let text = "no answer";
+        assert_eq!(
+            with_causes(&Outer { text, source }),
+            "no answer: it closed the connection"
+        );
     }
 }

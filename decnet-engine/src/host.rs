@@ -2,6 +2,7 @@
 
 pub(crate) mod cause;
 mod filter;
+pub(crate) mod machine;
 mod packets;
 mod podman;
 mod rules;
@@ -105,6 +106,7 @@ fn read_routes(table: &str) -> Vec<HostRoute> {
         (subnet.prefix_len() > 0).then(|| HostRoute {
             subnet: subnet.trunc(),
             owner: format!("interface {interface}"),
+            host: None,
         })
     };
     table.lines().skip(1).filter_map(route).collect()
@@ -129,6 +131,7 @@ fn read_listeners(table: &str, protocol: Protocol) -> Vec<Listener> {
             address,
             port: Port { number, protocol },
             owner: None,
+            host: None,
         })
     };
     table.lines().skip(1).filter_map(listener).collect()

@@ -1,19 +1,24 @@
 //! The lease of a topology: acquired, renewed, released.
 
-use std::{fmt, fs, sync::Arc, time::Instant};
+use std::{fmt, fs, sync::Arc};
 
 use decnet_topology::{
     Holder, Lease, LeaseToken, MutationClaim, MutationFilter, MutationState, Repo, RepoError, TopologyId, name_of,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use tokio::task::JoinHandle;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 
 /// The duration of a lease.
 const TIME: SignedDuration = SignedDuration::from_secs(15);
 /// How often it is renewed.
 const RENEWAL: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long to wait before a renewal that failed is tried again.
+const RETRY: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Describes this process, so that others can see when it is dead.
 pub(crate) fn this_process(label: &str) -> Holder {
@@ -177,6 +182,7 @@ impl HeldLease {
     /// too late for its duration.
     pub(crate) async fn acquire(repo: Arc<dyn Repo>, topology: TopologyId, label: &str) -> Result<Self, RepoError> {
         let holder = this_process(label);
+        let mut asked = Instant::now();
         let first = repo
             .acquire_lease(topology, &holder, TIME, None, Timestamp::now())
             .await;
@@ -185,6 +191,7 @@ impl HeldLease {
                 Some(why) => {
                     let Holder { label, pid, .. } = &lease.holder;
                     tracing::info!(maze = name.as_str(), label, pid, until = %lease.until, why, "taking over a lease");
+                    asked = Instant::now();
                     repo.acquire_lease(topology, &holder, TIME, Some(lease.token), Timestamp::now())
                         .await?
                 }
@@ -192,8 +199,14 @@ impl HeldLease {
             },
             other => other?,
         };
+        if asked.elapsed() >= RENEWAL {
+            // The store answered late, so a part of the time is over.
+            asked = Instant::now();
+            repo.renew_lease(topology, lease.token, TIME, Timestamp::now()).await?;
+        }
         let lost = CancellationToken::new();
-        let renewal = tokio::spawn(renew(Arc::clone(&repo), topology, lease.token, lost.clone()));
+        let renewal = renew(Arc::clone(&repo), topology, lease.token, asked, lost.clone());
+        let renewal = tokio::spawn(renewal);
         Ok(Self {
             repo,
             topology,
@@ -245,29 +258,42 @@ async fn release_claim(repo: Arc<dyn Repo>, topology: TopologyId, token: LeaseTo
     }
 }
 
-/// Renews a lease until it is lost: another process took it, or it expired before its renewal.
+/// Renews a lease until it is lost: another process took it, or its time is over. A store that does not answer is not waited for any
+/// longer than that.
 ///
-/// Its time is counted here from before each request, whatever clock the store uses.
-async fn renew(repo: Arc<dyn Repo>, topology: TopologyId, token: LeaseToken, lost: CancellationToken) {
-    let mut renewed = Instant::now();
+/// Its time is counted here from before each request that the store answered, the first of which was made at `asked`, whatever clock
+/// the store uses.
+async fn renew(repo: Arc<dyn Repo>, topology: TopologyId, token: LeaseToken, asked: Instant, lost: CancellationToken) {
+    let mut until = asked + TIME.unsigned_abs();
+    let mut pause = RENEWAL;
     loop {
-        tokio::time::sleep(RENEWAL).await;
+        tokio::time::sleep(pause).await;
         let asked = Instant::now();
-        match repo.renew_lease(topology, token, TIME, Timestamp::now()).await {
-            Ok(_) => renewed = asked,
-            Err(error) => {
-                let over = matches!(error, RepoError::LeaseLost { .. } | RepoError::NotFound { .. });
-                let over = over || renewed.elapsed() >= TIME.unsigned_abs();
-                if over {
-                    lost.cancel();
-                }
-                let maze = name_of(repo.as_ref(), topology).await;
-                tracing::warn!(maze, %error, "the lease was not renewed");
-                if over {
-                    return;
-                }
+        let answer = timeout_at(until, repo.renew_lease(topology, token, TIME, Timestamp::now())).await;
+        let error = match answer {
+            Ok(Ok(_)) => {
+                (until, pause) = (asked + TIME.unsigned_abs(), RENEWAL);
+                continue;
             }
+            Ok(Err(error)) => Some(error),
+            Err(_) => None,
+        };
+        let is_lost = matches!(
+            error,
+            Some(RepoError::LeaseLost { .. } | RepoError::NotFound { .. }) | None
+        );
+        if is_lost || Instant::now() >= until {
+            lost.cancel();
         }
+        let why = error.map_or_else(|| "the store did not answer in time".into(), |error| error.to_string());
+        // The name comes from the store too.
+        let maze = timeout_at(until, name_of(repo.as_ref(), topology)).await;
+        let maze = maze.unwrap_or_else(|_| topology.to_string());
+        tracing::warn!(maze, error = why, "the lease was not renewed");
+        if lost.is_cancelled() {
+            return;
+        }
+        pause = RETRY.min(until.duration_since(Instant::now()));
     }
 }
 

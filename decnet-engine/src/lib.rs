@@ -158,10 +158,11 @@ pub use engine::{
     AccessError, ApplyOptions, BrokenLease, CaptureOptions, CapturePoint, CaptureReport, CollectOptions, Collected,
     CommandEnd, CopyOptions, CopyReport, CreateOptions, DeckyAnswer, DeckyState, DeckyVerb, DeployOptions, DueShuffles,
     Engine, EngineError, EngineOptions, EnqueuedMutation, Entered, ExecChoices, ExecOptions, HolderState, InsideOnly,
-    Inspection, InterfaceState, LanAddress, Operation, Outcome, PacketFilter, PacketProtocol, PathEnd, Prepared,
-    PreparedReap, Reach, ReachDeviation, ReapOptions, ReapReport, Reaped, Replacement, RestartOptions, RunningCapture,
-    ServiceState, SettingsChange, SkippedPath, StoreOutcome, StoreResult, Submitted, VerbTarget, VerifyReport,
-    break_lease, describe_difference, holder_state, next_shuffle, own_images, submit,
+    Inspection, InterfaceState, LanAddress, LostHost, MissingUnderlay, Observation, Operation, Outcome, PacketFilter,
+    PacketProtocol, PathEnd, Prepared, PreparedReap, Reach, ReachDeviation, ReapOptions, ReapReport, Reaped,
+    Replacement, RestartOptions, RunningCapture, ServiceState, SettingsChange, SkippedPath, StoreOutcome, StoreResult,
+    Submitted, VerbTarget, VerifyReport, break_lease, describe_difference, holder_state, next_shuffle, own_images,
+    submit,
 };
 pub use event::{
     AttackerAction, AttackerEvent, DeckyEvent, Envelope, EnvelopeError, Event, Health, HistoryEntry, MutationStage,
@@ -176,14 +177,20 @@ pub use fence::Fence;
 #[cfg(feature = "agent")]
 pub use fleet::{
     error::FleetError,
+    inviting::{Invitation, InviteOptions},
     master::{FleetMaster, FleetOptions},
+    mazes::HostMazes,
     rotation::AuthorityRotation,
     state::HostState,
     store_fleet::StoreFleet,
+    summary::{HostSummary, find_host},
     token::JoinToken,
     topologies::RemoteTopologies,
 };
-pub use host::cause::{Bridge, Cause};
+pub use host::{
+    cause::{Bridge, Cause},
+    machine::{AddressInterface, MachineFacts},
+};
 #[cfg(feature = "http")]
 pub use http::{
     auth::{
@@ -210,7 +217,7 @@ pub use observe::{
     instance_of, topology_of,
 };
 #[cfg(feature = "agent")]
-pub use peer::PeerError;
+pub use peer::{PeerError, check_address};
 #[cfg(feature = "agent")]
 pub use pki::{
     Authority, CertificateInfo, CertificateRole, CertificateSubject, Credentials, Fingerprint, Identity, KeyRequest,

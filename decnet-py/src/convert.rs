@@ -249,6 +249,8 @@ hints! {
     Event = named("Event");
     FieldType = named("FieldType");
     Findings = type_hint_subscript!(named("Iterator"), named("Finding"));
+    HostReport = named("HostReport");
+    HostState = named("HostState");
     ImageSource = named("ImageSource");
     InsideOnlys = type_hint_subscript!(named("list"), named("InsideOnly"));
     Intent = named("Intent");

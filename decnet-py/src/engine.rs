@@ -193,10 +193,15 @@ impl EngineMethods {
     }
 
     /// Tears a topology down. It continues after errors, and reports them at the end.
-    #[pyo3(signature = (id: "TopologyId", *, progress: "Progress | None" = None) -> "Answer[Outcome]")]
-    fn teardown(&self, id: &Bound<'_, PyAny>, progress: Option<&Bound<'_, PyAny>>) -> Answer {
+    ///
+    /// With `force`, it becomes torn down although all its hosts left the fleet, so that nobody knows what they still have.
+    #[pyo3(signature = (id: "TopologyId", *, force = false, progress: "Progress | None" = None) -> "Answer[Outcome]")]
+    fn teardown(&self, id: &Bound<'_, PyAny>, force: bool, progress: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);
-        let work = move |engine: decnet_engine::Engine, cancel| async move { engine.teardown(id, &cancel).await };
+        let work = move |engine: decnet_engine::Engine, cancel| async move {
+            let teardown = decnet_engine::Operation::Teardown { force };
+            engine.operate(id, teardown, None, &cancel).await
+        };
         self.change(py, progress, work, plan::outcome)
     }
 
@@ -234,7 +239,7 @@ impl EngineMethods {
 
     /// Plans an operation and changes nothing. `operation` is "deploy" (the default), "teardown", "reconcile", "restart" or a mutation.
     ///
-    /// `force` is for a deploy, a reconcile and a restart, `settings` for a deploy, `actor` for a mutation. A restart needs `part`, the
+    /// `force` is for a deploy, a teardown, a reconcile and a restart, `settings` for a deploy, `actor` for a mutation. A restart needs `part`, the
     /// decky or the service, and may have a `timeout`.
     #[pyo3(signature = (id: "TopologyId", operation: "PreparedOperation | None" = None, *, force = false, settings: "DeploySettings | None" = None, actor: "str | None" = None, part: "str | None" = None, timeout: "float | None" = None) -> "Answer[Prepared]")]
     #[expect(clippy::too_many_arguments, reason = "Python passes them by name")]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use decnet_engine::{
     ApplyOptions, CreateOptions, EngineError, Prepared, Submitted,
-    doctor::{check_hosts, check_runtime, check_statuses},
+    doctor::{check_hosts, check_links, check_runtime, check_statuses},
 };
 use decnet_topology::{Draft, Header, Name, TopologyName};
 use pyo3::{exceptions::PyTypeError, prelude::*};
@@ -291,6 +291,7 @@ impl EngineMethods {
     fn doctor(&self, py: Python<'_>) -> Answer {
         let work = |engine: decnet_engine::Engine| async move {
             let mut checks = check_statuses(engine.repo().as_ref()).await;
+            checks.extend(check_links(Some(&engine)).await);
             checks.extend(check_runtime(engine.runtime().as_ref(), Some(engine.repo().as_ref())).await);
             checks.extend(check_hosts(&engine).await);
             Ok(checks)

@@ -3,7 +3,7 @@
 use std::{error::Error, fmt::Display, io, iter::successors};
 
 use decnet_engine::{
-    AccessError, EngineError, LogCursorError, LogTargetError, MutedError, RuntimeError, StepFailure,
+    AccessError, EngineError, FleetError, LogCursorError, LogTargetError, MutedError, RuntimeError, StepFailure,
     describe_difference,
 };
 use decnet_topology::{
@@ -253,6 +253,17 @@ impl Raise for RuntimeError {
             );
         }
         with(py, tree::DockerError::new_err(with_causes(self)), self.code(), [])
+    }
+}
+
+impl Raise for FleetError {
+    fn raise(&self, py: Python<'_>) -> PyErr {
+        let raised = match self {
+            Self::Repo(error) => return error.raise(py),
+            Self::NoHost { .. } => tree::NotFound::new_err(with_causes(self)),
+            _ => tree::DecnetError::new_err(with_causes(self)),
+        };
+        with(py, raised, self.code(), [])
     }
 }
 

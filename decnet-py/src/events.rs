@@ -20,7 +20,7 @@ impl Follow for Feed {
     async fn next(&mut self) -> Option<Result<FeedItem, RepoError>> {
         loop {
             match Self::next(self).await {
-                // A bus within the process is never lost.
+                // A bus on a server may be lost. The changes are in the store, so none of them is.
                 Some(Ok(FeedItem::BusLost | FeedItem::BusFound)) => {}
                 item => return item,
             }
@@ -63,9 +63,9 @@ pub(crate) fn open(
     let timeout = argument::timeout(timeout)?;
     let work = move |_| async move {
         let (snapshot, feed) = if let Some(after) = after {
-            Feed::resume(bench.repo, Some(&bench.bus), only, after).await?
+            Feed::resume(bench.repo, Some(&*bench.bus), only, after).await?
         } else {
-            let (snapshot, feed) = Feed::open(bench.repo, Some(&bench.bus), only).await?;
+            let (snapshot, feed) = Feed::open(bench.repo, Some(&*bench.bus), only).await?;
             (Some(snapshot), feed)
         };
         let seq = feed.sequence().get();

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use decnet_topology::{
-    Graph, Header, MutationContext, Name, Stage, Syntax, TopologyConfig as Config, ValidTopology, canonical_hash,
-    document,
+    Graph, Header, MutationContext, Name, Placement, Stage, Syntax, TopologyConfig as Config, ValidTopology,
+    canonical_hash, document,
 };
 use pyo3::{
     exceptions::{PyKeyError, PyValueError},
@@ -26,10 +26,18 @@ use crate::{
 
 /// A complete, well-formed maze: LANs, deckies and attachments.
 #[pyclass(frozen, eq, module = "decnet")]
-#[derive(PartialEq)]
 pub(crate) struct Topology {
     header: Header,
     maze: Arc<decnet_topology::Topology>,
+    /// The hosts that have its LANs and deckies, for pictures. It is not a part of the document.
+    placement: Option<Placement>,
+}
+
+/// A maze is the same wherever it is placed.
+impl PartialEq for Topology {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.header, &self.maze) == (&other.header, &other.maze)
+    }
 }
 
 impl Topology {
@@ -40,7 +48,11 @@ impl Topology {
             config: Some(config),
             ..Header::default()
         };
-        Self { header, maze }
+        Self {
+            header,
+            maze,
+            placement: None,
+        }
     }
 
     /// Creates one from a parsed document.
@@ -48,12 +60,17 @@ impl Topology {
         Self {
             header,
             maze: Arc::new(maze),
+            placement: None,
         }
     }
 
-    /// Creates one from a stored maze.
-    pub(crate) fn shared(header: Header, maze: Arc<decnet_topology::Topology>) -> Self {
-        Self { header, maze }
+    /// Creates one from a stored maze, which may be placed on hosts.
+    pub(crate) fn stored(header: Header, maze: decnet_topology::Topology, placement: Option<Placement>) -> Self {
+        Self {
+            header,
+            maze: Arc::new(maze),
+            placement,
+        }
     }
 
     /// Shares the maze.
@@ -72,6 +89,11 @@ impl Topology {
             header: self.header.clone(),
             ..decnet_topology::Draft::from(&*self.maze)
         }
+    }
+
+    /// Returns its shape, with the hosts of a stored maze.
+    fn graph(&self) -> Graph<'_> {
+        Graph::new(&self.maze).placed(self.placement.as_ref())
     }
 
     fn print(&self, py: Python<'_>, syntax: Syntax) -> String {
@@ -256,19 +278,26 @@ impl Topology {
         layers.into_iter().map(named).collect()
     }
 
+    /// Draws the maze as a tree of LANs, as `decnet graph` does.
+    ///
+    /// All drawings of a `StoredTopology.topology` that is placed on hosts show them; those of a copy by its document do not.
+    fn to_text(&self, py: Python<'_>) -> String {
+        py.detach(|| self.graph().to_text())
+    }
+
     /// Draws the maze for Graphviz.
     fn to_dot(&self, py: Python<'_>) -> String {
-        py.detach(|| Graph::new(&self.maze).to_dot())
+        py.detach(|| self.graph().to_dot())
     }
 
     /// Draws the maze for Mermaid.
     fn to_mermaid(&self, py: Python<'_>) -> String {
-        py.detach(|| Graph::new(&self.maze).to_mermaid())
+        py.detach(|| self.graph().to_mermaid())
     }
 
     /// Draws the maze as SVG, in light or dark colours as the reader prefers.
     fn to_svg(&self, py: Python<'_>) -> String {
-        py.detach(|| Graph::new(&self.maze).to_svg())
+        py.detach(|| self.graph().to_svg())
     }
 
     /// The picture in a notebook.
@@ -318,9 +347,9 @@ impl Topology {
         Ok(Self::read((header, maze)))
     }
 
-    /// Returns the maze as a graph of networkx.
+    /// Returns the maze as a graph of networkx. LANs and deckies of a stored maze that is placed on hosts have a `host`.
     fn to_networkx<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        crate::network::graph(py, &self.maze)
+        crate::network::graph(py, &self.maze, self.placement.as_ref())
     }
 
     /// The output in a notebook: a picture if possible.

@@ -25,6 +25,7 @@ mod _decnet {
         events::{AioEvents, Events},
         finding::Finding,
         generate::generate_topology,
+        hosts::Host,
         logs::{AioLogs, LogItem, Logs},
         model::Topology,
         mutation::Mutation,

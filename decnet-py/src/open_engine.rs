@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use decnet_engine::{EngineOptions, LocalBus};
+use decnet_engine::EngineOptions;
 use pyo3::{prelude::*, types::PyTuple};
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +24,9 @@ use crate::{
 ///
 /// If the store has hosts (`decnet host`), it also works on them by their agents, and sees those that join later; `docker` has the mazes
 /// that are not placed on hosts. With a `Simulated` daemon, nothing is done on hosts.
+///
+/// If the store is on a server, its events also reach engines and commands in other processes, by `NOTIFY` of the server, and `events`
+/// has theirs.
 ///
 /// Ctrl-C during a change of Docker undoes the change and then raises `KeyboardInterrupt`. An exception of a `progress` callable, which
 /// is called with every event of the operation, does the same.
@@ -53,7 +56,7 @@ macro_rules! constructor {
                 decoy: Option<FilePath>,
             ) -> PyResult<PyClassInitializer<Self>> {
                 let options = options(catalog.map(Bound::get), width, decoy)?;
-                let methods = methods(repo.get(), options, docker, timeout, Waiter::$waiter)?;
+                let methods = methods(repo, options, docker, timeout, Waiter::$waiter)?;
                 Ok(PyClassInitializer::from(methods).add_subclass(Self))
             }
         }
@@ -76,20 +79,21 @@ fn options(
 }
 
 fn methods(
-    repo: &RepoMethods,
+    repo: &Bound<'_, RepoMethods>,
     options: EngineOptions,
     docker: Option<&Bound<'_, PyAny>>,
     timeout: Option<&Bound<'_, PyAny>>,
     waiter: Waiter,
 ) -> PyResult<EngineMethods> {
-    let (open, bus) = (repo.repo()?, LocalBus::default());
+    let (py, repo) = (repo.py(), repo.get());
+    let (open, bus) = (repo.repo()?, repo.bus(py)?);
     let (runtime, place) = workbench::runtime(&open, &options, docker, timeout)?;
     let bench = Workbench {
         runtime,
         place,
         connected: Arc::default(),
         repo: open,
-        options: options.bus(Arc::new(bus.clone())),
+        options: options.bus(Arc::clone(&bus)),
         bus,
         closing: CancellationToken::new(),
     };

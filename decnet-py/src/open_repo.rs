@@ -9,6 +9,7 @@ use crate::{
     argument::FilePath,
     operation::{Answer, Operation, Stop, Waiter},
     repo::{OpenRepo, RepoMethods},
+    store_place::StorePlace,
 };
 
 /// A store of topologies: in memory, in one file that several processes can use, or in a PostgreSQL database that several hosts
@@ -28,12 +29,13 @@ async fn open(path: FilePath) -> Result<Arc<OpenRepo>, RepoError> {
     let path = path.take();
     if let Some(address) = path.to_str().filter(|text| text.contains("://")) {
         let repo = PostgresRepo::open(address).await?;
-        return Ok(OpenRepo::new(Arc::new(repo), None));
+        let place = StorePlace::Server(address.into());
+        return Ok(OpenRepo::new(Arc::new(repo), place));
     }
-    let file = path.clone();
+    let place = StorePlace::File(path.clone());
     let opened = tokio::task::spawn_blocking(move || SqliteRepo::open(path)).await;
     let repo = opened.unwrap_or_else(|error| Err(RepoError::Medium { source: error.into() }))?;
-    Ok(OpenRepo::new(Arc::new(repo), Some(file)))
+    Ok(OpenRepo::new(Arc::new(repo), place))
 }
 
 #[pymethods]
@@ -41,7 +43,7 @@ impl PyRepo {
     /// Opens a store in memory that lives as long as the process.
     #[staticmethod]
     fn memory(py: Python<'_>) -> PyResult<Py<Self>> {
-        Self::make(py, OpenRepo::new(Arc::new(MemoryRepo::new()), None))
+        Self::make(py, OpenRepo::new(Arc::new(MemoryRepo::new()), StorePlace::Memory))
     }
 
     /// Opens the store in a file, and creates the file if it is missing; or in a database, `postgres://user:password@host/database`.
@@ -81,7 +83,10 @@ impl AioRepo {
     /// Opens a store in memory that lives as long as the process.
     #[staticmethod]
     fn memory(py: Python<'_>) -> PyResult<Py<Self>> {
-        Py::new(py, Self::make(OpenRepo::new(Arc::new(MemoryRepo::new()), None)))
+        Py::new(
+            py,
+            Self::make(OpenRepo::new(Arc::new(MemoryRepo::new()), StorePlace::Memory)),
+        )
     }
 
     /// Opens the store in a file, and creates the file if it is missing; or in a database, `postgres://user:password@host/database`.

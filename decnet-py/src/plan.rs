@@ -112,6 +112,8 @@ pub(crate) struct Outcome {
     warnings: Vec<Finding>,
     /// The volumes that a teardown kept, because the catalogue says so.
     kept_volumes: Vec<String>,
+    /// The hosts that left the fleet, and that a teardown did not ask, with what they may still have; one line each.
+    given_up: Vec<String>,
 }
 
 #[pymethods]
@@ -141,6 +143,7 @@ pub(crate) fn outcome(py: Python<'_>, outcome: decnet_engine::Outcome) -> PyResu
         reason,
         warnings,
         kept_volumes,
+        given_up,
     } = outcome;
     let made = Outcome {
         row: Py::new(py, TopologyRow(row))?,
@@ -148,6 +151,7 @@ pub(crate) fn outcome(py: Python<'_>, outcome: decnet_engine::Outcome) -> PyResu
         reason,
         warnings: warnings.iter().map(Finding::from).collect(),
         kept_volumes: kept_volumes.iter().map(ToString::to_string).collect(),
+        given_up: given_up.iter().map(ToString::to_string).collect(),
     };
     Ok(Py::new(py, made)?.into_any())
 }

@@ -119,6 +119,12 @@ impl PreparedMethods {
         Ok(self.prepared()?.restarts().iter().map(ToString::to_string).collect())
     }
 
+    /// The hosts that left the fleet, and that a teardown does not ask, with what they may still have; one line each.
+    #[getter]
+    fn given_up(&self) -> PyResult<Vec<String>> {
+        Ok(self.prepared()?.given_up().iter().map(ToString::to_string).collect())
+    }
+
     /// Why `execute` would refuse the plan: it needs `force`; else None.
     #[getter]
     fn refusal(&self) -> PyResult<Option<String>> {
@@ -233,7 +239,7 @@ pub(crate) fn operation(
                 .settings(self::settings(settings)?),
         )),
         ("reconcile", None, None) => Ok(EngineOperation::Reconcile { force }),
-        ("teardown", None, None) if !force => Ok(EngineOperation::Teardown),
+        ("teardown", None, None) => Ok(EngineOperation::Teardown { force }),
         ("deploy" | "reconcile" | "teardown", ..) => Err(wrong_argument(&word)),
         _ => Err(PyTypeError::new_err(format!(
             "an operation must be 'deploy', 'teardown', 'reconcile', 'restart' or a mutation, not {word:?}"
@@ -244,7 +250,7 @@ pub(crate) fn operation(
 /// Reports that an operation does not have an argument.
 pub(crate) fn wrong_argument(word: &str) -> PyErr {
     PyTypeError::new_err(format!(
-        "invalid argument for a {word}: force is for deploy, reconcile and restart, settings for deploy, part and timeout for restart, \
+        "invalid argument for a {word}: force is for deploy, teardown, reconcile and restart, settings for deploy, part and timeout for restart, \
          actor for a mutation"
     ))
 }

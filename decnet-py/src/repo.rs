@@ -2,10 +2,10 @@
 
 use std::{
     fmt::Debug,
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
+use decnet_engine::Bus;
 use decnet_topology::{
     CatalogExcerpt, Edit, Intent, Mode, NewMutation, NewTopology, Repo, Status, StatusChange, TopologyFilter, Version,
 };
@@ -21,6 +21,7 @@ use crate::{
     operation::{Answer, Operation, Stop, Waiter},
     rows,
     runtime::Native,
+    store_place::StorePlace,
     tree,
 };
 
@@ -33,17 +34,17 @@ pub(crate) trait CloseWithRepo: Send + Sync + Debug {
 /// A store, until it is closed.
 #[derive(Debug)]
 pub(crate) struct OpenRepo {
-    /// Its file; none if it is in memory.
-    file: Option<PathBuf>,
+    /// Where it is.
+    place: StorePlace,
     repo: Mutex<Option<Arc<dyn Repo>>>,
     dependants: Mutex<Vec<Weak<dyn CloseWithRepo>>>,
 }
 
 impl OpenRepo {
-    /// Wraps a store, in a file or in memory.
-    pub(crate) fn new(repo: Arc<dyn Repo>, file: Option<PathBuf>) -> Arc<Self> {
+    /// Wraps a store.
+    pub(crate) fn new(repo: Arc<dyn Repo>, place: StorePlace) -> Arc<Self> {
         Arc::new(Self {
-            file,
+            place,
             repo: Mutex::new(Some(repo)),
             dependants: Mutex::default(),
         })
@@ -75,6 +76,11 @@ impl RepoMethods {
     pub(crate) fn repo(&self) -> PyResult<Arc<dyn Repo>> {
         let repo = self.open.get()?.repo.lock().unwrap_or_else(PoisonError::into_inner);
         repo.clone().ok_or_else(|| errors::unusable("the store is closed"))
+    }
+
+    /// Returns a bus for an engine on the store.
+    pub(crate) fn bus(&self, py: Python<'_>) -> PyResult<Arc<dyn Bus>> {
+        self.open.get()?.place.bus(py)
     }
 
     /// Closes something together with the store.
@@ -163,10 +169,7 @@ impl RepoMethods {
         let Ok(open) = slf.get().open.get() else {
             return Ok(format!("<{kind} of another process>"));
         };
-        let place = open.file.as_ref().map_or_else(
-            || "in memory".into(),
-            |file| format!("{:?}", file.display().to_string()),
-        );
+        let place = &open.place;
         let closed = if slf.get().is_closed()? { ", closed" } else { "" };
         Ok(format!("<{kind} {place}{closed}>"))
     }

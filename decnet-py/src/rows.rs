@@ -1,7 +1,5 @@
 //! The stored data of a topology.
 
-use std::sync::Arc;
-
 use decnet_topology::{FindError, PlacementNames, TopologyId};
 use jiff::Timestamp;
 use pyo3::{IntoPyObjectExt as _, prelude::*};
@@ -194,7 +192,8 @@ fn initializer(
     stored: decnet_topology::StoredTopology,
 ) -> PyResult<PyClassInitializer<StoredTopology>> {
     let decnet_topology::StoredTopology { row, topology } = stored;
-    let topology = Py::new(py, Topology::shared((&row).into(), Arc::new(topology)))?;
+    let topology = Topology::stored((&row).into(), topology, row.placement.clone());
+    let topology = Py::new(py, topology)?;
     Ok(PyClassInitializer::from(TopologyRow(row)).add_subclass(StoredTopology { topology }))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use decnet_engine::{
-    DecoyImage, DockerHost, DockerOptions, EngineError, EngineOptions, LocalBus, Runtime, RuntimeError, RuntimeInfo,
+    Bus, DecoyImage, DockerHost, DockerOptions, EngineError, EngineOptions, Runtime, RuntimeError, RuntimeInfo,
     StoreFleet,
 };
 use decnet_topology::{Name, Repo};
@@ -29,7 +29,7 @@ pub(crate) struct Workbench {
     pub(crate) place: String,
     pub(crate) connected: Arc<OnceCell<RuntimeInfo>>,
     pub(crate) options: EngineOptions,
-    pub(crate) bus: LocalBus,
+    pub(crate) bus: Arc<dyn Bus>,
     /// Is cancelled when the engine is closed, which cancels its operations.
     pub(crate) closing: CancellationToken,
 }
@@ -106,9 +106,13 @@ pub(crate) fn runtime(
         docker.timeout = timeout.unwrap_or(docker.timeout);
         docker
     });
-    let master = Name::new("master").expect("this is a name");
-    let engine = StoreFleet::new(Arc::clone(repo), master).engine(docker, options.clone());
+    let engine = StoreFleet::new(Arc::clone(repo), master()).engine(docker, options.clone());
     Ok((Arc::clone(engine.runtime()), place))
+}
+
+/// Returns the name of this program in its certificate.
+pub(crate) fn master() -> Name {
+    Name::new("master").expect("this is a name")
 }
 
 /// Reads the argument `decoy`.

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import decnet
+import stores
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,9 +34,13 @@ def repo() -> Iterator[decnet.Repo]:
         yield repo
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(params=["memory", "file", "postgres"])
 def any_repo(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[decnet.Repo]:
-    with decnet.Repo.memory() if request.param == "memory" else decnet.Repo.open(tmp_path / "decnet.db") as repo:
+    if request.param == "memory":
+        with decnet.Repo.memory() as repo:
+            yield repo
+        return
+    with stores.place(request.param, tmp_path) as place, decnet.Repo.open(place) as repo:
         yield repo
 
 

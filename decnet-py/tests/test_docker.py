@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import os
 import signal
 import socket
-import sqlite3
 import threading
-import uuid
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import decnet
+import stores
 from decnet import aio
 
 pytestmark = pytest.mark.docker
@@ -139,14 +136,6 @@ def test_a_visit_is_in_the_logs_and_on_a_path(engine: decnet.Engine) -> None:
     assert list(engine.logs(topology=stored)) == [], "the containers are gone"
 
 
-def add_host(path: Path, name: str, address: str) -> None:
-    """Adds a host to a store, as if it had joined with `decnet host enroll`."""
-    profile = json.dumps({"labels": [], "capacity": 250, "underlay": "192.0.2.7", "mtu": 1500})
-    row = (str(uuid.uuid4()), name, address, profile, "2026-11-28T16:00:00Z")
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute("INSERT INTO hosts (id, name, address, profile, enrolled_at) VALUES (?, ?, ?, ?, ?)", row)
-
-
 def test_an_engine_has_the_hosts_of_its_store(tmp_path: Path) -> None:
     path = tmp_path / "decnet.db"
     with decnet.Repo.open(path) as repo:
@@ -156,9 +145,10 @@ def test_an_engine_has_the_hosts_of_its_store(tmp_path: Path) -> None:
         with pytest.raises(decnet.DecnetError) as unknown:
             engine.deploy(stored, hosts=["east"])
         assert unknown.value.code == "hosts_unknown"
-    add_host(path, "east", "127.0.0.1:1")
+    stores.add_host(str(path), "east", "127.0.0.1:1")
     with decnet.Repo.open(path) as repo:
         engine = decnet.Engine(repo)
+        assert [host.name for host in repo.hosts()] == ["east"]
         east = engine.info()["members"]["east"]
         assert east["info"] is None and "127.0.0.1:1" in east["silent"] and east["member"]["name"] == "east"
         with pytest.raises(decnet.DecnetError) as silent:
@@ -174,7 +164,7 @@ def test_an_asyncio_engine_sees_a_host_that_joins_while_it_runs(tmp_path: Path) 
     async def main() -> None:
         async with aio.Repo.open(path) as repo, aio.Engine(repo) as engine:
             assert "members" not in await engine.info()
-            add_host(path, "west", "127.0.0.1:1")
+            stores.add_host(str(path), "west", "127.0.0.1:1")
             for _ in range(60):
                 if "members" in await engine.info():
                     break

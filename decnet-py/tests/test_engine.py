@@ -193,7 +193,7 @@ def test_an_operation_accepts_only_its_own_arguments(repo: decnet.Repo, engine: 
     mutation = decnet.Mutation.add_lan("annex")
     wrong: list[dict[str, Any]] = [
         {"operation": "reap"},
-        {"operation": "teardown", "force": True},
+        {"operation": "teardown", "settings": {}},
         {"operation": "reconcile", "settings": {}},
         {"operation": "deploy", "actor": "me"},
         {"operation": mutation, "force": True},
@@ -203,6 +203,16 @@ def test_an_operation_accepts_only_its_own_arguments(repo: decnet.Repo, engine: 
     for arguments in wrong:
         with pytest.raises(TypeError):
             engine.prepare(stored, **arguments)
+
+
+def test_a_teardown_with_force_gives_up_no_host_of_a_maze_without_hosts(
+    repo: decnet.Repo, engine: decnet.Engine, maze: decnet.Topology
+) -> None:
+    stored = engine.deploy(repo.create(maze)).row
+    prepared = engine.prepare(stored, "teardown", force=True)
+    assert (prepared.given_up, len(prepared.plan) > 0) == ([], True)
+    outcome = engine.teardown(stored, force=True)
+    assert (outcome.status, outcome.given_up) == ("torn_down", [])
 
 
 def test_a_feed_has_a_snapshot_and_the_later_events(

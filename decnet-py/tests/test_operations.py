@@ -6,15 +6,14 @@ import json
 import os
 import pickle
 import signal
-import sqlite3
 import threading
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import decnet
+import stores
 from decnet.types import Event, Holder
 
 HOLDER: Holder = {"boot_id": "another machine", "pid": 1, "started": 2, "label": "another process"}
@@ -440,8 +439,7 @@ def test_a_placement_has_names(tmp_path: Path, maze: decnet.Topology) -> None:
         stored = repo.create(maze)
     stretched = {"0": {"vni": 7, "members": ["east", "west"]}}
     placement = {"lans": {"0": "east", "1": "west"}, "deckies": {"0": "east"}, "mtu": 1450, "stretched": stretched}
-    with closing(sqlite3.connect(database)) as connection, connection:
-        connection.execute("UPDATE topologies SET placement = ?", [json.dumps(placement)])
+    stores.set_placement(str(database), placement)
     with decnet.Repo.open(database) as repo:
         again = repo.load(stored)
     first, second = maze.lans[0].name, maze.lans[1].name
@@ -453,3 +451,17 @@ def test_a_placement_has_names(tmp_path: Path, maze: decnet.Topology) -> None:
         "stretched": {first: {"vni": 7, "members": ["east", "west"]}},
         "former": [],
     }
+    # Drawings show it, and the maze is the same.
+    placed = again.topology
+    assert placed == stored.topology
+    assert "on east, stretched to west, VNI 7" in placed.to_text() and "on east" not in stored.topology.to_text()
+    for drawn, plain in (
+        (placed.to_svg(), stored.topology.to_svg()),
+        (placed.to_dot(), stored.topology.to_dot()),
+        (placed.to_mermaid(), stored.topology.to_mermaid()),
+    ):
+        assert "east" in drawn and drawn != plain
+    graph = placed.to_networkx()
+    assert graph.nodes["lan", second]["host"] == "west"
+    assert graph.nodes["decky", maze.deckies[0].name]["host"] == "east"
+    assert "host" not in graph.nodes["decky", maze.deckies[-1].name]

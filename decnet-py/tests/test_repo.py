@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 import sqlite3
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 import decnet
+import stores
 from decnet.types import Holder
 
 HOLDER: Holder = {"boot_id": "boot", "pid": 1, "started": 2, "label": "test"}
@@ -198,6 +200,25 @@ def test_handles_say_what_they_are(tmp_path: Path) -> None:
         assert repr(docker) == "<Simulated: 1 networks, 2 containers>"
         assert repr(engine.prepare_reap()) == "<PreparedReap: remains of 0 topologies>"
     assert repr(repo) == f'<Repo "{path}", closed>' and repr(engine) == "<Engine, closed>"
+
+
+def test_a_store_on_a_server_is_shown_without_its_password() -> None:
+    with stores.database() as url, decnet.Repo.open(url) as repo:
+        address = urlsplit(url)
+        assert address.path[1:] in repr(repo) and (not address.password or address.password not in repr(repo))
+
+
+def test_events_reach_another_process_by_the_server() -> None:
+    with stores.database() as url, decnet.Repo.open(url) as one, decnet.Repo.open(url) as other:
+        follower, engine = decnet.Engine(one, decnet.Simulated()), decnet.Engine(other, decnet.Simulated())
+        stored, events = other.create(small()), follower.events(timeout=1)
+        # Steps are not in the store. Those before the follower listens are missed.
+        for _ in range(20):
+            engine.deploy(stored)
+            engine.teardown(stored)
+            if any(event["topic"].endswith(".step.done") for event in events):
+                return
+        pytest.fail("no step was heard")
 
 
 def test_a_file_that_is_not_a_store_is_left_alone(tmp_path: Path) -> None:

@@ -172,6 +172,7 @@ def test_a_maze_as_a_graph(maze: decnet.Topology) -> None:
     assert {data["ip"] for _, _, data in graph.edges(data=True)} == {edge.ip for edge in maze.edges}
     assert graph.nodes["lan", maze.lans[0].name]["is_dmz"]
     assert maze.to_dot().startswith("graph maze {") and maze.to_mermaid().startswith("flowchart TD")
+    assert maze.to_text().startswith(f"{maze.lans[0].name} ") and "(DMZ)" in maze.to_text()
     assert maze._repr_mimebundle_()["text/vnd.mermaid"] == maze.to_mermaid()
     assert maze.to_svg().startswith("<svg ") and maze.lans[0].name in maze.to_svg()
     assert maze._repr_mimebundle_()["image/svg+xml"] == maze._repr_svg_() == maze.to_svg()

@@ -227,10 +227,10 @@ pub use placement::{Distribution, LabelPin, Placement, PlacementRules, Stretched
 pub use publish::{HostPort, Publish, PublishError, PublishRule};
 pub use repo::{
     BatchEdit, ChangeFilter, ChangeKind, ChangeLog, ChangePage, Edit, Enrolment, FindError, Holder, HostChange,
-    HostProfile, HostRow, HostStore, KEPT_CHANGES, Lease, LeaseStore, MemoryRepo, MutationClaim, MutationFilter,
-    MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology, RecordedChange, Repo,
-    RepoError, Stamp, StatusChange, StoreChange, SubnetClaim, TopologyFilter, TopologyPage, TopologyStore, Visit,
-    VisitFilter, VisitStore, claims_except, find_live_topology, last_mutations, name_of,
+    HostProfile, HostProfileError, HostRow, HostStore, KEPT_CHANGES, Lease, LeaseStore, MemoryRepo, MutationClaim,
+    MutationFilter, MutationOutcome, MutationPage, MutationQueue, MutationRow, NewMutation, NewTopology,
+    RecordedChange, Repo, RepoError, Stamp, StatusChange, StoreChange, SubnetClaim, TopologyFilter, TopologyPage,
+    TopologyStore, Visit, VisitFilter, VisitStore, claims_except, find_live_topology, last_mutations, name_of,
 };
 #[cfg(feature = "postgres")]
 pub use repo::{LeaseClock, PostgresOptions, PostgresReceiver, PostgresRepo, PostgresSender};
@@ -245,7 +245,8 @@ pub use spelling::{hint as did_you_mean, nearest};
 pub use status::{Intent, Mode, MutationState, MutationTrigger, Status, StatusEvent, UnknownWord};
 pub use uuid::Uuid;
 pub use validate::{
-    DaemonNetwork, HostFacts, HostRoute, InvalidTopology, Listener, PublishedPort, Report, RuleSet, Surroundings,
-    TopologyView, UnavailableImage, ValidTopology, published_ports, validate, validate_against, validate_in,
+    DaemonNetwork, HostFacts, HostRoute, InvalidTopology, Listener, NeighbourTable, PublishedPort, Report, RuleSet,
+    Surroundings, TopologyView, UnavailableImage, ValidTopology, published_ports, validate, validate_against,
+    validate_in,
 };
 pub use version::Version;

@@ -7,7 +7,8 @@ use std::{
 };
 
 use decnet_engine::{
-    AgentError, AgentFolder, AgentLogs, AgentMaster, AgentOptions, AgentPlace, Credentials, JoinToken, LogTarget, agent,
+    AgentError, AgentFolder, AgentLogs, AgentMaster, AgentOptions, AgentPlace, Credentials, JoinError, JoinToken,
+    LogTarget, agent, check_address,
 };
 use decnet_topology::{Name, SqliteRepo};
 use jiff::Timestamp;
@@ -90,6 +91,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let listener = TcpListener::bind(listen).await.map_err(cannot)?;
     let listening = listener.local_addr().map_err(cannot)?;
     if let (Some(token), Some(name), Some(master)) = (join, name, master) {
+        check_address(&master).map_err(JoinError::from)?;
         let address = match address {
             Some(address) => address,
             None => seen_from(&master, listening)?,

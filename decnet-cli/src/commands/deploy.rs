@@ -6,7 +6,7 @@ mod work;
 
 use std::path::PathBuf;
 
-use decnet_engine::{DeployOptions, Operation, SettingsChange};
+use decnet_engine::{DeployOptions, EngineError, Operation, RuntimeError, SettingsChange};
 use decnet_topology::{DmzEgress, LogDriver, LogOption, PublishRule, RuleSet};
 
 use self::placing::Placing;
@@ -70,6 +70,26 @@ pub(crate) struct Arguments {
 
 /// Deploys a maze.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
+    let deployed = Box::pin(deploy(arguments, context)).await;
+    if let Err(CommandError::Engine(EngineError::Runtime(RuntimeError::Unreachable { .. }))) = deployed {
+        hint_at_hosts(context).await;
+    }
+    deployed
+}
+
+/// Notes that a maze needs no Docker on this machine, if hosts have joined.
+async fn hint_at_hosts(context: &Context) {
+    // The deploy has failed already; a store that does not answer adds nothing.
+    let Ok(repo) = context.repo().await else { return };
+    let hosts = repo.hosts().await.unwrap_or_default();
+    if hosts.iter().any(|host| host.revoked_at.is_none()) {
+        context
+            .output
+            .note("hosts have joined: --spread or --hosts deploys there, and needs no Docker on this machine");
+    }
+}
+
+async fn deploy(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let Arguments {
         topology,
         file,
@@ -94,13 +114,21 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         .log_driver(log_driver)
         .log_options(log_opt)
         .hide_passwords(hide_passwords);
-    let agent = placing.agent().cloned();
-    let change = placing.added_to(change);
     let found = match &topology {
         Some(topology) => Some(lookup::find(repo.as_ref(), topology).await?),
         None => None,
     };
-    let engine = context.engine_on(repo, catalog, work.engine.clone()).await?;
+    let name = match (&found, &file) {
+        (Some(row), _) => Some(row.name.clone()),
+        (None, Some(file)) => file.draft.header.name.parse().ok(),
+        (None, None) => None,
+    };
+    placing.check(repo.as_ref(), name.as_ref(), found.as_ref()).await?;
+    let agent = placing.agent().cloned();
+    let change = placing.added_to(change);
+    let engine = context
+        .engine_on(repo, catalog, work.engine.clone(), found.as_ref())
+        .await?;
     let row = match (found, &file) {
         (None, Some(file)) => return Box::pin(file::run(context, &engine, file, (change, agent), &work, yes)).await,
         (Some(row), _) => row,

@@ -1,10 +1,10 @@
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
 use decnet_engine::{
-    Check, Engine, Runtime, RuntimeError, Scope, Verdict,
+    Check, Runtime, RuntimeError, Scope, Verdict,
     doctor::{check_hosts, check_links, check_runtime, check_statuses},
 };
-use decnet_topology::Repo;
+use decnet_topology::{Repo, Status, TopologyFilter};
 use serde_json::json;
 
 use crate::{
@@ -12,7 +12,6 @@ use crate::{
     context::Context,
     descriptors,
     exit::Exit,
-    globals::EngineFlags,
     output::{Output, Style},
     store, text,
 };
@@ -37,26 +36,40 @@ pub(crate) struct Arguments {}
 pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, CommandError> {
     let (check, has_database) = database(context).await?;
     let mut checks = vec![check];
-    let repo = if has_database { context.repo().await.ok() } else { None };
-    if let Some(repo) = &repo {
-        checks.extend(check_statuses(repo.as_ref()).await);
-    }
-    checks.extend(check_links(repo.as_deref()).await);
-    match context.probe_docker(TIMEOUT).await {
-        Err(error) => checks.push(failed("docker", "", &error)),
-        Ok(docker) => {
-            checks.extend(check_runtime(&docker, repo.as_deref()).await);
-            checks.extend(limit(&docker, repo.as_deref()).await);
-            if let Some(repo) = repo {
-                match engine(context, repo).await {
-                    Ok(engine) => checks.extend(check_hosts(&engine).await),
-                    Err(error) => {
-                        let message = format!("not checked: {}", error.with_causes());
-                        checks.push(Check::warn("host", message, &*error.hint().unwrap_or_default()));
-                    }
-                }
+    let mut engine = None;
+    if has_database {
+        match context.engine_on_demand().await {
+            Ok(opened) => engine = Some(opened),
+            Err(error) => {
+                let message = format!("not checked: {}", error.with_causes());
+                checks.push(Check::warn("host", message, &*error.hint().unwrap_or_default()));
             }
         }
+    }
+    let repo = engine.as_ref().map(|engine| engine.repo().as_ref());
+    let (mut has_hosts, mut needs_docker) = (false, true);
+    if let Some(repo) = repo {
+        checks.extend(check_statuses(repo).await);
+        let hosts = repo.hosts().await.unwrap_or_default();
+        has_hosts = hosts.iter().any(|host| host.revoked_at.is_none());
+        needs_docker = !has_hosts || runs_here(repo).await;
+    }
+    checks.extend(check_links(engine.as_ref()).await);
+    let docker = context.probe_docker(TIMEOUT).await;
+    let has_runtime = docker.is_ok() || has_hosts;
+    match docker {
+        Err(error) if !needs_docker => {
+            let message = format!("{}; mazes on hosts need none on this machine", error.with_causes());
+            checks.push(Check::warn("docker", message, &*error.hint().unwrap_or_default()));
+        }
+        Err(error) => checks.push(failed("docker", "", &error)),
+        Ok(docker) => {
+            checks.extend(check_runtime(&docker, repo).await);
+            checks.extend(limit(&docker, repo).await);
+        }
+    }
+    if let Some(engine) = engine.as_ref().filter(|_| has_runtime) {
+        checks.extend(check_hosts(engine).await);
     }
     for check in &mut checks {
         if let Some(error) = check.error.take() {
@@ -74,6 +87,13 @@ pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, Comman
         }
     }
     Ok(if has_failed { Exit::Failed } else { Exit::Done })
+}
+
+/// Returns whether a maze runs on the Docker of this machine. A store that does not answer is reported by other checks.
+async fn runs_here(repo: &dyn Repo) -> bool {
+    let live = TopologyFilter::default().without(&[Status::Pending, Status::TornDown]);
+    let page = repo.list(&live).await;
+    page.is_ok_and(|page| page.rows.iter().any(|row| !row.is_on_hosts()))
 }
 
 fn print(output: Output, check: &Check) -> Result<(), CommandError> {
@@ -96,13 +116,6 @@ fn print(output: Output, check: &Check) -> Result<(), CommandError> {
         Some(hint) => output.data(&format!("      {}\n", text::one_line(hint))),
         None => Ok(()),
     }
-}
-
-/// Returns an engine for the checks of mazes that are up.
-async fn engine(context: &Context, repo: Arc<dyn Repo>) -> Result<Engine, CommandError> {
-    context
-        .engine_on(repo, context.catalog()?, EngineFlags::default())
-        .await
 }
 
 /// Checks the limit of file descriptors. A daemon or a store that does not answer is reported by other checks.

@@ -1,7 +1,6 @@
 mod drain;
 mod enroll;
 mod list;
-mod lookup;
 mod revoke;
 mod rotate_ca;
 mod serve;

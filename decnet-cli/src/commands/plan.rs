@@ -1,4 +1,4 @@
-use decnet_engine::{DeployOptions, Engine, EngineError, Operation, Plan, Prepared};
+use decnet_engine::{DeployOptions, Engine, EngineError, LostHost, Operation, Plan, Prepared};
 use decnet_topology::TopologyId;
 use serde_json::json;
 
@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let (engine, row) = lookup::engine(context, &arguments.topology, EngineFlags::default()).await?;
     let operation = if arguments.down {
-        Operation::Teardown
+        Operation::Teardown { force: false }
     } else {
         Operation::Deploy(DeployOptions::default())
     };
@@ -65,6 +65,9 @@ fn print(context: &Context, prepared: &Prepared) -> Result<(), CommandError> {
         if !unseen.is_empty() {
             value["unseen"] = json!(unseen);
         }
+        if !prepared.given_up().is_empty() {
+            value["given_up"] = json!(prepared.given_up());
+        }
         return context.output.json(&value);
     }
     print_steps(context, plan)?;
@@ -77,7 +80,17 @@ fn print(context: &Context, prepared: &Prepared) -> Result<(), CommandError> {
         context.output.note(line);
     }
     context.output.note(format!("{}{partly}", plan.summary()));
+    warn_of_lost(context, prepared.given_up());
     Ok(())
+}
+
+/// Warns of hosts that left the fleet, and that may still have a part of a maze.
+pub(crate) fn warn_of_lost(context: &Context, hosts: &[LostHost]) {
+    for host in hosts {
+        context.output.note(format!(
+            "warning: {host}; on that host, `decnet agent --state FOLDER --orphan-after 1m` removes it"
+        ));
+    }
 }
 
 /// Prints the steps, and a warning about the logs that they delete.

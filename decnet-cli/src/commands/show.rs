@@ -1,14 +1,14 @@
 use std::{sync::Arc, time::Duration};
 
-use decnet_engine::{Bridge, DeckyState, HistoryEntry, Inspection, Observed, Runtime, Scope, next_shuffle};
+use decnet_engine::{Bridge, DeckyState, HistoryEntry, Inspection, Observation, next_shuffle};
 use decnet_topology::{
     Draft, HostPort, MutationRow, Name, PlacementNames, PublishedPort, Repo, Status, StatusEvent, StoredTopology,
     Syntax, TopologyRow, canonical_hash, document, last_mutations, published_ports,
 };
-use futures_util::try_join;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::{
     command_error::CommandError, context::Context, duration::read_past, exit::Exit, lookup, past, table, text, tree,
@@ -54,6 +54,8 @@ struct Shown<'a> {
     #[serde(flatten)]
     row: &'a TopologyRow,
     hash: String,
+    /// Where it runs: `machine`, `hosts` if it is placed on several, or `agent`.
+    runs_on: &'static str,
     /// The host whose agent deploys it; none if it has none.
     agent: Option<&'a str>,
     reason: Option<&'a str>,
@@ -86,9 +88,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     let events = repo.status_events(row.id).await?;
     let mutations = last_mutations(repo.as_ref(), row.id, MUTATIONS).await?;
-    let (observed, bridges, trouble) = match observe(context, &repo, &stored).await {
-        Ok((observed, bridges)) => (observed, bridges, None),
-        Err(error) => (Observed::default(), Vec::new(), Some(error.to_string())),
+    let (Observation { observed, bridges, .. }, trouble) = match observe(context, &repo, &stored).await {
+        Ok(observation) => (observation, None),
+        Err(error) => (Observation::default(), Some(error.to_string())),
     };
     let catalog = context.catalog()?;
     let catalog = catalog.with_stored(&stored.row.catalog);
@@ -130,35 +132,20 @@ struct HostSide {
     next_shuffle: Option<(Timestamp, Name)>,
 }
 
+/// Observes a maze where it runs: on this machine, or on its hosts.
 async fn observe(
     context: &Context,
     repo: &Arc<dyn Repo>,
     stored: &StoredTopology,
-) -> Result<(Observed, Vec<Bridge>), CommandError> {
-    let scope = Scope::Topology(repo.instance().await?, stored.row.id);
-    if stored.row.placement.is_some()
-        && let Some(fleet) = context.fleet(repo).await?
-    {
-        let fleet = fleet.answer_within(TIMEOUT);
-        return observe_on(&fleet, scope).await;
+) -> Result<Observation, CommandError> {
+    let engine = context.engine_within(Arc::clone(repo), TIMEOUT)?;
+    // An agent may take longer than the connection to it.
+    match timeout(2 * TIMEOUT, engine.observation(&stored.row, true)).await {
+        Ok(observed) => Ok(observed?),
+        Err(_) => Err(CommandError::Silent {
+            seconds: (2 * TIMEOUT).as_secs(),
+        }),
     }
-    observe_on(&context.probe_docker(TIMEOUT).await?, scope).await
-}
-
-/// Observes a runtime. Each host of a fleet names its bridges.
-async fn observe_on(runtime: &dyn Runtime, scope: Scope) -> Result<(Observed, Vec<Bridge>), CommandError> {
-    let (mut observed, info) = try_join!(runtime.inspect(scope), runtime.info())?;
-    runtime.name_interfaces(&mut observed).await?;
-    let bridges = observed.networks.iter().filter_map(|network| {
-        let info = match network.name.host() {
-            Some(host) => info.members.get(host)?.info.as_ref()?,
-            None => &info,
-        };
-        Bridge::of(network, info.podman)
-    });
-    let mut bridges: Vec<Bridge> = bridges.collect();
-    bridges.sort_by(|one, other| (one.subnet, &one.host).cmp(&(other.subnet, &other.host)));
-    Ok((observed, bridges))
 }
 
 /// Prints a topology as a tree. `trouble` is the reason why its deckies were not observed.
@@ -169,9 +156,19 @@ fn print_tree(context: &Context, inspection: &Inspection, trouble: Option<&str>)
     output.data("\n")?;
     output.data(&tree::text(inspection, observed, table::width()))?;
     if let Some(trouble) = trouble {
-        output.note(format!("Docker did not answer, so states are unknown: {trouble}"));
+        let who = of_whom(&inspection.stored.row);
+        output.note(format!("{who} did not answer, so states are unknown: {trouble}"));
     }
     Ok(())
+}
+
+/// Says who is asked for the state of a topology.
+fn of_whom(row: &TopologyRow) -> &'static str {
+    match (&row.host, &row.placement) {
+        (Some(_), _) => "Its agent",
+        (None, Some(_)) => "Its hosts",
+        (None, None) => "Docker",
+    }
 }
 
 /// Returns the first line about a topology: its name, status, version and size.
@@ -183,6 +180,34 @@ fn head(stored: &StoredTopology) -> String {
         "{}  {}  version {}, {lans}, {deckies}",
         row.name, row.status, row.version
     )
+}
+
+/// Returns the table of the published ports, with the host of each if the maze is on hosts.
+fn published(ports: &[PublishedPort], row: &TopologyRow, placement: Option<&PlacementNames<'_>>) -> String {
+    let cells = |port: &PublishedPort| {
+        let service = format!("{}.{}", port.decky, port.service);
+        let bound = port.host.bound().map(|address| HostPort {
+            address: Some(address),
+            ..port.host
+        });
+        let bound: Vec<_> = bound.map(|host| host.to_string()).collect();
+        [bound.join(", "), service, port.port.to_string()]
+    };
+    if placement.is_none() && row.host.is_none() {
+        return table::rows(["PUBLISHED", "SERVICE", "PORT"], ports.iter().map(cells));
+    }
+    let on = |port: &PublishedPort| match placement {
+        Some(placement) => {
+            let mut deckies = placement.deckies.iter();
+            deckies.find_map(|(decky, host)| (decky.as_str() == port.decky).then(|| host.to_string()))
+        }
+        None => row.host.clone(),
+    };
+    let cells = |port: &PublishedPort| {
+        let [bound, service, number] = cells(port);
+        [bound, table::or_dash(on(port).unwrap_or_default()), service, number]
+    };
+    table::rows(["PUBLISHED", "HOST", "SERVICE", "PORT"], ports.iter().map(cells))
 }
 
 /// Prints a topology and its deckies. `trouble` is the reason why they were not observed.
@@ -205,6 +230,11 @@ fn print(
         return output.json(&Shown {
             row,
             hash: canonical_hash(topology).to_string(),
+            runs_on: match (&row.host, &placement) {
+                (Some(_), _) => "agent",
+                (None, Some(_)) => "hosts",
+                (None, None) => "machine",
+            },
             agent: row.host.as_deref(),
             reason,
             placement: placement.as_ref(),
@@ -253,25 +283,14 @@ fn print(
         output.data(&table::bridges(&host.bridges, placement.is_some()))?;
     }
     if !host.published.is_empty() {
-        let cells = |port: &PublishedPort| {
-            let service = format!("{}.{}", port.decky, port.service);
-            let bound = port.host.bound().map(|address| HostPort {
-                address: Some(address),
-                ..port.host
-            });
-            let bound: Vec<_> = bound.map(|host| host.to_string()).collect();
-            [bound.join(", "), service, port.port.to_string()]
-        };
         output.data("\n")?;
-        output.data(&table::rows(
-            ["PUBLISHED", "SERVICE", "PORT"],
-            host.published.iter().map(cells),
-        ))?;
+        output.data(&published(&host.published, row, placement.as_ref()))?;
     }
     past::show_history(context, HistoryEntry::list(events, mutations))?;
     if let Some(trouble) = trouble {
+        let who = of_whom(row);
         output.note(format!(
-            "Docker did not answer, so addresses are those of the maze and states are unknown: {trouble}"
+            "{who} did not answer, so addresses are those of the maze and states are unknown: {trouble}"
         ));
     }
     for host in &host.unseen {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use decnet_engine::{Bus, Engine, EngineError, Feed, FeedItem, HistoryEntry, Inspection, LogCursor, LogOptions, Scope};
+use decnet_engine::{Bus, Engine, EngineError, Feed, FeedItem, HistoryEntry, Inspection, LogCursor, LogOptions};
 use decnet_topology::{
     MutationFilter, MutationRow, RepoError, Status, TopologyFilter, TopologyId, last_mutations, short_id,
 };
@@ -241,9 +241,8 @@ impl Watched {
     async fn inspect(&self, id: TopologyId) -> Result<Inspection, EngineError> {
         let repo = self.engine.repo();
         let stored = repo.load(id).await?;
-        let scope = Scope::Topology(repo.instance().await?, id);
-        let observed = self.engine.runtime().inspect(scope).await?;
-        Ok(Inspection::new(stored, &observed, Timestamp::now()))
+        let observation = self.engine.observation(&stored.row, false).await?;
+        Ok(Inspection::new(stored, &observation.observed, Timestamp::now()))
     }
 
     /// Passes on what visitors do.

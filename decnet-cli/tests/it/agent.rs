@@ -149,6 +149,11 @@ fn what_an_agent_needs_is_said() {
     };
     run(&[]).exits(1).says("has not joined a fleet");
     run(&["--join", "x"]).exits(2).says("--name");
+    let without_port = ["--join", "x", "--name", "host-1", "--master", "127.0.0.1"];
+    run(&without_port)
+        .exits(1)
+        .says("`127.0.0.1` is not an address; write HOST:PORT")
+        .says("as in 10.0.0.5:7379");
     let flags = ["--name", "host-1", "--master", "127.0.0.1:1"];
     run(&[&["--join", "x"], &flags[..]].concat())
         .exits(1)

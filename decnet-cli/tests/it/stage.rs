@@ -179,19 +179,91 @@ impl Stage {
             if states.filter(|state| wanted(state)).count() == count {
                 return;
             }
-            let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            assert!(begun.elapsed() < Duration::from_mins(1), "{listed:#}\n{log}");
+            assert!(begun.elapsed() < Duration::from_mins(1), "{listed:#}\n{}", self.log());
             thread::sleep(Duration::from_millis(100));
         }
     }
 
     /// Kills the agent of a host, and starts it again after a moment.
     pub(crate) fn kill_agent(&mut self, at: usize) {
+        self.stop_agent(at);
+        thread::sleep(Duration::from_millis(100));
+        self.start_agent(at);
+    }
+
+    /// Kills the agent of a host.
+    pub(crate) fn stop_agent(&mut self, at: usize) {
         if let Some(mut agent) = self.agents[at].take() {
             kill(&mut agent);
         }
-        thread::sleep(Duration::from_millis(100));
+    }
+
+    /// Starts the agent of a host that has joined.
+    pub(crate) fn start_agent(&mut self, at: usize) {
         self.agents[at] = Some(self.begin(&self.agent(at, &[])));
+    }
+
+    /// Copies the store of an agent that does not run.
+    pub(crate) fn save_store(&self, at: usize) {
+        let saved = self.folder.path().join("saved");
+        let _ = fs::remove_dir_all(&saved);
+        fs::create_dir(&saved).expect("created");
+        for file in self.store_files(at) {
+            fs::copy(&file, saved.join(file.file_name().expect("a name"))).expect("copied");
+        }
+    }
+
+    /// Gives an agent that does not run the store that was copied: it has an older version of its maze then.
+    pub(crate) fn restore_store(&self, at: usize) {
+        for file in self.store_files(at) {
+            fs::remove_file(file).expect("removed");
+        }
+        for file in fs::read_dir(self.folder.path().join("saved")).expect("it was saved") {
+            let file = file.expect("a file");
+            fs::copy(file.path(), self.folder.path().join(HOSTS[at]).join(file.file_name())).expect("copied");
+        }
+    }
+
+    /// Returns the files of the store of an agent.
+    fn store_files(&self, at: usize) -> Vec<PathBuf> {
+        let files = fs::read_dir(self.folder.path().join(HOSTS[at])).expect("the state of the agent");
+        let files = files.map(|file| file.expect("a file").path());
+        files
+            .filter(|path| {
+                path.file_name()
+                    .is_some_and(|name| name.to_string_lossy().starts_with("topology.db"))
+            })
+            .collect()
+    }
+
+    /// Returns what a command of the master prints as JSON, once it succeeds.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.complete(&[&["--json"], arguments].concat());
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// Returns whether the agent of a host reports the stored version of the maze, which is active and needs no resync.
+    pub(crate) fn is_in_step(&self, at: usize) -> bool {
+        let shown = self.json(&["show", "corp"]);
+        let reported = self.json(&["host", "show", HOSTS[at]]);
+        shown["status"] == "active"
+            && shown["needs_resync"] != true
+            && shown["hash"] == reported["report"]["version_hash"]
+            && shown["id"] == reported["report"]["topology"]
+    }
+
+    /// Waits until a condition holds.
+    pub(crate) fn wait(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let begun = Instant::now();
+        while !is_so(self) {
+            assert!(begun.elapsed() < Duration::from_mins(2), "never {what}: {}", self.log());
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Returns what all programs in the background have printed.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
     /// Returns the network namespace of a host.
@@ -199,13 +271,13 @@ impl Stage {
         format!("decnet-installed-{}-{host}", self.name)
     }
 
-    /// Asserts that no container, network, volume, image, tunnel or table is left.
     /// Returns whether both hosts have a part of the maze.
     pub(crate) fn is_spread(&self) -> bool {
         let has_part = |socket: &String| !must("docker", &["--host", socket, "ps", "--quiet"]).is_empty();
         self.sockets.iter().all(has_part)
     }
 
+    /// Asserts that no container, network, volume, image, tunnel or table is left.
     pub(crate) fn assert_nothing_left(&self) {
         for (at, host) in HOSTS.iter().enumerate() {
             let docker = |arguments: &[&str]| must("docker", &[&["--host", &self.sockets[at]][..], arguments].concat());

@@ -65,7 +65,7 @@ mod state_file;
 mod timestamp;
 
 #[cfg(target_os = "linux")]
-pub use link::{LinkUnderlay, link_underlays};
+pub use link::{HostAddress, LinkUnderlay, host_addresses, link_underlays};
 #[cfg(target_os = "linux")]
 pub use namespace::has_nf_tables;
 #[cfg(all(target_os = "linux", feature = "fuzzing"))]

@@ -15,7 +15,7 @@ mod lock;
 mod underlay;
 
 pub(crate) use commands::{ensure, list, remove};
-pub use underlay::{LinkUnderlay, link_underlays};
+pub use underlay::{HostAddress, LinkUnderlay, host_addresses, link_underlays};
 
 #[cfg(test)]
 mod tests;

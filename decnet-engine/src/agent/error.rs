@@ -39,7 +39,7 @@ impl AgentError {
 pub enum HostRemains {
     /// Nothing that masters made.
     Nothing,
-    /// So many containers, which keep running, and what belongs to them.
+    /// This number of containers, which keep running, and what belongs to them.
     Containers(usize),
     /// The runtime did not answer.
     Unknown,

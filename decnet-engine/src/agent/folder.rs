@@ -1,8 +1,9 @@
 use std::{
-    fs::{self, DirBuilder},
+    fs::{self, DirBuilder, File, TryLockError},
     io,
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
@@ -10,9 +11,13 @@ use serde::{Deserialize, Serialize};
 use crate::pki::{Credentials, Identity, PkiError, Trust, read_file_if_any, write_file};
 
 /// The folder where an agent keeps its state: its identity, whom it trusts, its master, the highest generations, when a master last
-/// answered, and the stores that masters worked for. Only its owner may use it.
+/// answered, and the stores that masters worked for. Only its owner may use it, and only one agent at a time.
 #[derive(Debug, Clone)]
-pub struct AgentFolder(PathBuf);
+pub struct AgentFolder {
+    path: PathBuf,
+    /// The lock of the folder, which ends with the last clone.
+    _lock: Arc<File>,
+}
 
 /// Where an agent and its master are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,11 +41,12 @@ impl AgentPlace {
 }
 
 impl AgentFolder {
-    /// Opens a folder, which is created with mode 700.
+    /// Opens a folder, which is created with mode 700, and locks it.
     ///
     /// # Errors
     ///
-    /// [`PkiError::ExposedKey`] if others may use it.
+    /// [`PkiError::ExposedKey`] if others may use it, [`PkiError::FolderInUse`] if another agent uses it, [`PkiError::NotWritten`] if it
+    /// cannot be created or locked.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, PkiError> {
         let path = path.into();
         let not_written = |source| PkiError::NotWritten {
@@ -53,46 +59,55 @@ impl AgentFolder {
         if mode & 0o077 != 0 {
             return Err(PkiError::ExposedKey { path, mode });
         }
-        Ok(Self(path))
+        let lock = File::create(path.join("lock")).map_err(not_written)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(PkiError::FolderInUse { path }),
+            Err(TryLockError::Error(source)) => return Err(not_written(source)),
+        }
+        Ok(Self {
+            path,
+            _lock: Arc::new(lock),
+        })
     }
 
     /// Returns its path.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Returns the path of the store for the topology that is pushed.
     pub fn store(&self) -> PathBuf {
-        self.0.join("topology.db")
+        self.path.join("topology.db")
     }
 
     /// Returns the path of the cursor of the logs.
     pub fn cursor(&self) -> PathBuf {
-        self.0.join("logs.cursor")
+        self.path.join("logs.cursor")
     }
 
     pub(super) fn answered(&self) -> PathBuf {
-        self.0.join("answered")
+        self.path.join("answered")
     }
 
     pub(super) fn instances(&self) -> PathBuf {
-        self.0.join("instances")
+        self.path.join("instances")
     }
 
     pub(super) fn generation(&self) -> PathBuf {
-        self.0.join("generation")
+        self.path.join("generation")
     }
 
     fn identity(&self) -> PathBuf {
-        self.0.join("identity.pem")
+        self.path.join("identity.pem")
     }
 
     fn trust(&self) -> PathBuf {
-        self.0.join("trust.json")
+        self.path.join("trust.json")
     }
 
     fn place(&self) -> PathBuf {
-        self.0.join("agent.json")
+        self.path.join("agent.json")
     }
 
     /// Reads what [`save`](Self::save) wrote; none if the agent has not joined.

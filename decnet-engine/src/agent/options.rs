@@ -25,6 +25,9 @@ pub struct AgentOptions {
     /// Removes everything that masters made on this host if no master answers a heartbeat, and none asks for anything, for this long: the
     /// pushed topology, and all resources of the stores that masters worked for. Off by default.
     ///
+    /// A master that refuses a heartbeat has answered, for instance one whose database does not work. It has not if it refuses the
+    /// certificate of the host, or does not know the host any more.
+    ///
     /// The folder keeps the time of the last answer and these stores, so a restart forgets neither. A clock that was set changes nothing
     /// while the agent runs. After a start, heartbeats must fail for at least one period. Volumes that the catalogue keeps stay. If a master comes
     /// back, its loop deploys again what is missing.
@@ -117,6 +120,9 @@ impl AgentMaster {
 }
 
 /// Where the logs of an agent go.
+///
+/// If they cannot be read or written, the agent tries it again with backoff, and continues after the position in the file. Without a
+/// file, it starts with the oldest lines again.
 #[derive(Debug, Clone)]
 #[must_use]
 #[non_exhaustive]

@@ -26,6 +26,7 @@ pub(super) async fn observe(State(shared): Agent, request: Request) -> Answer {
             runtime.name_interfaces(&mut observed).await?;
             json(&observed)
         }
+        ObserveRequest::Machine => json(&runtime.machine().await?),
         ObserveRequest::ForeignNetworks { instance } => json(&runtime.foreign_networks(instance).await?),
         ObserveRequest::UnavailableImages { images } => {
             // A key of a JSON object is a string.

@@ -36,14 +36,14 @@ fn name(text: &str) -> Name {
 }
 
 /// A master and the agent of a host.
-struct Pair {
+pub(super) struct Pair {
     host: HostId,
-    master: Credentials,
-    agent: Credentials,
+    pub(super) master: Credentials,
+    pub(super) agent: Credentials,
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let authority = Authority::create(Timestamp::now()).expect("an authority");
         let host = decnet_topology::rng::host_id();
         let credentials = |subject: &CertificateSubject| {

@@ -1,13 +1,13 @@
 //! The topology of an agent: pushed by a master, kept in the store of the engine.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{
     Extension,
     extract::{Request, State},
 };
 use decnet_topology::{
-    CatalogExcerpt, DeploySettings, Draft, NewTopology, Status, StoredTopology, SubnetPool, Syntax, Topology,
+    CatalogExcerpt, DeploySettings, Draft, Name, NewTopology, Status, StoredTopology, SubnetPool, Syntax, Topology,
     TopologyFilter, TopologyId, TopologyName, canonical_hash, document,
 };
 use jiff::Timestamp;
@@ -36,6 +36,7 @@ struct Wanted {
     settings: DeploySettings,
     catalog: CatalogExcerpt,
     force: bool,
+    force_deckies: BTreeSet<Name>,
 }
 
 /// Applies a push.
@@ -81,18 +82,33 @@ pub(super) async fn clear_all(agent: &Shared) -> Result<Option<AppliedTopology>,
     clear_those(agent, |_| true).await
 }
 
+/// Tears down some of what was pushed. One that fails does not stop the others.
 async fn clear_those(agent: &Shared, those: impl Fn(TopologyId) -> bool) -> Result<Option<AppliedTopology>, Problem> {
-    let mut last = None;
-    for row in all(&agent.engine)
-        .await?
-        .into_iter()
-        .filter(|stored| those(stored.row.id))
-    {
-        let outcome = clear(agent, row.row.id).await?;
-        last = Some(describe(&agent.engine, &outcome).await?);
-        agent.engine.delete(row.row.id, None).await?;
+    let (mut last, mut problems) = (None, Vec::new());
+    let rows = agent.engine.repo().list(&TopologyFilter::default()).await;
+    let rows = rows.map_err(EngineError::from)?.rows;
+    for row in rows.into_iter().filter(|row| those(row.id)) {
+        match remove(agent, row.id).await {
+            Ok(applied) => last = Some(applied),
+            Err(problem) => problems.push(problem),
+        }
     }
-    Ok(last)
+    match &problems[..] {
+        [] => Ok(last),
+        [only] => Err(only.clone()),
+        several => {
+            let details: Vec<&str> = several.iter().map(Problem::detail).collect();
+            Err(Problem::new("teardown_incomplete", details.join("; ")))
+        }
+    }
+}
+
+/// Tears a topology down, and deletes it from the store.
+async fn remove(agent: &Shared, id: TopologyId) -> Result<AppliedTopology, Problem> {
+    let outcome = clear(agent, id).await?;
+    let applied = describe(&agent.engine, &outcome).await?;
+    agent.engine.delete(id, None).await?;
+    Ok(applied)
 }
 
 /// Begins to collect logs if a topology was pushed before this agent started.
@@ -158,6 +174,7 @@ impl Wanted {
             settings: push.settings,
             catalog: push.catalog,
             force: push.force,
+            force_deckies: push.force_deckies,
         })
     }
 
@@ -211,7 +228,10 @@ async fn deploy(shared: &Shared, id: TopologyId, wanted: Wanted) -> Result<Outco
     if shared.engine.repo().has_unfinished(id).await? {
         shared.engine.drain(id, &shared.stop).await?;
     }
-    let options = DeployOptions::default().force(wanted.force).settings(wanted.settings);
+    let options = DeployOptions::default()
+        .force(wanted.force)
+        .force_deckies(wanted.force_deckies)
+        .settings(wanted.settings);
     let replacement = Replacement::new(wanted.topology)
         .options(options)
         .actor("master".to_owned());

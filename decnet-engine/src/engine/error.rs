@@ -6,7 +6,7 @@ use decnet_topology::{
     TopologyId, TopologyName, TopologyRow, UnknownPart, Version, shown::count,
 };
 
-use super::access::AccessError;
+use super::{LostHost, MissingUnderlay, access::AccessError};
 use crate::{causes, desired::DesiredError, execute::StepFailure, plan::PlanError, runtime::RuntimeError};
 
 /// The reason why an operation of the engine failed.
@@ -111,6 +111,14 @@ pub enum EngineError {
         /// The name of the other topology.
         by: TopologyName,
     },
+    /// Hosts of the topology are not in the fleet any more, so the master cannot remove what they have of it. Nothing was changed.
+    #[error("parts of `{name}` may be left, and the master cannot remove them: {}", joined(.hosts, "; "))]
+    HostLost {
+        /// The topology's name.
+        name: TopologyName,
+        /// The hosts.
+        hosts: Vec<LostHost>,
+    },
     /// The stored topology is for another host. Nothing was changed.
     #[error("`{name}` is stored for {}, not for the agent of host {wanted}; delete it first", .stored.as_deref().map_or_else(|| "this machine or several hosts".into(), |host| format!("the agent of host {host}")))]
     OtherAgent {
@@ -124,12 +132,18 @@ pub enum EngineError {
     /// The maze cannot be placed on the members of the fleet. Nothing was changed.
     #[error(transparent)]
     NotPlaced(#[from] NotPlaced),
+    /// Hosts of the maze do not have the address from which their links would send. Nothing was changed.
+    #[error("{}", joined(.hosts, "; "))]
+    UnderlayMissing {
+        /// All such hosts.
+        hosts: Vec<MissingUnderlay>,
+    },
     /// The maze is placed on members of a fleet, and the runtime is not a fleet. Nothing was changed.
-    #[error("`{name}` runs on the hosts {}, and no hosts are configured", .hosts.join(", "))]
+    #[error("`{name}` {}, and the fleet has no hosts", if .hosts.is_empty() { "is to be placed on hosts".into() } else { format!("runs on the hosts {}", .hosts.join(", ")) })]
     FleetMissing {
         /// The topology's name.
         name: TopologyName,
-        /// The members that it is placed on.
+        /// The members that it is placed on; none if it is not placed yet.
         hosts: Vec<String>,
     },
     /// The settings name hosts that are not members of the fleet. Nothing was changed.
@@ -276,6 +290,8 @@ pub enum EngineError {
         id: TopologyId,
         /// Its name.
         name: TopologyName,
+        /// Whether a host that may still have a part of it does not answer.
+        unseen: bool,
         /// The steps that failed.
         failures: Vec<StepFailure>,
         /// What is left on the runtime.
@@ -367,6 +383,7 @@ impl EngineError {
             | Self::WrongStatus { name, .. }
             | Self::AgentMode { name, .. }
             | Self::HostTaken { name, .. }
+            | Self::HostLost { name, .. }
             | Self::OtherAgent { name, .. }
             | Self::FleetMissing { name, .. }
             | Self::HostsUnknown { name, .. }
@@ -447,6 +464,11 @@ fn queue(queued: &[MutationId]) -> String {
         1 => format!("the queued mutation {named}"),
         count => format!("the {count} queued mutations ({named}{more})"),
     }
+}
+
+fn joined(items: &[impl ToString], separator: &str) -> String {
+    let items: Vec<_> = items.iter().map(ToString::to_string).collect();
+    items.join(separator)
 }
 
 fn describe(failure: &StepFailure) -> String {

@@ -5,6 +5,7 @@ mod catalog;
 mod converge;
 mod describe;
 mod error;
+mod host_fault;
 mod operations;
 mod options;
 mod outcome;
@@ -30,14 +31,15 @@ pub use converge::{
 };
 pub use error::EngineError;
 pub(crate) use error::require_version;
+pub use host_fault::{LostHost, MissingUnderlay};
 pub use operations::{
     ApplyOptions, CreateOptions, SettingsChange, StoreOutcome, StoreResult, describe_difference, own_images,
 };
 pub use options::{DeployOptions, EngineOptions, Operation, Replacement, RestartOptions};
 pub use outcome::Outcome;
 pub use verify::{
-    DeckyState, InsideOnly, Inspection, InterfaceState, PathEnd, Reach, ReachDeviation, ServiceState, SkippedPath,
-    VerifyReport,
+    DeckyState, InsideOnly, Inspection, InterfaceState, Observation, PathEnd, Reach, ReachDeviation, ServiceState,
+    SkippedPath, VerifyReport,
 };
 
 #[cfg(feature = "docker")]

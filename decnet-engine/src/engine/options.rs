@@ -1,6 +1,6 @@
-use std::{fs, io, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fs, io, path::Path, sync::Arc, time::Duration};
 
-use decnet_topology::{Catalog, DeckyPart, DeploySettings, NewMutation, Topology};
+use decnet_topology::{Catalog, DeckyPart, DeploySettings, Name, NewMutation, Topology};
 
 use crate::{bus::Bus, decoy::DecoyImage};
 
@@ -90,6 +90,8 @@ impl EngineOptions {
 pub struct DeployOptions {
     /// Whether running containers may be recreated.
     pub force: bool,
+    /// The deckies whose running containers may be recreated, also without `force`.
+    pub force_deckies: BTreeSet<Name>,
     /// The new settings. None keeps the stored settings.
     pub settings: Option<DeploySettings>,
 }
@@ -98,6 +100,12 @@ impl DeployOptions {
     /// Sets whether running containers may be recreated.
     pub fn force(mut self, force: bool) -> Self {
         self.force = force;
+        self
+    }
+
+    /// Sets the deckies whose running containers may be recreated.
+    pub fn force_deckies(mut self, deckies: impl IntoIterator<Item = Name>) -> Self {
+        self.force_deckies = deckies.into_iter().collect();
         self
     }
 
@@ -189,7 +197,11 @@ pub enum Operation {
     /// Deploys another maze in its place, as [`Engine::replace`](super::Engine::replace) does.
     Replace(Box<Replacement>),
     /// Tears it down, as [`Engine::teardown`](super::Engine::teardown) does.
-    Teardown,
+    Teardown {
+        /// Whether it becomes torn down although all its hosts left the fleet, so that nobody knows what they still have
+        /// ([`EngineError::HostLost`](super::EngineError::HostLost)). It changes nothing for other topologies.
+        force: bool,
+    },
     /// Reconciles it with the stored maze, as [`Engine::reconcile`](super::Engine::reconcile) does.
     Reconcile {
         /// Whether running containers may be recreated.

@@ -2,7 +2,7 @@
 
 use decnet_topology::Mutation;
 
-use super::EngineError;
+use super::{EngineError, LostHost};
 use crate::plan::Step;
 
 /// Refuses steps or mutations that differ from those shown.
@@ -32,6 +32,12 @@ pub(in crate::engine) trait Shown {
 }
 
 impl Shown for Step {
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for LostHost {
     fn text(&self) -> String {
         self.to_string()
     }

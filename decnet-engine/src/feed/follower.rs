@@ -3,7 +3,7 @@ use std::{mem, sync::Arc, time::Duration};
 use decnet_topology::{EventId, Repo, RepoError, Sequence, TopologyId};
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{
@@ -22,6 +22,9 @@ const POLL: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_millis(100);
 /// How long the start waits for the bus.
 const CONNECT: Duration = Duration::from_secs(1);
+/// How long the feed waits after the database could not be reached. The pause doubles each time, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How many changes wait at most for the events of a bus that came before them.
 const HELD_BACK: usize = 1024;
 /// After all numbers.
@@ -105,7 +108,7 @@ impl Follower {
         self.log.position()
     }
 
-    /// Sends items until the reader is dropped or the store cannot be read.
+    /// Sends items until the reader is dropped or the store cannot be read. A database that cannot be reached is tried again.
     pub(super) async fn run(mut self) {
         if let Err(Ended::Store(error)) = self.follow().await {
             // Fails if the reader was dropped too.
@@ -114,11 +117,41 @@ impl Follower {
     }
 
     async fn follow(&mut self) -> Result<(), Ended> {
+        let mut pause = FIRST_PAUSE;
         loop {
-            self.note_connectivity().await?;
-            let pause = mem::replace(&mut self.pause, POLL);
-            self.follow_bus(Instant::now() + pause).await?;
-            self.catch_up(pause.min(GRACE)).await?;
+            match self.read_on().await {
+                Ok(()) if pause > FIRST_PAUSE => {
+                    tracing::info!("the database is reached again; the events go on");
+                    pause = FIRST_PAUSE;
+                }
+                Ok(()) => {}
+                // What was not read yet is still in its log.
+                Err(Ended::Store(error @ RepoError::DatabaseUnreachable { .. })) => {
+                    if pause == FIRST_PAUSE {
+                        tracing::warn!(%error, "the events wait for the database");
+                    }
+                    self.rest(pause).await?;
+                    pause = (2 * pause).min(LONGEST_PAUSE);
+                }
+                Err(ended) => return Err(ended),
+            }
+        }
+    }
+
+    /// Sends the events of a bus for a while, and then the changes that are in the log.
+    async fn read_on(&mut self) -> Result<(), Ended> {
+        self.note_connectivity().await?;
+        let pause = mem::replace(&mut self.pause, POLL);
+        self.follow_bus(Instant::now() + pause).await?;
+        self.catch_up(pause.min(GRACE)).await
+    }
+
+    /// Waits, unless the reader was dropped.
+    async fn rest(&self, pause: Duration) -> Result<(), Ended> {
+        tokio::select! {
+            biased;
+            () = self.sender.closed() => Err(Ended::Reader),
+            () = sleep(pause) => Ok(()),
         }
     }
 

@@ -120,7 +120,8 @@ impl Feed {
 
     /// Waits for the next item. The future is cancel-safe.
     ///
-    /// If the store cannot be read, the feed returns the error and then none.
+    /// A database that cannot be reached is tried again until it answers; then the changes that were made meanwhile follow. If the
+    /// store cannot be read for another reason, the feed returns the error and then none.
     pub async fn next(&mut self) -> Option<Result<FeedItem, RepoError>> {
         let item = self.items.recv().await;
         self.note(item.as_ref());

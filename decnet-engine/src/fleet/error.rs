@@ -1,4 +1,4 @@
-use decnet_topology::{Name, RepoError};
+use decnet_topology::{HostProfileError, Name, RepoError};
 use jiff::Timestamp;
 
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     pki::{Fingerprint, PkiError},
 };
 
-/// Reports why a host cannot join a fleet, or why its heartbeat is refused.
+/// Reports why a host cannot join a fleet, why its heartbeat is refused, or that there is no such host.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
@@ -71,6 +71,18 @@ pub enum FleetError {
         /// The hosts.
         hosts: Vec<Name>,
     },
+    /// No host has the name.
+    #[error("no host has the name or id `{name}`{}", if *.is_revoked { "; it was revoked" } else { "" })]
+    NoHost {
+        /// The name or the id.
+        name: String,
+        /// Whether a host that was revoked has it.
+        is_revoked: bool,
+    },
+    /// A host cannot have the profile of its token.
+    #[error(transparent)]
+    #[strum(serialize = "host_profile")]
+    Profile(#[from] HostProfileError),
     /// The connection to an agent cannot be prepared.
     #[error(transparent)]
     Peer(#[from] PeerError),

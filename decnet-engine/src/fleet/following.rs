@@ -7,12 +7,13 @@ use std::{
 
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult};
-use decnet_topology::{ImageSource, InstanceId};
+use decnet_topology::{ImageSource, InstanceId, Member};
 
 use super::StoreFleet;
 use crate::{
     desired::BaseSpec,
     fence::Fence,
+    host::machine::MachineFacts,
     naming::ContainerName,
     observe::{Observed, Scope},
     plan::Action,
@@ -44,6 +45,10 @@ impl Runtime for StoreFleet {
         self.now().await?.foreign_networks(instance).await
     }
 
+    async fn machine(&self) -> Result<Option<MachineFacts>, RuntimeError> {
+        self.now().await?.machine().await
+    }
+
     async fn unavailable_images(
         &self,
         images: &BTreeSet<ImageSource>,
@@ -53,6 +58,10 @@ impl Runtime for StoreFleet {
 
     async fn member(&self, host: Option<&str>) -> Result<Option<Arc<dyn Runtime>>, RuntimeError> {
         self.now().await?.member(host).await
+    }
+
+    async fn members(&self) -> Result<BTreeMap<String, Member>, RuntimeError> {
+        self.now().await?.members().await
     }
 
     /// The holder of a lease has the hosts as they were read last: when its operation began.

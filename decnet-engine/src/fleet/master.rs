@@ -83,12 +83,19 @@ pub struct FleetMaster {
     /// Whom to trust, as it was read last.
     read: Arc<Mutex<Trust>>,
     repo: Arc<dyn Repo>,
+    /// Serializes the heartbeats of this process: between the comparison with the last report and its replacement, it stores no other one.
+    hearing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl FleetMaster {
     /// Opens the fleet of a store. A store without one gets a new authority.
     ///
     /// The master gets a certificate of its own. Its key is never stored.
+    ///
+    /// # Errors
+    ///
+    /// [`FleetError::Repo`] if the store does not answer, [`FleetError::AuthorityDamaged`] or [`FleetError::AuthorityNewer`] if its
+    /// authority cannot be read, [`FleetError::Pki`] if no certificate can be issued.
     pub async fn open(repo: Arc<dyn Repo>, name: Name, at: Timestamp) -> Result<Self, FleetError> {
         let hosts = repo.hosts().await?;
         Self::with_hosts(repo, name, &hosts, at).await
@@ -107,6 +114,7 @@ impl FleetMaster {
             credentials: Credentials::issued(authority, &CertificateSubject::Master { name }, trust.clone(), at)?,
             read: Arc::new(Mutex::new(trust)),
             repo,
+            hearing: Arc::default(),
         })
     }
 
@@ -133,6 +141,10 @@ impl FleetMaster {
     ///
     /// [`serve`](super::serve) does this every five seconds, and a [`StoreFleet`](super::StoreFleet) when it reads the hosts. In other
     /// programs, connections renew the certificate, and agents refuse revoked masters and hosts.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open). Whom this master trusts is unchanged then.
     pub async fn refresh(&self, at: Timestamp) -> Result<(), FleetError> {
         let hosts = self.repo.hosts().await?;
         self.refresh_with(&hosts, at).await
@@ -203,12 +215,17 @@ impl FleetMaster {
 
     /// Makes a token for a host. If the fleet has one with this name, it joins again and keeps its mazes.
     ///
-    /// The token works once, for 15 minutes, and only for this name.
+    /// The token works once, for 15 minutes by the clock of the leases, and only for this name.
+    ///
+    /// # Errors
+    ///
+    /// [`FleetError::Profile`] for a profile that no host can have, [`FleetError::Repo`] if the store refuses.
     pub async fn invite(&self, name: Name, profile: HostProfile, at: Timestamp) -> Result<JoinToken, FleetError> {
+        profile.check()?;
         let again = self.hosts().await?.into_iter().find(|host| host.name == name);
         let host = again.map_or_else(rng::host_id, |host| host.id);
         let token = JoinToken::draw(self.authority().fingerprint());
-        let expires_at = at + TOKEN_LIFE;
+        let expires_at = self.repo.now(at).await? + TOKEN_LIFE;
         let enrolment = Enrolment::new(token.id(), (host, name), profile, digest(&token.secret()), expires_at);
         self.repo.add_enrolment(enrolment, at).await?;
         Ok(token)
@@ -218,7 +235,8 @@ impl FleetMaster {
     pub(super) async fn enroll(&self, request: EnrollRequest, at: Timestamp) -> Result<EnrollAnswer, FleetError> {
         let found = self.repo.enrolment(request.token).await?;
         let enrolment = found.ok_or(FleetError::TokenUnknown)?;
-        check(&enrolment, &request, at)?;
+        // Masters whose clocks differ agree on it.
+        check(&enrolment, &request, self.repo.now(at).await?)?;
         let subject = CertificateSubject::Agent {
             host: enrolment.host,
             name: enrolment.name,
@@ -237,7 +255,7 @@ impl FleetMaster {
         })
     }
 
-    /// Records a heartbeat, and renews the certificate of the agent if it is due.
+    /// Records a heartbeat unless a newer one was, and renews the certificate of the agent if it is due.
     pub(super) async fn hear(
         &self,
         from: &CertificateInfo,
@@ -246,6 +264,7 @@ impl FleetMaster {
         at: Timestamp,
     ) -> Result<BeatAnswer, FleetError> {
         check_address(&beat.report.address)?;
+        let hearing = self.hearing.lock().await;
         let hosts = self.repo.hosts().await?;
         let is_replaced =
             |row: &HostRow| row.id == host && from.issued_at() + SignedDuration::from_secs(1) < row.enrolled_at;
@@ -253,12 +272,22 @@ impl FleetMaster {
             // The host joined again since, perhaps on another machine.
             return Err(RepoError::HostNotFound { id: host }.into());
         }
-        let report = serde_json::to_string(&beat.report).unwrap_or_default();
-        self.repo.host_heard(host, &beat.report.address, &report, at).await?;
+        let is_late = |row: &HostRow| row.id == host && row.revoked_at.is_none() && beat.report.is_late(row);
+        if hosts.iter().any(is_late) {
+            tracing::debug!(
+                host = from.subject.name().as_str(),
+                "a heartbeat arrived after a newer one"
+            );
+        } else {
+            let report = serde_json::to_string(&beat.report).unwrap_or_default();
+            self.repo.host_heard(host, &beat.report.address, &report, at).await?;
+        }
+        drop(hearing);
         let authority = self.authority();
         let is_due = from.is_due(at) || !authority.has_issued(from);
         let certificate = match &beat.request {
-            Some(request) if is_due => Some(authority.issue(request, &from.subject, at)?),
+            // Not before the one that it replaces, also if the clock was set back: a certificate from before the join is refused.
+            Some(request) if is_due => Some(authority.issue(request, &from.subject, at.max(from.issued_at()))?),
             _ => None,
         };
         let trust = self.credentials.trust();

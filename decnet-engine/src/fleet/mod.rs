@@ -10,13 +10,16 @@
 mod authority;
 pub(crate) mod error;
 mod following;
+pub(crate) mod inviting;
 pub(crate) mod master;
+pub(crate) mod mazes;
 pub(crate) mod messages;
 pub(crate) mod rotation;
 pub(crate) mod secure;
 mod serving;
 pub(crate) mod state;
 pub(crate) mod store_fleet;
+pub(crate) mod summary;
 pub(crate) mod token;
 pub(crate) mod topologies;
 

@@ -58,6 +58,10 @@ fn waiting(hosts: &[HostRow], next: Fingerprint) -> Vec<Name> {
 
 impl FleetMaster {
     /// Returns the authorities, and how far a rotation is.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
     pub async fn rotation(&self, at: Timestamp) -> Result<AuthorityRotation, FleetError> {
         let stored = StoredAuthority::load_or_create(self.repo(), at).await?;
         AuthorityRotation::of(&stored, &self.repo().hosts().await?, at)

@@ -10,7 +10,7 @@ use crate::pushed::{HostReport, report::SILENCE};
 #[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum HostState {
-    /// It has joined, and its agent has sent no heartbeat yet.
+    /// It has just joined, and its agent has sent no heartbeat yet.
     Joined,
     /// Its agent and its container runtime answer.
     Ready,
@@ -18,23 +18,23 @@ pub enum HostState {
     Drained,
     /// Its agent answers, and its container runtime does not.
     RuntimeDown,
-    /// Three heartbeats are missing. Nothing is changed there, and nothing of it is placed elsewhere.
+    /// Three heartbeats are missing, perhaps all since it joined. Nothing of it is placed elsewhere. A master that still reaches its agent changes mazes there as before.
     Unreachable,
     /// Its certificates are refused.
     Revoked,
 }
 
 impl HostState {
-    /// Returns the state of a host at a time.
+    /// Returns the state of a host at a time, by the clock of its store ([`LeaseStore::now`](decnet_topology::LeaseStore::now)).
     pub fn of(host: &HostRow, at: Timestamp) -> Self {
         if host.revoked_at.is_some() {
             return Self::Revoked;
         }
-        let Some(heard_at) = host.heard_at else {
-            return Self::Joined;
-        };
-        if at.duration_since(heard_at) > SILENCE {
+        if at.duration_since(host.heard_at.unwrap_or(host.enrolled_at)) > SILENCE {
             return Self::Unreachable;
+        }
+        if host.heard_at.is_none() {
+            return Self::Joined;
         }
         match HostReport::of(host) {
             Some(report) if !report.health.answers => Self::RuntimeDown,
@@ -58,7 +58,8 @@ mod tests {
         let after = |seconds| at + SignedDuration::from_secs(seconds);
         let name = "east".parse().expect("a name");
         let mut host = HostRow::new(rng::host_id(), name, "192.0.2.7:1", HostProfile::default(), at);
-        assert_eq!(HostState::of(&host, after(99)), HostState::Joined);
+        assert_eq!(HostState::of(&host, after(30)), HostState::Joined);
+        assert_eq!(HostState::of(&host, after(31)), HostState::Unreachable);
         let mut report = HostReport {
             health: HostHealth {
                 answers: true,

@@ -34,6 +34,7 @@ pub struct StoreFleet {
     repo: Arc<dyn Repo>,
     name: Name,
     fresh: Duration,
+    answer: Option<Duration>,
     local: Option<Arc<dyn Runtime>>,
     current: RwLock<Arc<dyn Runtime>>,
     known: Mutex<Known>,
@@ -55,6 +56,7 @@ impl StoreFleet {
             repo,
             name,
             fresh: FRESH,
+            answer: None,
             local: None,
             current: RwLock::new(Arc::new(Fleet::new())),
             known: Mutex::default(),
@@ -82,6 +84,14 @@ impl StoreFleet {
     /// Sets how old the known hosts may be. The default is five seconds.
     pub fn fresh(mut self, fresh: Duration) -> Self {
         self.fresh = fresh;
+        self
+    }
+
+    /// Sets how long a host may take to answer before it counts as unseen, as [`Fleet::answer_within`] does.
+    pub fn answer_within(mut self, answer: Duration) -> Self {
+        self.answer = Some(answer);
+        // Hosts that were read before are combined again.
+        self.known.get_mut().read_at = None;
         self
     }
 
@@ -149,6 +159,10 @@ impl StoreFleet {
         let fleet = match master {
             Some(master) => master.fleet(hosts),
             None => Fleet::new(),
+        };
+        let fleet = match self.answer {
+            Some(answer) => fleet.answer_within(answer),
+            None => fleet,
         };
         match &self.local {
             Some(local) if hosts.is_empty() => Arc::clone(local),

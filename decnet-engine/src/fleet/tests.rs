@@ -1,11 +1,21 @@
 //! What tokens are accepted, and when certificates are renewed.
 
-use std::sync::Arc;
+mod rotating;
 
-use decnet_topology::{HostChange, HostProfile, HostStore as _, MemoryRepo, Name};
+use std::{collections::BTreeSet, sync::Arc};
+
+use decnet_topology::{
+    HostChange, HostProfile, HostStore as _, MemoryRepo, Name, PostgresRepo, testing::PostgresDatabase,
+};
 use jiff::SignedDuration;
 
-use super::{messages::*, *};
+use super::{
+    inviting::InviteOptions,
+    messages::*,
+    state::HostState,
+    summary::{HostSummary, find_host},
+    *,
+};
 use crate::{
     pki::{Authority, CertificateInfo, KeyRequest},
     pushed::HostReport,
@@ -40,6 +50,12 @@ fn request(token: &JoinToken, host: &str) -> EnrollRequest {
         address: "10.0.0.7:4433".into(),
         request: KeyRequest::new().expect("a key").request_pem().into(),
     }
+}
+
+/// Lets `host-1` join.
+async fn joined(fleet: &FleetMaster, at: jiff::Timestamp) -> EnrollAnswer {
+    let token = invite(fleet, "host-1", at).await;
+    fleet.enroll(request(&token, "host-1"), at).await.expect("it joins")
 }
 
 async fn refused(fleet: &FleetMaster, request: EnrollRequest, at: jiff::Timestamp) -> String {
@@ -128,6 +144,24 @@ async fn a_name_belongs_to_one_host_which_may_join_again() {
 }
 
 #[tokio::test]
+async fn masters_whose_clocks_differ_agree_on_when_a_token_expires() {
+    let Some(server) = std::env::var("DECNET_TEST_POSTGRES").ok().filter(|url| !url.is_empty()) else {
+        println!("skipped: DECNET_TEST_POSTGRES names no server; see scripts/postgres-up");
+        return;
+    };
+    let database = PostgresDatabase::create(&server);
+    let repo = PostgresRepo::open(database.url()).await.expect("a store");
+    let (slow, fast) = (now() - MINUTE * 60, now() + MINUTE * 60);
+    let fleet = FleetMaster::open(Arc::new(repo), name("first"), slow).await;
+    let fleet = fleet.expect("a fleet");
+    for (host, invited, joined) in [("east", slow, fast), ("west", fast, slow)] {
+        let token = invite(&fleet, host, invited).await;
+        let joined = fleet.enroll(request(&token, host), joined).await;
+        joined.expect("the token was made a moment ago");
+    }
+}
+
+#[tokio::test]
 async fn a_host_without_an_address_for_links_is_refused_and_can_join_with_one() {
     let (fleet, _) = fleet().await;
     let token = invite(&fleet, "host-1", now()).await;
@@ -141,6 +175,73 @@ async fn a_host_without_an_address_for_links_is_refused_and_can_join_with_one() 
         ..request(&token, "host-1")
     };
     fleet.enroll(named, now()).await.expect("it joins");
+}
+
+#[tokio::test]
+async fn a_profile_that_no_host_can_have_is_refused() {
+    let (fleet, _) = fleet().await;
+    let good = HostProfile::default;
+    let underlay = |text: &str| good().underlay(text.parse::<std::net::Ipv4Addr>().expect("an address"));
+    let bad = [
+        good().capacity(0),
+        good().mtu(117),
+        underlay("0.0.0.0"),
+        underlay("127.0.0.1"),
+        underlay("224.0.0.1"),
+        underlay("255.255.255.255"),
+    ];
+    for profile in bad {
+        let refused = fleet.invite(name("east"), profile.clone(), now()).await;
+        assert_eq!(refused.expect_err("refused").code(), "host_profile", "{profile:?}");
+    }
+    let smallest = underlay("10.0.0.1").mtu(118).capacity(1);
+    fleet.invite(name("east"), smallest, now()).await.expect("a token");
+}
+
+#[tokio::test]
+async fn a_host_that_is_invited_again_keeps_what_is_not_given() {
+    let (fleet, repo) = fleet().await;
+    let options = InviteOptions::default()
+        .labels(Some([name("public")].into()))
+        .capacity(7);
+    let first = fleet
+        .invite_with(name("host-1"), options, now())
+        .await
+        .expect("a token");
+    assert!(!first.is_again);
+    let request_of = |token: &JoinToken| request(token, "host-1");
+    fleet.enroll(request_of(&first.token), now()).await.expect("it joins");
+    let again = InviteOptions::default().mtu(9000);
+    let again = fleet.invite_with(name("HOST-1"), again, now()).await.expect("a token");
+    assert!(again.is_again);
+    fleet
+        .enroll(request_of(&again.token), now())
+        .await
+        .expect("it joins again");
+    let profile = HostProfile::default().labels([name("public")]).capacity(7).mtu(9000);
+    assert_eq!(repo.hosts().await.expect("hosts")[0].profile, profile);
+    let none = InviteOptions::default().labels(BTreeSet::new()).capacity(0);
+    let refused = fleet.invite_with(name("host-1"), none, now()).await;
+    assert_eq!(refused.expect_err("refused").code(), "host_profile");
+}
+
+#[tokio::test]
+async fn a_host_is_found_by_its_name_or_id_until_it_is_revoked() {
+    let (fleet, repo) = fleet().await;
+    let id = joined(&fleet, now()).await.host;
+    for text in ["host-1", "HOST-1", &id.to_string()] {
+        let found = find_host(&*repo, text).await.expect("found");
+        let summary = HostSummary::new(&found, 3, now());
+        assert_eq!((summary.id, summary.state, summary.deckies), (id, HostState::Joined, 3));
+    }
+    let unknown = find_host(&*repo, "host-2").await.expect_err("there is none");
+    assert_eq!(
+        (unknown.code(), unknown.to_string().as_str()),
+        ("no_host", "no host has the name or id `host-2`")
+    );
+    repo.change_host(id, HostChange::Revoke, now()).await.expect("revoked");
+    let revoked = find_host(&*repo, "host-1").await.expect_err("it was revoked");
+    assert!(revoked.to_string().ends_with("; it was revoked"), "{revoked}");
 }
 
 #[tokio::test]
@@ -217,6 +318,15 @@ fn a_text_that_is_no_whole_token_is_refused() {
     assert_eq!(format!(" {text}\n").parse::<JoinToken>().expect("a token"), token);
 }
 
+/// Sends a heartbeat of an agent that trusts the authorities of a master.
+async fn trusts(fleet: &FleetMaster, joined: &EnrollAnswer, at: jiff::Timestamp) -> BeatAnswer {
+    let info = crate::pki::Identity::read_certificate(&joined.certificate).expect("a certificate");
+    let mut beat = beat(fleet, false);
+    let known = fleet.credentials().trust().fingerprints().expect("authorities");
+    beat.report.authorities = known.iter().map(ToString::to_string).collect();
+    fleet.hear(&info, joined.host, beat, at).await.expect("heard")
+}
+
 fn beat(fleet: &FleetMaster, with_request: bool) -> BeatRequest {
     BeatRequest {
         report: HostReport {
@@ -232,8 +342,7 @@ fn beat(fleet: &FleetMaster, with_request: bool) -> BeatRequest {
 async fn a_certificate_is_renewed_when_two_thirds_are_over_or_the_authority_is_another() {
     let (fleet, repo) = fleet().await;
     let at = now();
-    let token = invite(&fleet, "host-1", at).await;
-    let joined = fleet.enroll(request(&token, "host-1"), at).await.expect("it joins");
+    let joined = joined(&fleet, at).await;
     let info: CertificateInfo = crate::pki::Identity::read_certificate(&joined.certificate).expect("a certificate");
     let hear = |beat, at| fleet.hear(&info, joined.host, beat, at);
 
@@ -274,18 +383,63 @@ async fn a_certificate_is_renewed_when_two_thirds_are_over_or_the_authority_is_a
 }
 
 #[tokio::test]
+async fn a_certificate_that_is_renewed_after_the_clock_was_set_back_is_accepted() {
+    let (fleet, _) = fleet().await;
+    // The clock of the master was nine minutes ahead when the host joined.
+    let at = now();
+    let joined = joined(&fleet, at + MINUTE * 9).await;
+    let read = |pem: &str| crate::pki::Identity::read_certificate(pem).expect("a certificate");
+    let first = read(&joined.certificate);
+    let next = Authority::create(at).expect("an authority");
+    fleet.credentials().set_authority(next, at).expect("a certificate");
+    let answer = fleet.hear(&first, joined.host, beat(&fleet, true), at).await;
+    let renewed = read(&answer.expect("heard").certificate.expect("a new certificate"));
+    assert!(renewed.is_valid_at(at) && renewed.serial != first.serial);
+    let again = fleet.hear(&renewed, joined.host, beat(&fleet, false), at).await;
+    assert!(!again.expect("heard").renew);
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_was_made_before_the_last_one_is_answered_and_not_stored() {
+    let (fleet, repo) = fleet().await;
+    let at = now();
+    let joined = joined(&fleet, at).await;
+    let info = crate::pki::Identity::read_certificate(&joined.certificate).expect("a certificate");
+    let hear = async |made: Option<i64>, arrives: i64| {
+        let mut beat = beat(&fleet, false);
+        beat.report.made_at = made.map(|second| at + SignedDuration::from_secs(second));
+        beat.report.address = format!("10.0.0.7:{}", made.unwrap_or(1));
+        let address = beat.report.address.clone();
+        let arrival = at + SignedDuration::from_secs(arrives);
+        fleet.hear(&info, joined.host, beat, arrival).await.expect("answered");
+        let row = repo.hosts().await.expect("hosts").remove(0);
+        (row.address == address, row.heard_at == Some(arrival))
+    };
+    let stored = (true, true);
+    assert_eq!(hear(Some(100), 100).await, stored);
+    assert_eq!(hear(Some(90), 101).await, (false, false), "it was made before");
+    assert_eq!(
+        hear(Some(100), 102).await,
+        stored,
+        "it is the same, with another request"
+    );
+    assert_eq!(hear(Some(110), 103).await, stored);
+    assert_eq!(hear(Some(49), 104).await, stored, "the clock of the host was set back");
+    assert_eq!(hear(None, 105).await, stored, "an agent of an earlier version");
+    assert_eq!(hear(Some(10), 106).await, stored, "nothing is known of the last one");
+}
+
+#[tokio::test]
 async fn a_machine_whose_name_was_given_to_another_one_is_not_heard_any_more() {
     let (fleet, repo) = fleet().await;
     let at = now();
-    let token = invite(&fleet, "host-1", at).await;
-    let first = fleet.enroll(request(&token, "host-1"), at).await.expect("it joins");
+    let first = joined(&fleet, at).await;
     trusts(&fleet, &first, at + MINUTE).await;
     repo.change_host(first.host, HostChange::Drain, at + MINUTE)
         .await
         .expect("drained");
     let later = at + MINUTE * 60;
-    let token = invite(&fleet, "host-1", later).await;
-    let second = fleet.enroll(request(&token, "host-1"), later).await.expect("it joins");
+    let second = joined(&fleet, later).await;
     assert_eq!(second.host, first.host);
     let drained = repo.hosts().await.expect("hosts")[0].drained_at;
     assert_eq!(drained, Some(at + MINUTE), "it stays drained");
@@ -296,120 +450,4 @@ async fn a_machine_whose_name_was_given_to_another_one_is_not_heard_any_more() {
         .hear(&info, first.host, beat(&fleet, true), later + MINUTE * 2)
         .await;
     assert_eq!(old.expect_err("refused").code(), "host_unknown");
-}
-
-/// Sends a heartbeat of an agent that trusts the authorities of a master.
-async fn trusts(fleet: &FleetMaster, joined: &EnrollAnswer, at: jiff::Timestamp) -> BeatAnswer {
-    let info = crate::pki::Identity::read_certificate(&joined.certificate).expect("a certificate");
-    let mut beat = beat(fleet, false);
-    let known = fleet.credentials().trust().fingerprints().expect("authorities");
-    beat.report.authorities = known.iter().map(ToString::to_string).collect();
-    fleet.hear(&info, joined.host, beat, at).await.expect("heard")
-}
-
-#[tokio::test]
-async fn a_rotation_waits_for_all_hosts_and_the_old_authority_is_trusted_for_eight_days() {
-    let (fleet, repo) = fleet().await;
-    let at = now();
-    let token = invite(&fleet, "host-1", at).await;
-    let joined = fleet.enroll(request(&token, "host-1"), at).await.expect("it joins");
-    let code = |error: FleetError| error.code().to_owned();
-    let early = fleet.finish_rotation(true, at).await.expect_err("none has begun");
-    assert_eq!(code(early), "rotation_not_begun");
-
-    let old = fleet.authority().fingerprint();
-    let begun = fleet.begin_rotation(at).await.expect("it begins");
-    let next = begun.next.expect("the next one");
-    assert_eq!((begun.current, &*begun.waits_for), (old, &[name("host-1")][..]));
-    let again = fleet.begin_rotation(at).await.expect_err("it has begun");
-    assert_eq!(code(again), "rotation_pending");
-    let waits = fleet.finish_rotation(false, at).await.expect_err("it waits");
-    assert_eq!(waits.to_string(), "host-1 does not trust the next authority yet");
-    assert_eq!(code(waits), "rotation_waits");
-
-    // Another master follows.
-    let second = FleetMaster::open(repo.clone(), name("second"), at)
-        .await
-        .expect("a master");
-    assert!(!trusts(&fleet, &joined, at).await.renew, "the old one still issues");
-    assert!(second.rotation(at).await.expect("read").waits_for.is_empty());
-    let finished = fleet.finish_rotation(false, at).await.expect("it finishes");
-    let until = at + MINUTE * 60 * 24 * 8;
-    assert_eq!((finished.current, finished.next), (next, None));
-    assert_eq!(finished.retired, [(old, until)]);
-    second.refresh(at).await.expect("read");
-    for master in [&fleet, &second] {
-        assert_eq!(master.authority().fingerprint(), next);
-        assert!(master.authority().has_issued(master.credentials().identity().info()));
-        assert_eq!(master.credentials().trust().fingerprints().expect("two"), [next, old]);
-    }
-    assert!(trusts(&fleet, &joined, at).await.renew, "the new one issues");
-    second.refresh(until).await.expect("read");
-    assert_eq!(second.credentials().trust().fingerprints().expect("one"), [next]);
-
-    // With force, nobody is waited for. A revoked host is not waited for either.
-    let at = at + MINUTE;
-    fleet.begin_rotation(at).await.expect("another rotation");
-    fleet.finish_rotation(true, at).await.expect("forced");
-    fleet.begin_rotation(at).await.expect("another rotation");
-    repo.change_host(joined.host, HostChange::Revoke, at)
-        .await
-        .expect("revoked");
-    let all = fleet.finish_rotation(false, at).await.expect("it finishes");
-    assert_eq!(all.retired.len(), 3);
-}
-
-#[tokio::test]
-async fn a_token_works_between_the_steps_of_a_rotation_and_not_after_it() {
-    let (fleet, _) = fleet().await;
-    let at = now();
-    let [first, second] = [invite(&fleet, "host-1", at).await, invite(&fleet, "host-2", at).await];
-    let begun = fleet.begin_rotation(at).await.expect("it begins");
-    let next = begun.next.expect("the next one");
-    // An agent compares the token with the authority of the master.
-    assert_eq!(first.authority(), fleet.authority().fingerprint());
-    let joined = fleet.enroll(request(&first, "host-1"), at).await.expect("it joins");
-    let trusted = joined.trust.fingerprints().expect("two");
-    assert_eq!(trusted, [begun.current, next], "the host trusts both");
-    let waits = fleet.rotation(at).await.expect("read").waits_for;
-    assert_eq!(waits, [name("host-1")], "its first heartbeat says so");
-    trusts(&fleet, &joined, at).await;
-    fleet.finish_rotation(false, at).await.expect("it finishes");
-    assert_ne!(second.authority(), fleet.authority().fingerprint());
-}
-
-#[tokio::test]
-async fn a_master_that_was_off_during_a_rotation_follows_it() {
-    let (fleet, repo) = fleet().await;
-    let at = now();
-    let token = invite(&fleet, "host-1", at).await;
-    let joined = fleet.enroll(request(&token, "host-1"), at).await.expect("it joins");
-    // It reads nothing meanwhile, as if its machine slept.
-    let asleep = FleetMaster::open(repo.clone(), name("second"), at)
-        .await
-        .expect("a master");
-    let old = asleep.authority().fingerprint();
-    fleet.begin_rotation(at).await.expect("it begins");
-    trusts(&fleet, &joined, at).await;
-    let next = fleet.finish_rotation(false, at).await.expect("it finishes").current;
-    let own = asleep.credentials().identity();
-    assert!(fleet.credentials().trust().fingerprints().expect("two").contains(&old));
-    asleep.refresh(at).await.expect("read");
-    assert_eq!(asleep.authority().fingerprint(), next);
-    assert_ne!(
-        asleep.credentials().identity().info().serial,
-        own.info().serial,
-        "it has a new certificate"
-    );
-    // A start after the retirement of the old one needs nothing of it.
-    let late = at + MINUTE * 60 * 24 * 9;
-    let started = FleetMaster::open(repo, name("third"), late).await.expect("a master");
-    assert_eq!(started.credentials().trust().fingerprints().expect("one"), [next]);
-}
-
-#[tokio::test]
-async fn of_masters_that_rotate_at_the_same_time_one_begins() {
-    let (fleet, _) = fleet().await;
-    let begun = futures_util::future::join_all((0..8).map(|_| fleet.begin_rotation(now()))).await;
-    assert_eq!(begun.iter().filter(|begun| begun.is_ok()).count(), 1);
 }

@@ -168,6 +168,7 @@ mod tests {
         let route = |subnet: &str, interface: &str| HostRoute {
             subnet: subnet.parse().expect("a subnet"),
             owner: format!("interface {interface}"),
+            host: None,
         };
         let routes = [
             route("172.17.0.0/16", "docker0"),

@@ -32,6 +32,14 @@ pub(super) struct Deploy {
     settings: Option<DeploySettings>,
 }
 
+/// What a teardown may do.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Teardown {
+    /// Whether the maze becomes torn down although its hosts were revoked, so that nobody knows what they still have.
+    force: bool,
+}
+
 /// What a reconcile may do.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -102,7 +110,7 @@ pub(super) async fn plan(api: Arc<Api>, call: Call) -> Answer {
     let expected = call.expected(&api.engine, id).await?;
     let operation = match operation {
         Planned::Deploy => Operation::Deploy(DeployOptions::default().force(force).settings(settings)),
-        Planned::Teardown => Operation::Teardown,
+        Planned::Teardown => Operation::Teardown { force },
         Planned::Reconcile => Operation::Reconcile { force },
     };
     let prepared = api.engine.prepare(id, operation).await?;
@@ -114,6 +122,8 @@ pub(super) async fn plan(api: Arc<Api>, call: Call) -> Answer {
         "lines": plan.steps().iter().map(ToString::to_string).collect::<Vec<_>>(),
         "restarts": prepared.restarts(),
         "deleted_logs": plan.deleted_logs(),
+        "unseen": prepared.unseen(),
+        "given_up": prepared.given_up(),
         "refusal": prepared.refusal().map(ToString::to_string),
         "warnings": prepared.warnings(),
     }));
@@ -132,7 +142,8 @@ pub(super) async fn deploy(api: Arc<Api>, call: Call) -> Answer {
 
 /// Tears a topology down.
 pub(super) async fn teardown(api: Arc<Api>, call: Call) -> Answer {
-    operate(api, call, "teardown", Operation::Teardown).await
+    let Teardown { force } = call.json()?;
+    operate(api, call, "teardown", Operation::Teardown { force }).await
 }
 
 /// Reconciles a topology with its maze.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{
     auth::scope::AccessScope,
     dispatch::BASE,
-    lifecycle::{Deploy, PlanRequest, Reap, Reconcile, Restart},
+    lifecycle::{Deploy, PlanRequest, Reap, Reconcile, Restart, Teardown},
     parts::{DECKY_KEYS, LAN_KEYS},
     route::{BodyKind, Parameter, ParameterKind, Route},
     topologies::Blank,
@@ -188,6 +188,7 @@ fn schemas() -> Value {
     add("Deploy", schema_for!(Deploy).to_value());
     add("Plan", schema_for!(PlanRequest).to_value());
     add("Reconcile", schema_for!(Reconcile).to_value());
+    add("Teardown", schema_for!(Teardown).to_value());
     add("Restart", schema_for!(Restart).to_value());
     add("Reap", schema_for!(Reap).to_value());
     add("Mutation", mutation);

@@ -213,7 +213,9 @@ fn running() -> Vec<Route> {
         route!(POST "/topologies/{id}/deploy", "deploy", "Deploys a topology.", lifecycle::deploy)
             .body(BodyKind::OptionalJson("Deploy"))
             .answers(JOB),
-        route!(POST "/topologies/{id}/teardown", "teardown", "Tears a topology down.", lifecycle::teardown).answers(JOB),
+        route!(POST "/topologies/{id}/teardown", "teardown", "Tears a topology down.", lifecycle::teardown)
+            .body(BodyKind::OptionalJson("Teardown"))
+            .answers(JOB),
         route!(POST "/topologies/{id}/reconcile", "reconcile", "Makes Docker match the maze again.", lifecycle::reconcile)
             .body(BodyKind::OptionalJson("Reconcile"))
             .answers(JOB),

@@ -20,10 +20,11 @@ pub(super) fn status_of(code: &str) -> StatusCode {
         "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
         "slow_body" => StatusCode::REQUEST_TIMEOUT,
         "DECKY_NAME_DUP" | "FORCE_REQUIRED" | "FROZEN_WHILE_LIVE" | "LAN_NAME_DUP" | "busy" | "destructive"
-        | "differs" | "fleet_missing" | "foreign" | "host_name_taken" | "host_taken" | "left_on_docker"
-        | "mutation_conflict" | "mutation_queued" | "name_taken" | "not_running" | "other_agent" | "plan_changed"
-        | "port_taken" | "protocol_mismatch" | "queue_not_empty" | "status_conflict" | "subnet_claimed"
-        | "superseded" | "token_used" | "subnet_taken" | "version_conflict" | "wrong_status" => StatusCode::CONFLICT,
+        | "differs" | "fleet_missing" | "foreign" | "host_full" | "host_lost" | "host_name_taken" | "host_taken"
+        | "left_on_docker" | "mutation_conflict" | "mutation_queued" | "name_taken" | "not_running" | "other_agent"
+        | "plan_changed" | "port_taken" | "protocol_mismatch" | "queue_not_empty" | "status_conflict"
+        | "subnet_claimed" | "superseded" | "token_used" | "subnet_taken" | "version_conflict" | "vni_taken"
+        | "wrong_status" => StatusCode::CONFLICT,
         "token_expired" => StatusCode::GONE,
         "upgrade_needed" => StatusCode::UPGRADE_REQUIRED,
         "body_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
@@ -46,6 +47,7 @@ pub(super) fn status_of(code: &str) -> StatusCode {
         | "not_shuffled"
         | "publish_maps_nothing"
         | "subnets"
+        | "underlay_missing"
         | "addresses" => StatusCode::UNPROCESSABLE_ENTITY,
         "agent_refused"
         | "agent_superseded"
@@ -107,6 +109,20 @@ pub(super) fn hint_of(code: &str) -> Option<&'static str> {
         "disk_full" => "free some space and try again; nothing was lost",
         "docker_timeout" => "the daemon is overloaded or stuck; try again later",
         "docker_unreachable" => "start Docker on the host of the server, then try again",
+        "host_lost" => {
+            "`decnet agent --state FOLDER --orphan-after 1m` on the host removes what is there; `\"force\": true` records the maze as torn down without that"
+        }
+        "agent_mode" | "hosts_unknown" => "`decnet host list` lists the hosts",
+        "fleet_missing" => {
+            "`decnet host enroll NAME` adds a host; `decnet host list --all` lists those that were revoked"
+        }
+        "host_full" | "vni_taken" => "another request placed deckies meanwhile: repeat it",
+        "host_taken" => "tear the maze of that host down first, or choose another host",
+        "host_unreachable" => "start the host or its agent; `decnet host show HOST` shows its state",
+        "not_placed" => {
+            "`decnet host list` lists the hosts with their capacities and labels; `\"force\": true` moves what cannot stay"
+        }
+        "underlay_missing" => "let the host join again: `decnet host enroll NAME --underlay ADDRESS`",
         "host_unknown" => "enrol the host again: `decnet host enroll NAME` makes a token",
         "token_expired" | "token_name" | "token_unknown" | "token_used" => {
             "`decnet host enroll NAME` on the master makes a new token for a host"

@@ -61,7 +61,11 @@ impl fmt::Debug for PeerClient {
 }
 
 /// Checks that a text is a host and a port.
-pub(crate) fn check_address(address: &str) -> Result<(), PeerError> {
+///
+/// # Errors
+///
+/// [`PeerError::Address`] if it is not.
+pub fn check_address(address: &str) -> Result<(), PeerError> {
     let parsed: Result<Uri, _> = format!("https://{address}/").parse();
     let is_address = parsed.is_ok_and(|uri| {
         let is_whole = uri.authority().is_some_and(|whole| whole == address);

@@ -21,6 +21,13 @@ pub enum PeerError {
         /// What failed.
         reason: String,
     },
+    /// What listens there does not speak TLS, so it is another program.
+    #[error("another program listens at {address}: it does not speak TLS")]
+    #[strum(serialize = "peer_not_tls")]
+    NotTls {
+        /// The address.
+        address: String,
+    },
     /// One side does not accept the certificate of the other.
     #[error("{address} and this program do not trust each other: {reason}")]
     #[strum(serialize = "peer_untrusted")]

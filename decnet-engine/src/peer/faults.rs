@@ -14,6 +14,10 @@ pub(super) fn of(address: &str, error: &(dyn Error + 'static)) -> PeerError {
         let address = address.into();
         return PeerError::Revoked { address };
     }
+    if matches!(found, Some(rustls::Error::InvalidMessage(_))) {
+        let address = address.into();
+        return PeerError::NotTls { address };
+    }
     match found.and_then(|error| distrust(&error)) {
         Some(reason) => PeerError::Untrusted {
             address: address.into(),

@@ -6,7 +6,8 @@ mod faults;
 mod frames;
 mod protocol;
 
-pub(crate) use client::{PeerClient, PeerOptions, check_address};
+pub use client::check_address;
+pub(crate) use client::{PeerClient, PeerOptions};
 pub use error::PeerError;
 pub(crate) use frames::{Frame, FrameCodec, FrameKind, Frames};
 pub(crate) use protocol::{

@@ -73,6 +73,10 @@ impl Credentials {
     }
 
     /// Creates the credentials of a master, which has the authority itself.
+    ///
+    /// # Errors
+    ///
+    /// If the authority cannot issue the certificate, or if the certificate or the trust cannot be used for TLS.
     pub fn issued(
         authority: Authority,
         subject: &CertificateSubject,

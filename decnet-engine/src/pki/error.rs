@@ -57,6 +57,12 @@ pub enum PkiError {
         /// The reason.
         reason: String,
     },
+    /// Another agent uses the folder.
+    #[error("another agent uses the folder {}", path.display())]
+    FolderInUse {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A certificate that was just issued is not valid by this machine's clock.
     #[error(
         "the certificate is valid from {not_before} to {not_after}, and the clock of this machine says {now}: the clocks differ too much"
@@ -69,10 +75,10 @@ pub enum PkiError {
         /// The time of this machine.
         now: Timestamp,
     },
-    /// A file with a key may be read by others.
-    #[error("{} may be read by others (mode {mode:o}); its mode must be 600", path.display())]
+    /// A file with a key, or its folder, may be read by others.
+    #[error("{} may be read by others (mode {mode:o}); remove their permissions", path.display())]
     ExposedKey {
-        /// The file.
+        /// The file or folder.
         path: PathBuf,
         /// Its mode.
         mode: u32,

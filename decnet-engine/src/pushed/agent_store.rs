@@ -1,6 +1,6 @@
 use std::sync::{Mutex, PoisonError};
 
-use decnet_topology::{InstallationSecret, InstanceId};
+use decnet_topology::{InstallationSecret, InstanceId, Member};
 
 use super::push::{AppliedTopology, PushedStore, PushedVersion};
 
@@ -9,15 +9,18 @@ use super::push::{AppliedTopology, PushedStore, PushedVersion};
 pub(crate) struct AgentStore {
     pub(crate) instance: InstanceId,
     pub(crate) secret: InstallationSecret,
+    /// Its host, as the fleet has it.
+    pub(crate) member: Option<Member>,
     /// What the agent has, as it said last.
     applied: Mutex<Option<AppliedTopology>>,
 }
 
 impl AgentStore {
-    pub(crate) fn new(store: PushedStore) -> Self {
+    pub(crate) fn new(store: PushedStore, member: Option<Member>) -> Self {
         Self {
             instance: store.instance,
             secret: store.secret,
+            member,
             applied: Mutex::new(store.applied),
         }
     }

@@ -1,6 +1,8 @@
+use std::collections::BTreeSet;
+
 use decnet_topology::{
-    CatalogExcerpt, DeploySettings, InstallationSecret, InstanceId, PlacementRules, Status, StoredTopology, Syntax,
-    TopologyId, canonical_hash, document,
+    CatalogExcerpt, DeploySettings, InstallationSecret, InstanceId, Name, PlacementRules, Status, StoredTopology,
+    Syntax, TopologyId, canonical_hash, document,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,9 @@ pub struct TopologyPush {
     /// Whether running containers may be recreated.
     #[serde(default)]
     pub force: bool,
+    /// The deckies whose running containers may be recreated, also without `force`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub force_deckies: BTreeSet<Name>,
 }
 
 impl TopologyPush {
@@ -43,12 +48,19 @@ impl TopologyPush {
             settings: without_place(settings),
             catalog: row.catalog.clone(),
             force: false,
+            force_deckies: BTreeSet::new(),
         }
     }
 
     /// Sets whether running containers may be recreated.
     pub fn force(mut self, force: bool) -> Self {
         self.force = force;
+        self
+    }
+
+    /// Sets the deckies whose running containers may be recreated.
+    pub fn force_deckies(mut self, deckies: impl IntoIterator<Item = Name>) -> Self {
+        self.force_deckies = deckies.into_iter().collect();
         self
     }
 }

@@ -27,7 +27,7 @@ use std::{
 
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult, StateReport};
-use decnet_topology::{ImageSource, InstanceId, TopologyRow};
+use decnet_topology::{ImageSource, InstanceId, Member, TopologyRow};
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,6 @@ pub use command::{CommandControl, CommandOutput, CommandOutputs, CommandRequest,
 pub use copying::{ArchivePieces, CopyRequest};
 pub(crate) use error::DISTRUST;
 pub use error::RuntimeError;
-pub(crate) use fleet::THIS_MACHINE;
 pub use fleet::{Fleet, MemberInfo};
 pub use log::{LogLine, LogLines, LogRequest, LogStream};
 pub use packets::{Capture, CapturePlace, CaptureRequest, CapturedPacket};
@@ -45,6 +44,7 @@ use crate::{
     api::ApiVersion,
     desired::BaseSpec,
     fence::Fence,
+    host::machine::{AddressInterface, MachineFacts},
     naming::ContainerName,
     observe::{Observed, Scope},
     plan::Action,
@@ -85,6 +85,9 @@ pub struct RuntimeInfo {
     pub unlimited: Vec<Resource>,
     /// The known addresses of the machine. For a remote machine, only those on its container networks.
     pub addresses: Vec<Ipv4Addr>,
+    /// The interfaces of those addresses that are not of container networks. For a remote machine, none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub interfaces: BTreeMap<Ipv4Addr, AddressInterface>,
     /// The members of a fleet, by name; empty if there is only one host.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub members: BTreeMap<String, MemberInfo>,
@@ -111,6 +114,7 @@ impl RuntimeInfo {
             limits_roots: false,
             unlimited: Vec::new(),
             addresses: Vec::new(),
+            interfaces: BTreeMap::new(),
             members: BTreeMap::new(),
             has_local: false,
         }
@@ -253,9 +257,27 @@ pub trait Runtime: Send + Sync + Debug {
         images: &BTreeSet<ImageSource>,
     ) -> Result<BTreeMap<ImageSource, String>, RuntimeError>;
 
+    /// Reads the routes and listening sockets of the runtime's machine; none if only another machine could.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::Unreachable`] if the runtime or its host does not answer; [`RuntimeError::Refused`] if the machine does not say it.
+    async fn machine(&self) -> Result<Option<MachineFacts>, RuntimeError> {
+        Ok(None)
+    }
+
     /// Returns the runtime of one member of a fleet; none if this is not a fleet, or has no such member.
     async fn member(&self, _: Option<&str>) -> Result<Option<Arc<dyn Runtime>>, RuntimeError> {
         Ok(None)
+    }
+
+    /// Returns the members of a fleet by name, without asking them; none if this is not a fleet.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::Refused`] if the list of the members cannot be read.
+    async fn members(&self) -> Result<BTreeMap<String, Member>, RuntimeError> {
+        Ok(BTreeMap::new())
     }
 
     /// Returns this runtime for the holder of a lease, if it refuses the holders of older leases; none if it cannot know of another

@@ -139,12 +139,13 @@ impl Default for WatchOptions {
 /// - A degraded topology with intent down is not healed; its teardown is continued.
 /// - Mutations do not wait for checks or for the end of a backoff.
 /// - A worker that panics is replaced.
-/// - When the token fires, no more steps start, running steps are waited for, and claims and leases are released.
+/// - When the token fires, no more steps start, running steps are waited for, and claims and leases are released. Calls that only look
+///   for work are dropped, so a store that does not answer delays the end only for the topologies that are worked on.
 ///
 /// # Assumptions
 ///
 /// Several loops may run on one store, in one or several processes: a lease allows only one of them to work on a topology, and
-/// the others retry soon. A runtime that does not answer is retried every second.
+/// the others retry soon. A runtime that does not answer is retried every second; a host that has a maze of its agent, with backoff.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -238,14 +239,17 @@ pub async fn watch(engine: &Engine, options: &WatchOptions, cancel: &Cancellatio
             }
             () = sleep_until(due) => continue,
             () = sleep_until(shuffle) => {
-                watch.shuffles.shuffle_due(engine).await;
+                cancel.run_until_cancelled(watch.shuffles.shuffle_due(engine)).await;
                 continue;
             }
         };
         match wake {
             Wake::Enqueued(id) => watch.schedule.wake(id, now()),
             Wake::Degraded(id) => watch.schedule.remind(id, now()),
-            Wake::Requested(id, decky) => watch.shuffles.request(engine, id, decky, now()).await,
+            Wake::Requested(id, decky) => {
+                let request = watch.shuffles.request(engine, id, decky, now());
+                cancel.run_until_cancelled(request).await;
+            }
             Wake::Lost => poll.reset_immediately(),
             Wake::Other => {}
         }
@@ -304,11 +308,11 @@ impl Watch<'_> {
         // Logged once, not for each topology and attempt.
         match (visit, self.unreachable) {
             (Visit::Unreachable, false) => {
-                tracing::warn!("the runtime does not answer; waiting for it");
+                tracing::warn!("the runtime of this machine does not answer; waiting for it");
                 self.unreachable = true;
             }
             (Visit::Done | Visit::Again, true) => {
-                tracing::info!("the runtime answers again");
+                tracing::info!("the runtime of this machine answers again");
                 self.unreachable = false;
             }
             _ => {}
@@ -317,20 +321,19 @@ impl Watch<'_> {
     }
 
     /// Finds topologies with work, even if their events were lost.
+    ///
+    /// A store that does not answer must not delay a cancellation. The poll can be dropped at any await: each of its changes is one
+    /// transaction, and the next loop continues.
     async fn poll(&mut self, depth: Depth) -> Result<(), EngineError> {
-        let found = tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => return Ok(()),
-            found = self.found() => found,
-        };
-        let polled = match found {
-            Ok(found) => self.take_up(&found, depth).await,
-            Err(error) => Err(error),
-        };
-        match polled {
-            Ok(()) => Ok(()),
-            Err(error @ (RepoError::Corrupt { .. } | RepoError::TooNew { .. })) => Err(error.into()),
-            Err(error) => {
+        let cancel = self.cancel;
+        let polled = cancel.run_until_cancelled(async {
+            let found = self.found().await?;
+            self.take_up(&found, depth).await
+        });
+        match polled.await {
+            None | Some(Ok(())) => Ok(()),
+            Some(Err(error @ (RepoError::Corrupt { .. } | RepoError::TooNew { .. }))) => Err(error.into()),
+            Some(Err(error)) => {
                 tracing::warn!(%error, "the database could not be read; retrying");
                 Ok(())
             }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use decnet_topology::{Name, RepoError, TopologyId, TopologyRow, name_of};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::{Engine, EngineError, REQUEST_PAUSE};
 
@@ -20,6 +20,8 @@ const SHORTEST: Duration = Duration::from_millis(1);
 #[derive(Debug, Default)]
 pub(super) struct ShuffleTimes {
     topologies: BTreeMap<TopologyId, Known>,
+    /// By how much the clock of the store is ahead of that of this machine.
+    ahead: SignedDuration,
     /// When events asked for the shuffle of a decky.
     requests: BTreeMap<(TopologyId, Name), Instant>,
 }
@@ -27,17 +29,34 @@ pub(super) struct ShuffleTimes {
 /// What is known of a topology.
 #[derive(Debug)]
 struct Known {
-    /// When its row was last changed.
-    changed_at: Timestamp,
-    /// When its next decky is due.
+    /// The row as it was seen.
+    seen: Seen,
+    /// When its next decky is due, by the clock of the store.
     next: Option<Timestamp>,
 }
 
+/// What decides whether a topology must be looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    changed_at: Timestamp,
+    shuffled_until: Timestamp,
+}
+
+impl Seen {
+    fn of(row: &TopologyRow) -> Self {
+        Self {
+            changed_at: row.changed_at,
+            shuffled_until: row.shuffled_until,
+        }
+    }
+}
+
 impl ShuffleTimes {
-    /// Returns when the loop must wake up for a shuffle.
+    /// Returns when the loop must wake up for a shuffle. `clock` is the time of this machine.
     pub(super) fn next_due(&self, now: Instant, clock: Timestamp) -> Option<Instant> {
         let next = self.topologies.values().filter_map(|known| known.next).min()?;
-        let wait = Duration::try_from(next.duration_since(clock)).unwrap_or_default();
+        let wait = next.duration_since(clock).saturating_sub(self.ahead);
+        let wait = Duration::try_from(wait).unwrap_or_default();
         now.checked_add(wait.max(SHORTEST))
     }
 
@@ -46,30 +65,56 @@ impl ShuffleTimes {
         let shuffled = |row: &&TopologyRow| !row.settings.shuffles.is_empty() && row.takes_mutations();
         let rows: BTreeMap<_, _> = rows.iter().filter(shuffled).map(|row| (row.id, row)).collect();
         self.topologies.retain(|id, _| rows.contains_key(id));
+        if rows.is_empty() {
+            return;
+        }
+        let Some(now) = self.clock(engine).await else { return };
         for (id, row) in rows {
-            let known = self.topologies.get(&id);
-            if known.is_none_or(|known| known.changed_at != row.changed_at) {
-                self.look(engine, id, row.changed_at).await;
+            let (known, seen) = (self.topologies.get(&id), Seen::of(row));
+            // A time that has not come yet was stored by a clock that was ahead.
+            if row.shuffled_until > now || known.is_none_or(|known| known.seen != seen) {
+                self.look(engine, id, seen).await;
             }
         }
-        self.shuffle_due(engine).await;
+        self.look_at_due(engine, now).await;
     }
 
     /// Queues the shuffles that are due.
     pub(super) async fn shuffle_due(&mut self, engine: &Engine) {
-        let now = Timestamp::now();
+        if let Some(now) = self.clock(engine).await {
+            self.look_at_due(engine, now).await;
+        }
+    }
+
+    /// Reads the time by the clock of the store, which several machines share. After an error, the next poll looks at all topologies.
+    async fn clock(&mut self, engine: &Engine) -> Option<Timestamp> {
+        let here = Timestamp::now();
+        match engine.repo().now(here).await {
+            Ok(now) => {
+                self.ahead = now.duration_since(here);
+                Some(now)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the clock of the database could not be read; shuffles wait");
+                self.topologies.clear();
+                None
+            }
+        }
+    }
+
+    async fn look_at_due(&mut self, engine: &Engine, now: Timestamp) {
         let due = self
             .topologies
             .iter()
             .filter(|(_, known)| known.next.is_some_and(|next| next <= now));
-        let due: Vec<_> = due.map(|(id, known)| (*id, known.changed_at)).collect();
-        for (id, changed_at) in due {
-            self.look(engine, id, changed_at).await;
+        let due: Vec<_> = due.map(|(id, known)| (*id, known.seen)).collect();
+        for (id, seen) in due {
+            self.look(engine, id, seen).await;
         }
     }
 
     /// Queues what is due of a topology, and keeps when it is due again. After an error, the next poll retries.
-    async fn look(&mut self, engine: &Engine, id: TopologyId, changed_at: Timestamp) {
+    async fn look(&mut self, engine: &Engine, id: TopologyId, seen: Seen) {
         self.topologies.remove(&id);
         match engine.shuffle_due(id, Timestamp::now()).await {
             Ok(shuffles) => {
@@ -78,7 +123,7 @@ impl ShuffleTimes {
                     tracing::info!(maze, deckies = shuffles.enqueued.len(), "a shuffle is due");
                 }
                 let next = shuffles.next;
-                self.topologies.insert(id, Known { changed_at, next });
+                self.topologies.insert(id, Known { seen, next });
             }
             // It was deleted or torn down meanwhile.
             Err(EngineError::Repo(RepoError::NotFound { .. } | RepoError::NotEditable { .. })) => {}
@@ -147,19 +192,28 @@ mod tests {
     }
 
     #[test]
-    fn the_loop_wakes_for_the_earliest_and_at_once_for_a_missed_one() {
+    fn the_loop_wakes_for_the_earliest_by_the_clock_of_the_store_and_at_once_for_a_missed_one() {
         let (mut times, now, clock) = (ShuffleTimes::default(), Instant::now(), Timestamp::UNIX_EPOCH);
         assert_eq!(times.next_due(now, clock), None);
         let add = |times: &mut ShuffleTimes, second: i64| {
-            let (changed_at, next) = (clock, Timestamp::from_second(second).ok());
+            let seen = Seen {
+                changed_at: clock,
+                shuffled_until: clock,
+            };
+            let next = Timestamp::from_second(second).ok();
             times
                 .topologies
-                .insert(decnet_topology::rng::topology_id(), Known { changed_at, next });
+                .insert(decnet_topology::rng::topology_id(), Known { seen, next });
         };
         add(&mut times, 60);
         add(&mut times, 50);
         assert_eq!(times.next_due(now, clock), Some(now + Duration::from_secs(50)));
+        times.ahead = SignedDuration::from_secs(20);
+        assert_eq!(times.next_due(now, clock), Some(now + Duration::from_secs(30)));
+        times.ahead = SignedDuration::from_secs(-20);
+        assert_eq!(times.next_due(now, clock), Some(now + Duration::from_secs(70)));
         add(&mut times, -50);
+        times.ahead = SignedDuration::ZERO;
         assert_eq!(times.next_due(now, clock), Some(now + SHORTEST));
     }
 }

@@ -4,10 +4,7 @@ use decnet_topology::{RepoError, Status, TopologyId, name_of};
 use tokio_util::sync::CancellationToken;
 
 use super::schedule::{Visit, WakeSignal};
-use crate::{
-    engine::{Engine, EngineError},
-    runtime::RuntimeError,
-};
+use crate::engine::{Engine, EngineError};
 
 /// A visit to a topology.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +23,13 @@ pub(super) async fn run(engine: Engine, target: VisitTarget, signal: WakeSignal,
         Err(_) if cancel.is_cancelled() => return Visit::Done,
         Err(error) => error,
     };
-    let maze = name_of(engine.repo().as_ref(), id).await;
+    let facts = async {
+        let maze = name_of(engine.repo().as_ref(), id).await;
+        (maze, is_of_host(&engine, id, &error).await)
+    };
+    let Some((maze, is_of_host)) = cancel.run_until_cancelled(facts).await else {
+        return Visit::Done;
+    };
     match error {
         EngineError::Busy { lease, .. } => {
             tracing::debug!(maze, holder = %lease.holder.label, "another process works on the maze");
@@ -36,8 +39,7 @@ pub(super) async fn run(engine: Engine, target: VisitTarget, signal: WakeSignal,
             tracing::warn!(maze, %error, "another process took over");
             Visit::Busy
         }
-        // One silent agent is not the runtime of all mazes.
-        EngineError::Runtime(error @ RuntimeError::AgentUnreachable { .. }) => {
+        EngineError::Runtime(error) if is_of_host => {
             tracing::info!(maze, %error, "the maze waits for its host");
             Visit::Again
         }
@@ -58,6 +60,16 @@ pub(super) async fn run(engine: Engine, target: VisitTarget, signal: WakeSignal,
     }
 }
 
+/// Returns whether an error says that one host does not answer: its agent, or the daemon of a maze on hosts. One host is not the runtime of
+/// all mazes.
+async fn is_of_host(engine: &Engine, id: TopologyId, error: &EngineError) -> bool {
+    let EngineError::Runtime(error) = error else {
+        return false;
+    };
+    let is_on_hosts = async || engine.repo().get(id).await.is_ok_and(|row| row.is_on_hosts());
+    error.is_agent_unreachable() || error.is_unreachable() && is_on_hosts().await
+}
+
 async fn drain_and_reconcile(
     engine: &Engine,
     target: VisitTarget,
@@ -65,17 +77,23 @@ async fn drain_and_reconcile(
     cancel: &CancellationToken,
 ) -> Result<Visit, EngineError> {
     let VisitTarget { id, inside } = target;
+    let repo = engine.repo();
     loop {
         // All mutations published so far are in the queue.
         signal.clear();
-        let row = engine.repo().get(id).await?;
-        if row.takes_mutations() && engine.repo().has_unfinished(id).await? {
-            engine.drain(id, cancel).await?;
+        // A store that does not answer must not delay a cancellation.
+        let has_work = cancel.run_until_cancelled(async {
+            let row = repo.get(id).await?;
+            Ok::<_, RepoError>(row.takes_mutations() && repo.has_unfinished(id).await?)
+        });
+        match has_work.await.transpose()? {
+            Some(true) => engine.drain(id, cancel).await.map(drop)?,
+            Some(false) => {}
+            None => return Ok(Visit::Done),
         }
-        if cancel.is_cancelled() {
+        let Some(row) = cancel.run_until_cancelled(repo.get(id)).await.transpose()? else {
             return Ok(Visit::Done);
-        }
-        let row = engine.repo().get(id).await?;
+        };
         match row.status {
             // An interrupted teardown is continued. A process that works on it holds its lease.
             Status::Degraded | Status::TearingDown => break,

@@ -4,13 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use decnet_engine::{AttackerAction, AttackerEvent, Bus, Envelope, Event, Feed, FeedItem, LocalBus, Place};
 use decnet_topology::{
-    ChangeLog as _, Edit, Intent, MemoryRepo, NewTopology, Sequence, Status, StatusChange, Topology, TopologyId,
-    TopologyName, TopologyStore as _,
+    ChangeLog as _, Edit, Intent, MemoryRepo, NewTopology, RepoError, Sequence, Status, StatusChange, Topology,
+    TopologyId, TopologyName, TopologyStore as _,
 };
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 
-use crate::bus::{Served, status};
+use crate::{
+    bus::{Served, status},
+    watch::failing_store::{FailingStore, unreachable},
+};
 
 /// Longer than any pause of a feed.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -344,6 +347,54 @@ async fn a_reader_that_connects_again_and_again_gets_every_change_once() {
     writer.await.expect("it wrote");
     assert!(connections > 500, "{connections} connections");
     assert!(read.iter().map(|sequence| sequence.get()).eq(1..=EDITS + 1), "{read:?}");
+}
+
+/// A feed on a store that may fail, without a bus.
+async fn on_a_failing_store() -> (FailingStore, Feed) {
+    let store = FailingStore::default();
+    let opened = Feed::open(Arc::new(store.clone()), None, None).await;
+    let (_, mut feed) = opened.expect("a feed");
+    assert_eq!(next(&mut feed).await, FeedItem::BusLost);
+    (store, feed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_goes_on_after_a_database_could_not_be_reached() {
+    let (store, mut feed) = on_a_failing_store().await;
+    store.fail(Some(|_| Some(unreachable())));
+    let missed = pending(store.sound(), "corp").await;
+    let silence = tokio::time::timeout(Duration::from_mins(10), feed.next()).await;
+    assert!(silence.is_err(), "{silence:?}");
+    let tries = store.failures();
+    assert!((50..150).contains(&tries), "{tries} tries in ten minutes");
+    store.fail(None);
+    let later = pending(store.sound(), "other").await;
+    assert_eq!(next_status(&mut feed).await.0, missed);
+    assert_eq!(next_status(&mut feed).await.0, later);
+    // The next fault begins with a short pause again.
+    store.fail(Some(|_| Some(unreachable())));
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert!(store.failures() >= 2, "{} tries", store.failures());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_is_dropped_no_longer_asks_a_database_that_could_not_be_reached() {
+    let (store, feed) = on_a_failing_store().await;
+    store.fail(Some(|_| Some(unreachable())));
+    tokio::time::sleep(TIMEOUT).await;
+    drop(feed);
+    let tries = store.failures();
+    tokio::time::sleep(TIMEOUT).await;
+    assert!(tries > 0 && store.failures() == tries);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_otherwise_ends_the_feed() {
+    let (store, mut feed) = on_a_failing_store().await;
+    store.fail(Some(|_| Some(RepoError::Locked)));
+    let ended = feed.next().await;
+    assert!(matches!(ended, Some(Err(RepoError::Locked))), "{ended:?}");
+    assert!(feed.next().await.is_none());
 }
 
 #[tokio::test]

@@ -31,7 +31,11 @@ async fn planned(engine: &Engine, id: TopologyId, settings: Option<DeploySetting
 
 /// Returns the plan of a teardown.
 async fn planned_down(engine: &Engine, id: TopologyId) -> Result<Plan, EngineError> {
-    Ok(engine.prepare(id, Operation::Teardown).await?.plan().clone())
+    Ok(engine
+        .prepare(id, Operation::Teardown { force: false })
+        .await?
+        .plan()
+        .clone())
 }
 
 /// Prepares a mutation.

@@ -42,6 +42,8 @@ from .types import (
     ExecChoices,
     FieldType,
     Holder,
+    HostReport,
+    HostState,
     ImageSource,
     InsideOnly,
     Intent,
@@ -99,6 +101,7 @@ __all__ = [
     "Events",
     "ExecResult",
     "Finding",
+    "Host",
     "IpAllocator",
     "Lan",
     "LogItem",
@@ -391,6 +394,61 @@ class Finding:
     def __str__(self) -> str: ...
 
 @final
+class Host:
+    """A host that mazes are placed on, as `decnet host list --json` describes it."""
+    @property
+    def address(self) -> str:
+        """The address of its agent: `host:port`."""
+    @property
+    def capacity(self) -> int:
+        """The largest number of deckies on it."""
+    @property
+    def deckies(self) -> int:
+        """The number of deckies on it."""
+    @property
+    def drained_at(self) -> datetime.datetime | None:
+        """Since when it gets no more deckies, if it is drained."""
+    @property
+    def enrolled_at(self) -> datetime.datetime:
+        """When it joined."""
+    @property
+    def heard_at(self) -> datetime.datetime | None:
+        """When its last heartbeat arrived, if one did."""
+    @property
+    def id(self) -> str:
+        """The id."""
+    @property
+    def labels(self) -> list[str]:
+        """Its labels. Gateways are placed only on hosts with the label `public`."""
+    @property
+    def mazes(self) -> list[str]:
+        """The names of the mazes that have deckies or LANs on it, and of those that may still have a part there."""
+    @property
+    def mtu(self) -> int:
+        """The MTU of that network, in bytes."""
+    @property
+    def name(self) -> str:
+        """The name, unique among hosts that were not revoked, ignoring case."""
+    @property
+    def report(self) -> HostReport | None:
+        """What the last heartbeat said; None if there was none, or if its agent has another version."""
+    @property
+    def revoked_at(self) -> datetime.datetime | None:
+        """Since when its certificates are refused, if it was revoked."""
+    @property
+    def state(self) -> HostState:
+        """The state when it was read."""
+    def to_dict(self) -> Document:
+        """Returns it as a dict: that of `decnet host list --json`, and `mazes`."""
+    @property
+    def underlay(self) -> str | None:
+        """Its address on the network that connects the hosts, if it is known."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __repr__(self) -> str: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
 class IpAllocator:
     """Hands out the addresses of one subnet."""
     @property
@@ -572,6 +630,9 @@ class Outcome:
     @property
     def changed(self) -> int:
         """How many steps changed something."""
+    @property
+    def given_up(self) -> list[str]:
+        """The hosts that left the fleet, and that a teardown did not ask, with what they may still have; one line each."""
     @property
     def id(self) -> str:
         """The id of the topology afterwards."""
@@ -894,9 +955,14 @@ class Topology:
     def to_mermaid(self) -> str:
         """Draws the maze for Mermaid."""
     def to_networkx(self) -> Any:
-        """Returns the maze as a graph of networkx."""
+        """Returns the maze as a graph of networkx. LANs and deckies of a stored maze that is placed on hosts have a `host`."""
     def to_svg(self) -> str:
         """Draws the maze as SVG, in light or dark colours as the reader prefers."""
+    def to_text(self) -> str:
+        """Draws the maze as a tree of LANs, as `decnet graph` does.
+
+        All drawings of a `StoredTopology.topology` that is placed on hosts show them; those of a copy by its document do not.
+        """
     def to_yaml(self) -> str:
         """Returns the document in YAML."""
     def validate(
@@ -1313,7 +1379,7 @@ class AioEngine:
     ) -> Coroutine[Any, Any, AioPrepared]:
         """Plans an operation and changes nothing. `operation` is "deploy" (the default), "teardown", "reconcile", "restart" or a mutation.
 
-        `force` is for a deploy, a reconcile and a restart, `settings` for a deploy, `actor` for a mutation. A restart needs `part`, the
+        `force` is for a deploy, a teardown, a reconcile and a restart, `settings` for a deploy, `actor` for a mutation. A restart needs `part`, the
         decky or the service, and may have a `timeout`.
         """
     def prepare_file(
@@ -1429,8 +1495,17 @@ class AioEngine:
         """Lists the subnets that a new LAN should avoid: those of stored topologies except for one and, if Docker answers, those of its
         other networks and of this machine's routes.
         """
-    def teardown(self, id: TopologyId, *, progress: Progress | None = None) -> Coroutine[Any, Any, Outcome]:
-        """Tears a topology down. It continues after errors, and reports them at the end."""
+    def teardown(
+        self,
+        id: TopologyId,
+        *,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> Coroutine[Any, Any, Outcome]:
+        """Tears a topology down. It continues after errors, and reports them at the end.
+
+        With `force`, it becomes torn down although all its hosts left the fleet, so that nobody knows what they still have.
+        """
     def verify(self, id: TopologyId, *, progress: Progress | None = None) -> Coroutine[Any, Any, VerifyReport]:
         """Probes from inside every decky whether it reaches exactly the deckies that the maze lets it reach."""
     def wait_for(
@@ -1497,6 +1572,9 @@ class AioPrepared:
     """A prepared operation whose `execute` is a coroutine."""
     def execute(self, *, progress: Progress | None = None) -> Coroutine[Any, Any, Outcome]:
         """Executes the operation. It is refused with `PlanChanged` if another plan is needed now."""
+    @property
+    def given_up(self) -> list[str]:
+        """The hosts that left the fleet, and that a teardown does not ask, with what they may still have; one line each."""
     @property
     def id(self) -> str:
         """The id of the topology after the operation. It differs from the current one if a fresh copy is deployed."""
@@ -1581,6 +1659,11 @@ class AioRepo:
         since: Moment | None = None,
     ) -> Coroutine[Any, Any, builtins.list[RecordedChange]]:
         """Returns the changes of the deckies of a topology by edits and mutations, oldest first."""
+    def drain_host(self, name: str, *, undo: bool = False) -> Coroutine[Any, Any, Host]:
+        """Lets a host get no more deckies; with `undo`, lets it get deckies again. What is on it stays there.
+
+        `Engine.reconcile(maze, force=True)` recreates the deckies of a placed maze on other hosts.
+        """
     def edit(
         self,
         id: TopologyId,
@@ -1603,6 +1686,23 @@ class AioRepo:
         at: Moment | None = None,
     ) -> Coroutine[Any, Any, MutationRow]:
         """Appends a mutation to the queue of a running topology. `Engine.submit` also edits pending topologies, and publishes an event."""
+    def enroll_host(
+        self,
+        name: str,
+        *,
+        labels: Iterable[str] | None = None,
+        capacity: int | None = None,
+        underlay: Address | None = None,
+        mtu: int | None = None,
+    ) -> Coroutine[Any, Any, str]:
+        """Makes a token with which a host joins: `decnet agent --join TOKEN` on it. It works once, for 15 minutes, and only for this name.
+
+        Gateways are placed only on hosts with the label `public`. `capacity` is the largest number of deckies on the host, by default 250.
+        `underlay` is its address on the network that connects the hosts, by default that of its agent, and `mtu` the MTU of that network
+        in bytes, by default 1500. If a host has the name already, it joins again: it keeps its mazes, and what is not given.
+
+        Values that no host can have raise a `DecnetError` with the code `host_profile`.
+        """
     def find(self, name: str) -> Coroutine[Any, Any, TopologyRow]:
         """Returns the row of a topology by its name, its id, or the start of its id.
 
@@ -1623,6 +1723,13 @@ class AioRepo:
         """Returns the row of a topology."""
     def has_unfinished(self, id: TopologyId) -> Coroutine[Any, Any, bool]:
         """Returns whether a topology has an unfinished mutation."""
+    def host(self, name: str) -> Coroutine[Any, Any, Host]:
+        """Returns a host that was not revoked, by its name or its id. Its agent is not asked.
+
+        An unknown host raises `NotFound`, with the code `no_host`.
+        """
+    def hosts(self, *, revoked: bool = False) -> Coroutine[Any, Any, builtins.list[Host]]:
+        """Returns the hosts by name, with their states; with `revoked`, also those that were revoked."""
     def instance(self) -> Coroutine[Any, Any, str]:
         """Returns the id of the store, which labels all its resources on Docker."""
     @property
@@ -1682,6 +1789,12 @@ class AioRepo:
         at: Moment | None = None,
     ) -> Coroutine[Any, Any, Lease]:
         """Renews a lease for `time` seconds from now."""
+    def revoke_host(self, name: str) -> Coroutine[Any, Any, Host]:
+        """Refuses the certificates of a host from now on. It is no longer a host of the fleet, and its name is free.
+
+        It does not ask for confirmation: what runs on the host keeps running and cannot be reached any more. `mazes` of the result names the
+        mazes that have parts there.
+        """
     def set_needs_resync(
         self,
         id: TopologyId,
@@ -1737,6 +1850,9 @@ class Engine:
 
     If the store has hosts (`decnet host`), it also works on them by their agents, and sees those that join later; `docker` has the mazes
     that are not placed on hosts. With a `Simulated` daemon, nothing is done on hosts.
+
+    If the store is on a server, its events also reach engines and commands in other processes, by `NOTIFY` of the server, and `events`
+    has theirs.
 
     Ctrl-C during a change of Docker undoes the change and then raises `KeyboardInterrupt`. An exception of a `progress` callable, which
     is called with every event of the operation, does the same.
@@ -1950,7 +2066,7 @@ class Engine:
     ) -> Prepared:
         """Plans an operation and changes nothing. `operation` is "deploy" (the default), "teardown", "reconcile", "restart" or a mutation.
 
-        `force` is for a deploy, a reconcile and a restart, `settings` for a deploy, `actor` for a mutation. A restart needs `part`, the
+        `force` is for a deploy, a teardown, a reconcile and a restart, `settings` for a deploy, `actor` for a mutation. A restart needs `part`, the
         decky or the service, and may have a `timeout`.
         """
     def prepare_file(
@@ -2055,8 +2171,11 @@ class Engine:
         """Lists the subnets that a new LAN should avoid: those of stored topologies except for one and, if Docker answers, those of its
         other networks and of this machine's routes.
         """
-    def teardown(self, id: TopologyId, *, progress: Progress | None = None) -> Outcome:
-        """Tears a topology down. It continues after errors, and reports them at the end."""
+    def teardown(self, id: TopologyId, *, force: bool = False, progress: Progress | None = None) -> Outcome:
+        """Tears a topology down. It continues after errors, and reports them at the end.
+
+        With `force`, it becomes torn down although all its hosts left the fleet, so that nobody knows what they still have.
+        """
     def verify(self, id: TopologyId, *, progress: Progress | None = None) -> VerifyReport:
         """Probes from inside every decky whether it reaches exactly the deckies that the maze lets it reach."""
     def wait_for(
@@ -2117,6 +2236,9 @@ class Prepared:
     """A planned operation that is not executed yet. `execute` makes the plan again, and refuses if it differs."""
     def execute(self, *, progress: Progress | None = None) -> Outcome:
         """Executes the operation. It is refused with `PlanChanged` if another plan is needed now."""
+    @property
+    def given_up(self) -> list[str]:
+        """The hosts that left the fleet, and that a teardown does not ask, with what they may still have; one line each."""
     @property
     def id(self) -> str:
         """The id of the topology after the operation. It differs from the current one if a fresh copy is deployed."""
@@ -2201,6 +2323,11 @@ class Repo:
         """Stores a topology as pending, under its own name or another one, with what it uses of a catalogue."""
     def decky_changes(self, id: TopologyId, *, since: Moment | None = None) -> builtins.list[RecordedChange]:
         """Returns the changes of the deckies of a topology by edits and mutations, oldest first."""
+    def drain_host(self, name: str, *, undo: bool = False) -> Host:
+        """Lets a host get no more deckies; with `undo`, lets it get deckies again. What is on it stays there.
+
+        `Engine.reconcile(maze, force=True)` recreates the deckies of a placed maze on other hosts.
+        """
     def edit(
         self,
         id: TopologyId,
@@ -2223,6 +2350,23 @@ class Repo:
         at: Moment | None = None,
     ) -> MutationRow:
         """Appends a mutation to the queue of a running topology. `Engine.submit` also edits pending topologies, and publishes an event."""
+    def enroll_host(
+        self,
+        name: str,
+        *,
+        labels: Iterable[str] | None = None,
+        capacity: int | None = None,
+        underlay: Address | None = None,
+        mtu: int | None = None,
+    ) -> str:
+        """Makes a token with which a host joins: `decnet agent --join TOKEN` on it. It works once, for 15 minutes, and only for this name.
+
+        Gateways are placed only on hosts with the label `public`. `capacity` is the largest number of deckies on the host, by default 250.
+        `underlay` is its address on the network that connects the hosts, by default that of its agent, and `mtu` the MTU of that network
+        in bytes, by default 1500. If a host has the name already, it joins again: it keeps its mazes, and what is not given.
+
+        Values that no host can have raise a `DecnetError` with the code `host_profile`.
+        """
     def find(self, name: str) -> TopologyRow:
         """Returns the row of a topology by its name, its id, or the start of its id.
 
@@ -2243,6 +2387,13 @@ class Repo:
         """Returns the row of a topology."""
     def has_unfinished(self, id: TopologyId) -> bool:
         """Returns whether a topology has an unfinished mutation."""
+    def host(self, name: str) -> Host:
+        """Returns a host that was not revoked, by its name or its id. Its agent is not asked.
+
+        An unknown host raises `NotFound`, with the code `no_host`.
+        """
+    def hosts(self, *, revoked: bool = False) -> builtins.list[Host]:
+        """Returns the hosts by name, with their states; with `revoked`, also those that were revoked."""
     def instance(self) -> str:
         """Returns the id of the store, which labels all its resources on Docker."""
     @property
@@ -2285,6 +2436,12 @@ class Repo:
         """Renews a claim for `time` seconds from now."""
     def renew_lease(self, id: TopologyId, token: str, time: float, *, at: Moment | None = None) -> Lease:
         """Renews a lease for `time` seconds from now."""
+    def revoke_host(self, name: str) -> Host:
+        """Refuses the certificates of a host from now on. It is no longer a host of the fleet, and its name is free.
+
+        It does not ask for confirmation: what runs on the host keeps running and cannot be reached any more. `mazes` of the result names the
+        mazes that have parts there.
+        """
     def set_needs_resync(self, id: TopologyId, needs_resync: bool, *, at: Moment | None = None) -> None:
         """Records whether Docker may differ from the stored topology."""
     def set_settings(self, id: TopologyId, settings: DeploySettings, *, at: Moment | None = None) -> TopologyRow:

@@ -171,7 +171,7 @@ class PublishMapsNothing(DecnetError):
 
 
 class AgentMode(DecnetError):
-    """The topology is for an agent on another host, and agents are not supported yet."""
+    """The topology is for the agent of a host that is not in the fleet."""
 
     host: str | None
 
@@ -239,7 +239,7 @@ class RepoError(DecnetError):
 
 
 class NotFound(RepoError, LookupError):
-    """The store has no such topology or mutation. `suggestion` is the most similar name, if a name was looked up."""
+    """The store has no such topology, mutation or host. `suggestion` is the most similar name, if the name of a topology was looked up."""
 
     code = "not_found"
     suggestion: str | None = None

@@ -25,6 +25,8 @@ Subnets: TypeAlias = Iterable[Subnet]
 Rules: TypeAlias = Literal["deploy", "live"]
 Mode: TypeAlias = Literal["unihost", "agent"]
 Intent: TypeAlias = Literal["up", "down"]
+#: The state of a host: it has joined and was not heard yet, is ready, is drained, ..., or was revoked.
+HostState: TypeAlias = Literal["joined", "ready", "drained", "runtime_down", "unreachable", "revoked"]
 Severity: TypeAlias = Literal["error", "warning"]
 Status: TypeAlias = Literal["pending", "deploying", "active", "degraded", "failed", "tearing_down", "torn_down"]
 MutationState: TypeAlias = Literal["pending", "applying", "applied", "rejected", "failed"]
@@ -393,6 +395,27 @@ class RuntimeInfo(_FleetInfo):
     limits_roots: bool
     unlimited: list[Literal["memory", "processes", "cpu"]]
     addresses: list[str]
+
+
+class HostHealth(TypedDict):
+    """Whether the container runtime of a host answers, its version or the reason, and the number of processors."""
+
+    answers: bool
+    detail: str
+    cpus: int
+
+
+class HostReport(TypedDict):
+    """What an agent reports with each heartbeat."""
+
+    made_at: str | None
+    address: str
+    topology: str | None
+    version_hash: str
+    settings_digest: str
+    generation: int
+    authorities: list[str]
+    health: HostHealth
 
 
 class Reaped(TypedDict):

@@ -24,6 +24,21 @@ pub struct PlacementNames<'a> {
     pub former: &'a BTreeSet<Name>,
 }
 
+impl Topology {
+    /// Returns the placement of the whole maze on one member.
+    pub fn placed_on(&self, member: &Name) -> Placement {
+        Placement {
+            lans: self.lans().iter().map(|lan| (lan.id(), member.clone())).collect(),
+            deckies: self
+                .deckies()
+                .iter()
+                .map(|decky| (decky.id(), member.clone()))
+                .collect(),
+            ..Placement::default()
+        }
+    }
+}
+
 impl<'a> PlacementNames<'a> {
     /// Names the LANs and deckies of a placement.
     pub fn new(topology: &'a Topology, placement: &'a Placement) -> Self {

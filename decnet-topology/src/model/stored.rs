@@ -239,7 +239,17 @@ impl TopologyRow {
 
     /// Returns whether the agent of a host deploys it as a whole.
     pub fn is_for_agent_of(&self, host: &str) -> bool {
-        self.mode == Mode::Agent && self.host.as_deref() == Some(host)
+        self.agent_host() == Some(host)
+    }
+
+    /// Returns whether it runs on hosts of a fleet, and not on the machine of the master.
+    pub fn is_on_hosts(&self) -> bool {
+        self.mode == Mode::Agent || self.placement.is_some()
+    }
+
+    /// Returns the host whose agent deploys it as a whole, if it is for one.
+    pub fn agent_host(&self) -> Option<&str> {
+        self.host.as_deref().filter(|_| self.mode == Mode::Agent)
     }
 }
 

@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
 
 use super::{fault::PlaceFault, member::Member, stretch::LEAST_UNDERLAY_MTU, units::Units};
 
@@ -25,7 +28,7 @@ pub(super) fn members(members: &[Member], faults: &mut Vec<PlaceFault>) {
             continue;
         }
         let address = member.underlay;
-        if address.is_unspecified() || address.is_loopback() || address.is_multicast() || address.is_broadcast() {
+        if !is_reachable(address) {
             faults.push(PlaceFault::UnderlayUnusable {
                 member: member.name.clone(),
                 underlay: address,
@@ -39,6 +42,11 @@ pub(super) fn members(members: &[Member], faults: &mut Vec<PlaceFault>) {
             });
         }
     }
+}
+
+/// Returns whether other members may be able to send packets to an address.
+pub(crate) fn is_reachable(address: Ipv4Addr) -> bool {
+    !(address.is_unspecified() || address.is_loopback() || address.is_multicast() || address.is_broadcast())
 }
 
 /// Finds LANs that fit on no member, and whether all deckies together are too many.

@@ -127,6 +127,28 @@ pub enum PlaceFault {
         /// The most room on a member that the rules allow.
         free: u32,
     },
+    /// A member that the maze may use is drained.
+    #[error("member `{member}` is drained, so it gets no more deckies; undo that, or take another member")]
+    MemberDrained {
+        /// The member.
+        member: Name,
+    },
+    /// A member that the maze may use does not answer.
+    #[error("member `{member}` does not answer, so it gets no more deckies; start it, or take another member")]
+    MemberSilent {
+        /// The member.
+        member: Name,
+    },
+    /// A maze is for one member, and that holds fewer deckies than the maze has.
+    #[error("the maze has {}, and member `{member}` has room for {room}; raise its capacity, or take another member", count(*.deckies, "decky", "deckies"))]
+    MemberTooSmall {
+        /// The member.
+        member: Name,
+        /// The deckies of the maze.
+        deckies: u64,
+        /// What other mazes leave of its capacity.
+        room: u32,
+    },
     /// LANs are placed on a host that is not a member any more.
     #[error("{} on `{member}` (first: {first}), which is not a member of the fleet; add it again, or place with force to move them", count(*.parts, "part of the maze is", "parts of the maze are"))]
     MemberGone {

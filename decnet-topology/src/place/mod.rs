@@ -29,6 +29,8 @@ mod stretch;
 mod units;
 
 pub use assign::place;
+pub(crate) use check::is_reachable;
 pub use fault::{NotPlaced, PlaceFault};
 pub use member::Member;
 pub use request::PlaceRequest;
+pub(crate) use stretch::LEAST_UNDERLAY_MTU;

@@ -17,7 +17,7 @@ const VXLAN_OVERHEAD: u16 = 50;
 const LEAST_IPV4_MTU: u16 = 68;
 
 /// The smallest MTU of an underlay.
-pub(super) const LEAST_UNDERLAY_MTU: u16 = LEAST_IPV4_MTU + VXLAN_OVERHEAD;
+pub(crate) const LEAST_UNDERLAY_MTU: u16 = LEAST_IPV4_MTU + VXLAN_OVERHEAD;
 
 /// Finds the LANs that are on several members, by the positions of the LANs, with the positions of the members.
 fn spanning(links: &Links, hosts: &[usize]) -> BTreeMap<usize, BTreeSet<usize>> {

@@ -49,6 +49,12 @@ impl Placement {
         self.lans.values().chain(self.deckies.values()).collect()
     }
 
+    /// Returns how many deckies a member has.
+    pub fn deckies_on(&self, member: &Name) -> u32 {
+        let here = self.deckies.values().filter(|host| *host == member).count();
+        u32::try_from(here).unwrap_or(u32::MAX)
+    }
+
     /// Returns the VNIs that it uses.
     pub fn vnis(&self) -> impl Iterator<Item = Vni> {
         self.stretched.values().map(|stretched| stretched.vni)

@@ -46,12 +46,26 @@ pub enum RepoError {
         by: TopologyName,
     },
     /// Another topology, not torn down, has the VNI for one of its LANs.
-    #[error("VNI {vni} belongs to a LAN of maze `{by}`; place the maze again")]
+    #[error("VNI {vni} belongs to a LAN of maze `{by}`")]
     VniTaken {
         /// The VNI.
         vni: Vni,
         /// The topology that has it.
         by: TopologyName,
+    },
+    /// A host would have more deckies than it may have, together with those of other topologies: another master placed them meanwhile.
+    #[error(
+        "host `{host}` may have {capacity} deckies; other mazes have {taken} there now, and this one needs {wanted}"
+    )]
+    HostFull {
+        /// The host.
+        host: Name,
+        /// How many deckies it may have.
+        capacity: u32,
+        /// How many other topologies have there.
+        taken: u32,
+        /// How many this topology would have there.
+        wanted: u32,
     },
     /// The topology was edited meanwhile.
     #[error("`{name}` is at version {current}, not {expected}")]

@@ -13,7 +13,7 @@ pub trait HostStore: Send + Sync {
     /// Stores the authority of the fleet if the stored one is as `expected`, and returns the one that is stored then.
     async fn set_fleet_authority(&self, expected: Option<&str>, authority: &str) -> Result<String, RepoError>;
 
-    /// Stores a token, and removes those that expired before `at`.
+    /// Stores a token, and removes those that have expired by the [clock of the leases](crate::LeaseStore::now) at `at`.
     async fn add_enrolment(&self, enrolment: Enrolment, at: Timestamp) -> Result<(), RepoError>;
 
     /// Finds a token by its id.
@@ -22,7 +22,8 @@ pub trait HostStore: Send + Sync {
     /// Stores the host of a token, and marks the token as used. A host with the same id is replaced: it has joined again. It
     /// stays drained.
     ///
-    /// The caller has checked the secret and when the token expires. Of several callers at the same time, one succeeds.
+    /// The caller has checked the secret, and when the token expires by the clock of the leases. Of several callers at the same
+    /// time, one succeeds.
     ///
     /// # Errors
     ///

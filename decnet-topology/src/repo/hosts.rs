@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     id::{EnrolmentId, HostId},
     name::Name,
-    place::Member,
+    place::{LEAST_UNDERLAY_MTU, Member, is_reachable},
 };
 
 /// What an operator says of a host when it joins.
@@ -28,6 +28,36 @@ pub struct HostProfile {
     pub mtu: u16,
 }
 
+/// Why a host cannot have a profile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostProfileError {
+    /// It could have no decky.
+    #[error("a host with a capacity of 0 could have no decky; to keep deckies away from a host, drain it")]
+    Capacity,
+    /// Other hosts cannot send packets to its address.
+    #[error(
+        "other hosts cannot send packets to {underlay}; the underlay is a unicast address of a network interface of the host"
+    )]
+    Underlay {
+        /// The address.
+        underlay: Ipv4Addr,
+    },
+    /// LANs on several hosts would have an MTU that is too small for IPv4.
+    #[error("an MTU of {mtu} is too small: LANs on several hosts need at least {LEAST_UNDERLAY_MTU}")]
+    Mtu {
+        /// The MTU, in bytes.
+        mtu: u16,
+    },
+}
+
+impl HostProfileError {
+    /// Returns a stable code for programs.
+    pub const fn code(&self) -> &'static str {
+        "host_profile"
+    }
+}
+
 impl Default for HostProfile {
     fn default() -> Self {
         Self {
@@ -40,6 +70,24 @@ impl Default for HostProfile {
 }
 
 impl HostProfile {
+    /// Checks whether a host can have it.
+    ///
+    /// # Errors
+    ///
+    /// [`HostProfileError`] with the first value that no host can have.
+    pub fn check(&self) -> Result<(), HostProfileError> {
+        if self.capacity == 0 {
+            return Err(HostProfileError::Capacity);
+        }
+        if let Some(underlay) = self.underlay.filter(|underlay| !is_reachable(*underlay)) {
+            return Err(HostProfileError::Underlay { underlay });
+        }
+        if self.mtu < LEAST_UNDERLAY_MTU {
+            return Err(HostProfileError::Mtu { mtu: self.mtu });
+        }
+        Ok(())
+    }
+
     /// Adds labels.
     pub fn labels(mut self, labels: impl IntoIterator<Item = Name>) -> Self {
         self.labels.extend(labels);
@@ -148,7 +196,7 @@ pub struct Enrolment {
     pub profile: HostProfile,
     /// The SHA-256 hash of the secret.
     pub digest: String,
-    /// When the token expires.
+    /// When the token expires, by the [clock of the leases](crate::LeaseStore::now).
     pub expires_at: Timestamp,
     /// When it was used.
     pub used_at: Option<Timestamp>,

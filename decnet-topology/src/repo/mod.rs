@@ -36,7 +36,7 @@ pub use changes::{ChangeFilter, ChangeKind, ChangePage, KEPT_CHANGES, StoreChang
 pub use error::RepoError;
 pub use find::FindError;
 pub use host_store::HostStore;
-pub use hosts::{Enrolment, HostChange, HostProfile, HostRow};
+pub use hosts::{Enrolment, HostChange, HostProfile, HostProfileError, HostRow};
 pub use lease::{Holder, Lease, MutationClaim};
 pub use lease_store::LeaseStore;
 pub use lookup::{claims_except, find_live_topology, last_mutations, name_of};

@@ -29,6 +29,7 @@ pub trait MutationQueue: Send + Sync {
 
     /// Appends the shuffles that were due until a time to the queue of a running topology, and stores that time, so that no other
     /// process appends them too. Each counts as an edit. If none were due, only the time is stored.
+    /// An earlier time than the stored one is ignored, unless the stored one lies in the future, by the clock of the store.
     ///
     /// Refused: another version than `expected` ([`RepoError::VersionConflict`]), and what [`enqueue`](Self::enqueue) refuses.
     async fn enqueue_shuffles(

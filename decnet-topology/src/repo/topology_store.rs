@@ -117,8 +117,9 @@ pub trait TopologyStore: Send + Sync + Debug {
 
     /// Stores which members of a fleet have the LANs and deckies. A running topology needs a resync if the placement differs.
     ///
-    /// Refused: a VNI of another topology that is not torn down ([`RepoError::VniTaken`]), a topology that is torn down
-    /// ([`RepoError::NotEditable`]), a lease that was lost ([`RepoError::LeaseLost`]).
+    /// Refused: a VNI of another topology that is not torn down ([`RepoError::VniTaken`]), more deckies on a host than it may have
+    /// together with those of other topologies ([`RepoError::HostFull`]), a topology that is torn down ([`RepoError::NotEditable`]), a
+    /// lease that was lost ([`RepoError::LeaseLost`]). A host that has too many deckies already keeps them.
     async fn set_placement(
         &self,
         id: TopologyId,

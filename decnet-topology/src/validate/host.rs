@@ -6,7 +6,7 @@ use std::{
 };
 
 use ipnet::Ipv4Net;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::{Catalog, ImageSource, Port},
@@ -30,8 +30,8 @@ pub struct HostFacts {
     pub networks: Vec<DaemonNetwork>,
     /// The host's routes. Default routes do not count as overlapping.
     pub routes: Vec<HostRoute>,
-    /// The size of the kernel's neighbour table for all its network namespaces together (`gc_thresh3`); none if unknown.
-    pub neighbours: Option<u64>,
+    /// The kernel's neighbour table; none if unknown. Of several hosts, the smallest one.
+    pub neighbours: Option<NeighbourTable>,
     /// The storage of containers, if it cannot limit writes to their roots.
     pub unlimited_storage: Option<String>,
     /// The resources that the daemon cannot limit, in words: `memory`.
@@ -54,7 +54,7 @@ pub struct UnavailableImage {
 }
 
 /// A listening socket of the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listener {
     /// The address; every IPv4 address if none. A socket on `::` usually accepts IPv4 as well.
     pub address: Option<IpAddr>,
@@ -62,6 +62,9 @@ pub struct Listener {
     pub port: Port,
     /// Its owner, if known: a process, a container.
     pub owner: Option<String>,
+    /// The member of a fleet that it is on; none if it is this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
 }
 
 /// A Docker network of someone else.
@@ -74,12 +77,24 @@ pub struct DaemonNetwork {
 }
 
 /// A route of the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostRoute {
     /// Its destination.
     pub subnet: Ipv4Net,
     /// Its interface, for people.
     pub owner: String,
+    /// The member of a fleet that it is on; none if it is this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+}
+
+/// The neighbour table of the host's kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeighbourTable {
+    /// Its size, for all network namespaces together (`gc_thresh3`).
+    pub size: u64,
+    /// The member of a fleet that it is on; none if it is this machine.
+    pub host: Option<String>,
 }
 
 /// A port of a gateway's service, and its host port.
@@ -197,8 +212,9 @@ pub(super) fn taken(published: &[PublishedPort], host: &HostFacts, findings: &mu
         let listeners = by_port.get(&one.host.port).map(Vec::as_slice).unwrap_or_default();
         if let Some(listener) = listeners.iter().find(listening) {
             let owner = listener.owner.as_deref().unwrap_or("something");
+            let on = on_host(listener.host.as_deref());
             let message = format!(
-                "{owner} on the host listens on {}, where gateway `{}` publishes `{}`; stop it, or publish elsewhere ({}.{}:{}=PORT)",
+                "{owner} on {on} listens on {}, where gateway `{}` publishes `{}`; stop it, or publish elsewhere ({}.{}:{}=PORT)",
                 one.host, one.decky, one.service, one.decky, one.service, one.port.number
             );
             findings.push(Finding::new(Code::HostPortTaken, target(one), message));
@@ -215,7 +231,10 @@ pub(super) fn overlaps(view: &TopologyView<'_>, host: &HostFacts, findings: &mut
         (network.subnet, owner)
     });
     let routes = host.routes.iter().filter(|route| !bridged.contains(&route.subnet));
-    let routes = routes.map(|route| (route.subnet, format!("the host's route by {}", route.owner)));
+    let routes = routes.map(|route| {
+        let on = on_host(route.host.as_deref());
+        (route.subnet, format!("a route of {on} by {}", route.owner))
+    });
     let others: Vec<_> = networks
         .chain(routes)
         .filter(|(subnet, _)| subnet.prefix_len() > 0)
@@ -230,6 +249,11 @@ pub(super) fn overlaps(view: &TopologyView<'_>, host: &HostFacts, findings: &mut
         let target = Target::Lan { lan: lan.name().into() };
         findings.push(Finding::new(Code::SubnetHostOverlap, target, message));
     }
+}
+
+/// Names a member of a fleet, or this machine.
+pub(super) fn on_host(member: Option<&str>) -> String {
+    member.map_or_else(|| "the host".into(), |member| format!("host {member}"))
 }
 
 fn target(published: &PublishedPort) -> Target {

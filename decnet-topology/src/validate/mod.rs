@@ -11,7 +11,9 @@ mod shared;
 mod subnets;
 mod view;
 
-pub use host::{DaemonNetwork, HostFacts, HostRoute, Listener, PublishedPort, UnavailableImage, published_ports};
+pub use host::{
+    DaemonNetwork, HostFacts, HostRoute, Listener, NeighbourTable, PublishedPort, UnavailableImage, published_ports,
+};
 pub use report::{InvalidTopology, Report, RuleSet, ValidTopology};
 pub(crate) use subnets::unusable as unusable_subnet;
 pub use view::TopologyView;

@@ -9,6 +9,7 @@ use crate::{
     net,
     validate::{
         HostFacts, UnavailableImage,
+        host::on_host,
         view::{DeckyView, TopologyView},
     },
 };
@@ -121,7 +122,8 @@ pub(super) fn engine(host: &HostFacts, findings: &mut Findings) {
 
 /// `HOST_NEIGHBOURS`: a LAN with more addresses than the host's neighbour table can hold.
 pub(super) fn neighbours(view: &TopologyView<'_>, host: &HostFacts, findings: &mut Findings) {
-    let Some(limit) = host.neighbours else { return };
+    let Some(table) = &host.neighbours else { return };
+    let (limit, on) = (table.size, on_host(table.host.as_deref()));
     for lan in view.lans() {
         let Some(subnet) = lan.subnet().filter(|subnet| net::usable(*subnet) > limit) else {
             continue;
@@ -130,7 +132,7 @@ pub(super) fn neighbours(view: &TopologyView<'_>, host: &HostFacts, findings: &m
             continue;
         }
         let message = format!(
-            "LAN `{}` ({subnet}) has {} addresses, and the host's neighbour table has {limit} entries for all networks together: a scan of the LAN fills it for the whole host; increase it (`sysctl -w net.ipv4.neigh.default.gc_thresh3={}`), or use a smaller subnet",
+            "LAN `{}` ({subnet}) has {} addresses, and the neighbour table of {on} has {limit} entries for all networks together: a scan of the LAN fills it for the whole host; increase it (`sysctl -w net.ipv4.neigh.default.gc_thresh3={}`), or use a smaller subnet",
             lan.name(),
             net::usable(subnet),
             net::neighbours_for([subnet])

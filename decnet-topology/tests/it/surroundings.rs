@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use decnet_topology::{
-    Catalog, Code, DaemonNetwork, Draft, DraftLan, HostFacts, HostRoute, ImageSource, Listener, Publish, RuleSet,
-    SubnetClaim, Surroundings, Topology, UnavailableImage, validate_against, validate_in,
+    Catalog, Code, DaemonNetwork, Draft, DraftLan, HostFacts, HostRoute, ImageSource, Listener, NeighbourTable,
+    Publish, RuleSet, SubnetClaim, Surroundings, Topology, UnavailableImage, validate_against, validate_in,
 };
 use proptest::prelude::*;
 
@@ -63,6 +63,7 @@ fn a_host_port_in_use_is_reported() {
             address: address.map(Into::into),
             port: port.parse().expect("a port"),
             owner: owner.map(Into::into),
+            host: None,
         }],
         ..HostFacts::default()
     };
@@ -90,6 +91,7 @@ fn a_port_on_ipv6_clashes_with_listeners_there_and_causes_a_warning() {
             address: Some(address.parse().expect("an address")),
             port: "2222/tcp".parse().expect("a port"),
             owner: None,
+            host: None,
         }],
         ..HostFacts::default()
     };
@@ -135,14 +137,17 @@ fn an_overlap_with_a_foreign_network_or_route_is_reported_once_with_its_owner() 
             HostRoute {
                 subnet: subnet("172.20.1.128/25"),
                 owner: "br-1".into(),
+                host: None,
             },
             HostRoute {
                 subnet: subnet("0.0.0.0/0"),
                 owner: "eth0".into(),
+                host: None,
             },
             HostRoute {
                 subnet: subnet("172.16.0.0/12"),
                 owner: "vpn0".into(),
+                host: Some("east".into()),
             },
         ],
         ..HostFacts::default()
@@ -230,7 +235,7 @@ fn heavy_use_of_host_resources_causes_warnings() {
         .expect("a maze");
     let warned = |neighbours: Option<u64>, storage: Option<&str>| {
         let facts = HostFacts {
-            neighbours,
+            neighbours: neighbours.map(|size| NeighbourTable { size, host: None }),
             unlimited_storage: storage.map(Into::into),
             engine_lacks: storage
                 .map(|_| "it has no seccomp; use another".into())
@@ -255,8 +260,8 @@ fn heavy_use_of_host_resources_causes_warnings() {
             "warning HOST_DISK: `forge` has a writable root (first on decky `web`), which overlay2 on extfs does not limit: \
              it can fill the host's disk; keep Docker's data on btrfs, zfs or XFS with pquota, or drop `writable_root`",
             "warning HOST_ENGINE: it has no seccomp; use another",
-            "warning HOST_NEIGHBOURS: LAN `office` (10.64.0.0/20) has 4093 addresses, and the host's neighbour table has 1024 \
-             entries for all networks together: a scan of the LAN fills it for the whole host; \
+            "warning HOST_NEIGHBOURS: LAN `office` (10.64.0.0/20) has 4093 addresses, and the neighbour table of the host has \
+             1024 entries for all networks together: a scan of the LAN fills it for the whole host; \
              increase it (`sysctl -w net.ipv4.neigh.default.gc_thresh3=8192`), or use a smaller subnet",
         ]
     );

@@ -1,15 +1,17 @@
 //! Executes operations on Docker, and prints their outcome.
 
 use decnet_engine::{
-    CancellationToken, DeckyState, DeployOptions, Engine, EngineError, Inspection, Outcome, Prepared, own_images,
+    CancellationToken, DeckyState, DeployOptions, Engine, EngineError, Inspection, Observed, Outcome, Prepared,
+    own_images,
 };
-use decnet_topology::{PlacementNames, Report as Findings, TopologyId};
+use decnet_topology::{PlacementNames, Report as Findings, Status, TopologyId};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::changes::ChangeReport;
 use crate::{
-    command_error::CommandError, context::Context, exit::Exit, input::MazeFile, interrupt, output::Style,
-    progress::ProgressReporter, table,
+    command_error::CommandError, commands::plan::warn_of_lost, context::Context, exit::Exit, input::MazeFile,
+    interrupt, output::Style, progress::ProgressReporter, table,
 };
 
 /// The outcome of an operation as JSON.
@@ -113,7 +115,13 @@ pub(super) async fn execute_shown(
         None => interrupt::catch()?,
     };
     let outcome = with_progress(context, engine, operation(&cancel)).await?;
-    let Inspection { stored, deckies, .. } = engine.inspect(outcome.row.id).await?;
+    let Inspection { stored, deckies, .. } = if outcome.row.is_on_hosts() && outcome.row.status == Status::TornDown {
+        // Nothing is there, and the hosts may not be in the fleet any more.
+        let stored = engine.repo().load(outcome.row.id).await?;
+        Inspection::new(stored, &Observed::default(), Timestamp::now())
+    } else {
+        engine.inspect(outcome.row.id).await?
+    };
     let row = &outcome.row;
     let reason = outcome.reason.as_deref();
     if context.output.json {
@@ -139,6 +147,7 @@ pub(super) async fn execute_shown(
         for warning in &outcome.warnings {
             context.output.note(warning.to_string());
         }
+        warn_of_lost(context, &outcome.given_up);
         for volume in &outcome.kept_volumes {
             context.output.note(format!(
                 "kept volume {volume}; `docker volume rm {volume}` removes it with its data"

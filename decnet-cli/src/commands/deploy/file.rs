@@ -1,7 +1,11 @@
 //! The deploy of a maze file.
 
-use decnet_engine::{ApplyOptions, DeployOptions, Engine, Operation, Replacement, SettingsChange, own_images};
-use decnet_topology::{Name, StoredTopology, Topology, TopologyName, TopologyRow, find_live_topology};
+use decnet_engine::{
+    ApplyOptions, DeployOptions, Engine, EngineError, Operation, Replacement, SettingsChange, own_images,
+};
+use decnet_topology::{
+    Name, RepoError, Status, StoredTopology, Topology, TopologyName, TopologyRow, find_live_topology,
+};
 
 use super::{
     changes,
@@ -38,6 +42,7 @@ pub(super) async fn run(
     if work.dry_run {
         return dry_run(context, engine, file, options.force(work.force)).await;
     }
+    refuse_before_storing(engine, file, options.clone().force(work.force)).await?;
     let deployed = |row: &TopologyRow| {
         DeployOptions::default()
             .force(work.force)
@@ -71,6 +76,23 @@ pub(super) async fn run(
     .await?;
     hint_at_own_images(context, &services);
     Ok(exit)
+}
+
+/// Plans the deploy of a maze that is new or pending, so that one that is refused is not stored.
+async fn refuse_before_storing(engine: &Engine, file: &MazeFile, options: ApplyOptions) -> Result<(), CommandError> {
+    let known = match TopologyName::new(&file.draft.header.name) {
+        Ok(name) => find_live_topology(engine.repo().as_ref(), &name).await?,
+        // Storing it is refused.
+        Err(_) => return Ok(()),
+    };
+    if known.is_some_and(|row| row.status != Status::Pending) {
+        return Ok(());
+    }
+    match engine.prepare_file(&file.draft, options).await {
+        // A subnet that another process claimed meanwhile is chosen again.
+        Ok(_) | Err(EngineError::Repo(RepoError::SubnetClaimed { .. })) => Ok(()),
+        Err(error) => Err(located(Some(file), apply::refused(file, error))),
+    }
 }
 
 /// Shows the plan, and fails like the deploy itself.

@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeSet, str::FromStr};
 
-use decnet_engine::SettingsChange;
-use decnet_topology::{Distribution, Name};
+use decnet_engine::{EngineError, SettingsChange};
+use decnet_topology::{Distribution, Name, Repo, TopologyName, TopologyRow};
+
+use crate::command_error::CommandError;
 
 /// Where a maze runs if several hosts are enrolled.
 #[derive(Debug, clap::Args)]
@@ -21,7 +23,7 @@ pub(super) struct Placing {
     #[arg(long, value_name = "LAN=LABEL")]
     pin: Vec<Pin>,
     /// Push the whole maze of a new file to the agent of this host, which plans and deploys it there itself. An agent has one such maze.
-    #[arg(long = "agent", id = "pushed_to", value_name = "HOST", requires = "file", conflicts_with_all = ["hosts", "spread", "pin", "apart"])]
+    #[arg(long = "agent", id = "pushed_to", value_name = "HOST", conflicts_with_all = ["hosts", "spread", "pin", "apart"])]
     agent: Option<Name>,
     /// LANs that no two of which are on the same host: dmz,vault. May be repeated; stored with the maze, in addition to earlier groups. An
     /// empty list removes all groups.
@@ -33,6 +35,48 @@ impl Placing {
     /// Returns the host whose agent gets the whole maze.
     pub(super) fn agent(&self) -> Option<&Name> {
         self.agent.as_ref()
+    }
+
+    /// Refuses flags that no host can satisfy, and another agent than that of a stored maze, before Docker is asked.
+    pub(super) async fn check(
+        &self,
+        repo: &dyn Repo,
+        name: Option<&TopologyName>,
+        stored: Option<&TopologyRow>,
+    ) -> Result<(), CommandError> {
+        let Some(name) = name.cloned() else {
+            return Ok(());
+        };
+        if let (Some(wanted), Some(row)) = (&self.agent, stored)
+            && !row.is_for_agent_of(wanted.as_str())
+        {
+            let (stored, wanted) = (row.host.clone(), wanted.clone());
+            return Err(EngineError::OtherAgent { name, stored, wanted }.into());
+        }
+        let needs_hosts = self.spread == Some(true) || !self.pin.is_empty() || !self.apart.is_empty();
+        let hosts = self.hosts.iter().flat_map(|Hosts(hosts)| hosts);
+        let wanted: Vec<String> = hosts.map(ToString::to_string).collect();
+        if !needs_hosts && wanted.is_empty() && self.agent.is_none() {
+            return Ok(());
+        }
+        if repo.hosts().await?.iter().any(|host| host.revoked_at.is_none()) {
+            return Ok(());
+        }
+        let refused = if let Some(host) = &self.agent {
+            let host = Some(host.to_string());
+            EngineError::AgentMode { name, host }
+        } else if wanted.is_empty() {
+            let hosts = Vec::new();
+            EngineError::FleetMissing { name, hosts }
+        } else {
+            let known = Vec::new();
+            EngineError::HostsUnknown {
+                name,
+                hosts: wanted,
+                known,
+            }
+        };
+        Err(refused.into())
     }
 
     /// Adds what the flags say to a change of settings.

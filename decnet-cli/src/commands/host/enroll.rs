@@ -1,6 +1,7 @@
 use std::net::Ipv4Addr;
 
-use decnet_topology::{HostProfile, Name};
+use decnet_engine::InviteOptions;
+use decnet_topology::Name;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -30,7 +31,7 @@ pub(super) struct Arguments {
     /// Its address on the network that connects the hosts [default: that of its agent].
     #[arg(long, value_name = "ADDRESS")]
     underlay: Option<Ipv4Addr>,
-    /// The MTU of that network, in bytes: that of the interface, often 1450 in clouds [default: 1500].
+    /// The MTU of that network, in bytes; if that of the interface is smaller, it counts [default: 1500].
     #[arg(long, value_name = "BYTES")]
     mtu: Option<u16>,
 }
@@ -45,17 +46,13 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         mtu,
     } = arguments;
     let fleet = open_fleet(context.repo().await?).await?;
-    let again = fleet.hosts().await?.into_iter().find(|host| host.name == name);
-    let is_again = again.is_some();
-    // A host that joins again keeps what is not given.
-    let mut profile = again.map_or_else(HostProfile::default, |host| host.profile);
-    if !labels.is_empty() {
-        profile.labels = labels.into_iter().collect();
-    }
-    profile.capacity = capacity.unwrap_or(profile.capacity);
-    profile.underlay = underlay.or(profile.underlay);
-    profile.mtu = mtu.unwrap_or(profile.mtu);
-    let token = fleet.invite(name.clone(), profile, Timestamp::now()).await?;
+    let options = InviteOptions::default()
+        .labels((!labels.is_empty()).then(|| labels.into_iter().collect()))
+        .capacity(capacity)
+        .underlay(underlay)
+        .mtu(mtu);
+    let invitation = fleet.invite_with(name.clone(), options, Timestamp::now()).await?;
+    let (token, is_again) = (invitation.token, invitation.is_again);
     let value = json!({ "name": name, "token": token.to_string(), "again": is_again });
     context.output.either(&value, || format!("{token}\n"))?;
     let again = if is_again { " again" } else { "" };

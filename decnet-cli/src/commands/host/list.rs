@@ -1,9 +1,9 @@
-use decnet_engine::HostState;
+use decnet_engine::{HostMazes, HostSummary};
 use decnet_topology::HostRow;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{lookup, show};
+use super::show;
 use crate::{command_error::CommandError, context::Context, exit::Exit, table, text};
 
 /// List the hosts, with their states.
@@ -22,11 +22,15 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let repo = context.repo().await?;
     let mut hosts = repo.hosts().await?;
     hosts.retain(|host| arguments.all || host.revoked_at.is_none());
-    let mazes = lookup::Mazes::read(repo.as_ref()).await?;
+    hosts.sort_by(|one, other| one.name.cmp(&other.name));
+    let mazes = HostMazes::read(repo.as_ref()).await?;
     let count = |host: &HostRow| mazes.deckies(host);
     let now = repo.now(Timestamp::now()).await?;
     if context.output.json {
-        let hosts: Vec<_> = hosts.iter().map(|host| show::value(host, count(host), now)).collect();
+        let hosts: Vec<_> = hosts
+            .iter()
+            .map(|host| HostSummary::new(host, count(host), now))
+            .collect();
         context.output.json(&json!({ "hosts": hosts }))?;
         return Ok(Exit::Done);
     }
@@ -39,7 +43,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let cells = |host: &HostRow| {
         [
             host.name.to_string(),
-            HostState::of(host, now).to_string(),
+            show::state(host, now),
             format!("{}/{}", count(host), host.profile.capacity),
             show::labels(host),
             host.address.clone(),

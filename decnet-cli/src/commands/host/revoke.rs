@@ -1,7 +1,7 @@
+use decnet_engine::{HostMazes, HostSummary, find_host};
 use decnet_topology::HostChange;
 use jiff::Timestamp;
 
-use super::{lookup, show};
 use crate::{command_error::CommandError, confirm::confirm_or_refuse, context::Context, exit::Exit};
 
 /// Refuse the certificates of a host from then on. It is no longer a host of the fleet.
@@ -24,8 +24,8 @@ pub(super) struct Arguments {
 /// Revokes a host.
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let repo = context.repo().await?;
-    let host = lookup::find(repo.as_ref(), &arguments.name).await?;
-    let mazes = lookup::Mazes::read(repo.as_ref()).await?;
+    let host = find_host(repo.as_ref(), &arguments.name).await?;
+    let mazes = HostMazes::read(repo.as_ref()).await?;
     let there: Vec<_> = mazes.on_host(&host).collect();
     let names: Vec<_> = there.iter().map(|row| row.name.as_str()).collect();
     if !names.is_empty() {
@@ -35,9 +35,10 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         }
     }
     let host = repo.change_host(host.id, HostChange::Revoke, Timestamp::now()).await?;
-    context.output.either(&show::value(&host, 0, Timestamp::now()), || {
-        format!("revoked {}\n", host.name)
-    })?;
+    let now = repo.now(Timestamp::now()).await?;
+    context
+        .output
+        .either(&HostSummary::new(&host, 0, now), || format!("revoked {}\n", host.name))?;
     for row in there {
         let (name, gone) = (&row.name, &host.name);
         context.output.note(if row.is_for_agent_of(host.name.as_str()) {

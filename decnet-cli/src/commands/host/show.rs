@@ -1,14 +1,22 @@
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc, time::Duration};
 
-use decnet_engine::{HostReport, HostState};
-use decnet_topology::{HostRow, Name};
+use decnet_engine::{HostMazes, HostState, HostSummary, Runtime as _, RuntimeError, find_host};
+use decnet_topology::{HostRow, Name, Repo};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
-use super::lookup;
-use crate::{command_error::CommandError, context::Context, exit::Exit, table, text};
+use crate::{
+    command_error::CommandError,
+    context::{Context, open_fleet},
+    exit::Exit,
+    table, text,
+};
 
-/// Show a host: its state, what its agent reported last, and its mazes.
+/// How long the agent of a host may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Show a host: its state, what its agent reported last, why it does not answer now, and its mazes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
                         decnet host show east")]
@@ -21,13 +29,23 @@ pub(super) struct Arguments {
 /// Shows a host.
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, CommandError> {
     let repo = context.repo().await?;
-    let host = lookup::find(repo.as_ref(), &arguments.name).await?;
-    let mazes = lookup::Mazes::read(repo.as_ref()).await?;
+    let host = find_host(repo.as_ref(), &arguments.name).await?;
+    let mazes = HostMazes::read(repo.as_ref()).await?;
     let names: Vec<_> = mazes.on_host(&host).map(|row| row.name.as_str()).collect();
     let count = mazes.deckies(&host);
     let now = repo.now(Timestamp::now()).await?;
-    let mut shown = value(&host, count, now);
+    let summary = HostSummary::new(&host, count, now);
+    let mut shown = serde_json::to_value(&summary)?;
     shown["mazes"] = names.clone().into();
+    let refusal = if host.revoked_at.is_none() {
+        ask(repo, &host).await?
+    } else {
+        None
+    };
+    shown["error"] = match &refusal {
+        Some(error) => json!({ "code": error.code(), "message": error.to_string() }),
+        None => Value::Null,
+    };
     context.output.either(&shown, || {
         let mut text = String::new();
         let mut line = |name: &str, value: String| {
@@ -35,8 +53,14 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         };
         line("host", host.name.to_string());
         line("id", host.id.to_string());
-        line("state", HostState::of(&host, now).to_string());
+        line("state", state(&host, now));
+        if let Some(at) = host.drained_at {
+            line("drained", format!("since {}", text::time(at)));
+        }
         line("agent", host.address.clone());
+        if let Some(error) = &refusal {
+            line("answer", format!("none: {error} ({})", error.code()));
+        }
         line("labels", labels(&host));
         line("deckies", format!("{count} of {}", host.profile.capacity));
         if let Some(member) = host.member() {
@@ -44,7 +68,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         }
         line("joined", text::time(host.enrolled_at));
         line("last heard", host.heard_at.map_or_else(|| "never".into(), text::time));
-        if let Some(report) = HostReport::of(&host) {
+        if let Some(report) = &summary.report {
             let runtime = if report.health.answers { "" } else { "does not answer: " };
             line("runtime", format!("{runtime}{}", report.health.detail));
         }
@@ -54,28 +78,31 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     Ok(Exit::Done)
 }
 
+/// Asks the agent of a host, and returns why it does not answer this master.
+async fn ask(repo: Arc<dyn Repo>, host: &HostRow) -> Result<Option<RuntimeError>, CommandError> {
+    let fleet = open_fleet(repo).await?;
+    let runtime = fleet.runtime(host)?;
+    Ok(match timeout(TIMEOUT, runtime.info()).await {
+        Ok(answer) => answer.err(),
+        Err(_) => Some(RuntimeError::AgentUnreachable {
+            host: host.name.to_string(),
+            address: host.address.clone(),
+            reason: format!("no answer within {} s", TIMEOUT.as_secs()),
+        }),
+    })
+}
+
+/// Returns the state of a host in one cell. A mark says that it is drained, whatever else its state is.
+pub(super) fn state(host: &HostRow, now: Timestamp) -> String {
+    match HostState::of(host, now) {
+        state @ (HostState::Drained | HostState::Revoked) => state.to_string(),
+        state if host.drained_at.is_some() => format!("{state}, drained"),
+        state => state.to_string(),
+    }
+}
+
 /// Returns the labels of a host in one cell.
 pub(super) fn labels(host: &HostRow) -> String {
     let labels: Vec<_> = host.profile.labels.iter().map(Name::as_str).collect();
     table::or_dash(labels.join(", "))
-}
-
-/// Returns a host as JSON.
-pub(super) fn value(host: &HostRow, deckies: usize, now: Timestamp) -> Value {
-    json!({
-        "id": host.id,
-        "name": host.name,
-        "state": HostState::of(host, now),
-        "address": host.address,
-        "labels": host.profile.labels,
-        "deckies": deckies,
-        "capacity": host.profile.capacity,
-        "underlay": host.member().map(|member| member.underlay),
-        "mtu": host.profile.mtu,
-        "enrolled_at": host.enrolled_at,
-        "drained_at": host.drained_at,
-        "revoked_at": host.revoked_at,
-        "heard_at": host.heard_at,
-        "report": HostReport::of(host),
-    })
 }

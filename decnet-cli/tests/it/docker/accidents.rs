@@ -9,8 +9,11 @@ const UNDER_WAY: &str = "done: create base";
 fn one_of_two_concurrent_deploys_exits_with_4() {
     let lab = Lab::generate(20);
     let first = lab.start(&["deploy", "lab"], "status: deploying");
+    // It pauses, so that it cannot end before the others begin.
+    first.signal("STOP");
     lab.run(&["deploy", "lab"]).exits(4).says("is working on `lab`");
     lab.run(&["teardown", "lab"]).exits(4).says("hint:");
+    first.signal("CONT");
     let (status, said) = first.end();
     assert_eq!(status.code(), Some(0), "{said}");
     assert_eq!(lab.status(), "active");

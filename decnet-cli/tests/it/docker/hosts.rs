@@ -111,7 +111,12 @@ impl Drop for Stage {
 #[ignore = "needs Docker"]
 fn the_page_on_several_hosts_shows_what_its_commands_print() {
     let stage = Stage::start();
-    let differences = walk_by(&Page::read(ON_HOSTS), WIDTHS[1], |line| stage.shell(line));
+    // A reader looks at the list some seconds after the agents have started, and a test at once.
+    let wait = "for _ in $(seq 40); do decnet host list | grep -q joined || break; sleep 0.25; done; ";
+    let differences = walk_by(&Page::read(ON_HOSTS), WIDTHS[1], |line| {
+        let before = if line.starts_with("decnet host list") { wait } else { "" };
+        stage.shell(&format!("{before}{line}"))
+    });
     assert_none(&differences);
     for host in ["east", "west"] {
         assert_eq!(stage.must(&["left", host]), "", "{host}");

@@ -3,7 +3,27 @@
 use std::{io, net::Ipv4Addr};
 
 use super::device::{self, Device};
-use crate::{namespace::Namespace, netlink, protocol::OWNER_PREFIX};
+use crate::{
+    namespace::Namespace,
+    netlink::{self, Address},
+    protocol::OWNER_PREFIX,
+};
+
+/// An address of this host, and its interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostAddress {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// The interface.
+    pub interface: String,
+    /// The MTU of the interface, in bytes.
+    pub mtu: u32,
+    /// Whether the interface encrypts what it sends.
+    pub is_wireguard: bool,
+}
+
+/// The name of the kind of `WireGuard` interfaces.
+const WIREGUARD: &str = "wireguard";
 
 /// The interface below a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,15 +44,38 @@ pub struct LinkUnderlay {
 ///
 /// If the kernel does not answer.
 pub fn link_underlays() -> io::Result<Vec<LinkUnderlay>> {
-    let mut namespace = Namespace::open()?;
-    let answer = namespace.exchange(netlink::get_links)?;
-    let devices: Vec<Device> = answer.iter().filter_map(|message| device::read(message)).collect();
-    let addresses = namespace.addresses()?;
+    let (devices, addresses) = devices_and_addresses()?;
     let below = |address: Ipv4Addr| {
         let found = addresses.iter().find(|found| found.address == address)?;
         devices.iter().find(|device| device.index == found.link)
     };
     Ok(underlays(&devices, below))
+}
+
+/// Lists the IPv4 addresses of the network namespace of this process. Needs no privileges.
+///
+/// # Errors
+///
+/// If the kernel does not answer.
+pub fn host_addresses() -> io::Result<Vec<HostAddress>> {
+    let (devices, addresses) = devices_and_addresses()?;
+    let with_device = addresses.into_iter().filter_map(|found| {
+        let device = devices.iter().find(|device| device.index == found.link)?;
+        Some(HostAddress {
+            address: found.address,
+            interface: device.name.clone(),
+            mtu: device.mtu,
+            is_wireguard: device.kind == WIREGUARD,
+        })
+    });
+    Ok(with_device.collect())
+}
+
+fn devices_and_addresses() -> io::Result<(Vec<Device>, Vec<Address>)> {
+    let mut namespace = Namespace::open()?;
+    let answer = namespace.exchange(netlink::get_links)?;
+    let devices = answer.iter().filter_map(|message| device::read(message)).collect();
+    Ok((devices, namespace.addresses()?))
 }
 
 fn underlays<'a>(devices: &'a [Device], below: impl Fn(Ipv4Addr) -> Option<&'a Device>) -> Vec<LinkUnderlay> {
@@ -44,7 +87,7 @@ fn underlays<'a>(devices: &'a [Device], below: impl Fn(Ipv4Addr) -> Option<&'a D
             device: device.name.clone(),
             local,
             interface: below.map(|device| device.name.clone()),
-            is_wireguard: below.is_some_and(|device| device.kind == "wireguard"),
+            is_wireguard: below.is_some_and(|device| device.kind == WIREGUARD),
         })
     })
     .collect()
@@ -109,5 +152,10 @@ mod tests {
     #[test]
     fn the_kernel_of_this_machine_answers() {
         link_underlays().expect("an answer");
+        let addresses = host_addresses().expect("an answer");
+        let loopback = addresses.iter().find(|found| found.address == Ipv4Addr::LOCALHOST);
+        let loopback = loopback.expect("the address of loopback");
+        assert_eq!((loopback.interface.as_str(), loopback.is_wireguard), ("lo", false));
+        assert!(loopback.mtu >= 1500, "{loopback:?}");
     }
 }

@@ -27,6 +27,9 @@ const RECEIVED: usize = 8192;
 const FOREVER: Duration = Duration::from_hours(24 * 365);
 /// How long one attempt to connect may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a silent server is asked for a sign of life. The library ends the connection at the third ping without an answer: a partition
+/// is noticed within half a minute.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A bus on a NATS server, whether the server can be reached or not.
 ///
@@ -119,6 +122,7 @@ async fn options(shared: &Arc<Shared>, url: &NatsUrl, name: String) -> ConnectOp
         .require_tls(url.needs_tls())
         .retry_on_initial_connect()
         .connection_timeout(TIMEOUT)
+        .ping_interval(PING_INTERVAL)
         .subscription_capacity(RECEIVED)
         .event_callback(move |notice| {
             if let Some(shared) = noticing.upgrade() {
@@ -167,6 +171,14 @@ mod tests {
         let pauses: Vec<u128> = (0..12).map(|attempt| pause(attempt).as_millis()).collect();
         assert_eq!(pauses, [0, 0, 50, 100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
         assert_eq!(pause(usize::MAX), LONGEST);
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_is_asked_every_ten_seconds() {
+        let url: NatsUrl = "nats://127.0.0.1:1".parse().expect("a URL");
+        let options = options(&Arc::new(Shared::new()), &url, "test".into()).await;
+        let printed = format!("{options:?}");
+        assert!(printed.contains("\"ping_interval\": 10s"), "{printed}");
     }
 
     #[tokio::test]

@@ -3,13 +3,14 @@
 use std::{borrow::Cow, collections::BTreeSet};
 
 use decnet_topology::{
-    DeploySettings, Finding, HostFacts, Placement, RuleSet, Status, StoredTopology, TopologyId, ValidTopology,
+    DeploySettings, Finding, HostFacts, Name, Placement, RuleSet, Status, StoredTopology, TopologyId, ValidTopology,
 };
 
 use super::drift::Asked;
 use crate::{
     desired::Desired,
     engine::{Engine, EngineError, catalog::Unknown, session::facts::Facts},
+    naming::MazeNames,
     observe::{Activity, Observed},
     plan::{Action, Plan, Step, diff, diff_since},
     pushed::{PushedVersion, TopologyPush},
@@ -92,12 +93,17 @@ pub(in crate::engine) struct Change {
     pub(in crate::engine) push: Option<Box<TopologyPush>>,
     /// Where the maze is placed on the fleet; none if there is only one host.
     pub(in crate::engine) placement: Option<Placement>,
+    /// Why the maze could not be placed like this again, if so. It stays there, degraded.
+    pub(in crate::engine) misplaced: Option<String>,
 }
 
 impl Change {
-    /// Returns how the runtime differs from the maze, if it does, or what is not known of the maze.
+    /// Returns why the maze is degraded, if it is: its place, how the runtime differs from it, or what is not known of it.
     pub(in crate::engine) fn drift(&self, observed: &Observed) -> Option<String> {
-        drift(&self.desired, observed).or_else(|| self.unknown.reason())
+        let misplaced = self.misplaced.clone();
+        misplaced
+            .or_else(|| drift(&self.desired, observed))
+            .or_else(|| self.unknown.reason())
     }
 }
 
@@ -178,6 +184,7 @@ impl Engine {
             warnings: unknown.findings().chain(valid.report().warnings().cloned()).collect(),
             unknown,
             placement: stored.row.placement.clone(),
+            misplaced: None,
         })
     }
 
@@ -189,8 +196,13 @@ impl Engine {
         let push = TopologyPush::with_settings(&stored, target.settings);
         let version = PushedVersion::with_settings(&stored, target.settings);
         let is_there = plan.is_empty() && agent.has(&version);
-        // A plan that recreates containers without permission is refused before it is pushed.
-        (!is_there).then(|| push.force(!plan.restarts(observed).is_empty()))
+        // A plan that recreates containers without permission is refused before it is pushed. The agent may recreate no others.
+        let recreated = plan.restarts(observed);
+        let names = MazeNames::of(&stored.row);
+        let deckies = stored.topology.deckies().iter();
+        let forced = deckies.filter(|decky| recreated.contains(&names.base(decky)));
+        let forced: Vec<Name> = forced.map(|decky| decky.name().clone()).collect();
+        (!is_there).then(|| push.force_deckies(forced))
     }
 
     /// Returns the desired resources before the change; none if that maze is not valid with the current catalogue.

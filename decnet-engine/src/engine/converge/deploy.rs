@@ -80,6 +80,7 @@ impl Session<'_> {
         };
         let row = self.become_status(&row, status, None, drift.clone()).await?;
         Ok(Outcome {
+            given_up: Vec::new(),
             kept_volumes: Vec::new(),
             row,
             changed: execution.changed.len(),

@@ -218,6 +218,9 @@ impl Session<'_> {
         if let Some(refusal) = task.refusal {
             return Err(refusal.into());
         }
+        // It is refused if another master was faster. A maze is not stored without the placement of its new deckies.
+        self.keep_placement(before.row.clone(), task.change.placement.as_ref())
+            .await?;
         let (repo, topology) = (&self.engine.repo, task.stored.topology);
         let stored = repo.store_mutation(claim.row.id, claim.token, topology, Timestamp::now());
         match stored.await {
@@ -249,7 +252,7 @@ impl Session<'_> {
 
     async fn prepare_stored(&self, stored: &StoredTopology) -> Result<Change, EngineError> {
         let observed = self.observe().await?;
-        let stored = &self.engine.placed(&self.facts, stored.clone(), false).await?;
+        let stored = &self.engine.placed(&self.facts, stored.clone(), self.id, false).await?;
         // The maze also has the changes of mutations that were stored together with this one.
         let force = self.engine.outstanding(&stored.row).await?;
         let target = Target::live(stored, &stored.row.settings);
@@ -304,7 +307,10 @@ fn refusal(error: EngineError) -> Result<String, EngineError> {
         | EngineError::Desired(_)
         | EngineError::NotPlaced(_)
         | EngineError::HostUnreachable { .. }
-        | EngineError::Repo(RepoError::SubnetClaimed { .. }) => Ok(error.with_causes()),
+        | EngineError::UnderlayMissing { .. }
+        | EngineError::Repo(
+            RepoError::SubnetClaimed { .. } | RepoError::HostFull { .. } | RepoError::VniTaken { .. },
+        ) => Ok(error.with_causes()),
         error => Err(error),
     }
 }

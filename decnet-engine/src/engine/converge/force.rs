@@ -8,7 +8,7 @@ use decnet_topology::{
 };
 
 use crate::{
-    engine::Engine,
+    engine::{DeployOptions, Engine},
     naming::MazeNames,
     plan::{Plan, PlanError},
 };
@@ -28,12 +28,12 @@ impl Force {
         Self::Deckies(forced(mutation).cloned().into_iter().collect())
     }
 
-    /// Returns what the `force` flag allows.
-    pub(in crate::engine) fn all_if(force: bool) -> Self {
-        if force {
+    /// Returns what the options of a deploy allow.
+    pub(in crate::engine) fn of(options: &DeployOptions) -> Self {
+        if options.force {
             Self::Everything
         } else {
-            Self::Deckies(BTreeSet::new())
+            Self::Deckies(options.force_deckies.clone())
         }
     }
 

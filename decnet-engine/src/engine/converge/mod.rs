@@ -7,6 +7,7 @@ mod deploy;
 mod drain;
 pub(super) mod drift;
 mod force;
+mod give_up;
 mod mutate;
 mod prepare;
 mod reap;

@@ -38,6 +38,7 @@ impl Engine {
         match self.store_edit(shown.id, edit).await {
             Ok(edited) => {
                 return Ok(Outcome {
+                    given_up: Vec::new(),
                     kept_volumes: Vec::new(),
                     row: edited.row,
                     changed: 0,
@@ -106,6 +107,7 @@ impl Session<'_> {
                 reason: mutation.reason.unwrap_or_default(),
             }),
             _ => Ok(Outcome {
+                given_up: Vec::new(),
                 kept_volumes: Vec::new(),
                 row,
                 changed: drained.changed,

@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::work::Work;
 use crate::{
     engine::{
-        DeployOptions, Engine, EngineError, Operation, Outcome, shown::require_same, verify::describe::unseen_advice,
+        DeployOptions, Engine, EngineError, LostHost, Operation, Outcome, shown::require_same,
+        verify::describe::unseen_advice,
     },
     naming::ContainerName,
     plan::{Plan, PlanError},
@@ -48,6 +49,12 @@ impl Prepared {
     /// Says which hosts do not answer, with the reasons and what to do, one line each; empty if all answer. Nothing is planned there.
     pub fn unseen(&self) -> Vec<String> {
         unseen_advice(&self.work.unseen())
+    }
+
+    /// Returns the hosts that left the fleet, and that are not asked when the topology, or the old one of a fresh copy, is torn down: they
+    /// may still have a part of it.
+    pub fn given_up(&self) -> &[LostHost] {
+        self.work.given_up()
     }
 
     /// Returns the warnings of the validation: valid, but probably not intended.
@@ -106,6 +113,9 @@ impl Prepared {
             (shown, _) => shown.plan(),
         };
         require_same(shown.steps(), work.plan().steps())?;
+        if !matches!(work, Work::Deploy(_)) {
+            require_same(self.given_up(), work.given_up())?;
+        }
         match (&self.work, work) {
             (Work::Replace { batch: shown, .. }, Work::Replace { batch: now, .. }) => {
                 require_same(shown.batch.mutations(), now.batch.mutations())
@@ -129,9 +139,12 @@ impl Engine {
         let copy = rng::topology_id();
         let work = if let Some(edit) = self.plan_edit(id, &operation).await? {
             edit
+        } else if let Some(given_up) = self.plan_giving_up(id, &operation, None).await? {
+            given_up
         } else {
-            let engine = self.for_topology(id).await?;
-            Box::pin(engine.plan_work(&engine.facts().await?, id, &operation, copy, None)).await?
+            let row = self.repo.get(id).await?;
+            let engine = self.for_row(&row).await?;
+            Box::pin(engine.plan_work(&engine.facts_for(&row).await?, id, &operation, copy, None)).await?
         };
         Ok(Prepared {
             engine: self.clone(),

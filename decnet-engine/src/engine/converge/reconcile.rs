@@ -58,16 +58,17 @@ impl Session<'_> {
             change,
             ..
         } = task;
-        let mut row = stored.row;
+        // The placement comes first: it is refused if another master was faster, and a refusal changes nothing.
+        let mut row = self.keep_placement(stored.row, change.placement.as_ref()).await?;
         if settings != row.settings {
             // It then needs a resync: if this process dies early, the bases do not match the settings.
             row = self.set_settings(settings).await?;
         }
         row = self.keep_catalog(row, &stored.topology).await?;
-        row = self.keep_placement(row, change.placement.as_ref()).await?;
         let Converged {
             changed,
             cancelled,
+            unanswered,
             drift,
             observed,
             ..
@@ -76,11 +77,16 @@ impl Session<'_> {
             // If steps were not begun, the result is unknown: the status is unchanged.
             return Err(EngineError::interrupted(self.id));
         }
+        if let Some(error) = unanswered.filter(|_| change.push.is_some()) {
+            // The agent may have done all of it, so this is not a drift: the status is unchanged.
+            return Err(error.into());
+        }
         if let Some(observed) = &observed {
             row = self.forget_former(row, observed).await?;
         }
         let row = self.record_drift(row, drift.as_deref()).await?;
         Ok(Outcome {
+            given_up: Vec::new(),
             kept_volumes: Vec::new(),
             row,
             changed,

@@ -14,8 +14,8 @@ use crate::{
     event::Trigger,
     execute::{OnFailure, StepFailure},
     naming::VolumeName,
-    observe::{Observed, Scope},
-    plan::{Plan, diff},
+    observe::{Observed, ObservedImage, Scope},
+    plan::{Action, Plan, diff},
 };
 
 /// The resources of a topology, and the plan that removes them.
@@ -46,6 +46,8 @@ pub(in crate::engine) struct Clearing {
     pub(in crate::engine) failures: Vec<StepFailure>,
     /// What is left.
     pub(in crate::engine) leftovers: Vec<String>,
+    /// Whether a host does not answer.
+    pub(in crate::engine) unseen: bool,
     /// The volumes that stay, because the catalogue says so.
     pub(in crate::engine) kept_volumes: Vec<VolumeName>,
 }
@@ -67,7 +69,7 @@ impl Session<'_> {
 
     /// Removes all resources, continues after errors, and returns the result with what is left.
     ///
-    /// If an earlier run `was_interrupted`, the runtime may still work on its last request, so a network or container may appear
+    /// If an earlier run `was_interrupted`, the runtime may still work on its last request, so a network, container or image may appear
     /// later. It then waits a moment and observes again.
     pub(in crate::engine) async fn clear(
         &self,
@@ -86,16 +88,34 @@ impl Session<'_> {
                 .publish_deckies(self.id, observed, plan, &execution, Trigger::Retirement);
             clearing.changed += execution.changed.len();
             clearing.failures = execution.failures;
+            let changed = execution.changed.iter().map(|step| &plan.steps()[*step].action);
+            let removed: Vec<_> = changed.filter_map(removed_image).collect();
+            let mut known = observed.images.clone();
+            known.retain(|image| !removed.contains(image));
             remains = self.remains().await?;
+            // The runtime may have finished loading an image meanwhile. It may also be one that the deploy of another maze needs.
+            let is_late = remains.observed.images.iter().any(|image| !known.contains(image));
             clearing.leftovers = leftovers(&remains.observed);
+            clearing.unseen = !remains.observed.unseen.is_empty();
             clearing.kept_volumes = remains.observed.kept_volumes().cloned().collect();
-            let quiet = clearing.leftovers.is_empty() && (round > 1 || !was_interrupted);
+            let quiet = clearing.leftovers.is_empty() && !is_late && (round > 1 || !was_interrupted);
             if quiet || !clearing.failures.is_empty() || cancel.is_cancelled() {
                 break;
             }
             tokio::time::sleep(CLEARING_PAUSE).await;
         }
         Ok(clearing)
+    }
+}
+
+/// Returns the image that an action removes.
+fn removed_image(action: &Action) -> Option<ObservedImage> {
+    match action {
+        Action::RemoveImage { reference, host } => Some(ObservedImage {
+            reference: reference.clone(),
+            host: host.clone(),
+        }),
+        _ => None,
     }
 }
 

@@ -150,18 +150,20 @@ impl Engine {
             ..MutationContext::of(row, &catalog, &claims)
         };
         let mut batch = MutationBatch::apply(&before.topology, mutations, &context)?;
-        if wanted.options.force {
+        let options = &wanted.options;
+        if options.force || !options.force_deckies.is_empty() {
             // A later drain may recreate them, too.
             let published = changes_published(&before.topology, batch.topology());
             let packets = changes_packets(&before.topology, batch.topology(), &catalog);
-            let recreated: BTreeSet<Name> = published.into_iter().chain(packets).cloned().collect();
+            let mut recreated: BTreeSet<Name> = published.into_iter().chain(packets).cloned().collect();
+            recreated.retain(|decky| options.force || options.force_deckies.contains(decky));
             batch = batch.forcing(&recreated);
         }
         let current = CurrentState {
             facts,
             observed: self.observe(facts, row.id).await?,
         };
-        let force = self.outstanding(row).await?.or(Force::all_if(wanted.options.force));
+        let force = self.outstanding(row).await?.or(Force::of(&wanted.options));
         let valid = batch.topology().clone();
         let task = self
             .live_task(current, &before, valid, settings, Inside::Unknown, &force)
@@ -196,6 +198,7 @@ impl Session<'_> {
                 row: task.stored.row,
                 changed: 0,
                 reason: None,
+                given_up: Vec::new(),
                 warnings,
                 kept_volumes: Vec::new(),
             }),

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     desired::{Desired, ServiceSpec},
     engine::{
-        Engine, EngineError, Operation, Outcome, RestartOptions,
+        DeployOptions, Engine, EngineError, Operation, Outcome, RestartOptions,
         session::{facts::Facts, lease::Session},
         verify::containers::why_not_serving,
     },
@@ -76,7 +76,10 @@ impl Engine {
         change.push = None;
         change.plan = plan::restart(&change.desired, &change.observed, &containers);
         restart_unknown(&mut change, &there);
-        let force = self.outstanding(row).await?.or(Force::all_if(options.force));
+        let force = self
+            .outstanding(row)
+            .await?
+            .or(Force::of(&DeployOptions::default().force(options.force)));
         Ok(Work::Restart(Box::new(Task::new(stored, settings, change, &force))))
     }
 }
@@ -144,6 +147,7 @@ impl Session<'_> {
                 reason,
             }),
             None => Ok(Outcome {
+                given_up: Vec::new(),
                 kept_volumes: Vec::new(),
                 row,
                 changed,

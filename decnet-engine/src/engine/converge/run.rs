@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::work::{Stores, Work};
 use crate::{
-    engine::{Engine, EngineError, Operation, Outcome, Prepared, session::lease::Session},
+    engine::{Engine, EngineError, LostHost, Operation, Outcome, Prepared, session::lease::Session},
     event::Trigger,
 };
 
@@ -18,7 +18,11 @@ enum Ended {
     Outcome(Box<Outcome>),
     /// The topology is stored, and is deployed under its own lease: a fresh copy after the remains are cleared, or another maze of
     /// a pending topology.
-    Stored(TopologyId),
+    Stored {
+        id: TopologyId,
+        /// The hosts that were not asked when the remains were cleared.
+        lost: Vec<LostHost>,
+    },
 }
 
 impl Engine {
@@ -69,19 +73,36 @@ impl Engine {
         {
             id = self.store_new(new.clone()).await?.row.id;
         }
+        if let Operation::Teardown { force } = *operation
+            && let Some(work) = self.plan_giving_up(id, operation, expected).await?
+        {
+            if let Some(shown) = shown {
+                shown.require_same(&work)?;
+            }
+            return self.give_up(id, force, expected, cancel).await;
+        }
+        let mut given_up = Vec::new();
         loop {
             let engine = self.for_topology(id).await?;
             let session = match Session::begin(&engine, id, cancel).await {
-                Err(EngineError::Repo(error)) if error.is_unwritable() && matches!(operation, Operation::Teardown) => {
-                    return engine.take_down_unwritten(id, shown, expected, error, cancel).await;
+                Err(EngineError::Repo(error))
+                    if error.is_unwritable() && matches!(operation, Operation::Teardown { .. }) =>
+                {
+                    return Box::pin(engine.take_down_unwritten(id, shown, expected, error, cancel)).await;
                 }
                 begun => begun?,
             };
             let result = session.run(operation, copy, shown, expected).await;
             match session.end(result).await? {
-                Ended::Outcome(outcome) => return Ok(*outcome),
+                Ended::Outcome(mut outcome) => {
+                    outcome.given_up.splice(..0, given_up);
+                    return Ok(*outcome);
+                }
                 // It has its own versions, and is what the caller wants.
-                Ended::Stored(stored) => (id, expected) = (stored, None),
+                Ended::Stored { id: stored, lost } => {
+                    (id, expected) = (stored, None);
+                    given_up.extend(lost);
+                }
             }
         }
     }
@@ -130,20 +151,31 @@ impl Session<'_> {
         let cancel = &self.cancel;
         let outcome = match (work, operation) {
             (Work::Deploy(task), _) => self.deploy_task(*task).await?,
-            (Work::DeployCopy { row, remains, task, .. }, _) => {
+            (
+                Work::DeployCopy {
+                    row,
+                    remains,
+                    given_up,
+                    task,
+                    ..
+                },
+                _,
+            ) => {
+                let lost = given_up.clone();
                 if let Some(remains) = remains {
-                    self.take_down(row, remains, cancel).await?;
+                    self.take_down(row, remains, given_up, cancel).await?;
                 }
-                return Ok(Ended::Stored(self.engine.store_copy(*task).await?));
+                let id = self.engine.store_copy(*task).await?;
+                return Ok(Ended::Stored { id, lost });
             }
             (Work::Store { stores, .. }, _) => {
                 let id = match *stores {
                     Stores::New(new) => self.engine.store_new(new).await?.row.id,
                     Stores::Edit(edit) => self.engine.store_edit(self.id, edit).await?.row.id,
                 };
-                return Ok(Ended::Stored(id));
+                return Ok(Ended::Stored { id, lost: Vec::new() });
             }
-            (Work::Teardown { row, remains }, _) => self.take_down(row, remains, cancel).await?,
+            (Work::Teardown { row, remains, given_up }, _) => self.take_down(row, remains, given_up, cancel).await?,
             (Work::Reconcile(task), Operation::Reconcile { .. }) => self.converge(*task, Trigger::Healer).await?,
             (Work::Restart(task), Operation::Restart(options)) => self.restart(*task, options).await?,
             (Work::Reconcile(task) | Work::Restart(task), _) => self.converge(*task, Trigger::Operator).await?,
@@ -156,7 +188,10 @@ impl Session<'_> {
 
     /// Marks a running topology as degraded if it cannot be reconciled, because a host that it is on is gone. Returns the error.
     async fn record_unplannable(&self, operation: &Operation, error: EngineError) -> EngineError {
-        let is_of_hosts = matches!(error, EngineError::NotPlaced(_) | EngineError::HostUnreachable { .. });
+        let is_of_hosts = matches!(
+            error,
+            EngineError::NotPlaced(_) | EngineError::HostUnreachable { .. } | EngineError::UnderlayMissing { .. }
+        );
         if !is_of_hosts || !matches!(operation, Operation::Reconcile { .. }) {
             return error;
         }

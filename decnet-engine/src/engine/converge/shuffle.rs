@@ -35,6 +35,9 @@ impl Engine {
     /// shuffle. A shuffle is checked as if a user had asked for it; if the maze refuses it, that is logged, and the decky waits for
     /// its next time.
     ///
+    /// `now` is the time of this machine; a store on a server uses its own clock instead. A clock that was ahead may have marked all
+    /// shuffles until a time in the future as done. Then they count from now again.
+    ///
     /// # Errors
     ///
     /// Those of the store.
@@ -45,8 +48,9 @@ impl Engine {
             if stored.row.settings.shuffles.is_empty() || !stored.row.takes_mutations() {
                 return Ok(DueShuffles::default());
             }
+            let now = self.repo.now(now).await?;
             let (due, next) = self.due(&stored, now).await?;
-            if due.is_empty() {
+            if due.is_empty() && stored.row.shuffled_until <= now {
                 let (enqueued, next) = (Vec::new(), next.map(|(next, _)| next));
                 return Ok(DueShuffles { enqueued, next });
             }

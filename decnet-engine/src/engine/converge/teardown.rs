@@ -1,11 +1,14 @@
 use decnet_topology::{Intent, Status, TopologyId, TopologyRow};
 use tokio_util::sync::CancellationToken;
 
-use super::remains::{Clearing, Remains};
+use super::{
+    give_up::reason_of,
+    remains::{Clearing, Remains},
+};
 use crate::{
     engine::{
-        Engine, EngineError, Operation, Outcome,
-        session::{lease::Session, placing::hosts_of},
+        Engine, EngineError, LostHost, Operation, Outcome,
+        session::{hosts::is_settled, lease::Session},
     },
     observe::Observed,
 };
@@ -19,8 +22,19 @@ impl Engine {
     /// It also works if the store cannot be written to, for instance because its disk is full: removing containers may free
     /// space. The status is recorded as soon as a write succeeds. If no write does, the error is
     /// [`EngineError::TeardownUnrecorded`], and the next teardown records it.
+    ///
+    /// A host that left the fleet cannot be asked any more. If others have parts of the topology too, they are cleared, and
+    /// [`Outcome::given_up`] names those that left. If no host is left, [`operate`](Self::operate) with the force of
+    /// [`Operation::Teardown`] records the topology as torn down.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::TeardownIncomplete`] if something is left, and [`EngineError::Interrupted`] if that is because of `cancel`;
+    /// [`EngineError::HostLost`] if all hosts of the topology left the fleet, [`EngineError::FleetMissing`] if the runtime is not the
+    /// fleet that has it ([`EngineError::AgentMode`] for one of an agent), and [`EngineError::Runtime`] if the runtime does not answer: nothing was changed then. [`EngineError::Repo`]
+    /// if the store fails or another process holds the lease.
     pub async fn teardown(&self, id: TopologyId, cancel: &CancellationToken) -> Result<Outcome, EngineError> {
-        self.run_now(id, Operation::Teardown, cancel).await
+        self.run_now(id, Operation::Teardown { force: false }, cancel).await
     }
 }
 
@@ -30,14 +44,14 @@ pub(in crate::engine) struct Before {
     /// An earlier run was interrupted.
     pub(in crate::engine) was_interrupted: bool,
     /// The runtime should have nothing: the status is unchanged until the topology is torn down.
-    settled: bool,
+    pub(super) settled: bool,
 }
 
 impl Before {
     pub(in crate::engine) fn of(row: &TopologyRow) -> Self {
         Self {
             was_interrupted: matches!(row.status, Status::Deploying | Status::TearingDown),
-            settled: matches!(row.status, Status::Pending | Status::TornDown),
+            settled: is_settled(row),
         }
     }
 }
@@ -47,12 +61,13 @@ impl Session<'_> {
         &self,
         row: TopologyRow,
         remains: Remains,
+        given_up: Vec<LostHost>,
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError> {
         let before = Before::of(&row);
         let row = self.begin_teardown(row).await?;
         let cleared = self.clear(remains, before.was_interrupted, cancel).await;
-        self.finish_teardown(row, before, cleared, cancel).await
+        self.finish_teardown((row, before), given_up, cleared, cancel).await
     }
 
     /// Records that the teardown began.
@@ -64,11 +79,11 @@ impl Session<'_> {
             .await
     }
 
-    /// Records the result.
+    /// Records the result. The hosts that were given up were not asked.
     pub(in crate::engine) async fn finish_teardown(
         &self,
-        mut row: TopologyRow,
-        before: Before,
+        (mut row, before): (TopologyRow, Before),
+        given_up: Vec<LostHost>,
         cleared: Result<Clearing, EngineError>,
         cancel: &CancellationToken,
     ) -> Result<Outcome, EngineError> {
@@ -77,6 +92,7 @@ impl Session<'_> {
             changed,
             failures,
             leftovers,
+            unseen,
             kept_volumes,
         } = match cleared {
             Ok(clearing) => clearing,
@@ -89,15 +105,15 @@ impl Session<'_> {
         };
         if leftovers.is_empty() {
             if row.status != Status::TornDown {
-                self.warn_of_lost_hosts(&row);
                 row = self.forget_former(row, &Observed::default()).await?;
                 row = self
-                    .become_status(&row, Status::TornDown, Some(Intent::Down), None)
+                    .become_status(&row, Status::TornDown, Some(Intent::Down), reason_of(&given_up))
                     .await?;
             }
             // Nothing of the topology is left; an image that several topologies share may remain.
             let reason = failures.first();
             return Ok(Outcome {
+                given_up,
                 kept_volumes,
                 row,
                 changed,
@@ -119,23 +135,10 @@ impl Session<'_> {
             EngineError::TeardownIncomplete {
                 id: self.id,
                 name: row.name,
+                unseen,
                 failures,
                 leftovers,
             }
         })
-    }
-
-    /// Names the hosts of a topology that are not in the fleet any more: nobody knows what they still have of it.
-    fn warn_of_lost_hosts(&self, row: &TopologyRow) {
-        let hosts = row.placement.as_ref().map(hosts_of).unwrap_or_default();
-        let members = &self.facts.info.members;
-        let lost: Vec<_> = hosts.into_iter().filter(|host| !members.contains_key(host)).collect();
-        if !lost.is_empty() {
-            tracing::warn!(
-                maze = row.name.as_str(),
-                hosts = lost.join(", "),
-                "hosts of the maze were revoked; what they had of it may still run there"
-            );
-        }
     }
 }

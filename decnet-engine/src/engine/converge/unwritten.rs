@@ -34,6 +34,10 @@ impl Engine {
             require_same(shown.plan().steps(), remains.plan.steps())?;
         }
         let before = Before::of(&row);
+        let given_up = self.reach(&row).await?.given_up(&row, false)?;
+        if let Some(shown) = shown {
+            require_same(shown.given_up(), &given_up)?;
+        }
         let mut record = pin!(self.begin_when_writable(id, cancel));
         let stop = cancel.child_token();
         let mut clearing = pin!(unwritten.clear(remains, before.was_interrupted, &stop));
@@ -66,7 +70,7 @@ impl Engine {
         };
         let ended = async {
             let row = session.begin_teardown(session.load().await?.row).await?;
-            session.finish_teardown(row, before, cleared, cancel).await
+            session.finish_teardown((row, before), given_up, cleared, cancel).await
         };
         let result = ended.await;
         session.end(result).await

@@ -15,12 +15,12 @@ use super::{
 };
 use crate::{
     engine::{
-        DeployOptions, Engine, EngineError, Operation,
+        DeployOptions, Engine, EngineError, LostHost, Operation,
         error::require_version,
         operations::refuse_unused_rules,
         session::{
             facts::{CurrentState, Facts},
-            placing::require_fleet,
+            placing::{has_place, require_fleet},
         },
     },
     naming::ContainerName,
@@ -51,6 +51,8 @@ pub(in crate::engine) enum Work {
     DeployCopy {
         row: TopologyRow,
         remains: Option<Remains>,
+        /// The hosts that left the fleet, and that may still have a part of the topology.
+        given_up: Vec<LostHost>,
         task: Box<Task>,
         /// The difference from the stored maze, if another one is wanted.
         mutations: Vec<Mutation>,
@@ -66,7 +68,12 @@ pub(in crate::engine) enum Work {
     /// A running topology is changed by several mutations at once.
     Replace { task: Box<Task>, batch: Box<BatchEdit> },
     /// A topology is torn down.
-    Teardown { row: TopologyRow, remains: Remains },
+    Teardown {
+        row: TopologyRow,
+        remains: Remains,
+        /// The hosts that left the fleet, and that may still have a part of it.
+        given_up: Vec<LostHost>,
+    },
 }
 
 /// What is stored before a deploy.
@@ -156,6 +163,14 @@ impl Work {
         }
     }
 
+    /// Returns the hosts that left the fleet, and that a teardown does not ask.
+    pub(in crate::engine) fn given_up(&self) -> &[LostHost] {
+        match self {
+            Self::Teardown { given_up, .. } | Self::DeployCopy { given_up, .. } => given_up,
+            _ => &[],
+        }
+    }
+
     pub(in crate::engine) fn refusal(&self) -> Option<&PlanError> {
         self.task()?.refusal.as_ref()
     }
@@ -192,20 +207,17 @@ impl Engine {
             Operation::Replace(wanted) => self.plan_replace(facts, stored, wanted, copy).await,
             Operation::Reconcile { force } => {
                 if row.takes_mutations() {
-                    let options = DeployOptions {
-                        force: *force,
-                        settings: None,
-                    };
+                    let options = DeployOptions::default().force(*force);
                     return self.plan_reconcile(facts, stored, &options).await;
                 }
                 match row.status {
                     // It is already being torn down.
-                    Status::TearingDown | Status::Degraded => self.plan_teardown(facts, stored.row).await,
+                    Status::TearingDown | Status::Degraded => self.plan_teardown(facts, stored.row, false).await,
                     _ => Err(EngineError::wrong_status(row, "reconciled")),
                 }
             }
             Operation::Restart(options) => self.plan_restart(facts, stored, options).await,
-            Operation::Teardown => self.plan_teardown(facts, stored.row).await,
+            Operation::Teardown { force } => self.plan_teardown(facts, stored.row, *force).await,
             Operation::Mutate(new) => match self.plan_edit_of(&stored, new).await? {
                 Some(edit) => Ok(edit),
                 None => self.plan_mutation(facts, stored, new).await,
@@ -282,6 +294,7 @@ impl Engine {
         copy: TopologyId,
     ) -> Result<Work, EngineError> {
         self.refuse_taken_name(&stored.row).await?;
+        let given_up = self.reach(&stored.row).await?.given_up(&stored.row, options.force)?;
         let observed = self.observe(facts, stored.row.id).await?;
         let fresh = StoredTopology {
             row: TopologyRow {
@@ -307,6 +320,7 @@ impl Engine {
         Ok(Work::DeployCopy {
             row: stored.row,
             remains,
+            given_up,
             task: Box::new(task),
             mutations: Vec::new(),
             plan,
@@ -324,7 +338,10 @@ impl Engine {
     ) -> Result<Task, EngineError> {
         let settings = options.settings.clone().unwrap_or_else(|| stored.row.settings.clone());
         self.refuse_taken_host(&stored.row, before.row.id).await?;
-        let stored = self.place_with(&current, stored, &settings, options.force).await?;
+        self.refuse_unfit_host(&stored, before.row.id).await?;
+        let stored = self
+            .place_with(&current, stored, before.row.id, &settings, options.force)
+            .await?;
         let host = self.host_facts(&current, before, &stored).await?;
         let target = Target {
             stored: &stored,
@@ -340,7 +357,7 @@ impl Engine {
             Observed::default()
         };
         let change = self.change(current.facts, target, observed, Some(&host)).await?;
-        Ok(Task::new(stored, settings, change, &Force::all_if(options.force)))
+        Ok(Task::new(stored, settings, change, &Force::of(options)))
     }
 
     async fn plan_reconcile(
@@ -353,8 +370,19 @@ impl Engine {
         let settings = options.settings.clone().unwrap_or_else(|| row.settings.clone());
         let (observed, outstanding) =
             try_join!(self.observe(facts, row.id), async { Ok(self.outstanding(&row).await?) })?;
-        let current = CurrentState { facts, observed };
-        let stored = self.place_with(&current, stored, &settings, options.force).await?;
+        let mut current = CurrentState { facts, observed };
+        let placed = self
+            .place_with(&current, stored.clone(), row.id, &settings, options.force)
+            .await;
+        let (stored, misplaced) = match placed {
+            Ok(placed) => (placed, None),
+            // What runs is healed where it is.
+            Err(fault) if !options.force && settings == row.settings && has_place(&stored, &fault) => {
+                self.mark_lost(&row, &mut current.observed).await?;
+                (stored, Some(fault.with_causes()))
+            }
+            Err(error) => return Err(error),
+        };
         // A running maze already has its ports; only changed settings may need ports that others use.
         let mut target = Target::live(&stored, &settings);
         let host = if settings == row.settings {
@@ -363,8 +391,9 @@ impl Engine {
             target = target.since(&stored, Inside::Unknown);
             Some(self.host_facts(&current, &stored, &stored).await?)
         };
-        let change = self.change(facts, target, current.observed, host.as_ref()).await?;
-        let force = outstanding.or(Force::all_if(options.force));
+        let mut change = self.change(facts, target, current.observed, host.as_ref()).await?;
+        change.misplaced = misplaced;
+        let force = outstanding.or(Force::of(options));
         Ok(Work::Reconcile(Box::new(Task::new(stored, settings, change, &force))))
     }
 
@@ -408,7 +437,9 @@ impl Engine {
             row,
             topology: valid.topology().clone(),
         };
-        let stored = self.place_with(&current, stored, settings, false).await?;
+        let stored = self
+            .place_with(&current, stored, before.row.id, settings, false)
+            .await?;
         let host = self.host_facts_of_change(&current, before, &stored).await?;
         let target = Target::live(&stored, settings).since(before, inside);
         let change = match &host {
@@ -424,19 +455,22 @@ impl Engine {
         &self,
         current: &CurrentState<'_>,
         mut stored: StoredTopology,
+        before: TopologyId,
         settings: &DeploySettings,
         force: bool,
     ) -> Result<StoredTopology, EngineError> {
         let known = std::mem::replace(&mut stored.row.settings, settings.clone());
-        let mut placed = self.placed(current.facts, stored, force).await?;
+        let mut placed = self.placed(current.facts, stored, before, force).await?;
         placed.row.settings = known;
         Ok(placed)
     }
 
-    async fn plan_teardown(&self, facts: &Facts, row: TopologyRow) -> Result<Work, EngineError> {
+    async fn plan_teardown(&self, facts: &Facts, row: TopologyRow, force: bool) -> Result<Work, EngineError> {
+        let given_up = self.reach(&row).await?.given_up(&row, force)?;
         let observed = self.observe(facts, row.id).await?;
         Ok(Work::Teardown {
             remains: Remains::new(facts.instance, row.id, observed),
+            given_up,
             row,
         })
     }

@@ -125,7 +125,8 @@ impl Engine {
     /// # Errors
     ///
     /// [`EngineError::Invalid`] if the maze breaks rules, [`EngineError::Differs`] if a different maze with its name is running,
-    /// [`EngineError::PublishMapsNothing`] if a publish rule matches no port. Nothing was changed then.
+    /// [`EngineError::PublishMapsNothing`] if a publish rule matches no port, [`EngineError::AgentMode`] or
+    /// [`EngineError::HostsUnknown`] if it is for hosts that are not in the fleet. Nothing was changed then.
     pub async fn apply(&self, draft: &Draft, options: ApplyOptions) -> Result<StoreOutcome, EngineError> {
         let name = name_of(draft)?;
         (|| self.apply_once(draft, &name, &options))
@@ -318,6 +319,9 @@ impl Engine {
         let before = before.unwrap_or_default();
         let settings = options.settings.clone().of_file(&draft).apply_to(&before);
         refuse_unused_rules(&catalog, &topology, &before, &settings)?;
+        let agent = options.agent.as_ref().filter(|_| known.is_none());
+        let changed = Some(&settings).filter(|settings| settings.hosts != before.hosts);
+        self.require_known_hosts(name, agent, changed).await?;
         Ok(FileState {
             known,
             topology,

@@ -13,13 +13,18 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`EngineError::LeftOnRuntime`] if resources of it are left; [`EngineError::Repo`] with
+    /// [`EngineError::LeftOnRuntime`] if resources of it are left, or a host of it is unseen;
+    /// [`EngineError::HostLost`] if it failed on a host that left the fleet; [`EngineError::Repo`] with
     /// [`NotDeletable`](decnet_topology::RepoError::NotDeletable) in any other status, or with
     /// [`VersionConflict`](decnet_topology::RepoError::VersionConflict) if the version is not `expected`; [`EngineError::Runtime`] if
     /// the runtime does not answer, so that it is unknown what is left of a failed topology. Nothing was changed then.
     pub async fn delete(&self, id: TopologyId, expected: Option<Version>) -> Result<TopologyRow, EngineError> {
         let row = self.repo.get(id).await?;
         if row.status == Status::Failed {
+            let hosts = self.reach(&row).await?.lost;
+            if !hosts.is_empty() {
+                return Err(EngineError::HostLost { name: row.name, hosts });
+            }
             let engine = self.for_row(&row).await?;
             let left = leftovers(&engine.observe(&engine.facts().await?, id).await?);
             if !left.is_empty() {

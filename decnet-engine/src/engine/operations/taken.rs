@@ -3,10 +3,7 @@ use std::time::Duration;
 use decnet_topology::{InstanceId, TopologyId};
 use ipnet::Ipv4Net;
 
-use crate::{
-    engine::{Engine, EngineError},
-    host,
-};
+use crate::engine::{Engine, EngineError};
 
 /// How long the runtime may take to list its networks.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -36,8 +33,10 @@ impl Engine {
             }
         };
         let mut taken: Vec<_> = networks.into_iter().map(|network| network.subnet).collect();
-        if self.options.check_host && self.runtime.info().await.is_ok_and(|info| info.local) {
-            taken.extend(host::routes().into_iter().map(|route| route.subnet));
+        if self.options.check_host
+            && let Ok(Some(machine)) = self.runtime.machine().await
+        {
+            taken.extend(machine.routes.into_iter().map(|route| route.subnet));
         }
         taken
     }

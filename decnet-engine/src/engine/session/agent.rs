@@ -38,9 +38,10 @@ impl Engine {
         let host = row.host.as_deref().ok_or_else(missing)?;
         let runtime = self.runtime.member(Some(host)).await?.ok_or_else(missing)?;
         let pushed = runtime.topologies().ok_or_else(missing)?.pushed().await?;
+        let member = self.runtime.members().await?.remove(host);
         Ok(Cow::Owned(Self {
             runtime,
-            agent: Some(Arc::new(AgentStore::new(pushed))),
+            agent: Some(Arc::new(AgentStore::new(pushed, member))),
             ..self.clone()
         }))
     }
@@ -48,11 +49,16 @@ impl Engine {
     /// Returns the runtime that has a topology, and the id of the store in the labels of what it has of it.
     pub(crate) async fn place_of(&self, row: &TopologyRow) -> Result<(Arc<dyn Runtime>, InstanceId), EngineError> {
         let engine = self.for_row(row).await?;
-        let instance = match engine.agent() {
-            Some(agent) => agent.instance,
-            None => self.repo.instance().await?,
+        if let Some(agent) = engine.agent() {
+            return Ok((Arc::clone(&engine.runtime), agent.instance));
+        }
+        let instance = self.repo.instance().await?;
+        // A maze that is not placed on members of a fleet does not depend on whether they answer.
+        let local = match row.placement {
+            None => self.runtime.member(None).await?,
+            Some(_) => None,
         };
-        Ok((Arc::clone(&engine.runtime), instance))
+        Ok((local.unwrap_or_else(|| Arc::clone(&self.runtime)), instance))
     }
 
     /// Returns the store of the agent that this engine works with; none if this engine executes plans itself.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, btree_map::Entry};
 
 use decnet_topology::{
-    Catalog, DaemonNetwork, Decky, DeploySettings, HostFacts, ImageSource, InstallationSecret, InstanceId, Lan,
-    Placement, Port, RuleSet, StoredTopology, Surroundings, TopologyId, TopologyRow, UnavailableImage, ValidTopology,
-    net, published_ports,
+    Catalog, DaemonNetwork, Decky, DeploySettings, HostFacts, HostRoute, ImageSource, InstallationSecret, InstanceId,
+    Lan, Listener, NeighbourTable, Placement, Port, RuleSet, StoredTopology, Surroundings, TopologyId, TopologyRow,
+    UnavailableImage, ValidTopology, net, published_ports,
 };
 use futures_util::{TryFutureExt as _, try_join};
 use ipnet::Ipv4Net;
@@ -16,10 +16,11 @@ use crate::{
     host,
     naming::MazeNames,
     observe::Observed,
-    runtime::{Runtime, RuntimeInfo, THIS_MACHINE},
+    pushed::AgentStore,
+    runtime::{Fleet, Runtime, RuntimeError, RuntimeInfo},
 };
 
-use super::members::desired_fleet;
+use super::{hosts::require_hosts_of, members::desired_fleet};
 
 /// The inputs of plans other than the topology.
 #[derive(Debug, Clone)]
@@ -42,7 +43,7 @@ impl Engine {
             return Ok(Facts {
                 instance: agent.instance,
                 secret: agent.secret.clone(),
-                info: self.runtime.info().await?,
+                info: self.runtime.info().await.map_err(|error| of_host(agent, error))?,
             });
         }
         let (info, instance, secret) = try_join!(
@@ -51,6 +52,20 @@ impl Engine {
             self.repo.secret().map_err(EngineError::from)
         )?;
         Ok(Facts { instance, secret, info })
+    }
+
+    /// Does the same for a topology. If the hosts that it runs on are gone from the fleet, and this machine has no runtime, the hosts are
+    /// what is missing.
+    pub(in crate::engine) async fn facts_for(&self, row: &TopologyRow) -> Result<Facts, EngineError> {
+        match self.facts().await {
+            Err(EngineError::Runtime(error)) if error.is_unreachable() => {
+                if row.placement.is_some() && self.runtime.members().await?.is_empty() {
+                    require_hosts_of(row)?;
+                }
+                Err(error.into())
+            }
+            found => found,
+        }
     }
 
     /// Validates a topology against a rule set, the claims of other topologies (without `own_claims`), and the host.
@@ -118,7 +133,7 @@ impl Engine {
         let Some(placement) = &wanted.row.placement else {
             if let Some(reason) = current.observed.unseen.get("") {
                 return Err(EngineError::HostUnreachable {
-                    host: THIS_MACHINE.into(),
+                    host: Fleet::THIS_MACHINE.into(),
                     reason: reason.clone(),
                 });
             }
@@ -127,11 +142,14 @@ impl Engine {
             let runtime = runtime.as_deref().unwrap_or(self.runtime.as_ref());
             // A topology of mode `agent` is on the host of its agent.
             let host = self.agent().and(wanted.row.host.as_deref());
+            let info = &current.facts.info;
             let mut facts = self
-                .facts_of(current.facts.instance, (host, runtime), &current.facts.info, &images)
+                .facts_of(current.facts.instance, (host, runtime), info, &images)
                 .await?;
-            if current.facts.info.local && self.options.check_host {
-                self.add_machine_facts(&mut facts, current, stored);
+            self.add_machine_facts(&mut facts, (None, runtime), current, stored)
+                .await?;
+            if let Some(host) = host {
+                name_host(&mut facts, host);
             }
             return Ok(facts);
         };
@@ -146,10 +164,14 @@ impl Engine {
             let info = member.info.as_ref().ok_or_else(|| silent(member.silent.as_deref()))?;
             let runtime = self.runtime.member(Some(host)).await?.ok_or_else(|| silent(None))?;
             let images = images_of(&self.catalog_of(&wanted.row), wanted, Some(host));
-            let facts = self
-                .facts_of(current.facts.instance, (Some(host), runtime.as_ref()), info, &images)
-                .await?;
-            merge(&mut all, host, facts, &subnets_on(wanted, host));
+            let (instance, member) = (current.facts.instance, (Some(host), runtime.as_ref()));
+            let mut facts = self.facts_of(instance, member, info, &images).await?;
+            self.add_machine_facts(&mut facts, member, current, stored).await?;
+            let uses = HostUses {
+                subnets: subnets_on(wanted, host),
+                ports: self.ports_on(wanted, |decky| MazeNames::of(&wanted.row).host_of(decky) == Some(host)),
+            };
+            merge(&mut all, host, facts, &uses);
         }
         Ok(all)
     }
@@ -191,42 +213,82 @@ impl Engine {
         })
     }
 
-    /// Adds what this machine knows: its routes, its listeners and the size of its neighbour table.
-    fn add_machine_facts(&self, facts: &mut HostFacts, current: &CurrentState<'_>, stored: &StoredTopology) {
+    /// Adds what only the machine of a runtime knows: its routes, its listeners and the size of its neighbour table. The resources of the
+    /// stored topology are excluded.
+    async fn add_machine_facts(
+        &self,
+        facts: &mut HostFacts,
+        (host, runtime): (Option<&str>, &dyn Runtime),
+        current: &CurrentState<'_>,
+        stored: &StoredTopology,
+    ) -> Result<(), EngineError> {
+        if !self.options.check_host {
+            return Ok(());
+        }
+        let Some(machine) = runtime.machine().await? else {
+            return Ok(());
+        };
         let networks = current.observed.networks.iter();
-        let ours: BTreeSet<_> = networks.filter_map(|network| network.subnet).collect();
+        let here = networks.filter(|network| network.name.host() == host);
+        let ours: BTreeSet<_> = here.filter_map(|network| network.subnet).collect();
         let known = |subnet| ours.contains(&subnet) || facts.networks.iter().any(|network| network.subnet == subnet);
-        facts.neighbours = Some(host::neighbours().unwrap_or(host::DEFAULT_NEIGHBOURS));
-        facts.routes = host::routes()
-            .into_iter()
-            .filter(|route| !known(route.subnet))
+        let routes = machine.routes.into_iter().filter(|route| !known(route.subnet));
+        facts.routes = routes
+            .map(|route| HostRoute {
+                host: host.map(Into::into),
+                ..route
+            })
             .collect();
-        let held = self.held_ports(stored, &current.observed);
-        facts.listeners = host::listeners()
-            .into_iter()
+        let held = self.held_ports(host, stored, &current.observed);
+        let listeners = machine.listeners.into_iter();
+        facts.listeners = listeners
             .filter(|listener| !held.contains(&listener.port))
+            .map(|listener| Listener {
+                host: host.map(Into::into),
+                ..listener
+            })
             .collect();
+        facts.neighbours = Some(NeighbourTable {
+            size: machine.neighbours,
+            host: host.map(Into::into),
+        });
+        Ok(())
     }
 
-    /// Returns the host ports of existing gateways: the runtime listens on them for this maze.
-    fn held_ports(&self, stored: &StoredTopology, observed: &Observed) -> BTreeSet<Port> {
+    /// Returns the ports of a host where gateways exist: the runtime listens on them for this maze.
+    fn held_ports(&self, host: Option<&str>, stored: &StoredTopology, observed: &Observed) -> BTreeSet<Port> {
         let there: BTreeSet<_> = observed.containers.iter().map(|container| &container.name).collect();
-        let standing: BTreeSet<&str> = stored
-            .topology
-            .deckies()
-            .iter()
-            .filter(|decky| there.contains(&MazeNames::of(&stored.row).base(decky)))
-            .map(|decky| decky.name().as_str())
-            .collect();
+        let names = MazeNames::of(&stored.row);
+        self.ports_on(stored, |decky| {
+            let base = names.base(decky);
+            base.host() == host && there.contains(&base)
+        })
+    }
+
+    /// Returns the host ports that some deckies publish.
+    fn ports_on(&self, stored: &StoredTopology, is_here: impl Fn(&Decky) -> bool) -> BTreeSet<Port> {
+        let here = stored.topology.deckies().iter().filter(|decky| is_here(decky));
+        let here: BTreeSet<&str> = here.map(|decky| decky.name().as_str()).collect();
         published_ports(
             &stored.topology,
             &self.catalog_of(&stored.row),
             &stored.row.settings.publish,
         )
         .into_iter()
-        .filter(|published| standing.contains(published.decky.as_str()))
+        .filter(|published| here.contains(published.decky.as_str()))
         .map(|published| published.host.port)
         .collect()
+    }
+}
+
+/// Says on which host the runtime of an agent does not answer.
+fn of_host(agent: &AgentStore, error: RuntimeError) -> RuntimeError {
+    match (error, &agent.member) {
+        (RuntimeError::Unreachable { endpoint, reason }, Some(member)) => RuntimeError::Unreachable {
+            endpoint: format!("{endpoint} on host {}", member.name),
+            reason,
+        },
+        (error, _) => error,
     }
 }
 
@@ -246,15 +308,43 @@ fn uses_more_of_the_host(catalog: &Catalog, before: &StoredTopology, after: &Sto
         || after.row.placement.as_ref().map(Placement::members) != before.row.placement.as_ref().map(Placement::members)
 }
 
-/// Adds the facts of a member of a fleet. Only the networks count that are in the way of the maze there.
-fn merge(all: &mut HostFacts, host: &str, facts: HostFacts, subnets: &[Ipv4Net]) {
+/// Says on which host the facts of a topology of mode `agent` are.
+fn name_host(facts: &mut HostFacts, host: &str) {
+    for route in &mut facts.routes {
+        route.host = Some(host.into());
+    }
+    for listener in &mut facts.listeners {
+        listener.host = Some(host.into());
+    }
+    for network in &mut facts.networks {
+        network.name = format!("{host}/{}", network.name);
+    }
+}
+
+/// What a maze uses of a member of a fleet.
+struct HostUses {
+    subnets: Vec<Ipv4Net>,
+    ports: BTreeSet<Port>,
+}
+
+/// Adds the facts of a member of a fleet. Only what is in the way of the maze there counts.
+fn merge(all: &mut HostFacts, host: &str, facts: HostFacts, uses: &HostUses) {
     let named = |text: &str| format!("host {host}: {text}");
-    let is_in_the_way = |network: &DaemonNetwork| subnets.iter().any(|subnet| net::overlaps(*subnet, network.subnet));
-    let networks = facts.networks.into_iter().filter(is_in_the_way);
+    let is_in_the_way = |other: Ipv4Net| uses.subnets.iter().any(|subnet| net::overlaps(*subnet, other));
+    let networks = facts.networks.into_iter();
+    let networks = networks.filter(|network| is_in_the_way(network.subnet));
     all.networks.extend(networks.map(|network| DaemonNetwork {
         name: format!("{host}/{}", network.name),
         subnet: network.subnet,
     }));
+    let routes = facts.routes.into_iter();
+    all.routes.extend(routes.filter(|route| is_in_the_way(route.subnet)));
+    let listeners = facts.listeners.into_iter();
+    all.listeners
+        .extend(listeners.filter(|listener| uses.ports.contains(&listener.port)));
+    let fills = |table: &NeighbourTable| uses.subnets.iter().any(|subnet| net::usable(*subnet) > table.size);
+    let tables = all.neighbours.take().into_iter().chain(facts.neighbours.filter(fills));
+    all.neighbours = tables.min_by_key(|table| table.size);
     for (image, unavailable) in facts.unavailable_images {
         match all.unavailable_images.entry(image) {
             Entry::Occupied(mut found) => found.get_mut().hosts.extend(unavailable.hosts),

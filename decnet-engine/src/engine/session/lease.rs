@@ -11,7 +11,7 @@ use crate::{
     fence::Fence,
     lease::{HeldLease, refuse_held},
     observe::Observed,
-    runtime::Runtime,
+    runtime::{Runtime, RuntimeInfo},
 };
 
 /// The right of an operation to change a topology.
@@ -56,30 +56,59 @@ pub(in crate::engine) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
+    fn of(
+        engine: &'a Engine,
+        (id, name): (TopologyId, TopologyName),
+        runtime: Arc<dyn Runtime>,
+        facts: Facts,
+        lease: Right,
+        cancel: &CancellationToken,
+    ) -> Self {
+        Self {
+            engine,
+            id,
+            name,
+            facts,
+            lease,
+            runtime,
+            cancel: cancel.clone(),
+        }
+    }
+
     /// Checks that the runtime answers, then takes the lease.
     pub(in crate::engine) async fn begin(
         engine: &'a Engine,
         id: TopologyId,
         cancel: &CancellationToken,
     ) -> Result<Self, EngineError> {
-        let facts = engine.facts().await?;
-        let name = engine.repo.get(id).await?.name;
+        let row = engine.repo.get(id).await?;
+        let (facts, name) = (engine.facts_for(&row).await?, row.name);
         // In this order: while this waits for a hanging runtime, others can still work on the topology.
         let lease = HeldLease::acquire(engine.repo.clone(), id, &engine.options.label).await?;
         let (store, generation) = (engine.repo.instance().await?, lease.generation());
-        let session = Self {
-            engine,
-            id,
-            name,
-            runtime: engine.runtime_for(store, id, generation),
-            facts,
-            lease: Right::Lease(lease),
-            cancel: cancel.clone(),
-        };
+        let runtime = engine.runtime_for(store, id, generation);
+        let session = Self::of(engine, (id, name), runtime, facts, Right::Lease(lease), cancel);
         match session.refresh_agent().await {
             Ok(()) => Ok(session),
             Err(error) => session.end(Err(error)).await,
         }
+    }
+
+    /// Takes the lease without asking the runtime, for a topology whose hosts nobody can reach any more.
+    pub(in crate::engine) async fn begin_without_runtime(
+        engine: &'a Engine,
+        id: TopologyId,
+        cancel: &CancellationToken,
+    ) -> Result<Self, EngineError> {
+        let name = engine.repo.get(id).await?.name;
+        let facts = Facts {
+            instance: engine.repo.instance().await?,
+            secret: engine.repo.secret().await?,
+            info: RuntimeInfo::of_nothing(),
+        };
+        let lease = HeldLease::acquire(engine.repo.clone(), id, &engine.options.label).await?;
+        let (runtime, lease) = (Arc::clone(&engine.runtime), Right::Lease(lease));
+        Ok(Self::of(engine, (id, name), runtime, facts, lease, cancel))
     }
 
     /// Checks that the runtime answers and that no other process holds the lease. Used if the store cannot be written to, so that
@@ -89,23 +118,17 @@ impl<'a> Session<'a> {
         id: TopologyId,
         cancel: &CancellationToken,
     ) -> Result<Self, EngineError> {
-        let facts = engine.facts().await?;
-        let name = engine.repo.get(id).await?.name;
+        let row = engine.repo.get(id).await?;
+        let (facts, name) = (engine.facts_for(&row).await?, row.name);
         let lock = engine.repo.lock_unwritten().await?;
         refuse_held(engine.repo.as_ref(), id).await?;
-        Ok(Self {
-            engine,
-            id,
-            name,
-            // Without a lease there is no generation, so agents do nothing.
-            runtime: Arc::clone(&engine.runtime),
-            facts,
-            lease: Right::Lock {
-                _lock: lock,
-                lost: CancellationToken::new(),
-            },
-            cancel: cancel.clone(),
-        })
+        let lock = Right::Lock {
+            _lock: lock,
+            lost: CancellationToken::new(),
+        };
+        // Without a lease there is no generation, so agents do nothing.
+        let runtime = Arc::clone(&engine.runtime);
+        Ok(Self::of(engine, (id, name), runtime, facts, lock, cancel))
     }
 
     /// Releases the lease.

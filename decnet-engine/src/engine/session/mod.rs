@@ -3,6 +3,7 @@
 pub(in crate::engine) mod agent;
 pub(super) mod execute;
 pub(super) mod facts;
+pub(super) mod hosts;
 pub(super) mod lease;
 mod lifecycle;
 mod members;

@@ -3,23 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use decnet_topology::{
-    Member, Name, PlaceRequest, Placement, Status, StoredTopology, TopologyFilter, TopologyId, TopologyRow, place,
+    Member, Name, NotPlaced, PlaceFault, PlaceRequest, Placement, Status, StoredTopology, TopologyFilter, TopologyId,
+    TopologyRow, place,
 };
 use jiff::Timestamp;
 
-use super::{facts::Facts, lease::Session};
+use super::{
+    facts::Facts,
+    hosts::{hosts_of, require_hosts_of},
+    lease::Session,
+};
 use crate::{
-    engine::{Engine, EngineError},
+    engine::{Engine, EngineError, MissingUnderlay},
     observe::Observed,
     runtime::MemberInfo,
 };
 
 impl Engine {
-    /// Places a maze on the fleet, if the runtime is one. What is placed stays there, except with `force` what cannot stay.
+    /// Places a maze on the fleet, if the runtime is one. What is placed stays there, except with `force` what cannot stay. If the maze is
+    /// a copy, its original `before` is removed first, and takes no room.
     pub(in crate::engine) async fn placed(
         &self,
         facts: &Facts,
         mut stored: StoredTopology,
+        before: TopologyId,
         force: bool,
     ) -> Result<StoredTopology, EngineError> {
         let row = &stored.row;
@@ -38,47 +45,70 @@ impl Engine {
             .clone()
             .filter(|_| row.status != Status::Pending)
             .unwrap_or_default();
-        let others = self
+        let mut others = self
             .repo
             .list(&TopologyFilter::default().without(&[Status::TornDown]))
             .await?
             .rows;
         require_hosts(facts, row, others.iter().find(|other| other.id == row.id))?;
-        let others: Vec<&Placement> = others
-            .iter()
-            .filter(|other| other.id != row.id)
-            .filter_map(|other| other.placement.as_ref())
-            .collect();
+        others.retain(|other| ![row.id, before].contains(&other.id));
+        let others = self.placements_of(&others).await?;
         let hosts = &row.settings.hosts;
         let allowed = members
             .values()
             .filter(|member| hosts.is_empty() || hosts.contains(&member.member.name));
-        let candidates = allowed.filter_map(|member| candidate(member, &previous, &others, force));
+        let full = allowed.clone().filter_map(why_full).collect();
+        let candidates: Vec<_> = allowed
+            .filter_map(|member| candidate(member, &previous, &others, force))
+            .collect();
+        if candidates.is_empty() {
+            return Err(NotPlaced { faults: full }.into());
+        }
         let request = PlaceRequest::new(row.id, candidates)
             .with_rules(row.settings.placement.clone())
-            .with_used_vnis(others.iter().flat_map(|other| other.vnis()))
+            .with_used_vnis(others.iter().flat_map(Placement::vnis))
             .after(previous.clone());
         let request = if force { request.force() } else { request };
-        let mut placement = place(&stored.topology, &request)?;
+        let mut placement = place(&stored.topology, &request).map_err(|mut refused| {
+            refused.faults.extend(full);
+            refused
+        })?;
+        require_underlays(&placement, members)?;
         placement.former = former(&previous, &placement, members);
         stored.row.placement = Some(placement);
         Ok(stored)
     }
 
-    /// Observes the runtime without the members of a fleet that have nothing to do with a topology.
+    /// Observes the runtime without the members of a fleet that have nothing to do with a topology. Hosts of the topology that are in the
+    /// store and not in the fleet of this runtime are unseen.
     pub(in crate::engine) async fn without_strangers(
         &self,
         id: TopologyId,
         mut observed: Observed,
     ) -> Result<Observed, EngineError> {
-        if !observed.unseen.is_empty() {
-            let known = match self.repo.get(id).await {
-                // The name of this machine is empty.
-                Ok(row) => row.placement.as_ref().map_or_else(|| [String::new()].into(), hosts_of),
-                Err(decnet_topology::RepoError::NotFound { .. }) => BTreeSet::new(),
-                Err(error) => return Err(error.into()),
-            };
-            observed.unseen.retain(|host, _| known.contains(host));
+        let row = match self.repo.get(id).await {
+            Ok(row) => row,
+            Err(decnet_topology::RepoError::NotFound { .. }) => {
+                observed.unseen.clear();
+                return Ok(observed);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let Some(placement) = &row.placement else {
+            // The name of this machine is empty.
+            observed.unseen.retain(|host, _| host.is_empty());
+            return Ok(observed);
+        };
+        let known = hosts_of(placement);
+        observed.unseen.retain(|host, _| known.contains(host));
+        let members = self.runtime.members().await?;
+        if known.iter().any(|host| !members.contains_key(host)) {
+            for host in self.reach(&row).await?.present {
+                if !members.contains_key(&host) {
+                    let reason = "it is in the database, but not in the fleet of this program".to_owned();
+                    observed.unseen.entry(host).or_insert(reason);
+                }
+            }
         }
         Ok(observed)
     }
@@ -148,26 +178,61 @@ fn require_hosts(facts: &Facts, row: &TopologyRow, stored: Option<&TopologyRow>)
 
 /// Returns a member as the placement sees it: its room is what other mazes leave. A member that does not answer or is drained keeps
 /// what it has, and gets nothing more. With force, a drained one does not keep it.
-fn candidate(member: &MemberInfo, previous: &Placement, others: &[&Placement], force: bool) -> Option<Member> {
-    let count = |placement: &Placement| {
-        let here = placement
-            .deckies
-            .values()
-            .filter(|host| **host == member.member.name)
-            .count();
-        u32::try_from(here).unwrap_or(u32::MAX)
-    };
+fn candidate(member: &MemberInfo, previous: &Placement, others: &[Placement], force: bool) -> Option<Member> {
+    let count = |placement: &Placement| placement.deckies_on(&member.member.name);
     let own = count(previous);
     let keeps_only = member.silent.is_some() || member.member.drained;
     let is_here = previous.members().contains(&member.member.name);
     if keeps_only && (!is_here || member.member.drained && force) {
         return None;
     }
-    let taken = others.iter().map(|other| count(other)).fold(0, u32::saturating_add);
+    let taken = others.iter().map(&count).fold(0, u32::saturating_add);
     let room = member.member.capacity.saturating_sub(taken);
     let mut candidate = member.member.clone();
+    candidate.mtu = underlay_mtu(member);
     candidate.capacity = if keeps_only { own } else { room };
     Some(candidate)
+}
+
+/// Returns why a member gets no more deckies, whatever room it has; none if it may get some.
+fn why_full(member: &MemberInfo) -> Option<PlaceFault> {
+    let Member { name, drained, .. } = &member.member;
+    if *drained {
+        return Some(PlaceFault::MemberDrained { member: name.clone() });
+    }
+    member
+        .silent
+        .as_ref()
+        .map(|_| PlaceFault::MemberSilent { member: name.clone() })
+}
+
+/// Returns the MTU of the network between the members on one of them: what the operator gave, or that of the interface if it is smaller.
+fn underlay_mtu(member: &MemberInfo) -> u16 {
+    let given = member.member.mtu;
+    let interfaces = member.info.as_ref().map(|info| &info.interfaces);
+    let interface = interfaces.and_then(|interfaces| interfaces.get(&member.member.underlay));
+    interface.map_or(given, |interface| interface.mtu.min(given))
+}
+
+/// Refuses a placement with links from an address that their host does not have: their packets would be lost. A host that does not report
+/// its interfaces is not checked.
+fn require_underlays(placement: &Placement, members: &BTreeMap<String, MemberInfo>) -> Result<(), EngineError> {
+    let connected: BTreeSet<&Name> = placement.stretched.values().flat_map(|lan| &lan.members).collect();
+    let missing = |host: &Name| {
+        let member = members.get(host.as_str())?;
+        let (underlay, interfaces) = (member.member.underlay, &member.info.as_ref()?.interfaces);
+        let is_missing = !interfaces.is_empty() && !interfaces.contains_key(&underlay);
+        is_missing.then(|| MissingUnderlay {
+            host: host.clone(),
+            underlay,
+            addresses: interfaces.keys().copied().collect(),
+        })
+    };
+    let hosts: Vec<_> = connected.into_iter().filter_map(missing).collect();
+    if hosts.is_empty() {
+        return Ok(());
+    }
+    Err(EngineError::UnderlayMissing { hosts })
 }
 
 /// Returns the members that may still have parts of a maze, although it is not placed there any more. Nobody can remove what a host has
@@ -201,24 +266,24 @@ fn still_former(placement: &Placement, observed: &Observed) -> BTreeSet<Name> {
     former.filter(|host| found.contains(host.as_str())).cloned().collect()
 }
 
-/// Returns the names of the members that have, or may have, parts of a maze.
-pub(in crate::engine) fn hosts_of(placement: &Placement) -> BTreeSet<String> {
-    placement
-        .members()
-        .into_iter()
-        .chain(&placement.former)
-        .map(ToString::to_string)
-        .collect()
-}
-
 /// Refuses a maze that is placed on members of a fleet if the runtime is not one.
 pub(in crate::engine) fn require_fleet(facts: &Facts, row: &TopologyRow) -> Result<(), EngineError> {
-    let runs = !matches!(row.status, Status::Pending | Status::TornDown);
-    match row.placement.as_ref().filter(|_| runs && facts.info.members.is_empty()) {
-        Some(placement) => Err(EngineError::FleetMissing {
-            name: row.name.clone(),
-            hosts: hosts_of(placement).into_iter().collect(),
-        }),
-        None => Ok(()),
+    if facts.info.members.is_empty() {
+        require_hosts_of(row)?;
     }
+    Ok(())
+}
+
+/// Returns whether all of a running maze has a place although its hosts do not comply with the rules: one left the fleet or lost a label,
+/// has more deckies than it may have, or another address or MTU.
+pub(in crate::engine) fn has_place(stored: &StoredTopology, fault: &EngineError) -> bool {
+    let StoredTopology { row, topology } = stored;
+    let is_of_hosts = matches!(fault, EngineError::NotPlaced(_) | EngineError::UnderlayMissing { .. });
+    let has_all = |placement: &Placement| {
+        let mut lans = topology.lans().iter();
+        let mut deckies = topology.deckies().iter();
+        lans.all(|lan| placement.lans.contains_key(&lan.id()))
+            && deckies.all(|decky| placement.deckies.contains_key(&decky.id()))
+    };
+    is_of_hosts && row.placement.as_ref().is_some_and(has_all)
 }

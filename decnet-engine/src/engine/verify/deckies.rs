@@ -126,6 +126,7 @@ impl Engine {
         let graph = Graph::new(&stored.topology);
         let scope = Scope::Topology(instance, id);
         let mut observed = self.observe(&facts, id).await?;
+        self.mark_lost(row, &mut observed).await?;
         let there = containers::by_name(&observed);
         let mut running = containers::running(&desired, &there);
         let containers: Vec<_> = observed.containers.iter().collect();

@@ -1,13 +1,15 @@
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use decnet_topology::{Decky, Name, ServiceName, StoredTopology, Topology, TopologyId};
+use decnet_topology::{Decky, Name, ServiceName, StoredTopology, Topology, TopologyId, TopologyRow};
+use futures_util::try_join;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
     engine::{Engine, EngineError},
+    host::Bridge,
     naming::MazeNames,
-    observe::{Activity, Observed, ObservedContainer},
+    observe::{Activity, Observed, ObservedContainer, Scope},
 };
 
 /// A topology and its state on the runtime.
@@ -82,10 +84,50 @@ impl Engine {
     /// Inspects a topology on the runtime.
     pub async fn inspect(&self, id: TopologyId) -> Result<Inspection, EngineError> {
         let stored = self.repo.load(id).await?;
-        let engine = self.for_row(&stored.row).await?;
-        let mut observed = engine.observe(&engine.facts().await?, id).await?;
-        engine.runtime.name_interfaces(&mut observed).await?;
+        let Observation { observed, .. } = self.observation(&stored.row, true).await?;
         Ok(Inspection::new(stored, &observed, Timestamp::now()))
+    }
+}
+
+/// What hosts have of a topology.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Observation {
+    /// Its resources.
+    pub observed: Observed,
+    /// The bridges of its LANs, by subnet and host.
+    pub bridges: Vec<Bridge>,
+}
+
+impl Engine {
+    /// Observes a topology where it is: on this machine, on the hosts that it is placed on, or on the host of its agent. Hosts that left
+    /// the fleet are unseen.
+    ///
+    /// With `interfaces`, the names of the interfaces in its deckies are read too, which takes longer.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Runtime`] if the runtime does not answer, and [`EngineError::AgentMode`] if the host of its agent is not in the
+    /// fleet.
+    pub async fn observation(&self, row: &TopologyRow, interfaces: bool) -> Result<Observation, EngineError> {
+        let (runtime, instance) = self.place_of(row).await?;
+        let scope = Scope::Topology(instance, row.id);
+        let (observed, info) = try_join!(runtime.inspect(scope), runtime.info())?;
+        let mut observed = self.without_strangers(row.id, observed).await?;
+        self.mark_lost(row, &mut observed).await?;
+        if interfaces {
+            runtime.name_interfaces(&mut observed).await?;
+        }
+        let bridges = observed.networks.iter().filter_map(|network| {
+            let info = match network.name.host() {
+                Some(host) => info.members.get(host)?.info.as_ref()?,
+                None => &info,
+            };
+            Bridge::of(network, info.podman)
+        });
+        let mut bridges: Vec<Bridge> = bridges.collect();
+        bridges.sort_by(|one, other| (one.subnet, &one.host).cmp(&(other.subnet, &other.host)));
+        Ok(Observation { observed, bridges })
     }
 }
 

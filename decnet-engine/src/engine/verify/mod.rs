@@ -12,5 +12,5 @@ mod report;
 mod services;
 mod sources;
 
-pub use inspect::{DeckyState, Inspection, InterfaceState, ServiceState};
+pub use inspect::{DeckyState, Inspection, InterfaceState, Observation, ServiceState};
 pub use report::{InsideOnly, PathEnd, Reach, ReachDeviation, SkippedPath, VerifyReport};

@@ -13,6 +13,8 @@ async function work(operation) {
     element("p", null, plan.summary),
     plan.refusal ? element("p", { class: "warning" }, plan.refusal) : null,
     (plan.warnings ?? []).map((warning) => element("p", { class: "warning" }, warning.message ?? JSON.stringify(warning))),
+    (plan.unseen ?? []).map((line) => element("p", { class: "warning" }, line)),
+    (plan.given_up ?? []).map(({ host, deckies }) => element("p", { class: "warning" }, `Host ${host} is not in the fleet; ${deckies} ${deckies === 1 ? "decky" : "deckies"} may still run there.`)),
     plan.deleted_logs?.length ? element("p", { class: "warning" }, `Logs are deleted with ${plan.deleted_logs.length} containers.`) : null,
     element("ol", { class: "steps", tabindex: "0", "aria-label": "Steps" }, shown.map((line) => element("li", null, line)), lines.length > shown.length ? element("li", null, `and ${lines.length - shown.length} more`) : null),
     operation === "teardown" ? null : element("label", { class: "check" }, force, " Recreate running containers if that is needed"));

@@ -39,8 +39,10 @@ pub struct DockerOptions {
     pub timeout: Duration,
     /// The image for [`ImageSpec::Decoy`](crate::ImageSpec::Decoy).
     pub decoy: Option<Arc<DecoyImage>>,
-    /// Whether it is a member of a [`Fleet`](crate::Fleet): it can have links, and its network may not be that of this process.
+    /// Whether it is a member of a [`Fleet`](crate::Fleet): it can have links.
     pub member: bool,
+    /// Whether its network may not be that of this process, although its address is local.
+    pub elsewhere: bool,
 }
 
 impl DockerOptions {
@@ -50,8 +52,14 @@ impl DockerOptions {
         self
     }
 
-    /// Makes it a member of a [`Fleet`](crate::Fleet).
+    /// Makes it a member of a [`Fleet`](crate::Fleet), whose network may not be that of this process.
     pub fn member(mut self) -> Self {
+        self.elsewhere = true;
+        self.of_agent()
+    }
+
+    /// Makes it the daemon of an agent: a member of a [`Fleet`](crate::Fleet) on the machine of this process.
+    pub fn of_agent(mut self) -> Self {
         self.member = true;
         self
     }
@@ -76,6 +84,7 @@ impl Default for DockerOptions {
             timeout: Duration::from_mins(2),
             decoy: None,
             member: false,
+            elsewhere: false,
         }
     }
 }
@@ -91,6 +100,7 @@ impl Docker {
             timeout,
             decoy,
             member,
+            elsewhere,
         } = options;
         let client = open(&host, timeout)?;
         let mut docker = Self {
@@ -101,6 +111,7 @@ impl Docker {
             timeout,
             decoy,
             member,
+            elsewhere,
             described: Arc::default(),
             refused: Arc::default(),
             profile: seccomp_profile().into(),
@@ -155,7 +166,7 @@ impl Docker {
 
     /// Returns whether its network is that of this process.
     pub(super) fn is_here(&self) -> bool {
-        self.host.is_local() && !self.member
+        self.host.is_local() && !self.elsewhere
     }
 
     fn described(&self) -> MutexGuard<'_, Option<(Instant, RuntimeInfo)>> {
@@ -183,7 +194,10 @@ impl Docker {
         };
         let root = info.docker_root_dir.unwrap_or_default();
         let mut addresses = self.gateways().await?;
+        let mut interfaces = BTreeMap::new();
         if self.is_here() {
+            interfaces = host::machine::interfaces();
+            interfaces.retain(|address, _| !addresses.contains(address));
             addresses.extend(host::addresses());
         }
         addresses.sort_unstable();
@@ -208,6 +222,7 @@ impl Docker {
             storage: storage.to_string(),
             unlimited,
             addresses,
+            interfaces,
             members: BTreeMap::new(),
             has_local: false,
         })

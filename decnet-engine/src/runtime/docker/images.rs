@@ -8,7 +8,7 @@ use std::{
 
 use bollard::{
     body_full,
-    models::{BuildInfo, CreateImageInfo},
+    models::{BuildInfo, ContainerSummary, ContainerSummaryStateEnum as Listed, CreateImageInfo},
     query_parameters::{
         BuildImageOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptionsBuilder, ListContainersOptionsBuilder,
         RemoveImageOptionsBuilder,
@@ -28,9 +28,10 @@ use crate::{
 /// The label of images that the daemon built for us.
 pub(super) const BUILT_LABEL: &str = "decnet.built";
 
-/// How long the removal of an image waits for helpers that use it, and between two tries.
-const HELPERS_END: Duration = Duration::from_secs(10);
-const HELPER_PAUSE: Duration = Duration::from_millis(100);
+/// How long the removal of an image waits for containers that are gone soon, how long for those that just went, and between two tries.
+const LEAVING: Duration = Duration::from_secs(10);
+const GONE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The maximum size of a build folder. It is sent to the daemon in one piece.
 const LARGEST_CONTEXT: u64 = 256 << 20;
@@ -149,21 +150,24 @@ impl Docker {
         }
     }
 
-    pub(super) async fn remove_image(&self, reference: &str) -> Result<Effect, RuntimeError> {
+    pub(super) async fn remove_image(&self, instance: InstanceId, reference: &str) -> Result<Effect, RuntimeError> {
         match self.is_ours(reference).await? {
             None => return Ok(Effect::Unchanged),
             Some(false) => return Err(foreign(reference)),
             Some(true) => {}
         }
-        let until = Instant::now() + HELPERS_END;
+        let begun = Instant::now();
         loop {
+            if self.member && self.is_needed_for_links(instance, reference).await? {
+                return Ok(Effect::Unchanged);
+            }
             let options = RemoveImageOptionsBuilder::default().build();
             let request = self.client.remove_image(reference, Some(options), None);
             match self.ask(&format!("remove image {reference}"), request).await {
                 Ok(_) => return Ok(Effect::Changed),
-                // 409: a container uses it.
-                Err(failure) if failure.is(409) && Instant::now() < until && self.has_helper(reference).await? => {
-                    tokio::time::sleep(HELPER_PAUSE).await;
+                // 409: a container uses it, or used it a moment ago.
+                Err(failure) if failure.is(409) && begun.elapsed() < self.removal_timeout(reference).await? => {
+                    tokio::time::sleep(PAUSE).await;
                 }
                 Err(failure) if failure.is(404) || failure.is(409) => return Ok(Effect::Unchanged),
                 Err(failure) => return Err(failure.into()),
@@ -171,18 +175,32 @@ impl Docker {
         }
     }
 
-    /// Returns whether a container of this image changes or lists links now. It removes itself, and belongs to no maze.
-    async fn has_helper(&self, reference: &str) -> Result<bool, RuntimeError> {
-        let filters = HashMap::from([
-            ("ancestor", vec![reference.to_owned()]),
-            ("label", vec![format!("{}={}", naming::ROLE, links::HELPER)]),
-        ]);
+    /// Returns whether only this image can remove a link of ours that is left, for instance because a killed process had asked for it.
+    async fn is_needed_for_links(&self, instance: InstanceId, reference: &str) -> Result<bool, RuntimeError> {
+        if self.decoy.as_ref().is_none_or(|decoy| decoy.reference != reference) {
+            return Ok(false);
+        }
+        self.has_links(instance).await
+    }
+
+    /// Returns how long the removal of an image waits for the containers that use it: not at all if one stays. One that changes or lists
+    /// links removes itself, and one that is being removed is gone soon.
+    async fn removal_timeout(&self, reference: &str) -> Result<Duration, RuntimeError> {
+        let filters = HashMap::from([("ancestor", vec![reference.to_owned()])]);
         let options = ListContainersOptionsBuilder::default()
             .all(true)
             .filters(&filters)
             .build();
         let request = tolerant(self.client.list_containers(Some(options)));
-        Ok(!self.ask("list containers", request).await?.is_empty())
+        let found = self.ask("list containers", request).await?;
+        let stays = |container: &ContainerSummary| !links::is_helper(container) && !is_leaving(container);
+        Ok(if found.iter().any(stays) {
+            Duration::ZERO
+        } else if found.is_empty() {
+            GONE
+        } else {
+            LEAVING
+        })
     }
 
     /// Returns whether this program created the image with a reference. Returns none if there is none.
@@ -278,6 +296,11 @@ impl Docker {
             }
         }
     }
+}
+
+/// Returns whether the daemon is removing a container.
+fn is_leaving(container: &ContainerSummary) -> bool {
+    matches!(container.state, Some(Listed::REMOVING | Listed::DEAD))
 }
 
 /// Returns a reference with its tag. Without one, the daemon would pull all tags.

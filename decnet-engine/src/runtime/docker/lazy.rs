@@ -9,6 +9,7 @@ use tokio::sync::OnceCell;
 use super::{Docker, DockerOptions};
 use crate::{
     desired::BaseSpec,
+    host::machine::MachineFacts,
     naming::ContainerName,
     observe::{Observed, Scope},
     plan::Action,
@@ -61,6 +62,10 @@ impl Runtime for LazyDocker {
 
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
         self.docker().await?.foreign_networks(instance).await
+    }
+
+    async fn machine(&self) -> Result<Option<MachineFacts>, RuntimeError> {
+        self.docker().await?.machine().await
     }
 
     async fn unavailable_images(

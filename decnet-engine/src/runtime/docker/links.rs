@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use bollard::{
     container::{AttachContainerResults, LogOutput},
     errors::Error as Refusal,
-    models::{ContainerCreateBody, HostConfig},
+    models::{ContainerCreateBody, ContainerSummary, HostConfig},
     query_parameters::{
         AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, StartContainerOptions,
         WaitContainerOptionsBuilder,
@@ -26,7 +26,13 @@ use crate::{
 };
 
 /// The role of the container that changes or lists links.
-pub(super) const HELPER: &str = "link";
+const HELPER: &str = "link";
+
+/// Returns whether a container changes or lists links. It belongs to no maze, and removes itself.
+pub(super) fn is_helper(container: &ContainerSummary) -> bool {
+    let role = container.labels.as_ref().and_then(|labels| labels.get(naming::ROLE));
+    role.is_some_and(|role| role == HELPER)
+}
 
 fn what(link: &LinkName) -> String {
     format!("link {link}")
@@ -98,6 +104,22 @@ impl Docker {
         scope: Scope,
         networks: &[ObservedNetwork],
     ) -> Result<Option<Vec<ObservedLink>>, RuntimeError> {
+        self.list_links(scope, networks, &labels_of_list(scope)).await
+    }
+
+    /// Returns whether there is a link of any store. The container that lists them belongs to the given one.
+    pub(super) async fn has_links(&self, instance: InstanceId) -> Result<bool, RuntimeError> {
+        let labels = labels_of_list(Scope::Instance(instance));
+        let links = self.list_links(Scope::Everyone, &[], &labels).await?;
+        Ok(links.is_some_and(|links| !links.is_empty()))
+    }
+
+    async fn list_links(
+        &self,
+        scope: Scope,
+        networks: &[ObservedNetwork],
+        labels: &Labels,
+    ) -> Result<Option<Vec<ObservedLink>>, RuntimeError> {
         if !self.member {
             return Ok(None);
         }
@@ -109,13 +131,8 @@ impl Docker {
             return Ok(Some(Vec::new()));
         }
         let asked = "list links";
-        let labels = match scope {
-            Scope::Topology(instance, topology) => naming::ownership(instance, topology),
-            Scope::Instance(instance) => Labels::from([(naming::INSTANCE.into(), instance.to_string())]),
-            Scope::Everyone => Labels::new(),
-        };
         let words = ["link", "list"];
-        let output = match self.run_on_host(asked, &labels, &words).await {
+        let output = match self.run_on_host(asked, labels, &words).await {
             // The image was removed since, or is missing although something is there. A list must not leave an image behind that a
             // teardown has removed.
             Err(_) if self.is_ours(&reference).await?.is_none() => {
@@ -123,7 +140,7 @@ impl Docker {
                     return Ok(Some(Vec::new()));
                 }
                 self.ensure_program(asked).await?;
-                self.run_on_host(asked, &labels, &words).await?
+                self.run_on_host(asked, labels, &words).await?
             }
             ran => ran?,
         };
@@ -240,6 +257,18 @@ impl Docker {
     }
 }
 
+/// Returns the labels of the container that lists the links of a scope. Each has a store, so that one which was never started is found
+/// later: it would keep the image.
+fn labels_of_list(scope: Scope) -> Labels {
+    let of_store = |instance: InstanceId| Labels::from([(naming::INSTANCE.into(), instance.to_string())]);
+    match scope {
+        Scope::Topology(instance, topology) => naming::ownership(instance, topology),
+        Scope::Instance(instance) => of_store(instance),
+        // It works for no store in particular.
+        Scope::Everyone => of_store(InstanceId::nil()),
+    }
+}
+
 /// Reads what the program printed.
 fn read<T: DeserializeOwned>(asked: &str, output: &ExecOutput) -> Result<T, RuntimeError> {
     serde_json::from_slice(&output.stdout).map_err(|error| refused(asked, error))
@@ -275,4 +304,25 @@ fn observed(found: FoundVxlan, bridges: &BTreeMap<String, &NetworkName>) -> Opti
         mtu: vxlan.mtu,
         is_sound: up && guarded && port == VXLAN_PORT,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_that_lists_links_is_found_in_the_scope_that_it_is_for() {
+        let (instance, topology) = (rng::instance_id(), rng::topology_id());
+        for scope in [
+            Scope::Topology(instance, topology),
+            Scope::Instance(instance),
+            Scope::Everyone,
+        ] {
+            let labels = labels_of_list(scope);
+            assert!(
+                scope.holds(&labels) && Scope::Everyone.holds(&labels),
+                "{scope:?}: {labels:?}"
+            );
+        }
+    }
 }

@@ -49,6 +49,7 @@ use super::{
 use crate::{
     decoy::DecoyImage,
     desired::BaseSpec,
+    host::machine::MachineFacts,
     naming::ContainerName,
     observe::{Observed, Scope},
     plan::Action,
@@ -92,6 +93,8 @@ pub struct Docker {
     decoy: Option<Arc<DecoyImage>>,
     /// Whether it is a member of a fleet.
     member: bool,
+    /// Whether its network may not be that of this process.
+    elsewhere: bool,
     /// The last description of the daemon, and its time.
     described: Arc<Mutex<Option<(Instant, RuntimeInfo)>>>,
     refused: Arc<refused::Refused>,
@@ -124,6 +127,10 @@ impl Runtime for Docker {
         self.list_foreign_networks(instance).await
     }
 
+    async fn machine(&self) -> Result<Option<MachineFacts>, RuntimeError> {
+        Ok(self.is_here().then(MachineFacts::read))
+    }
+
     async fn unavailable_images(
         &self,
         images: &BTreeSet<ImageSource>,
@@ -147,7 +154,7 @@ impl Runtime for Docker {
             }
             Action::RemoveNetwork { network, id } => self.remove_network(instance, network, id.as_deref()).await,
             Action::RemoveVolume { volume } => self.remove_volume(instance, volume).await,
-            Action::RemoveImage { reference, .. } => self.remove_image(reference).await,
+            Action::RemoveImage { reference, .. } => self.remove_image(instance, reference).await,
             Action::EnsureLink { link } => self.ensure_link(instance, link).await,
             Action::RemoveLink { link, labels } => self.remove_link(instance, link, labels).await,
         }

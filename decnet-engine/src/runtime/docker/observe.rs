@@ -157,12 +157,8 @@ impl Docker {
 
 /// Returns whether a container changes or lists links now: it removes itself. One that was not started within a moment is left over.
 fn is_busy_helper(container: &ContainerSummary, now: i64) -> bool {
-    let labels = container.labels.as_ref();
-    let is_helper = labels
-        .and_then(|labels| labels.get(naming::ROLE))
-        .is_some_and(|role| role == links::HELPER);
     let is_new = container.created.is_some_and(|created| now - created <= 2);
-    is_helper && (is_new || container.state == Some(Listed::RUNNING))
+    links::is_helper(container) && (is_new || container.state == Some(Listed::RUNNING))
 }
 
 /// Returns a reference as it was given. Podman adds the registry to an image without one.

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use decnet_topology::Member;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +27,7 @@ impl Fleet {
     ) -> Result<RuntimeInfo, RuntimeError> {
         let (mut local, mut combined): (Option<RuntimeInfo>, Option<RuntimeInfo>) = (None, None);
         let mut first = None;
-        let mut members = std::collections::BTreeMap::new();
+        let mut members = BTreeMap::new();
         for (name, info) in infos {
             let Some(name) = name else {
                 match info {
@@ -71,6 +73,7 @@ impl Fleet {
             endpoint: format!("{count} hosts"),
             local: false,
             has_local: self.local.is_some(),
+            interfaces: BTreeMap::new(),
             members,
             ..info
         })

@@ -15,9 +15,6 @@ pub use info::MemberInfo;
 /// How long a member may take to answer before it counts as unseen.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// What people call the machine of this program.
-pub(crate) const THIS_MACHINE: &str = "this machine";
-
 /// A host of a fleet, and its runtime.
 #[derive(Debug, Clone)]
 struct FleetMember {
@@ -62,6 +59,9 @@ impl Default for Fleet {
 }
 
 impl Fleet {
+    /// How errors name the machine of this program. No member can have this name.
+    pub const THIS_MACHINE: &'static str = "this machine";
+
     /// Creates a fleet without members.
     pub fn new() -> Self {
         Self {
@@ -106,7 +106,7 @@ impl Fleet {
                 reason: "it is not a member of the fleet".into(),
             },
             None => RuntimeError::Unreachable {
-                endpoint: THIS_MACHINE.into(),
+                endpoint: Self::THIS_MACHINE.into(),
                 reason: "the fleet does not include it".into(),
             },
         })

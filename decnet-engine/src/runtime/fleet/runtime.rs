@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use decnet_decoy::protocol::{Probe, ProbeResult};
-use decnet_topology::{ImageSource, InstanceId};
+use decnet_topology::{ImageSource, InstanceId, Member};
 use futures_util::{
     StreamExt as _,
     future::{self, BoxFuture},
@@ -15,12 +15,13 @@ use futures_util::{
 };
 use tokio::time::timeout;
 
-use super::{Fleet, FleetMember, Ids, THIS_MACHINE, on_host::OnHost as _};
+use super::{Fleet, FleetMember, Ids, on_host::OnHost as _};
 use crate::{
     desired::BaseSpec,
     fence::Fence,
+    host::machine::MachineFacts,
     naming::ContainerName,
-    observe::{Observed, Scope},
+    observe::{Observed, ObservedContainer, Scope},
     plan::Action,
     runtime::{
         ArchivePieces, Capture, CapturePlace, CaptureRequest, CommandRequest, CopyRequest, Effect, ForeignNetwork,
@@ -95,7 +96,7 @@ fn of_member(host: Option<&str>) -> impl Fn(RuntimeError) -> RuntimeError {
 
 /// Names a part of a fleet for people.
 fn shown(host: Option<&str>) -> String {
-    host.map_or_else(|| THIS_MACHINE.into(), |host| format!("member `{host}`"))
+    host.map_or_else(|| Fleet::THIS_MACHINE.into(), |host| format!("member `{host}`"))
 }
 
 #[async_trait]
@@ -130,17 +131,25 @@ impl Runtime for Fleet {
     }
 
     async fn name_interfaces(&self, observed: &mut Observed) -> Result<(), RuntimeError> {
-        for (name, runtime) in self.parts() {
-            let mut own = Observed::default();
-            let (here, others) = std::mem::take(&mut observed.containers)
-                .into_iter()
-                .partition(|found| found.name.host() == name);
-            (own.containers, observed.containers) = (here, others);
-            own = own.on(None);
+        let mut found: BTreeMap<Option<String>, Vec<ObservedContainer>> = BTreeMap::new();
+        for container in std::mem::take(&mut observed.containers) {
+            let host = container.name.host().map(Into::into);
+            found.entry(host).or_default().push(container);
+        }
+        let asked = found.into_iter().map(|(host, containers)| async move {
+            let own = Observed {
+                containers,
+                ..Observed::default()
+            };
+            let Ok((name, runtime)) = self.find(host.as_deref()) else {
+                return own.containers;
+            };
+            let mut own = own.on(None);
             // The names are an addition: without an answer, there are none.
             let _ = timeout(self.answer, runtime.name_interfaces(&mut own)).await;
-            observed.containers.extend(own.on(name).containers);
-        }
+            own.on(name).containers
+        });
+        observed.containers = future::join_all(asked).await.concat();
         observed
             .containers
             .sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
@@ -160,6 +169,14 @@ impl Runtime for Fleet {
             }
         }
         Ok(all)
+    }
+
+    /// Reads those of this machine, which the fleet may have too.
+    async fn machine(&self) -> Result<Option<MachineFacts>, RuntimeError> {
+        match &self.local {
+            Some(local) => local.machine().await,
+            None => Ok(None),
+        }
     }
 
     async fn unavailable_images(
@@ -183,6 +200,11 @@ impl Runtime for Fleet {
             Some(host) => self.members.get(host).map(|member| &member.runtime),
         };
         Ok(runtime.cloned())
+    }
+
+    async fn members(&self) -> Result<BTreeMap<String, Member>, RuntimeError> {
+        let members = self.members.iter();
+        Ok(members.map(|(name, one)| (name.clone(), one.member.clone())).collect())
     }
 
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {

@@ -12,6 +12,11 @@ pub(super) fn of(host: &Name, generation: u64, error: PeerError) -> RuntimeError
     let host = host.to_string();
     match error {
         PeerError::Unreachable { address, reason } => RuntimeError::AgentUnreachable { host, address, reason },
+        PeerError::NotTls { address } => RuntimeError::AgentUnreachable {
+            host,
+            address,
+            reason: "another program listens there, which does not speak TLS".into(),
+        },
         PeerError::Untrusted { address, reason } => RuntimeError::AgentUntrusted { host, address, reason },
         PeerError::Revoked { address } => RuntimeError::AgentUntrusted {
             host,

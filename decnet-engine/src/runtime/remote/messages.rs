@@ -45,6 +45,7 @@ pub(crate) enum ObserveRequest {
     List { scope: Scope },
     Inspect { scope: Scope },
     NameInterfaces { observed: Box<Observed> },
+    Machine,
     ForeignNetworks { instance: InstanceId },
     UnavailableImages { images: BTreeSet<ImageSource> },
     CheckNetwork { bases: Vec<BaseSpec> },

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     desired::BaseSpec,
     fence::Fence,
+    host::machine::MachineFacts,
     naming::ContainerName,
     observe::{Observed, Scope},
     peer::{PeerClient, PeerError, PeerOptions},
@@ -140,6 +141,10 @@ impl Runtime for RemoteRuntime {
 
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
         self.observe(&ObserveRequest::ForeignNetworks { instance }).await
+    }
+
+    async fn machine(&self) -> Result<Option<MachineFacts>, RuntimeError> {
+        self.observe(&ObserveRequest::Machine).await
     }
 
     async fn unavailable_images(

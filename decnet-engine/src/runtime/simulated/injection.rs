@@ -1,10 +1,16 @@
 //! Methods that inject faults.
 
+use std::net::Ipv4Addr;
+
 use super::{
     Moment, Simulated,
     fault::{Fault, FaultKind, Faults, Reach, Trigger},
 };
-use crate::{plan::Action, runtime::RuntimeError};
+use crate::{
+    host::machine::{AddressInterface, MachineFacts},
+    plan::Action,
+    runtime::RuntimeError,
+};
 
 /// Injected faults. A counted fault counts `perform` calls from its injection; the first is number 1.
 impl Simulated {
@@ -13,6 +19,16 @@ impl Simulated {
     pub fn with_links(self) -> Self {
         self.lock().world.links.get_or_insert_default();
         self
+    }
+
+    /// Sets what is on its machine besides containers. Without this call, nobody can read it.
+    pub fn set_machine(&self, machine: MachineFacts) {
+        self.lock().machine = Some(machine);
+    }
+
+    /// Adds an address to its machine, or replaces the interface of one.
+    pub fn set_interface(&self, address: Ipv4Addr, interface: AddressInterface) {
+        self.lock().info.interfaces.insert(address, interface);
     }
 
     /// Fails the n-th `perform`.
@@ -40,6 +56,11 @@ impl Simulated {
     /// Makes every call from now on fail with [`Unreachable`](RuntimeError::Unreachable).
     pub fn go_away(&self) {
         self.lock().faults.reach = Reach::CutOff;
+    }
+
+    /// Makes every call from now on hang.
+    pub fn fall_silent(&self) {
+        self.lock().faults.reach = Reach::Hangs;
     }
 
     /// Removes all injected faults and answers again.

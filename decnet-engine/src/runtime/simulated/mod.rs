@@ -39,12 +39,13 @@ use decnet_topology::{ImageSource, InstanceId};
 
 use super::{
     ApiVersion, ArchivePieces, Capture, CaptureRequest, CommandRequest, CopyRequest, Effect, ForeignNetwork, LogLines,
-    LogRequest, NetworkCheck, RunningCommand, Runtime, RuntimeError, RuntimeInfo, ownership,
+    LogRequest, NetworkCheck, RunningCommand, Runtime, RuntimeError, RuntimeInfo,
 };
 use crate::{
     desired::BaseSpec,
+    host::machine::MachineFacts,
     naming::ContainerName,
-    observe::{self, Observed, Scope},
+    observe::{Observed, Scope},
     plan::{Action, Lane},
 };
 
@@ -74,6 +75,7 @@ struct Inner {
     running: BTreeMap<Lane, usize>,
     peaks: BTreeMap<Lane, usize>,
     info: RuntimeInfo,
+    machine: Option<MachineFacts>,
     pace: Duration,
 }
 
@@ -112,6 +114,7 @@ impl Simulated {
             running: BTreeMap::new(),
             peaks: BTreeMap::new(),
             info,
+            machine: None,
             pace: Duration::ZERO,
         };
         Self {
@@ -227,18 +230,19 @@ impl Runtime for Simulated {
         Ok(self.lock().world.inspect(scope))
     }
 
+    /// Names none: it has no interfaces.
+    async fn name_interfaces(&self, _: &mut Observed) -> Result<(), RuntimeError> {
+        self.reach().await
+    }
+
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {
         self.reach().await?;
-        let inner = self.lock();
-        let networks = inner.world.networks.iter();
-        let foreign = networks.filter(|(_, network)| !ownership::is_ours(&network.labels, instance));
-        let described = foreign.map(|(name, network)| ForeignNetwork {
-            name: name.as_str().into(),
-            subnet: network.subnet,
-            instance: observe::instance_of(&network.labels),
-            host: None,
-        });
-        Ok(described.collect())
+        Ok(self.lock().world.foreign_networks(instance))
+    }
+
+    async fn machine(&self) -> Result<Option<MachineFacts>, RuntimeError> {
+        self.reach().await?;
+        Ok(self.lock().machine.clone())
     }
 
     async fn unavailable_images(

@@ -9,8 +9,8 @@ use super::{
 use crate::{
     desired::{InterfaceSpec, NetworkReach, NetworkSpec},
     naming::{self, ContainerName, NetworkName},
-    observe::Activity,
-    runtime::{Effect, RuntimeError, ownership},
+    observe::{self, Activity},
+    runtime::{Effect, ForeignNetwork, RuntimeError, ownership},
 };
 
 pub(super) fn what(network: &NetworkName) -> String {
@@ -18,6 +18,19 @@ pub(super) fn what(network: &NetworkName) -> String {
 }
 
 impl World {
+    /// Lists the networks that do not belong to a store.
+    pub(super) fn foreign_networks(&self, instance: InstanceId) -> Vec<ForeignNetwork> {
+        let networks = self.networks.iter();
+        let foreign = networks.filter(|(_, network)| !ownership::is_ours(&network.labels, instance));
+        let described = foreign.map(|(name, network)| ForeignNetwork {
+            name: name.as_str().into(),
+            subnet: network.subnet,
+            instance: observe::instance_of(&network.labels),
+            host: None,
+        });
+        described.collect()
+    }
+
     pub(super) fn create_network(&mut self, instance: InstanceId, spec: &NetworkSpec) -> Result<Effect, RuntimeError> {
         if let Some(found) = self.networks.get(&spec.name) {
             ownership::require_ours(what(&spec.name), &found.labels, instance)?;

@@ -108,6 +108,11 @@ impl Simulated {
         self.lock().world.images.insert(reference.into(), false);
     }
 
+    /// Adds an image that the engine loaded, as if a request of a killed process had ended now.
+    pub fn add_loaded_image(&self, reference: &str) {
+        self.lock().world.images.insert(reference.into(), true);
+    }
+
     /// Stops or kills a container, which stays as it is until somebody starts it.
     pub fn stop(&self, name: &ContainerName) -> bool {
         self.set_activity(name, Activity::Exited)

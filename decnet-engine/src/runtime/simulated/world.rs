@@ -36,6 +36,7 @@ pub(crate) fn described(api: ApiVersion, endpoint: &str) -> RuntimeInfo {
         limits_roots: true,
         unlimited: Vec::new(),
         addresses: Vec::new(),
+        interfaces: BTreeMap::new(),
         members: BTreeMap::new(),
         has_local: false,
     }

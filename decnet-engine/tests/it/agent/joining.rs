@@ -22,9 +22,9 @@ const SOON: Duration = Duration::from_secs(20);
 /// A master with a listener.
 pub(super) struct Master {
     pub(super) stage: Stage,
-    fleet: FleetMaster,
-    repo: Arc<MemoryRepo>,
-    address: SocketAddr,
+    pub(super) fleet: FleetMaster,
+    pub(super) repo: Arc<MemoryRepo>,
+    pub(super) address: SocketAddr,
     stop: CancellationToken,
 }
 
@@ -84,7 +84,7 @@ impl Master {
     }
 
     /// Waits until the only host has reported what is expected.
-    async fn hears(&self, is_expected: impl Fn(&HostReport) -> bool) -> (HostRow, HostReport) {
+    pub(super) async fn hears(&self, is_expected: impl Fn(&HostReport) -> bool) -> (HostRow, HostReport) {
         let heard = async {
             loop {
                 let host = self.repo.hosts().await.expect("hosts").pop();
@@ -376,6 +376,19 @@ async fn heartbeats_go_on_after_a_refusal_that_is_no_revocation() {
     agent.stop.cancel();
     let ended = time::timeout(SOON, agent.task).await.expect("it ends");
     ended.expect("no panic").expect("no error");
+}
+
+#[tokio::test]
+async fn a_folder_belongs_to_one_agent_at_a_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("agent");
+    let first = AgentFolder::open(&path).expect("it is free");
+    let refused = AgentFolder::open(&path).expect_err("it is in use");
+    assert_eq!(refused.code(), "folder_in_use");
+    drop(first.clone());
+    AgentFolder::open(&path).expect_err("it is still in use");
+    drop(first);
+    AgentFolder::open(&path).expect("it is free again");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! An agent that no master answers any more removes what masters made on its host.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use decnet_engine::{
     AgentFolder, AgentMaster, AgentOptions, Credentials, DecoyImage, DeployOptions, Engine, EngineOptions, Observed,
@@ -58,8 +58,8 @@ impl Host {
         (host, simulated)
     }
 
-    fn state(&self) -> AgentFolder {
-        AgentFolder::open(self.folder.path().join("agent")).expect("a folder")
+    fn state(&self) -> PathBuf {
+        self.folder.path().join("agent")
     }
 
     fn options(&self) -> EngineOptions {
@@ -67,11 +67,12 @@ impl Host {
     }
 
     async fn agent(&self, orphan_after: Option<Duration>) -> RunningAgent {
-        let repo = SqliteRepo::open(self.state().store()).expect("a store");
+        let state = AgentFolder::open(self.state()).expect("a folder");
+        let repo = SqliteRepo::open(state.store()).expect("a store");
         let engine = Engine::new(Arc::new(repo), Arc::clone(&self.runtime), self.options());
         let options = AgentOptions::default()
             .master(AgentMaster::new(self.master.place()).every(EVERY))
-            .folder(self.state())
+            .folder(state)
             .orphan_after(orphan_after);
         self.master
             .stage
@@ -130,7 +131,7 @@ impl Host {
     }
 
     fn instances(&self) -> String {
-        fs::read_to_string(self.state().path().join("instances")).unwrap_or_default()
+        fs::read_to_string(self.state().join("instances")).unwrap_or_default()
     }
 }
 
@@ -197,7 +198,7 @@ async fn a_restart_forgets_neither_the_silence_nor_what_masters_made() {
     host.master.stop();
     // The last answer was two days ago.
     let answered = Timestamp::now() - SignedDuration::from_hours(48);
-    fs::write(host.state().path().join("answered"), format!("{answered}\n")).expect("written");
+    fs::write(host.state().join("answered"), format!("{answered}\n")).expect("written");
     let second = host.agent(Some(Duration::from_hours(24))).await;
     assert_eq!(
         simulated.world().containers.len(),

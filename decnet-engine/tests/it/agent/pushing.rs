@@ -1,20 +1,25 @@
 //! Topologies that a master pushes to an agent.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use decnet_engine::{
-    Action, AgentLogs, AgentOptions, AppliedTopology, DecoyImage, Engine, EngineOptions, Fence, LogTarget, PeerError,
-    RemoteTopologies, Runtime as _, RuntimeError, TopologyPush, naming,
+    Action, AgentLogs, AgentOptions, AppliedTopology, CancellationToken, ContainerName, DecoyImage, DeployOptions,
+    Engine, EngineOptions, Fence, LogTarget, PeerError, RemoteTopologies, Runtime as _, RuntimeError, TopologyPush,
+    naming,
     simulated::{Moment, Simulated},
 };
 use decnet_topology::{
-    Catalog, DeploySettings, NewTopology, SqliteRepo, Status, StoredTopology, Topology, TopologyId, rng,
+    Catalog, DeploySettings, NewTopology, SqliteRepo, Status, StoredTopology, Topology, TopologyId, TopologyStore as _,
+    rng,
 };
 use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::time;
 
-use super::stage::{RunningAgent, Stage, fence, fence_of};
+use super::{
+    play::topology,
+    stage::{RunningAgent, Stage, fence, fence_of},
+};
 
 /// An agent with a store in a file.
 struct Play {
@@ -41,7 +46,7 @@ impl Play {
         let image = DecoyImage::pack(b"program");
         let options = EngineOptions::new(Catalog::builtin()).image(Arc::new(image));
         let engine = Engine::new(Arc::new(repo.expect("a store")), Arc::new(simulated.clone()), options);
-        let logs = AgentLogs::new(LogTarget::file(folder.path().join("visits")));
+        let logs = AgentLogs::new(LogTarget::file(folder.path().join("visits"))).cursor(folder.path().join("cursor"));
         let options = AgentOptions::default().logs(logs);
         let agent = stage.start_engine(engine, options, stage.agent_credentials()).await;
         Self {
@@ -73,6 +78,33 @@ impl Play {
         let error = self.holder(push).apply(push).await.expect_err("refused");
         assert!(matches!(error, PeerError::Refused { .. }), "{error:?}");
         error.code().to_owned()
+    }
+
+    /// Returns the path of the collected logs.
+    fn visits(&self) -> PathBuf {
+        self.folder.path().join("visits")
+    }
+
+    /// Waits until a line is among the collected logs.
+    async fn read(&self, line: &str) {
+        let read = async {
+            while !fs::read_to_string(self.visits()).is_ok_and(|text| text.contains(line)) {
+                time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        time::timeout(Duration::from_secs(20), read)
+            .await
+            .expect("the line in time");
+    }
+
+    /// Returns the name of a container of a service.
+    fn service(&self) -> ContainerName {
+        let world = self.simulated.world();
+        let service = world.containers.iter().find_map(|(name, container)| {
+            let role = container.labels.get(naming::ROLE)?;
+            (role == "service").then(|| name.clone())
+        });
+        service.expect("a service")
     }
 
     /// Returns the names of the containers.
@@ -355,34 +387,68 @@ async fn settings_and_a_catalogue_are_pushed_too() {
 #[tokio::test]
 async fn logs_are_collected_from_the_first_push_on() {
     let play = Play::new().await;
-    let visits: PathBuf = play.folder.path().join("visits");
-    assert!(!visits.exists(), "nobody has pushed anything");
+    assert!(!play.visits().exists(), "nobody has pushed anything");
     play.apply(&push("corp", rng::topology_id(), &["web"])).await;
-    let service = play.simulated.world().containers.iter().find_map(|(name, container)| {
-        let role = container.labels.get(naming::ROLE)?;
-        (role == "service").then(|| name.clone())
-    });
-    let service = service.expect("a service");
+    let service = play.service();
     play.simulated.print(&service, "a visitor");
-    let read = async |what: &str| {
-        let read = async {
-            while !std::fs::read_to_string(&visits).is_ok_and(|text| text.contains(what)) {
-                time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        time::timeout(Duration::from_secs(20), read)
-            .await
-            .expect("the line in time");
-    };
-    read("a visitor").await;
+    play.read("a visitor").await;
     // After a restart they are collected without another push, as soon as the runtime answers.
     play.simulated.go_away();
     let play = play.restart().await;
     play.simulated.reconnect();
     play.simulated.print(&service, "a second visitor");
-    read("a second visitor").await;
+    play.read("a second visitor").await;
     // The agent ends although the logs are followed.
     play.agent.stop.cancel();
     let ended = time::timeout(Duration::from_secs(20), play.agent.task).await;
     ended.expect("it ends").expect("no panic").expect("no error");
+}
+
+#[tokio::test]
+async fn logs_are_collected_again_after_the_cursor_could_not_be_written() {
+    let play = Play::new().await;
+    play.apply(&push("corp", rng::topology_id(), &["web"])).await;
+    let (service, cursor) = (play.service(), play.folder.path().join("cursor"));
+    play.simulated.print(&service, "a visitor");
+    play.read("a visitor").await;
+    while !cursor.exists() {
+        time::sleep(Duration::from_millis(10)).await;
+    }
+    // A file cannot replace a folder, also not for root.
+    fs::remove_file(&cursor).expect("removed");
+    fs::create_dir(&cursor).expect("created");
+    play.simulated.print(&service, "a second visitor");
+    play.read("a second visitor").await;
+    fs::remove_dir(&cursor).expect("removed");
+    play.simulated.print(&service, "a third visitor");
+    play.read("a third visitor").await;
+}
+
+#[tokio::test]
+async fn a_teardown_of_everything_goes_on_after_a_failure_and_reports_all() {
+    let play = Play::new().await;
+    play.apply(&push("corp", rng::topology_id(), &["web"])).await;
+    // A program of an earlier version may have left another one.
+    let repo = Arc::new(SqliteRepo::open(play.folder.path().join("topology.db")).expect("the store"));
+    let new = NewTopology::new("lab".parse().expect("a name"), topology("172.20.1", &["db"]));
+    let lab = repo.create(new, Timestamp::now()).await.expect("stored").row.id;
+    let engine = Engine::new(repo, Arc::new(play.simulated.clone()), super::play::options());
+    let deployed = engine
+        .deploy(lab, DeployOptions::default(), &CancellationToken::new())
+        .await;
+    assert_eq!(deployed.expect("deployed").row.status, Status::Active);
+
+    play.simulated.fail_where(
+        |action| matches!(action, Action::RemoveNetwork { .. }),
+        Moment::Before,
+        RuntimeError::Refused { reason: "busy".into() },
+    );
+    let error = play.topologies.teardown().await.expect_err("refused");
+    assert_eq!(error.code(), "teardown_incomplete");
+    let said = error.to_string();
+    assert!(said.contains("`corp`") && said.contains("`lab`"), "{said}");
+    assert_eq!(play.containers(), [""; 0]);
+    play.simulated.reconnect();
+    play.topologies.teardown().await.expect("torn down");
+    assert!(play.simulated.world().networks.is_empty());
 }

@@ -1,148 +1,19 @@
 //! Topologies of mode `agent`: a master owns their rows, and the agent of their host deploys them.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use decnet_engine::{
-    Action, AgentOptions, AppliedTopology, CancellationToken, DecoyImage, DeployOptions, Engine, EngineError,
-    EngineOptions, Fence, Fleet, HostReport, LogItem, LogOptions, RemoteRuntime, RemoteTopologies, Replacement,
-    WatchOptions, naming,
-    simulated::{Moment, Simulated},
-    watch,
+    Action, AppliedTopology, CancellationToken, Fence, LogItem, LogOptions, Replacement, WatchOptions, naming,
+    simulated::Moment, watch,
 };
 use decnet_topology::{
-    Catalog, HostProfile, HostStore as _, Member, MemoryRepo, Mode, Mutation, MutationFilter, MutationQueue as _,
-    MutationState, NewMutation, NewTopology, Status, Topology, TopologyId, TopologyStore as _,
+    Catalog, Mutation, MutationFilter, MutationQueue as _, MutationState, NewMutation, Status, Topology,
+    TopologyStore as _,
 };
 use jiff::Timestamp;
 use tokio::time;
 
-use super::stage::{RunningAgent, Stage, name};
-
-/// How long something that happens may take.
-const SOON: Duration = Duration::from_secs(20);
-
-/// One master, and one agent on `host-1`.
-struct Play {
-    stage: Stage,
-    simulated: Simulated,
-    agent: RunningAgent,
-    repo: Arc<MemoryRepo>,
-    master: Engine,
-}
-
-fn options() -> EngineOptions {
-    EngineOptions::new(Catalog::builtin()).image(Arc::new(DecoyImage::pack(b"program")))
-}
-
-fn topology(subnet: &str, deckies: &[&str]) -> Topology {
-    let mut builder = Topology::builder().dmz("dmz", &format!("{subnet}.0/24"));
-    for (at, decky) in deckies.iter().enumerate() {
-        builder = builder.decky(decky, |decky| {
-            decky.on("dmz", &format!("{subnet}.{}", at + 10)).services(["http"])
-        });
-    }
-    builder.build().expect("a topology")
-}
-
-impl Play {
-    async fn new() -> Self {
-        let (stage, simulated) = (Stage::new(), Simulated::new());
-        let engine = Engine::new(Arc::new(MemoryRepo::new()), Arc::new(simulated.clone()), options());
-        let agent = stage
-            .start_engine(engine, AgentOptions::default(), stage.agent_credentials())
-            .await;
-        let remote = RemoteRuntime::new(&stage.master, stage.options(agent.address)).expect("an address");
-        let member = Member::new(name("host-1"), 100, "127.0.0.1".parse().expect("an address"), 1500);
-        let fleet = Fleet::new()
-            .with(member, Arc::new(remote))
-            .with_local(Arc::new(Simulated::new()));
-        let repo = Arc::new(MemoryRepo::new());
-        Self {
-            master: Engine::new(repo.clone(), Arc::new(fleet), options()),
-            stage,
-            simulated,
-            agent,
-            repo,
-        }
-    }
-
-    async fn store(&self, maze: &str, topology: Topology, host: &str) -> TopologyId {
-        let new = NewTopology::new(maze.parse().expect("a name"), topology)
-            .mode(Mode::Agent)
-            .host(host.to_owned());
-        self.repo.create(new, Timestamp::now()).await.expect("stored").row.id
-    }
-
-    async fn deployed(&self) -> TopologyId {
-        let id = self.store("corp", topology("172.20.0", &["web"]), "host-1").await;
-        assert_eq!(self.deploy(id).await.expect("deployed"), Status::Active);
-        id
-    }
-
-    async fn deploy(&self, id: TopologyId) -> Result<Status, EngineError> {
-        let cancel = CancellationToken::new();
-        let outcome = self.master.deploy(id, DeployOptions::default(), &cancel).await?;
-        assert_eq!(outcome.reason, None);
-        Ok(outcome.row.status)
-    }
-
-    async fn status(&self, id: TopologyId) -> Status {
-        self.repo.get(id).await.expect("a row").status
-    }
-
-    /// Returns the containers of the host, with the times of their starts.
-    fn containers(&self) -> Vec<(String, Option<Timestamp>)> {
-        let world = self.simulated.world();
-        let containers = world.containers.iter();
-        containers
-            .map(|(name, one)| (name.to_string(), one.started_at))
-            .collect()
-    }
-
-    fn remote_topologies(&self) -> RemoteTopologies {
-        RemoteTopologies::new(&self.stage.remote(self.agent.address))
-    }
-
-    /// Has the host of the store send a heartbeat with what its agent has.
-    async fn heartbeat(&self) {
-        let state = self.remote_topologies().state().await.expect("a state");
-        let mut report = HostReport::default();
-        report.health.answers = true;
-        if let Some(applied) = state.applied {
-            report.topology = Some(applied.topology);
-            report.version_hash = applied.version_hash;
-            report.settings_digest = applied.settings_digest;
-        }
-        let text = serde_json::to_string(&report).expect("JSON");
-        let address = self.agent.address.to_string();
-        self.repo
-            .host_heard(self.stage.host, &address, &text, Timestamp::now())
-            .await
-            .expect("heard");
-    }
-
-    /// Enrols the host of the stage in the store.
-    async fn enrol(&self) {
-        let id = decnet_topology::rng::enrolment_id();
-        let expires_at = Timestamp::now() + jiff::SignedDuration::from_mins(1);
-        let enrolment = decnet_topology::Enrolment::new(
-            id,
-            (self.stage.host, name("host-1")),
-            HostProfile::default(),
-            "digest".to_owned(),
-            expires_at,
-        );
-        self.repo
-            .add_enrolment(enrolment, Timestamp::now())
-            .await
-            .expect("added");
-        let address = self.agent.address.to_string();
-        self.repo
-            .enroll_host(id, &address, Timestamp::now())
-            .await
-            .expect("enrolled");
-    }
-}
+use super::play::{Play, SOON, topology};
 
 #[tokio::test]
 async fn a_maze_is_pushed_checked_changed_and_torn_down_by_its_agent() {

@@ -8,6 +8,9 @@ mod postgres;
 mod sharing;
 mod socket;
 
+#[cfg(feature = "nats")]
+pub(crate) use nats::NatsServer;
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -74,7 +77,7 @@ fn patterns<const N: usize>(texts: [&str; N]) -> [Pattern; N] {
 }
 
 /// Publishes an event repeatedly until it arrives, because both sides connect in the background.
-async fn arrives<B: Bus>(publisher: &B, heard: &mut Subscription, flush: impl AsyncFn(&B)) {
+pub(crate) async fn arrives<B: Bus>(publisher: &B, heard: &mut Subscription, flush: impl AsyncFn(&B)) {
     let envelope = any_event();
     loop {
         publisher.publish(envelope.clone());

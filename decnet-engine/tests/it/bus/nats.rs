@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use decnet_engine::{Bus, Connectivity, NatsBus, Pattern, Received, Subscription};
 
-pub(super) use self::server::NatsServer;
+pub(crate) use self::server::NatsServer;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 

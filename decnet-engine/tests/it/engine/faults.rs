@@ -224,7 +224,7 @@ async fn resources_that_appear_after_a_killed_process_are_removed_too() {
     }
     lease_is_released(&lab, id).await;
     lab.docker.reconnect();
-    // The daemon still works on a request of the killed process: a network appears during the teardown.
+    // The daemon still works on requests of the killed process: a network and an image appear during the teardown.
     let world = lab.docker.world();
     let labels = world.networks.values().next().expect("a network").labels.clone();
     let late = decnet_engine::NetworkName::from_docker("decnet_t_late");
@@ -232,6 +232,8 @@ async fn resources_that_appear_after_a_killed_process_are_removed_too() {
     let appears = async {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         docker.add_labelled_network(late, "10.94.0.0/24".parse().expect("a subnet"), labels);
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        docker.add_loaded_image("decnet/late:1");
     };
     let (torn_down, ()) = tokio::join!(lab.teardown(id), appears);
     assert_eq!(torn_down.expect("torn down").row.status, Status::TornDown);

@@ -1,7 +1,9 @@
 //! One maze on several simulated hosts.
 
 mod images;
+mod lost;
 mod moving;
+mod preflight;
 mod silence;
 
 use std::{sync::Arc, time::Duration};
@@ -232,6 +234,11 @@ async fn a_failed_step_on_one_host_undoes_all_hosts() {
     let failed = lab.deploy(id).await.expect_err("a link fails");
     assert!(matches!(failed, EngineError::DeployFailed { .. }), "{failed:?}");
     lab.assert_nothing_left();
+
+    // The failed maze takes no room from its copy.
+    lab.west.reconnect();
+    let deployed = lab.deploy(id).await.expect("deployed");
+    assert_eq!((deployed.row.status, deployed.row.id == id), (Status::Active, false));
 }
 
 #[tokio::test]

@@ -1,16 +1,35 @@
 //! Two processes that want the same topology.
 
-use std::{fs, pin::pin, time::Duration};
+use std::{fs, future::pending, pin::pin, sync::Arc, time::Duration};
 
-use decnet_engine::{BrokenLease, DeployOptions, EngineError, break_lease, simulated::Moment};
+use decnet_engine::{
+    BrokenLease, DecoyImage, DeployOptions, Engine, EngineError, EngineOptions, break_lease, simulated::Moment,
+};
 use decnet_topology::{
-    Holder, Lease, LeaseStore, Mutation, MutationQueue, MutationState, NewMutation, RemoveDecky, RepoError, Status,
-    TopologyId, TopologyStore,
+    Holder, Lease, LeaseStore, MemoryRepo, Mutation, MutationQueue, MutationState, NewMutation, RemoveDecky, RepoError,
+    Status, TopologyId, TopologyStore,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::{Lab, small};
+use super::{CATALOG, Lab, small};
+
+/// A store that never answers when a lease is renewed.
+#[derive(Debug)]
+struct Silent {
+    inner: Arc<MemoryRepo>,
+}
+
+impl Silent {
+    async fn guard<T>(&self, name: &str, call: impl Future<Output = Result<T, RepoError>>) -> Result<T, RepoError> {
+        if name == "renew_lease" {
+            pending::<()>().await;
+        }
+        call.await
+    }
+}
+
+guarded!(Silent);
 
 async fn lease(lab: &Lab, id: TopologyId) -> Option<Lease> {
     lab.repo.lease(id, Timestamp::now()).await.expect("asked")
@@ -169,6 +188,27 @@ async fn a_deploy_that_lost_its_lease_undoes_nothing_and_leaves_the_status_to_th
     assert_eq!(
         lease(&lab, id).await.map(|lease| lease.holder.label),
         Some("another".into())
+    );
+}
+
+// When all tasks wait, the clock jumps.
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_lost_when_its_time_is_over_although_the_store_does_not_answer() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let store = Silent {
+        inner: lab.repo.clone(),
+    };
+    let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
+    let engine = Engine::new(Arc::new(store), Arc::new(lab.docker.clone()), options);
+    lab.docker.hang(6, Moment::After);
+    let cancel = CancellationToken::new();
+    let deploying = engine.deploy(id, DeployOptions::default(), &cancel);
+    let result = tokio::time::timeout(Duration::from_secs(16), deploying).await;
+    let result = result.expect("a lease ends after 15 seconds");
+    assert!(
+        matches!(result, Err(EngineError::Repo(RepoError::LeaseLost { .. }))),
+        "{result:?}"
     );
 }
 

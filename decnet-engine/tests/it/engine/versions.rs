@@ -27,7 +27,11 @@ async fn an_operation_on_another_version_changes_nothing() {
         async |operation: Operation, version: Version| lab.engine.operate(id, operation, Some(version), &cancel).await;
     let deploy = || Operation::Deploy(DeployOptions::default());
     is_conflict(&operate(deploy(), shown).await.expect_err("an old version"));
-    is_conflict(&operate(Operation::Teardown, shown).await.expect_err("an old version"));
+    is_conflict(
+        &operate(Operation::Teardown { force: false }, shown)
+            .await
+            .expect_err("an old version"),
+    );
     is_conflict(&lab.engine.delete(id, Some(shown)).await.expect_err("an old version"));
     assert_eq!(lab.repo.get(id).await.expect("stored").status, Status::Pending);
     assert!(lab.docker.log().is_empty());
@@ -42,13 +46,15 @@ async fn an_operation_on_another_version_changes_nothing() {
         deploy(),
         Operation::Reconcile { force: false },
         Operation::Restart(RestartOptions::new(DeckyPart::new(part))),
-        Operation::Teardown,
+        Operation::Teardown { force: false },
     ] {
         is_conflict(&operate(operation, shown).await.expect_err("an old version"));
     }
     assert!(lab.docker.log().is_empty());
 
-    operate(Operation::Teardown, current).await.expect("torn down");
+    operate(Operation::Teardown { force: false }, current)
+        .await
+        .expect("torn down");
     let copy = operate(deploy(), current).await.expect("a fresh copy is deployed").row;
     assert_ne!(copy.id, id);
     lab.engine.delete(id, Some(current)).await.expect("deleted");

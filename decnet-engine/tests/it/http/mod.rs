@@ -4,6 +4,7 @@ mod admitting;
 mod describing;
 mod editing;
 mod following;
+mod hosts;
 mod operating;
 mod picturing;
 mod reading;

@@ -30,16 +30,14 @@ async fn a_maze_file_is_stored_in_json_and_yaml() {
 }
 
 #[tokio::test]
-async fn a_maze_file_is_stored_for_the_agent_of_a_host() {
+async fn a_maze_file_for_the_agent_of_an_unknown_host_is_refused_and_not_stored() {
     let client = Client::new();
-    let stored = client.post("/topologies?agent=east", &maze("corp")).await.is(201);
-    let id = stored["id"].as_str().expect("an id");
-    let row = client.get(&format!("/topologies/{id}")).await.is(200);
-    assert_eq!((&row["mode"], &row["host"]), (&json!("agent"), &json!("east")), "{row}");
     client
-        .post(&format!("/topologies/{id}/plan"), &json!({ "operation": "deploy" }))
+        .post("/topologies?agent=east", &maze("corp"))
         .await
         .problem(422, "agent_mode");
+    let listed = client.get("/topologies").await.is(200);
+    assert!(!listed.to_string().contains("corp"), "{listed}");
     client
         .post("/topologies?agent=e_ast", &maze("branch"))
         .await

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::Client;
+use crate::watch::failing_store::{FailingStore, unreachable};
 
 /// An open stream, the text that was received and not read, and the id of the last event that had one.
 struct Stream {
@@ -276,4 +277,21 @@ async fn a_reader_who_was_too_slow_gets_a_new_snapshot() {
     assert!(lagged["payload"]["lost"].as_u64().expect("a number") > 1000, "{lagged}");
     let snapshot = stream.wait_for("snapshot").await;
     assert_eq!(snapshot["payload"]["topologies"][0]["status"], "pending", "{snapshot}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_goes_on_after_the_database_could_not_be_reached() {
+    let store = FailingStore::default();
+    let client = Client::on(Arc::new(store.clone()));
+    let mut stream = Stream::open(&client, "/events").await;
+    stream.wait_for("snapshot").await;
+    store.fail(Some(|_| Some(unreachable())));
+    while store.failures() < 4 {
+        // It stays open, and alive.
+        stream.wait_for("ping").await;
+    }
+    store.fail(None);
+    client.store("corp").await;
+    let status = stream.wait_for("status").await;
+    assert_eq!(status["maze"], json!("corp"), "{status}");
 }

@@ -6,24 +6,7 @@ use decnet_engine::EngineError;
 use decnet_topology::{Mode, NewTopology, RepoError, Status, StatusChange, Topology, TopologyStore as _};
 use jiff::Timestamp;
 
-use super::{Keeper, Lab, SECOND, by_events, by_polls, enqueue, failing_store::FailingStore, settle, until};
-
-#[tokio::test(start_paused = true)]
-async fn a_worker_that_panics_is_replaced() {
-    let lab = Lab::new();
-    let (id, other) = (lab.deploy(0).await, lab.deploy(1).await);
-    let keeper = Keeper::start(&lab.engine, by_events());
-    settle().await;
-    lab.stage.panic_once();
-    let mutation = enqueue(&lab.engine, id, "extra").await;
-    until!(lab.stage.has_panicked());
-    let unharmed = enqueue(&lab.engine, other, "extra").await;
-    assert!(until!(lab.is_applied(unharmed).await) < SECOND);
-    // The worker's half-done work and its claim are continued.
-    assert!(until!(lab.is_applied(mutation).await) < 5 * SECOND);
-    assert!(lab.matches_the_store(id).await && lab.matches_the_store(other).await);
-    keeper.end().await;
-}
+use super::{Keeper, Lab, SECOND, by_polls, enqueue, failing_store::FailingStore, settle, until};
 
 #[tokio::test(start_paused = true)]
 async fn a_temporarily_unreadable_store_is_read_again() {

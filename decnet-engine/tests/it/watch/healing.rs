@@ -1,10 +1,9 @@
 //! Damage is repaired, even without an event.
 
 use decnet_engine::{NetworkName, simulated::Moment};
-use decnet_topology::{Status, TopologyId};
-use tokio_util::sync::CancellationToken;
+use decnet_topology::TopologyId;
 
-use super::{Keeper, Lab, SECOND, by_polls, enqueue, pausing::refused, settle, until};
+use super::{Keeper, Lab, SECOND, by_polls, enqueue, settle, until};
 
 /// A change of a lab's daemon without the engine.
 type Break<'a> = &'a dyn Fn(&Lab, TopologyId);
@@ -53,22 +52,6 @@ async fn manual_damage_is_repaired_by_the_next_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_loop_waits_for_a_daemon_that_restarts() {
-    let lab = Lab::new();
-    let id = lab.deploy(0).await;
-    let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
-    settle().await;
-    lab.docker().go_away();
-    let mutation = enqueue(&lab.engine, id, "extra").await;
-    tokio::time::sleep(300 * SECOND).await;
-    assert_eq!((lab.unfinished().await, lab.status(id).await), (1, Status::Active));
-    lab.docker().reconnect();
-    lab.docker().restart_daemon();
-    assert!(until!(lab.is_applied(mutation).await && lab.matches_the_store(id).await) < 3 * SECOND);
-    keeper.end().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_daemon_that_dies_in_the_middle_of_a_mutation_leaves_nothing_undone() {
     for step in 1..=3 {
         for moment in [Moment::Before, Moment::Half, Moment::After] {
@@ -90,29 +73,6 @@ async fn a_daemon_that_dies_in_the_middle_of_a_mutation_leaves_nothing_undone() 
             keeper.end().await;
         }
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_degraded_maze_with_the_intent_down_is_torn_down() {
-    let lab = Lab::new();
-    let id = lab.deploy(0).await;
-    lab.docker().fail_where(
-        |action| action.to_string().contains("_office"),
-        Moment::Before,
-        refused(),
-    );
-    let torn_down = lab.engine.teardown(id, &CancellationToken::new()).await;
-    assert!(torn_down.is_err());
-    assert_eq!(lab.status(id).await, Status::Degraded);
-    let keeper = Keeper::start(&lab.engine, by_polls(10 * SECOND));
-    tokio::time::sleep(120 * SECOND).await;
-    assert_eq!(lab.status(id).await, Status::Degraded);
-    assert!(lab.docker().world().containers.is_empty(), "nothing is created again");
-    lab.docker().reconnect();
-    until!(lab.status(id).await == Status::TornDown);
-    let world = lab.docker().world();
-    assert!(world.containers.is_empty() && world.networks.is_empty());
-    keeper.end().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,16 +2,21 @@
 //!
 //! The clock is paused: it jumps when all tasks wait, so that pauses of minutes take no time and are exact.
 
+mod agent_host;
 mod attackers;
+#[cfg(any(feature = "nats", feature = "postgres"))]
+mod buses;
 mod crowd;
-mod failing_store;
+pub(crate) mod failing_store;
 mod faults;
 mod healing;
 mod masters;
 mod pausing;
+mod pushing;
 mod shuffling;
 mod stage;
 mod stopping;
+mod stores;
 mod waking;
 
 use std::{sync::Arc, time::Duration};

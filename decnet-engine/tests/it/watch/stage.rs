@@ -11,10 +11,12 @@ use decnet_decoy::protocol::{Probe, ProbeResult};
 use decnet_engine::{
     Action, ArchivePieces, BaseSpec, Capture, CaptureRequest, CommandRequest, ContainerName, CopyRequest, Effect,
     ForeignNetwork, LogLines, LogRequest, NetworkCheck, Observed, RunningCommand, Runtime, RuntimeError, RuntimeInfo,
-    Scope, simulated::Simulated,
+    Scope, TopologyHost, simulated::Simulated,
 };
 use decnet_topology::{ImageSource, InstanceId, TopologyId};
 use tokio::{sync::watch, time::Instant};
+
+use super::agent_host::AgentHost;
 
 /// Clones share one stage.
 #[derive(Debug, Clone)]
@@ -23,6 +25,8 @@ pub(super) struct Stage {
     inner: Arc<Mutex<Inner>>,
     open: watch::Sender<bool>,
     waiting: watch::Sender<usize>,
+    /// The agent of the host `east`, if this is the runtime of a fleet with one host.
+    pub(super) agent: Option<Arc<AgentHost>>,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +51,7 @@ impl Default for Stage {
             inner: Arc::default(),
             open: watch::Sender::new(true),
             waiting: watch::Sender::new(0),
+            agent: None,
         }
     }
 }
@@ -155,6 +160,15 @@ impl Runtime for Stage {
 
     async fn list(&self, scope: Scope) -> Result<Observed, RuntimeError> {
         self.docker.list(scope).await
+    }
+
+    async fn member(&self, host: Option<&str>) -> Result<Option<Arc<dyn Runtime>>, RuntimeError> {
+        let is_there = self.agent.is_some() && host == Some("east");
+        Ok(is_there.then(|| Arc::new(self.clone()) as Arc<dyn Runtime>))
+    }
+
+    fn topologies(&self) -> Option<&dyn TopologyHost> {
+        Some(self.agent.as_deref()?)
     }
 
     async fn foreign_networks(&self, instance: InstanceId) -> Result<Vec<ForeignNetwork>, RuntimeError> {

@@ -8,18 +8,6 @@ use decnet_topology::SqliteRepo;
 use super::{Keeper, Lab, SECOND, by_events, by_polls, engine, enqueue, settle, until};
 
 #[tokio::test(start_paused = true)]
-async fn a_queued_mutation_is_applied_long_before_the_next_poll() {
-    let lab = Lab::new();
-    let id = lab.deploy(0).await;
-    let keeper = Keeper::start(&lab.engine, by_events());
-    settle().await;
-    let mutation = enqueue(&lab.engine, id, "extra").await;
-    assert!(until!(lab.is_applied(mutation).await) < SECOND);
-    assert!(lab.matches_the_store(id).await);
-    keeper.end().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_change_without_an_event_is_found_by_the_poll() {
     let lab = Lab::new();
     let id = lab.deploy(0).await;

@@ -38,7 +38,8 @@ impl<B: Backend> HostStore for B {
 
     async fn add_enrolment(&self, enrolment: Enrolment, at: Timestamp) -> Result<(), RepoError> {
         self.write(enrolment, move |tables, enrolment| {
-            tables.delete_enrolments(at)?;
+            let now = tables.now(at)?;
+            tables.delete_enrolments(now)?;
             tables.put_enrolment(&enrolment)
         })
         .await
@@ -105,6 +106,8 @@ impl<B: Backend> HostStore for B {
 
     async fn change_host(&self, id: HostId, change: HostChange, at: Timestamp) -> Result<HostRow, RepoError> {
         self.write((), move |tables, ()| {
+            // A host that joins at the same time would undo the change.
+            tables.lock_placements()?;
             let mut row = tables.host(id)?;
             change.apply(&mut row, at);
             tables.put_host(&row)?;

@@ -57,7 +57,8 @@ impl<B: Backend> MutationQueue for B {
         self.write(shuffles, move |tables, mut shuffles| {
             shuffles.iter().try_for_each(queue::refuse_unreadable)?;
             let mut topology = tables.topology(id)?;
-            queue::shuffle(&mut topology, expected, until)?;
+            let now = tables.now(at)?;
+            queue::shuffle(&mut topology, expected, until, now)?;
             let mut rows = Vec::with_capacity(shuffles.len());
             for new in &mut shuffles {
                 queue::enqueue(&mut topology, None, at)?;
@@ -142,36 +143,30 @@ impl<B: Backend> MutationQueue for B {
         superseding: Option<ClaimToken>,
         at: Timestamp,
     ) -> Result<Option<MutationRow>, RepoError> {
-        let holder = holder.clone();
-        self.write(holder, move |tables, holder| {
-            let claim = Claim {
-                holder: &holder,
-                time,
-                superseding,
-                at,
-            };
-            if let Some(id) = topology {
-                return claim.first_of(tables, id);
+        let claim = Claim {
+            holder: holder.clone(),
+            time,
+            superseding,
+            at,
+        };
+        if let Some(id) = topology {
+            return claim_first(self, &claim, id).await;
+        }
+        // Topologies that nobody is working on at this moment come first, then the others.
+        let free = self.write(claim.clone(), |tables, claim| claim.first_free(tables));
+        let busy = match free.await? {
+            Ok(claimed) => return Ok(Some(claimed)),
+            Err(busy) => busy,
+        };
+        // Each in a transaction of its own: one that waits for a topology has locked no other.
+        for id in busy {
+            match claim_first(self, &claim, id).await {
+                // It was deleted meanwhile.
+                Err(RepoError::NotFound { .. }) | Ok(None) => {}
+                claimed => return claimed,
             }
-            // Topologies that nobody is working on at this moment come first, then the others.
-            let mut busy = Vec::new();
-            for id in tables.with_unfinished()? {
-                if !tables.try_lock(id)? {
-                    busy.push(id);
-                } else if let Some(claimed) = claim.first_of(tables, id)? {
-                    return Ok(Some(claimed));
-                }
-            }
-            for id in busy {
-                match claim.first_of(tables, id) {
-                    // It was deleted meanwhile.
-                    Err(RepoError::NotFound { .. }) | Ok(None) => {}
-                    claimed => return claimed,
-                }
-            }
-            Ok(None)
-        })
-        .await
+        }
+        Ok(None)
     }
 
     async fn renew_claim(
@@ -261,14 +256,34 @@ impl<B: Backend> MutationQueue for B {
 }
 
 /// What is claimed by whom.
-struct Claim<'a> {
-    holder: &'a Holder,
+#[derive(Clone)]
+struct Claim {
+    holder: Holder,
     time: SignedDuration,
     superseding: Option<ClaimToken>,
     at: Timestamp,
 }
 
-impl Claim<'_> {
+/// Claims the first unfinished mutation of a topology, if it can be claimed.
+async fn claim_first<B: Backend>(backend: &B, claim: &Claim, id: TopologyId) -> Result<Option<MutationRow>, RepoError> {
+    let claimed = backend.write(claim.clone(), move |tables, claim| claim.first_of(tables, id));
+    claimed.await
+}
+
+impl Claim {
+    /// Claims a mutation of a topology that no other transaction has locked. If there is none, it returns the locked topologies.
+    fn first_free(&self, tables: &mut dyn Tables) -> Result<Result<MutationRow, Vec<TopologyId>>, RepoError> {
+        let mut busy = Vec::new();
+        for id in tables.with_unfinished()? {
+            if !tables.try_lock(id)? {
+                busy.push(id);
+            } else if let Some(claimed) = self.first_of(tables, id)? {
+                return Ok(Ok(claimed));
+            }
+        }
+        Ok(Err(busy))
+    }
+
     /// Claims the first unfinished mutation of a topology, if it can be claimed.
     fn first_of(&self, tables: &mut dyn Tables, id: TopologyId) -> Result<Option<MutationRow>, RepoError> {
         let topology = tables.topology(id)?;
@@ -277,7 +292,7 @@ impl Claim<'_> {
         };
         let before = first.state;
         let now = tables.now(self.at)?;
-        let Ok(claim) = lease::acquire(first.claim.clone(), self.holder, self.time, self.superseding, now) else {
+        let Ok(claim) = lease::acquire(first.claim.clone(), &self.holder, self.time, self.superseding, now) else {
             return Ok(None);
         };
         if !queue::claim(&mut first, &topology, claim, self.at) {

@@ -1,6 +1,6 @@
 //! Topologies: create, read, edit, change the status, delete.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::{
     model::{DeploySettings, Lan, StoredTopology, Topology, TopologyRow},
     placement::{Placement, Vni},
     repo::{
-        ChangeKind, Edit, MutationFilter, NewTopology, RecordedChange, RepoError, StatusChange, SubnetClaim,
+        ChangeKind, Edit, HostRow, MutationFilter, NewTopology, RecordedChange, RepoError, StatusChange, SubnetClaim,
         TopologyFilter, TopologyPage, TopologyStore, claims,
         rules::{
             self,
@@ -149,7 +149,7 @@ impl<B: Backend> TopologyStore for B {
     ) -> Result<TopologyRow, RepoError> {
         self.write(placement, move |tables, placement| {
             if let Some(placement) = &placement {
-                refuse_taken_vni(tables, id, placement)?;
+                refuse_conflicts(tables, id, placement)?;
             }
             change_row(tables, id, held, at, |row| rules::set_placement(row, placement, at))
         })
@@ -253,18 +253,68 @@ pub(super) fn replace_maze(
     tables.set_maze(id, maze)
 }
 
-/// Refuses a placement with a VNI of another topology: packets of the two would mix.
-fn refuse_taken_vni(tables: &mut dyn Tables, id: TopologyId, placement: &Placement) -> Result<(), RepoError> {
-    let wanted: BTreeSet<Vni> = placement.vnis().collect();
-    if wanted.is_empty() {
-        return Ok(());
-    }
+/// Refuses a placement that conflicts with the stored one of another topology, which another master may have placed meanwhile.
+fn refuse_conflicts(tables: &mut dyn Tables, id: TopologyId, placement: &Placement) -> Result<(), RepoError> {
     tables.lock_placements()?;
     let others = TopologyFilter::default().without(&[Status::TornDown]);
-    for other in tables.topologies(&others)?.rows {
+    let mut others = tables.topologies(&others)?.rows;
+    others.retain(|other| other.id != id);
+    refuse_taken_vni(&others, placement)?;
+    let before = tables.topology(id)?.placement.unwrap_or_default();
+    let taken = deckies_by_host(tables, &others)?;
+    refuse_full_host(&tables.hosts()?, &taken, &before, placement)
+}
+
+/// Counts the deckies of topologies on each host. All of a topology of mode `agent` are on its host.
+fn deckies_by_host(tables: &mut dyn Tables, rows: &[TopologyRow]) -> Result<BTreeMap<String, u32>, RepoError> {
+    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+    let mut add = |host: &str, deckies: usize| {
+        let count = counts.entry(host.to_owned()).or_default();
+        *count = count.saturating_add(u32::try_from(deckies).unwrap_or(u32::MAX));
+    };
+    for row in rows {
+        if let Some(placement) = &row.placement {
+            placement.deckies.values().for_each(|host| add(host.as_str(), 1));
+        } else if let Some(host) = row.agent_host().filter(|_| row.status != Status::Pending) {
+            add(host, tables.maze(row.id)?.deckies().len());
+        }
+    }
+    Ok(counts)
+}
+
+/// Refuses a placement with a VNI of another topology: packets of the two would mix.
+fn refuse_taken_vni(others: &[TopologyRow], placement: &Placement) -> Result<(), RepoError> {
+    let wanted: BTreeSet<Vni> = placement.vnis().collect();
+    for other in others {
         let mut held = other.placement.iter().flat_map(Placement::vnis);
-        if let Some(vni) = held.find(|vni| other.id != id && wanted.contains(vni)) {
-            return Err(RepoError::VniTaken { vni, by: other.name });
+        if let Some(vni) = held.find(|vni| wanted.contains(vni)) {
+            let by = other.name.clone();
+            return Err(RepoError::VniTaken { vni, by });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a placement that puts more deckies on a host than the host may have. What a host has already may stay.
+fn refuse_full_host(
+    hosts: &[HostRow],
+    taken: &BTreeMap<String, u32>,
+    before: &Placement,
+    placement: &Placement,
+) -> Result<(), RepoError> {
+    for host in hosts.iter().filter(|host| host.revoked_at.is_none()) {
+        let wanted = placement.deckies_on(&host.name);
+        if wanted <= before.deckies_on(&host.name) {
+            continue;
+        }
+        let taken = taken.get(host.name.as_str()).copied().unwrap_or_default();
+        if taken.saturating_add(wanted) > host.profile.capacity {
+            return Err(RepoError::HostFull {
+                host: host.name.clone(),
+                capacity: host.profile.capacity,
+                taken,
+                wanted,
+            });
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::{error::Error as _, io};
 
-use deadpool_postgres::PoolError;
+use deadpool_postgres::{PoolError, TimeoutType};
 use tokio_postgres::{
     Error,
     error::{DbError, SqlState},
@@ -17,6 +17,8 @@ pub(super) enum Again {
     Conflict,
     /// The connection was lost, or the server is starting.
     Lost,
+    /// The session is read-only. One that begins now may not be: the setting counts when a session begins.
+    ReadOnly,
 }
 
 /// An error of a transaction, and whether it may run again.
@@ -43,7 +45,7 @@ impl Failure {
 }
 
 /// Returns whether, and why, a transaction with this error may run again.
-pub(super) fn again(error: &Error) -> Option<Again> {
+fn again(error: &Error) -> Option<Again> {
     let Some(code) = error.code() else {
         return is_lost(error).then_some(Again::Lost);
     };
@@ -53,6 +55,7 @@ pub(super) fn again(error: &Error) -> Option<Again> {
         "40001" | "40P01" | "23505" | "23P01" => Some(Again::Conflict),
         // The server is shutting down or starting, or has no connection left at this moment.
         "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53300" => Some(Again::Lost),
+        "25006" => Some(Again::ReadOnly),
         // Class 08: the connection.
         code if code.starts_with("08") => Some(Again::Lost),
         _ => None,
@@ -90,13 +93,15 @@ pub(super) fn failure(error: Error, server: &str) -> Failure {
 pub(super) fn no_connection(error: PoolError, server: &str) -> Failure {
     match error {
         PoolError::Backend(error) => failure(error, server),
-        PoolError::Timeout(_) => Failure {
-            again: Some(Again::Lost),
+        // It was waited for as long as a transaction may run again.
+        PoolError::Timeout(TimeoutType::Wait) => Failure {
+            again: None,
             error: RepoError::DatabaseUnreachable {
                 server: server.into(),
-                source: "the server did not answer in time".into(),
+                source: "all connections of this program are in use".into(),
             },
         },
+        PoolError::Timeout(_) => silent(server),
         other => Failure {
             again: None,
             error: RepoError::Medium { source: other.into() },
@@ -104,8 +109,19 @@ pub(super) fn no_connection(error: PoolError, server: &str) -> Failure {
     }
 }
 
+/// Returns the failure for a server that does not answer.
+pub(super) fn silent(server: &str) -> Failure {
+    Failure {
+        again: Some(Again::Lost),
+        error: RepoError::DatabaseUnreachable {
+            server: server.into(),
+            source: "the server did not answer in time".into(),
+        },
+    }
+}
+
 /// Returns the error of the repo.
-pub(super) fn read(error: Error, server: &str) -> RepoError {
+fn read(error: Error, server: &str) -> RepoError {
     let server = server.to_owned();
     let Some(code) = error.code().cloned() else {
         let lost = is_lost(&error);

@@ -6,6 +6,7 @@ mod clock;
 mod fault;
 mod raw;
 mod schema;
+mod silence;
 mod statement;
 mod store;
 mod tls;

@@ -81,13 +81,18 @@ async fn version(moment: &Transaction<'_>, server: &str) -> Result<u32, Failure>
     let found: i64 = row.try_get(0).map_err(failed)?;
     match u32::try_from(found) {
         Ok(found) if found <= latest() => Ok(found),
-        found => Err(RepoError::TooNew {
-            path: server.into(),
-            found: found.unwrap_or(u32::MAX),
-            known: latest(),
-        }
-        .into()),
+        found => Err(too_new(server, found.unwrap_or(u32::MAX))),
     }
+}
+
+/// Returns the failure for a layout of a newer program.
+pub(super) fn too_new(server: &str, found: u32) -> Failure {
+    let refused = RepoError::TooNew {
+        path: server.into(),
+        found,
+        known: latest(),
+    };
+    refused.into()
 }
 
 const FOREIGN: &str = "a database of another program";

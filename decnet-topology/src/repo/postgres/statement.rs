@@ -1,6 +1,6 @@
 //! Runs the shared statements in a transaction of PostgreSQL.
 
-use std::{cell::OnceCell, error::Error};
+use std::{cell::OnceCell, error::Error, time::Duration};
 
 use deadpool_postgres::ClientWrapper;
 use futures_util::future::try_join_all;
@@ -11,11 +11,7 @@ use tokio_postgres::{
     types::{FromSql, IsNull, ToSql, Type, private::BytesMut, to_sql_checked},
 };
 
-use super::{
-    clock::LeaseClock,
-    fault::{self, Again},
-    raw,
-};
+use super::{clock::LeaseClock, fault::Again, raw, silence::answer};
 use crate::repo::{
     RepoError,
     sql::{Cells, Dialect, Locks, Rows, Sql, Value},
@@ -67,6 +63,7 @@ pub(super) struct PostgresSql<'a> {
     pub(super) client: &'a ClientWrapper,
     pub(super) runtime: &'a Handle,
     pub(super) server: &'a str,
+    pub(super) timeout: Duration,
     pub(super) dialect: &'a Dialect,
     pub(super) clock: LeaseClock,
     /// Why the transaction may succeed if it runs again, after an error of the server.
@@ -75,10 +72,11 @@ pub(super) struct PostgresSql<'a> {
 
 impl PostgresSql<'_> {
     /// Waits for an answer of the server.
-    fn wait<T>(&mut self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, RepoError> {
-        self.runtime.block_on(answer).map_err(|error| {
-            self.again = self.again.or_else(|| fault::again(&error));
-            fault::read(error, self.server)
+    fn wait<T>(&mut self, waiting: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, RepoError> {
+        let answered = self.runtime.block_on(answer(waiting, self.timeout, self.server));
+        answered.map_err(|failure| {
+            self.again = self.again.or(failure.again);
+            failure.error
         })
     }
 

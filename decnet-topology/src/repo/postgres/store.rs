@@ -12,7 +12,7 @@ use super::{
     schema,
     statement::lock_key,
     tls,
-    transaction::{Pauses, Transactions},
+    transaction::{InUse, Pauses, Transactions},
 };
 use crate::repo::{
     RepoError, Stamp,
@@ -26,9 +26,10 @@ use crate::repo::{
 /// A change is on the server's disk when a method returns. Several transactions write at the same time, each to its own topology.
 /// Leases are measured by the server's clock ([`LeaseStore::now`](crate::LeaseStore::now)).
 ///
-/// A transaction that meets another one, or whose connection is lost, runs again, for up to [`PostgresOptions::timeout`]. If the
-/// connection is lost while a change is committed, the server is asked whether it was, also a standby that took over meanwhile. If
-/// none answers within the timeout, the error is [`RepoError::OutcomeUnknown`].
+/// A transaction that meets another one, or whose connection is lost, runs again, for up to [`PostgresOptions::timeout`] since it was
+/// first tried. A server that does not answer a statement for a little longer than the timeout counts as lost. If the connection is
+/// lost while a change is committed, the server is asked whether it was, also a standby that took over meanwhile. If none answers
+/// within the timeout, the error is [`RepoError::OutcomeUnknown`].
 ///
 /// The methods of [`Repo`](crate::Repo) need a tokio runtime with timers and input/output, and work on its blocking threads. A future that is dropped early
 /// leaves the store consistent, but its change may still have been made.
@@ -52,7 +53,7 @@ pub struct PostgresRepo {
 #[must_use]
 #[non_exhaustive]
 pub struct PostgresOptions {
-    /// How long to wait for a lock, for a connection, and for a server that restarts; 10 s by default.
+    /// How long to wait for a lock, for a free connection, and for a server that restarts or does not answer; 10 s by default.
     pub timeout: Duration,
     /// How many connections are open at most; 8 by default.
     pub connections: usize,
@@ -129,6 +130,7 @@ impl PostgresRepo {
         let pool = Pool::builder(manager)
             .runtime(Runtime::Tokio1)
             .create_timeout(Some(options.timeout))
+            .wait_timeout(Some(options.timeout))
             .max_size(options.connections.max(1))
             .build();
         let pool = pool.map_err(|error| RepoError::Medium { source: error.into() })?;
@@ -150,13 +152,28 @@ impl PostgresRepo {
 
     /// Returns whether the database can be written to: it is not a standby, and its transactions are not read-only.
     pub async fn is_writable(&self) -> Result<bool, RepoError> {
+        if self.has_writable_session().await? {
+            return Ok(true);
+        }
+        // The session may be older than the setting.
+        self.transactions.close_idle();
+        self.has_writable_session().await
+    }
+
+    async fn has_writable_session(&self) -> Result<bool, RepoError> {
         const STATE: &str =
             "SELECT NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only') = 'off'";
         let Transactions { pool, server, .. } = &self.transactions;
         let client = pool.get().await.map_err(|error| no_connection(error, server).error)?;
-        let row = client.query_one(STATE, &[]).await;
-        let row = row.map_err(|error| failure(error, server).error)?;
-        row.try_get(0).map_err(|error| failure(error, server).error)
+        // It returns to the pool only if it can be used.
+        let client = InUse::of(client);
+        let row = self.transactions.answer(client.client().query_one(STATE, &[])).await;
+        let row = row.map_err(|failure| failure.error)?;
+        let is_writable: bool = row.try_get(0).map_err(|error| failure(error, server).error)?;
+        if is_writable {
+            client.return_to_pool();
+        }
+        Ok(is_writable)
     }
 
     /// Returns the address of the database, without the password.
@@ -247,8 +264,8 @@ impl Backend for PostgresRepo {
         let client = pool.get().await.map_err(|error| no_connection(error, server).error)?;
         // The lock lasts as long as its connection.
         let client = Object::take(client);
-        let row = client.query_one(LOCK, &[]).await;
-        let row = row.map_err(|error| failure(error, server).error)?;
+        let row = self.transactions.answer(client.query_one(LOCK, &[])).await;
+        let row = row.map_err(|failure| failure.error)?;
         match row.try_get(0) {
             Ok(true) => Ok(Box::new(client)),
             Ok(false) => Err(RepoError::Locked),
@@ -268,14 +285,35 @@ mod tests {
         testing::PostgresDatabase,
     };
 
-    #[tokio::test]
     #[expect(clippy::disallowed_methods, reason = "the address of the tests' server")]
-    async fn a_transaction_that_panics_is_rolled_back_and_leaves_no_lock() {
-        let Some(server) = std::env::var("DECNET_TEST_POSTGRES").ok().filter(|url| !url.is_empty()) else {
+    fn database() -> Option<PostgresDatabase> {
+        let server = std::env::var("DECNET_TEST_POSTGRES").ok().filter(|url| !url.is_empty());
+        if server.is_none() {
             println!("skipped: DECNET_TEST_POSTGRES names no server; see scripts/postgres-up");
-            return;
-        };
-        let database = PostgresDatabase::create(&server);
+        }
+        Some(PostgresDatabase::create(&server?))
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_not_returned_is_waited_for_until_the_timeout() {
+        let Some(database) = database() else { return };
+        let options = PostgresOptions::default()
+            .connections(1)
+            .timeout(Duration::from_millis(500));
+        let repo = options.open(database.url()).await.expect("a store");
+        let held = repo.transactions.pool.get().await.expect("the only connection");
+        let refusal = repo.instance().await.expect_err("it is in use");
+        assert!(
+            matches!(&refusal, RepoError::DatabaseUnreachable { source, .. } if source.to_string().contains("in use")),
+            "{refusal:?}"
+        );
+        drop(held);
+        repo.instance().await.expect("it is free");
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_panics_is_rolled_back_and_leaves_no_lock() {
+        let Some(database) = database() else { return };
         let options = PostgresOptions::default().connections(1);
         let repo = std::sync::Arc::new(options.open(database.url()).await.expect("a store"));
         let new = |name: &str| NewTopology::new(name.parse().expect("a name"), Topology::default());

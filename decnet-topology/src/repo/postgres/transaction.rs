@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use deadpool_postgres::{Object, Pool};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::Instant};
 use tokio_postgres::SimpleQueryMessage;
 use uuid::Uuid;
 
 use super::{
     clock::LeaseClock,
-    fault::{Again, Failure, failure, no_connection},
+    fault::{Again, Failure, no_connection},
+    schema,
+    silence::answer,
     statement::{PostgresSql, READS, WRITES, WRITES_ALONE},
 };
 use crate::{
@@ -45,14 +47,18 @@ pub(super) struct Transactions {
 
 /// A connection in use. It returns to the pool when its transaction has ended; otherwise, and after a panic, it is closed, which
 /// rolls the transaction back.
-struct InUse(Option<Object>);
+pub(super) struct InUse(Option<Object>);
 
 impl InUse {
-    fn return_to_pool(mut self) {
+    pub(super) fn of(client: Object) -> Self {
+        Self(Some(client))
+    }
+
+    pub(super) fn return_to_pool(mut self) {
         drop(self.0.take());
     }
 
-    fn client(&self) -> &Object {
+    pub(super) fn client(&self) -> &Object {
         self.0.as_ref().expect("it is there until it is returned")
     }
 }
@@ -65,16 +71,22 @@ impl Drop for InUse {
     }
 }
 
-/// The pauses before a transaction runs again.
+/// The pauses before a transaction runs again: none after the timeout, which counts from the first try.
 pub(super) struct Pauses {
+    began: Instant,
+    timeout: Duration,
     conflicts: ExponentialBackoff,
     losses: ExponentialBackoff,
+    /// After an older session that is read-only.
+    older: Option<Duration>,
 }
 
 impl Pauses {
     pub(super) fn new(timeout: Duration) -> Self {
         let from = |pause| ExponentialBuilder::default().with_min_delay(pause);
         Self {
+            began: Instant::now(),
+            timeout,
             conflicts: from(Duration::from_millis(2))
                 .with_max_delay(Duration::from_millis(500))
                 // Transactions that met do not meet again in step.
@@ -84,8 +96,8 @@ impl Pauses {
             losses: from(Duration::from_millis(50))
                 .with_max_delay(Duration::from_secs(1))
                 .without_max_times()
-                .with_total_delay(Some(timeout))
                 .build(),
+            older: Some(Duration::ZERO),
         }
     }
 
@@ -94,9 +106,14 @@ impl Pauses {
         let pause = match failure.again {
             Some(Again::Conflict) => self.conflicts.next(),
             Some(Again::Lost) => self.losses.next(),
+            Some(Again::ReadOnly) => self.older.take(),
             None => None,
         };
-        pause.ok_or(failure.error)
+        let left = self.timeout.checked_sub(self.began.elapsed());
+        match (pause, left) {
+            (Some(pause), Some(left)) => Ok(pause.min(left)),
+            _ => Err(failure.error),
+        }
     }
 }
 
@@ -112,7 +129,7 @@ impl Transactions {
             self.send(runtime, &client, BEGIN_TO_READ)?;
             let outcome = self.work(runtime, client.client(), &READS, work);
             // A snapshot has nothing to commit.
-            self.end(runtime, client);
+            self.end(runtime, client, outcome.as_ref().err());
             outcome
         })
     }
@@ -131,7 +148,7 @@ impl Transactions {
             let outcome = match self.work(runtime, client.client(), dialect, work) {
                 Ok(outcome) => outcome,
                 Err(failure) => {
-                    self.end(runtime, client);
+                    self.end(runtime, client, Some(&failure));
                     return Err(failure);
                 }
             };
@@ -140,9 +157,15 @@ impl Transactions {
                 return Ok(outcome);
             };
             drop(client);
-            match failure.again {
-                Some(Again::Lost) if self.was_committed(runtime, token)? => Ok(outcome),
-                _ => Err(failure),
+            if failure.again != Some(Again::Lost) {
+                return Err(failure);
+            }
+            // The others may be lost too.
+            self.close_idle();
+            if self.was_committed(runtime, token)? {
+                Ok(outcome)
+            } else {
+                Err(failure)
             }
         })
     }
@@ -154,25 +177,47 @@ impl Transactions {
             match once() {
                 Ok(outcome) => return Ok(outcome),
                 Err(failure) => {
-                    let pause = pauses.after(failure)?;
+                    let pause = self.pause(&mut pauses, failure)?;
                     runtime.block_on(tokio::time::sleep(pause));
                 }
             }
         }
     }
 
+    /// Returns the pause before the next try; the error if there is none.
+    ///
+    /// If a session failed, those that are not in use are closed: they are as old, so they were lost too, or are read-only.
+    fn pause(&self, pauses: &mut Pauses, failure: Failure) -> Result<Duration, RepoError> {
+        if matches!(failure.again, Some(Again::Lost | Again::ReadOnly)) {
+            self.close_idle();
+        }
+        pauses.after(failure)
+    }
+
+    /// Closes the connections that are not in use.
+    pub(super) fn close_idle(&self) {
+        drop(self.pool.retain(|_, _| false));
+    }
+
     fn connect(&self, runtime: &Handle) -> Result<InUse, Failure> {
         let connected = runtime.block_on(self.pool.get());
         match connected {
-            Ok(client) => Ok(InUse(Some(client))),
+            Ok(client) => Ok(InUse::of(client)),
             Err(error) => Err(no_connection(error, &self.server)),
         }
     }
 
+    /// Waits for an answer of the server.
+    pub(super) async fn answer<T>(
+        &self,
+        waiting: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Failure> {
+        answer(waiting, self.timeout, &self.server).await
+    }
+
     /// Sends a statement without values, and returns the texts of its rows.
     fn send(&self, runtime: &Handle, client: &InUse, statement: &str) -> Result<Vec<Vec<String>>, Failure> {
-        let answer = runtime.block_on(client.client().simple_query(statement));
-        let messages = answer.map_err(|error| failure(error, &self.server))?;
+        let messages = runtime.block_on(self.answer(client.client().simple_query(statement)))?;
         let rows = messages.into_iter().filter_map(|message| match message {
             SimpleQueryMessage::Row(row) => {
                 let texts = (0..row.len()).map(|column| row.get(column).unwrap_or_default().to_owned());
@@ -185,14 +230,20 @@ impl Transactions {
 
     /// Begins a transaction that writes. Each statement sees what was committed before it, so what a transaction reads after it
     /// has locked a topology is current. The token is stored if, and only if, the transaction is committed.
+    ///
+    /// A program of a newer version may have migrated the layout since the store was opened.
     fn begin(&self, runtime: &Handle, client: &InUse, token: Uuid) -> Result<(), Failure> {
         let wait = self.timeout.as_millis();
         let statements = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {wait};
              SET LOCAL idle_in_transaction_session_timeout = 60000;
-             INSERT INTO commits (token) VALUES ('{token}'); {FORGET}"
+             SELECT version FROM decnet_layout; INSERT INTO commits (token) VALUES ('{token}'); {FORGET}"
         );
-        self.send(runtime, client, &statements).map(drop)
+        let mut version = self.send(runtime, client, &statements)?.into_iter().flatten();
+        match version.next().and_then(|version| version.parse().ok()) {
+            Some(found) if found > schema::latest() => Err(schema::too_new(&self.server, found)),
+            _ => Ok(()),
+        }
     }
 
     fn work<T>(
@@ -206,6 +257,7 @@ impl Transactions {
             client,
             runtime,
             server: &self.server,
+            timeout: self.timeout,
             dialect,
             clock: self.clock,
             again: None,
@@ -215,9 +267,10 @@ impl Transactions {
         outcome.map_err(|error| Failure { error, again })
     }
 
-    /// Rolls a transaction back. A connection on which this fails is closed.
-    fn end(&self, runtime: &Handle, client: InUse) {
-        if self.send(runtime, &client, "ROLLBACK").is_ok() {
+    /// Rolls a transaction back. A connection on which this fails is closed, and so is one that was lost.
+    fn end(&self, runtime: &Handle, client: InUse, failure: Option<&Failure>) {
+        let is_lost = failure.is_some_and(|failure| failure.again == Some(Again::Lost));
+        if !is_lost && self.send(runtime, &client, "ROLLBACK").is_ok() {
             client.return_to_pool();
         }
     }
@@ -229,7 +282,7 @@ impl Transactions {
             match self.claim(runtime, token) {
                 Ok(was_committed) => return Ok(was_committed),
                 Err(failure) => {
-                    let pause = pauses.after(failure).map_err(|_| self.unknown())?;
+                    let pause = self.pause(&mut pauses, failure).map_err(|_| self.unknown())?;
                     runtime.block_on(tokio::time::sleep(pause));
                 }
             }

@@ -35,10 +35,19 @@ pub(in crate::repo) fn enqueue(
 }
 
 /// Marks the shuffles that were due until a time as done, or refuses.
-pub(in crate::repo) fn shuffle(row: &mut TopologyRow, expected: Version, until: Timestamp) -> Result<(), RepoError> {
+///
+/// A stored time that is later than now comes from a clock that was ahead. It would stop all shuffles until then, so it is replaced.
+pub(in crate::repo) fn shuffle(
+    row: &mut TopologyRow,
+    expected: Version,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<(), RepoError> {
     require_version(row, Some(expected))?;
     refuse(row)?;
-    row.shuffled_until = row.shuffled_until.max(until);
+    if row.shuffled_until < until || row.shuffled_until > now {
+        row.shuffled_until = until;
+    }
     Ok(())
 }
 

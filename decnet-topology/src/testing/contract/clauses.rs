@@ -83,6 +83,9 @@ clauses! { $
         a_changed_placement_of_a_running_topology_needs_a_resync,
         a_vni_of_another_topology_is_refused_until_that_is_torn_down,
         one_of_several_topologies_gets_a_vni,
+        one_of_several_topologies_fills_a_host,
+        a_host_with_too_many_deckies_keeps_them,
+        the_deckies_of_a_maze_of_mode_agent_count_on_its_host,
         a_placement_with_a_lost_lease_is_refused,
     }
     hosting {
@@ -90,12 +93,14 @@ clauses! { $
         a_token_works_once,
         one_of_several_hosts_joins_with_a_token,
         two_hosts_have_different_names_unless_one_was_revoked,
+        a_host_that_is_revoked_while_it_joins_again_stays_revoked,
         a_heartbeat_is_stored_unless_a_later_one_was,
         a_change_of_a_host_keeps_the_time_of_the_first,
         hosts_do_not_depend_on_topologies,
         the_first_authority_of_several_masters_stays,
     }
     shuffling {
+        a_time_of_shuffles_in_the_future_is_replaced_and_an_earlier_one_is_ignored,
         shuffles_are_queued_once_with_their_trigger_or_not_at_all,
         shuffles_count_from_the_deploy_and_from_the_last_change_of_the_rules,
     }

@@ -22,8 +22,8 @@ async fn invite(repo: &dyn Repo, host: HostId, name: &str) -> Enrolment {
     enrolment
 }
 
-/// Lets a host join.
-async fn enroll(repo: &dyn Repo, name: &str, at: i64) -> HostRow {
+/// Lets a host join that may have seven deckies.
+pub(super) async fn enroll(repo: &dyn Repo, name: &str, at: i64) -> HostRow {
     let enrolment = invite(repo, rng::host_id(), name).await;
     let enrolled = repo.enroll_host(enrolment.id, ADDRESS, second(at)).await;
     enrolled.expect("it joins")
@@ -117,6 +117,25 @@ pub(super) async fn two_hosts_have_different_names_unless_one_was_revoked(repo: 
         .await
         .expect("the token was not used up");
     assert_eq!(repo.hosts().await.expect("hosts"), [revoked, other]);
+}
+
+pub(super) async fn a_host_that_is_revoked_while_it_joins_again_stays_revoked(repo: Arc<dyn Repo>) {
+    for round in 0..8 {
+        let name = format!("host-{round}");
+        let host = enroll(&*repo, &name, 1).await.id;
+        let again = invite(&*repo, host, &name).await.id;
+        let (joining, revoking) = (Arc::clone(&repo), Arc::clone(&repo));
+        let joined = tokio::spawn(async move { joining.enroll_host(again, ADDRESS, second(2)).await });
+        let revoked = tokio::spawn(async move { revoking.change_host(host, HostChange::Revoke, second(3)).await });
+        match joined.await.expect("no panic") {
+            Ok(_) | Err(RepoError::EnrolmentNotFound { .. }) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+        revoked.await.expect("no panic").expect("revoked");
+        let hosts = repo.hosts().await.expect("hosts");
+        let row = hosts.iter().find(|row| row.id == host).expect("the host");
+        assert_eq!(row.revoked_at, Some(second(3)), "in round {round}");
+    }
 }
 
 pub(super) async fn a_heartbeat_is_stored_unless_a_later_one_was(repo: Arc<dyn Repo>) {

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::stage;
+use super::{hosting, stage};
 use crate::{
     id::{DeckyId, LanId, TopologyId},
     name::Name,
     placement::{Placement, StretchedLan, Vni},
-    repo::{Repo, RepoError},
-    status::{Intent, Status},
+    repo::{NewTopology, Repo, RepoError},
+    status::{Intent, Mode, Status},
 };
 
 fn name(text: &str) -> Name {
@@ -87,25 +87,96 @@ pub(super) async fn a_vni_of_another_topology_is_refused_until_that_is_torn_down
 }
 
 pub(super) async fn one_of_several_topologies_gets_a_vni(repo: Arc<dyn Repo>) {
+    let refusals = one_of_eight_is_placed(&repo, &stretched(7)).await;
+    let are_taken = refusals
+        .iter()
+        .all(|refused| matches!(refused, RepoError::VniTaken { .. }));
+    assert!(are_taken, "{refusals:?}");
+}
+
+pub(super) async fn one_of_several_topologies_fills_a_host(repo: Arc<dyn Repo>) {
+    hosting::enroll(&*repo, "east", 1).await;
+    let refusals = one_of_eight_is_placed(&repo, &placed("east", 5)).await;
+    let is_full = |refused: &RepoError| matches!(refused, RepoError::HostFull { host, capacity: 7, taken: 5, wanted: 5 } if *host == name("east"));
+    assert!(refusals.iter().all(is_full), "{refusals:?}");
+}
+
+pub(super) async fn a_host_with_too_many_deckies_keeps_them(repo: Arc<dyn Repo>) {
+    let row = stage::create(&*repo, "corp", stage::maze(1)).await.row;
+    let set = async |count| {
+        repo.set_placement(row.id, Some(placed("east", count)), None, stage::second(2))
+            .await
+    };
+    set(9).await.expect("no host of the name has a limit");
+    hosting::enroll(&*repo, "east", 3).await;
+    set(9).await.expect("they are there already");
+    let refused = set(10).await.expect_err("it is full");
+    assert!(
+        matches!(
+            refused,
+            RepoError::HostFull {
+                capacity: 7,
+                taken: 0,
+                wanted: 10,
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
+    set(8).await.expect("they become fewer");
+}
+
+pub(super) async fn the_deckies_of_a_maze_of_mode_agent_count_on_its_host(repo: Arc<dyn Repo>) {
+    hosting::enroll(&*repo, "east", 1).await;
+    let new = NewTopology::new("whole".parse().expect("a name"), stage::maze(1))
+        .mode(Mode::Agent)
+        .host("east".to_owned());
+    let whole = repo.create(new, stage::second(1)).await.expect("stored");
+    let others = u32::try_from(whole.topology.deckies().len()).expect("a few");
+    let row = stage::create(&*repo, "corp", stage::maze(2)).await.row;
+    let set = async |count| {
+        repo.set_placement(row.id, Some(placed("east", count)), None, stage::second(2))
+            .await
+    };
+    set(7).await.expect("the other maze is not deployed yet");
+    repo.set_placement(row.id, None, None, stage::second(2))
+        .await
+        .expect("free again");
+    stage::bring(&*repo, whole.row.id, Status::Active).await;
+    let refused = set(7).await.expect_err("it is full");
+    assert!(
+        matches!(refused, RepoError::HostFull { capacity: 7, taken, .. } if taken == others),
+        "{refused:?}"
+    );
+    set(7 - others).await.expect("there is room for these");
+}
+
+/// Returns a placement of some deckies on one host.
+fn placed(host: &str, deckies: u32) -> Placement {
+    let mut placement = Placement::default();
+    placement.lans.insert(LanId::new(0), name(host));
+    let deckies = (0..deckies).map(|number| (DeckyId::new(number), name(host)));
+    placement.deckies.extend(deckies);
+    placement
+}
+
+/// Places eight topologies at the same time, of which one succeeds, and returns why the others are refused.
+async fn one_of_eight_is_placed(repo: &Arc<dyn Repo>, placement: &Placement) -> Vec<RepoError> {
     let mut ids = Vec::new();
     for octet in 1..=8 {
-        let created = stage::create(&*repo, &format!("maze-{octet}"), stage::maze(octet)).await;
+        let created = stage::create(&**repo, &format!("maze-{octet}"), stage::maze(octet)).await;
         ids.push(created.row.id);
     }
     let places = ids.into_iter().map(|id| {
-        let repo = repo.clone();
-        tokio::spawn(async move { repo.set_placement(id, Some(stretched(7)), None, stage::second(2)).await })
+        let (repo, placement) = (Arc::clone(repo), placement.clone());
+        tokio::spawn(async move { repo.set_placement(id, Some(placement), None, stage::second(2)).await })
     });
     let places: Vec<_> = places.collect();
     let mut outcomes = Vec::new();
     for place in places {
         outcomes.push(place.await.expect("it does not panic"));
     }
-    let (_, refusals) = stage::one_winner(outcomes);
-    let are_taken = refusals
-        .iter()
-        .all(|refused| matches!(refused, RepoError::VniTaken { .. }));
-    assert!(are_taken, "{refusals:?}");
+    stage::one_winner(outcomes).1
 }
 
 pub(super) async fn a_placement_with_a_lost_lease_is_refused(repo: Arc<dyn Repo>) {

@@ -39,6 +39,21 @@ pub(super) async fn shuffles_are_queued_once_with_their_trigger_or_not_at_all(re
     assert!(matches!(early.await, Err(RepoError::NotEditable { .. })));
 }
 
+pub(super) async fn a_time_of_shuffles_in_the_future_is_replaced_and_an_earlier_one_is_ignored(repo: Arc<dyn Repo>) {
+    let row = stage::run(&*repo, "lab", stage::maze(1)).await.row;
+    for (until, at, expected) in [
+        (30, 30, 30),
+        (20, 40, 30),
+        (1_000_000, 1_000_000, 1_000_000),
+        (50, 51, 50),
+    ] {
+        let stored = repo.enqueue_shuffles(row.id, Vec::new(), second(until), row.version, second(at));
+        assert_eq!(stored.await.expect("stored"), []);
+        let stored = repo.get(row.id).await.expect("it is there").shuffled_until;
+        assert_eq!(stored, second(expected), "{until} at {at}");
+    }
+}
+
 pub(super) async fn shuffles_count_from_the_deploy_and_from_the_last_change_of_the_rules(repo: Arc<dyn Repo>) {
     let id = stage::create(&*repo, "lab", stage::maze(1)).await.row.id;
     let until = async || repo.get(id).await.expect("it is there").shuffled_until;

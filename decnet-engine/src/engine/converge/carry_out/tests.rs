@@ -229,11 +229,15 @@ async fn converge(lab: &Lab, after: Topology, force: Force) -> Result<Converged,
     session.end(result).await
 }
 
+fn nothing_forced() -> Force {
+    Force::of(&DeployOptions::default())
+}
+
 #[tokio::test]
 async fn adding_a_service_takes_two_lists_and_its_own_steps_for_any_number_of_deckies() {
     let lab = deployed().await;
     let after = with(&thirty(), "host-7", running(&["ssh", "http"]));
-    let converged = converge(&lab, after, Force::all_if(false)).await.expect("converged");
+    let converged = converge(&lab, after, nothing_forced()).await.expect("converged");
     assert_eq!((converged.drift, converged.cancelled), (None, false));
     // The steps are the image, which exists, and the service's container; no base is checked.
     assert_eq!(lab.runtime.asked.take(), [0, 2, 2, 0, 0]);
@@ -259,7 +263,7 @@ async fn only_a_newly_started_base_is_checked_for_its_routes() {
     deckies[5] =
         Decky::new(host.id(), "another".parse().expect("a name")).with_attachments(host.attachments().to_vec());
     let after = Topology::new(lans, deckies).expect("a topology");
-    let converged = converge(&lab, after, Force::all_if(false)).await.expect("converged");
+    let converged = converge(&lab, after, nothing_forced()).await.expect("converged");
     assert_eq!(converged.drift, None);
     // Two containers of the old decky are removed; the image is ensured and the base created.
     assert_eq!(lab.runtime.asked.take(), [0, 2, 4, 1, 0]);
@@ -281,7 +285,7 @@ fn one_more() -> Topology {
 async fn a_newly_started_base_is_checked_while_its_services_are_created() {
     let lab = deployed().await;
     lab.runtime.services_wait.store(true, Ordering::Relaxed);
-    let following = converge(&lab, one_more(), Force::all_if(false));
+    let following = converge(&lab, one_more(), nothing_forced());
     let converged = tokio::time::timeout(Duration::from_mins(1), following).await;
     assert_eq!(converged.expect("it ends").expect("converged").drift, None);
     // The image, the base and the service.
@@ -293,9 +297,7 @@ async fn a_base_matches_only_once_its_routes_are_set() {
     for (deviations, holds) in [(2, true), (usize::MAX, false)] {
         let lab = deployed().await;
         lab.runtime.deviations.store(deviations, Ordering::Relaxed);
-        let converged = converge(&lab, one_more(), Force::all_if(false))
-            .await
-            .expect("converged");
+        let converged = converge(&lab, one_more(), nothing_forced()).await.expect("converged");
         assert_eq!(converged.drift.is_none(), holds, "{:?}", converged.drift);
     }
 }
@@ -303,7 +305,7 @@ async fn a_base_matches_only_once_its_routes_are_set() {
 #[tokio::test]
 async fn a_matching_maze_takes_one_list() {
     let lab = deployed().await;
-    let converged = converge(&lab, thirty(), Force::all_if(false)).await.expect("converged");
+    let converged = converge(&lab, thirty(), nothing_forced()).await.expect("converged");
     assert_eq!((converged.drift, converged.changed), (None, 0));
     assert_eq!(lab.runtime.asked.take(), [0, 1, 0, 0, 0]);
 }
@@ -314,7 +316,7 @@ async fn a_base_is_recreated_only_if_force_names_its_decky() {
     let after = with(&thirty(), "gate", running(&["http"]));
     let world = lab.runtime.inner.world();
     for force in [
-        Force::all_if(false),
+        nothing_forced(),
         Force::Deckies(["host-7".parse().expect("a name")].into()),
     ] {
         let refused = converge(&lab, after.clone(), force).await;
@@ -338,7 +340,7 @@ async fn a_failed_step_is_reported_and_the_rest_is_done() {
         reason: "no space left on device".into(),
     };
     lab.runtime.inner.fail_where(smb, Moment::Before, refused);
-    let converged = converge(&lab, after, Force::all_if(false))
+    let converged = converge(&lab, after, nothing_forced())
         .await
         .expect("a failed step is not an error of the change");
     let drift = converged.drift.expect("drift");

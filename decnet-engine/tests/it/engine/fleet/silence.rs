@@ -1,5 +1,10 @@
 //! Hosts that do not answer, and hosts that are gone.
 
+use std::collections::BTreeSet;
+
+use decnet_topology::{NotPlaced, PlaceFault};
+use tokio::time::Instant;
+
 use super::*;
 
 #[tokio::test]
@@ -101,7 +106,7 @@ async fn a_maze_whose_hosts_are_all_silent_is_degraded_with_their_names() {
 }
 
 #[tokio::test]
-async fn a_maze_of_a_host_that_was_revoked_is_degraded_until_it_is_moved_with_force() {
+async fn a_maze_of_a_host_that_was_revoked_is_healed_on_the_others_until_it_is_moved_with_force() {
     let lab = FleetLab::new(30);
     let id = lab.store("maze", twelve()).await;
     let settings = DeploySettings::default().hosts(["east", "west"].map(|host| host.parse().expect("a name")));
@@ -117,7 +122,120 @@ async fn a_maze_of_a_host_that_was_revoked_is_degraded_until_it_is_moved_with_fo
     let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
     let fleet = Fleet::new().with(east, Arc::new(lab.east.clone()));
     let left = Engine::new(lab.repo.clone(), Arc::new(fleet), options);
-    let refused = left.reconcile(id, false, &cancel).await.expect_err("it would move");
-    assert_eq!(refused.code(), "not_placed");
-    assert_eq!(lab.repo.get(id).await.expect("a row").status, Status::Degraded);
+    let links = lab.east.world().links.expect("links");
+    assert!(links.values().any(|link| !link.peers.is_empty()), "{links:?}");
+    let there = lab.west.world();
+    let killed = lab.east.world().containers.keys().next().expect("one").clone();
+    lab.east.remove(&killed);
+
+    let degraded = left.reconcile(id, false, &cancel).await.expect("reconciled");
+    assert_eq!(degraded.row.status, Status::Degraded);
+    let reason = degraded.reason.expect("a reason");
+    assert!(reason.contains("which is not a member of the fleet"), "{reason}");
+    assert!(lab.east.world().containers.contains_key(&killed), "the rest is healed");
+    let links = lab.east.world().links.expect("links");
+    assert!(
+        links.values().all(|link| link.peers.is_empty()),
+        "it is not a peer: {links:?}"
+    );
+    assert_eq!(lab.west.world(), there, "nothing was done there");
+    let verified = left.verify(id, &cancel).await.expect("verified");
+    assert_eq!(verified.unseen, ["host west is unseen: it is not in the fleet"]);
+    assert_eq!((verified.drift, verified.deviations), (vec![], vec![]));
+    let again = left.reconcile(id, false, &cancel).await.expect("reconciled");
+    assert_eq!((again.changed, again.row.status), (0, Status::Degraded));
+
+    let moved = left.reconcile(id, true, &cancel).await.expect("moved");
+    assert_eq!((moved.row.status, moved.reason), (Status::Active, None));
+}
+
+#[tokio::test]
+async fn a_maze_on_a_host_that_lost_its_label_or_its_room_is_healed_there() {
+    let lab = FleetLab::new(30);
+    let id = lab.store("maze", twelve()).await;
+    lab.deploy(id).await.expect("deployed");
+    let cancel = CancellationToken::new();
+    let engine_with = |east: Member| {
+        let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
+        let west = member("west", 30, "192.0.2.2");
+        let fleet = Fleet::new()
+            .with(east, Arc::new(lab.east.clone()))
+            .with(west, Arc::new(lab.west.clone()));
+        Engine::new(lab.repo.clone(), Arc::new(fleet), options)
+    };
+    let label = || "public".parse().expect("a label");
+    for (east, words) in [
+        (member("east", 30, "192.0.2.1"), "is labelled `public`"),
+        (member("east", 5, "192.0.2.1").labelled(label()), "its capacity is 5"),
+    ] {
+        let engine = engine_with(east);
+        let killed = lab.east.world().containers.keys().next().expect("one").clone();
+        lab.east.remove(&killed);
+        let degraded = engine.reconcile(id, false, &cancel).await.expect("reconciled");
+        let reason = degraded.reason.expect("a reason");
+        assert_eq!(degraded.row.status, Status::Degraded);
+        assert!(reason.contains(words), "{reason}");
+        assert!(lab.east.world().containers.contains_key(&killed), "{words}");
+        assert!(lab.west.world().containers.is_empty(), "nothing moves");
+    }
+    assert_eq!(lab.reconcile(id).await.row.status, Status::Active);
+}
+
+#[tokio::test]
+async fn a_maze_without_a_place_names_the_hosts_that_are_drained_or_silent() {
+    let lab = FleetLab::new(1);
+    let mut east = member("east", 9, "192.0.2.1");
+    east.drained = true;
+    let west = member("west", 1, "192.0.2.2");
+    let fleet = Fleet::new()
+        .answer_within(Duration::from_millis(200))
+        .with(east, Arc::new(lab.east.clone()))
+        .with(west, Arc::new(lab.west.clone()));
+    let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
+    let engine = Engine::new(lab.repo.clone(), Arc::new(fleet), options);
+    let id = lab.store("maze", two_lans()).await;
+    let faults = async || {
+        let refused = engine
+            .deploy(id, DeployOptions::default(), &CancellationToken::new())
+            .await;
+        match refused.expect_err("refused") {
+            EngineError::NotPlaced(NotPlaced { faults }) => faults.iter().map(PlaceFault::code).collect::<Vec<_>>(),
+            error => panic!("another error: {error}"),
+        }
+    };
+    assert_eq!(faults().await, ["CAPACITY_EXCEEDED", "MEMBER_DRAINED"]);
+    lab.west.go_away();
+    assert_eq!(faults().await, ["MEMBER_DRAINED", "MEMBER_SILENT"]);
+}
+
+#[tokio::test]
+async fn interfaces_are_asked_for_only_where_containers_are_and_of_all_hosts_at_once() {
+    let lab = FleetLab::new(13);
+    let id = lab.store("maze", twelve()).await;
+    lab.deploy(id).await.expect("deployed");
+    let all = lab.observe().await;
+    let mut on_east = all.clone();
+    on_east
+        .containers
+        .retain(|container| container.name.host() == Some("east"));
+    assert!(!on_east.containers.is_empty() && on_east.containers.len() < all.containers.len());
+    tokio::time::pause();
+    let duration_of = async |observed: &Observed| {
+        let (begun, mut named) = (Instant::now(), observed.clone());
+        lab.fleet.name_interfaces(&mut named).await.expect("no error");
+        let ids = |observed: &Observed| -> BTreeSet<String> {
+            observed
+                .containers
+                .iter()
+                .map(|container| container.id.clone())
+                .collect()
+        };
+        assert_eq!(ids(&named), ids(observed));
+        begun.elapsed()
+    };
+    lab.west.fall_silent();
+    assert_eq!(duration_of(&on_east).await, Duration::ZERO);
+    lab.east.fall_silent();
+    // Each may take 200 ms.
+    assert!(duration_of(&all).await < Duration::from_millis(300));
 }

@@ -1,6 +1,9 @@
 //! Leases and claims by the clock of the server, whatever the clocks of the hosts say.
 
-use decnet_topology::{LeaseStore as _, MutationQueue as _, NewMutation, RepoError, TopologyStore};
+use decnet_topology::{
+    Enrolment, HostProfile, HostStore as _, LeaseStore as _, MutationQueue as _, NewMutation, RepoError, TopologyStore,
+    rng,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{database, open, store_corp};
@@ -97,5 +100,25 @@ async fn a_claim_is_held_for_its_time_whatever_the_clocks_of_the_hosts_say() {
             .expect("it is its own");
         assert!(is_soon(renewed.until), "{renewed:?}");
         repo.release_claim(number, claim.token, at).await.expect("released");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_has_not_expired_is_kept_whatever_the_clocks_of_the_hosts_say() {
+    let Some(database) = database() else { return };
+    let repo = open(&database).await;
+    let token = |expires_at| {
+        let host = (rng::host_id(), "east".parse().expect("a name"));
+        Enrolment::new(rng::enrolment_id(), host, HostProfile::default(), "digest", expires_at)
+    };
+    let now = repo.now(Timestamp::UNIX_EPOCH).await.expect("the time");
+    for at in clocks() {
+        let (works, expired) = (token(now + TIME * 60), token(now - TIME));
+        repo.add_enrolment(expired.clone(), at).await.expect("stored");
+        repo.add_enrolment(works.clone(), at).await.expect("stored");
+        assert_eq!(repo.enrolment(works.id).await.expect("found"), Some(works.clone()));
+        assert_eq!(repo.enrolment(expired.id).await.expect("none"), None);
+        repo.add_enrolment(token(now + TIME * 60), at).await.expect("stored");
+        assert_eq!(repo.enrolment(works.id).await.expect("found"), Some(works));
     }
 }

@@ -93,9 +93,19 @@ async fn an_open_store_goes_on_with_the_standby_that_takes_over() {
         .await
         .expect("it is the newest");
 
-    // The claim of the mutation has ended too: the new holder takes it, and the old one cannot go on with it.
-    let taken = repo.claim_mutation(Some(id), &holder(2), LEASE, None, AT).await;
-    let taken = taken.expect("the store answers").expect("it is free");
+    // The claim of the mutation, which is a little younger than the lease, ends too: the new holder takes it, and the old one cannot go on
+    // with it.
+    let taken = async {
+        loop {
+            let free = repo.claim_mutation(Some(id), &holder(2), LEASE, None, AT).await;
+            if let Some(taken) = free.expect("the store answers") {
+                return taken;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let taken = tokio::time::timeout(Duration::from_secs(20), taken).await;
+    let taken = taken.expect("the claim ends");
     assert_eq!(taken.id, claimed.id);
     let refusal = repo
         .renew_claim(claimed.id, claim.token, LEASE, AT)

@@ -1,6 +1,8 @@
 //! Databases that are new, old, foreign, damaged or read-only.
 
-use decnet_topology::{PostgresOptions, PostgresRepo, RepoError, TopologyFilter, TopologyStore};
+use decnet_topology::{
+    PostgresOptions, PostgresRepo, RepoError, TopologyFilter, TopologyStore, testing::PostgresDatabase,
+};
 use jiff::Timestamp;
 
 use super::{database, open, small, store_corp};
@@ -26,14 +28,22 @@ async fn processes_that_open_an_empty_database_at_once_find_one_store() {
 #[tokio::test]
 async fn a_newer_layout_is_refused() {
     let Some(database) = database() else { return };
-    let known = open(&database).await.schema_version();
+    let repo = open(&database).await;
+    let (known, id) = (repo.schema_version(), store_corp(&repo).await);
     database.run("UPDATE decnet_layout SET version = version + 1");
-    let refusal = PostgresRepo::open(database.url()).await.expect_err("it is newer");
-    assert!(
-        matches!(&refusal, RepoError::TooNew { found, known: newest, .. } if (*found, *newest) == (known + 1, known)),
-        "{refusal:?}"
-    );
-    assert!(refusal.to_string().contains(database.name()), "{refusal}");
+    for refusal in [
+        PostgresRepo::open(database.url()).await.expect_err("it is newer"),
+        // The store was open when a newer program migrated it.
+        repo.set_needs_resync(id, true, None, AT)
+            .await
+            .expect_err("it is newer"),
+    ] {
+        assert!(
+            matches!(&refusal, RepoError::TooNew { found, known: newest, .. } if (*found, *newest) == (known + 1, known)),
+            "{refusal:?}"
+        );
+        assert!(refusal.to_string().contains(database.name()), "{refusal}");
+    }
 }
 
 #[tokio::test]
@@ -53,19 +63,55 @@ async fn tables_of_extensions_are_not_foreign() {
     open(&database).await;
 }
 
+/// Sets whether sessions that begin from now on are read-only.
+fn set_read_only(database: &PostgresDatabase, on: &str) {
+    let name = database.name();
+    let set = format!("ALTER DATABASE {name} SET default_transaction_read_only = {on}");
+    database.run(&format!("BEGIN READ WRITE; {set}; COMMIT"));
+}
+
+/// Ends all sessions of a database.
+fn end_sessions(database: &PostgresDatabase) {
+    database.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    );
+}
+
+#[tokio::test]
+async fn an_open_store_follows_a_database_that_becomes_read_only_and_writable_again() {
+    let Some(database) = database() else { return };
+    let repo = open(&database).await;
+    let id = store_corp(&repo).await;
+    for round in 1..3 {
+        assert!(repo.is_writable().await.expect("the state"));
+        set_read_only(&database, "on");
+        // Sessions that began before can write.
+        end_sessions(&database);
+        repo.get(id).await.expect("it is read");
+        let refusal = repo.set_needs_resync(id, true, None, AT).await;
+        let refusal = refusal.expect_err("it is read-only");
+        assert!(matches!(refusal, RepoError::ReadOnly), "{refusal:?}");
+        assert!(!repo.is_writable().await.expect("the state"));
+        repo.get(id).await.expect("it is read");
+        set_read_only(&database, "off");
+        // The session of the reader is still read-only.
+        let new = small(&format!("corp {round}"), &format!("10.{round}.0.0/24"));
+        repo.create(new, AT).await.expect("another session writes");
+    }
+    set_read_only(&database, "on");
+    end_sessions(&database);
+    repo.get(id).await.expect("it is read");
+    set_read_only(&database, "off");
+    assert!(repo.is_writable().await.expect("the state"), "by a new session");
+}
+
 #[tokio::test]
 async fn a_read_only_database_is_read_and_a_write_is_refused() {
     let Some(database) = database() else { return };
     let row = open(&database).await.create(small("corp", "10.0.0.0/24"), AT).await;
     let row = row.expect("stored").row;
-    let set = |on: &str| {
-        let set = format!(
-            "ALTER DATABASE {} SET default_transaction_read_only = {on}",
-            database.name()
-        );
-        database.run(&format!("BEGIN READ WRITE; {set}; COMMIT"));
-    };
-    set("on");
+    set_read_only(&database, "on");
     let repo = open(&database).await;
     assert_eq!(repo.get(row.id).await.expect("it is read"), row);
     let refusal = repo
@@ -75,7 +121,7 @@ async fn a_read_only_database_is_read_and_a_write_is_refused() {
     assert!(matches!(refusal, RepoError::ReadOnly), "{refusal:?}");
     assert!(refusal.is_unwritable());
     drop(repo);
-    set("off");
+    set_read_only(&database, "off");
     let repo = open(&database).await;
     repo.create(small("other", "10.1.0.0/24"), AT)
         .await

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use decnet_topology::{
-    Edit, LeaseStore as _, PostgresOptions, RepoError, SubnetClaim, Topology, TopologyStore, Version,
+    Edit, Enrolment, HostChange, HostProfile, HostStore as _, LeaseStore as _, Mutation, MutationQueue as _,
+    NewMutation, PostgresOptions, RepoError, SubnetClaim, Topology, TopologyStore, Version, rng,
     testing::PostgresDatabase,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{database, impatient, open, small, store_corp};
+use crate::repo::processes::holder;
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -124,6 +126,91 @@ async fn a_topology_that_stays_locked_is_an_error_after_the_timeout_and_others_a
     repo.load(id).await.expect("a reader does not wait");
     lock.join().expect("it ends");
     repo.set_needs_resync(id, true, None, AT).await.expect("it is free");
+}
+
+/// Waits until a session waits for something.
+async fn until_waiting(database: &PostgresDatabase, what: &str) {
+    let waiting = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {what}");
+    while database.run(&waiting)[0] == "0" {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+const FOR_A_LOCK: &str = "wait_event_type = 'Lock'";
+
+/// Locks rows until a condition holds or five seconds are over, on a thread of its own.
+async fn lock_until(database: &PostgresDatabase, rows: &str, condition: &str) -> std::thread::JoinHandle<Vec<String>> {
+    let statements = format!(
+        "BEGIN; SELECT 1 FROM {rows} FOR UPDATE;
+         DO $$ BEGIN FOR i IN 1..500 LOOP
+             PERFORM pg_stat_clear_snapshot(); EXIT WHEN ({condition}); PERFORM pg_sleep(0.01);
+         END LOOP; END $$; COMMIT"
+    );
+    let url = database.url().to_owned();
+    let lock = std::thread::spawn(move || PostgresDatabase::run_at(&url, &statements));
+    until_waiting(database, "wait_event = 'PgSleep'").await;
+    lock
+}
+
+#[tokio::test]
+async fn a_host_that_joins_again_while_it_is_revoked_stays_revoked() {
+    let Some(database) = database() else { return };
+    let repo = std::sync::Arc::new(open(&database).await);
+    let (host, mut tokens) = (rng::host_id(), Vec::new());
+    for _ in 0..2 {
+        let named = (host, "east".parse().expect("a name"));
+        let expires_at = Timestamp::now() + SignedDuration::from_mins(15);
+        let token = Enrolment::new(rng::enrolment_id(), named, HostProfile::default(), "digest", expires_at);
+        tokens.push(token.id);
+        repo.add_enrolment(token, AT).await.expect("stored");
+    }
+    repo.enroll_host(tokens[0], "192.0.2.7:1", AT).await.expect("it joins");
+    let both_wait = "SELECT count(*) >= 2 FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let lock = lock_until(&database, "hosts", both_wait).await;
+    let (revoking, joining) = (std::sync::Arc::clone(&repo), std::sync::Arc::clone(&repo));
+    let revoked = tokio::spawn(async move { revoking.change_host(host, HostChange::Revoke, AT).await });
+    until_waiting(&database, FOR_A_LOCK).await;
+    let joined = tokio::spawn(async move { joining.enroll_host(tokens[1], "192.0.2.8:1", AT).await });
+    revoked.await.expect("no panic").expect("revoked");
+    let refusal = joined.await.expect("no panic").expect_err("it was revoked before");
+    assert!(matches!(refusal, RepoError::EnrolmentNotFound { .. }), "{refusal:?}");
+    assert_eq!(repo.hosts().await.expect("hosts")[0].revoked_at, Some(AT));
+    lock.join().expect("it ends");
+}
+
+#[tokio::test]
+async fn a_claim_that_waits_for_a_topology_locks_no_other() {
+    let Some(database) = database() else { return };
+    let repo = std::sync::Arc::new(open(&database).await);
+    let removal: Mutation =
+        serde_json::from_str(r#"{"op": "remove_decky", "payload": {"decky": "web"}}"#).expect("a mutation");
+    let mut ids = Vec::new();
+    for (name, subnet) in [("one", "10.0.0.0/24"), ("two", "10.0.1.0/24")] {
+        let id = repo.create(small(name, subnet), AT).await.expect("stored").row.id;
+        database.run("UPDATE topologies SET status = 'active', intent = 'up'");
+        repo.enqueue(id, NewMutation::new(removal.clone()), None, AT)
+            .await
+            .expect("queued");
+        ids.push(id);
+    }
+    // The first topology is locked, and the mutation of the second one is claimed.
+    let hour = SignedDuration::from_hours(1);
+    let held = repo.claim_mutation(Some(ids[1]), &holder(1), hour, None, AT).await;
+    held.expect("the store answers").expect("it is free");
+    let is_changed = "SELECT needs_resync FROM topologies WHERE name = 'two'";
+    let lock = lock_until(&database, "topologies WHERE name = 'one'", is_changed).await;
+    let other = impatient().open(database.url()).await.expect("the store");
+    let claims = std::sync::Arc::clone(&repo);
+    let waiting = tokio::spawn(async move { claims.claim_mutation(None, &holder(2), hour, None, AT).await });
+    until_waiting(&database, FOR_A_LOCK).await;
+    other
+        .set_needs_resync(ids[1], true, None, AT)
+        .await
+        .expect("it is not locked");
+    let claimed = waiting.await.expect("no panic").expect("the store answers");
+    assert_eq!(claimed.expect("the lock is gone").topology, ids[0]);
+    lock.join().expect("it ends");
 }
 
 #[tokio::test]

@@ -26,6 +26,8 @@ struct Cut {
     statement: &'static str,
     /// Whether the server gets the statement. The client never gets the answer.
     arrives: bool,
+    /// Whether the connection stays open, without an answer, until the client gives it up.
+    is_silent: bool,
 }
 
 /// As a statement: the server is down, for as long as the cut is the next one.
@@ -34,12 +36,22 @@ const ANY: &str = "";
 const LOST: Cut = Cut {
     statement: "COMMIT",
     arrives: false,
+    is_silent: false,
 };
 const UNANSWERED: Cut = Cut { arrives: true, ..LOST };
 const DOWN: Cut = Cut { statement: ANY, ..LOST };
 const UNANSWERED_CLAIM: Cut = Cut {
     statement: "RETURNING is_committed",
     arrives: true,
+    is_silent: false,
+};
+const SILENT: Cut = Cut {
+    is_silent: true,
+    ..LOST
+};
+const SILENT_READ: Cut = Cut {
+    statement: "READ ONLY",
+    ..SILENT
 };
 
 /// The cuts that are left, in order.
@@ -82,6 +94,9 @@ fn forward(mut client: TcpStream, mut server: TcpStream, cuts: &Cuts) {
         let is_due = |cut: &mut Cut| sent.contains(&format!("{}\0", cut.statement));
         let cut = cuts.lock().expect("no panic").pop_front_if(is_due);
         if let Some(cut) = cut {
+            if cut.is_silent {
+                while client.read(&mut buffer).is_ok_and(|count| count > 0) {}
+            }
             // The client sees the end before any answer.
             let _ = client.shutdown(Shutdown::Both);
             if cut.arrives {
@@ -163,6 +178,30 @@ async fn the_outcome_is_unknown_if_the_server_stays_down_after_the_commit() {
     cuts.lock().expect("no panic").clear();
     let row = repo.get(stored.row.id).await.expect("it is up");
     assert_eq!(row.version, stored.row.version.next(), "it was stored");
+}
+
+/// Checks that a call fails within a bound, although the server does not answer and the connection stays open.
+async fn check_silence<T: std::fmt::Debug>(call: impl Future<Output = Result<T, RepoError>>) {
+    let called = tokio::time::timeout(Duration::from_secs(20), call).await;
+    let refusal = called.expect("it gives up").expect_err("the server is silent");
+    assert!(matches!(refusal, RepoError::DatabaseUnreachable { .. }), "{refusal:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_unreachable_and_the_next_call_uses_another_connection() {
+    let Some(database) = database() else { return };
+    let options = PostgresOptions::default().timeout(Duration::from_secs(1));
+    let (repo, cuts) = open_through_proxy(&database, options).await;
+    let stored = repo.create(small("corp", "10.0.0.0/24"), AT).await.expect("stored");
+    let (row, maze) = (stored.row, stored.topology);
+    cuts.lock().expect("no panic").extend([SILENT_READ]);
+    check_silence(repo.get(row.id)).await;
+    assert_eq!(repo.get(row.id).await.expect("another connection"), row);
+    cuts.lock().expect("no panic").extend([SILENT]);
+    let edit = Edit::new(maze).expected(row.version);
+    check_silence(repo.edit(row.id, edit.clone(), AT)).await;
+    assert_eq!(repo.get(row.id).await.expect("it answers"), row, "nothing is stored");
+    repo.edit(row.id, edit, AT).await.expect("stored");
 }
 
 #[tokio::test]

@@ -1,0 +1,251 @@
+//! Mazes for hosts, on a master without Docker.
+
+use std::sync::Arc;
+
+use decnet_topology::{
+    Enrolment, HostChange, HostId, HostProfile, HostStore as _, Mode, NewTopology, SqliteRepo, Status, StatusChange,
+    Topology, TopologyStore as _, rng,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use crate::{command::Sandbox, top::Session};
+
+/// A master whose store this test writes to.
+struct Master {
+    sandbox: Sandbox,
+    runtime: Runtime,
+    repo: Arc<SqliteRepo>,
+}
+
+impl Master {
+    fn new() -> Self {
+        let sandbox = Sandbox::new();
+        sandbox.write(
+            "lab.yaml",
+            "{format: decnet.topology/1, name: lab, lans: [{name: dmz, subnet: 10.9.0.0/24, dmz: true}]}",
+        );
+        sandbox.run(&["list"]).exits(0);
+        let runtime = Runtime::new().expect("a runtime");
+        let repo = Arc::new(SqliteRepo::open(sandbox.database()).expect("a store"));
+        Self { sandbox, runtime, repo }
+    }
+
+    /// Lets a host join that has no agent.
+    fn enrol(&self, name: &str) -> HostId {
+        let (now, host, token) = (Timestamp::now(), rng::host_id(), rng::enrolment_id());
+        let id = (host, name.parse().expect("a name"));
+        let until = now + SignedDuration::from_mins(1);
+        let enrolment = Enrolment::new(token, id, HostProfile::default(), "digest", until);
+        self.runtime.block_on(async {
+            self.repo.add_enrolment(enrolment, now).await.expect("added");
+            let joined = self.repo.enroll_host(token, "127.0.0.1:1", now).await;
+            joined.expect("joined").id
+        })
+    }
+
+    /// Stores an active maze for the agent of a host.
+    fn store_active(&self, name: &str, host: &str) {
+        let topology = Topology::builder()
+            .dmz("dmz", "10.9.1.0/24")
+            .decky("web", |decky| decky.on("dmz", "10.9.1.10"))
+            .build()
+            .expect("a topology");
+        let new = NewTopology::new(name.parse().expect("a name"), topology)
+            .mode(Mode::Agent)
+            .host(host.to_owned());
+        self.runtime.block_on(async {
+            let id = self.repo.create(new, Timestamp::now()).await.expect("stored").row.id;
+            for (from, to) in [
+                (Status::Pending, Status::Deploying),
+                (Status::Deploying, Status::Active),
+            ] {
+                let changed = self.repo.set_status(id, StatusChange::new(from, to), Timestamp::now());
+                changed.await.expect("changed");
+            }
+        });
+    }
+
+    /// Stores a maze that is placed on a host, and brings it into the last of these statuses.
+    fn store_placed(&self, name: &str, subnet: u8, host: &str, statuses: &[Status]) {
+        let topology = Topology::builder()
+            .dmz("dmz", &format!("10.9.{subnet}.0/24"))
+            .decky("web", |decky| decky.on("dmz", &format!("10.9.{subnet}.10")))
+            .build()
+            .expect("a topology");
+        let placement = topology.placed_on(&host.parse().expect("a name"));
+        let new = NewTopology::new(name.parse().expect("a name"), topology);
+        self.runtime.block_on(async {
+            let id = self.repo.create(new, Timestamp::now()).await.expect("stored").row.id;
+            let placed = self.repo.set_placement(id, Some(placement), None, Timestamp::now());
+            placed.await.expect("placed");
+            let mut from = Status::Pending;
+            for to in statuses {
+                let changed = self.repo.set_status(id, StatusChange::new(from, *to), Timestamp::now());
+                changed.await.expect("changed");
+                from = *to;
+            }
+        });
+    }
+
+    #[track_caller]
+    fn refuses(&self, arguments: &[&str], status: i32, code: &str) -> String {
+        let ran = self.sandbox.run(&[&["--json"], arguments].concat()).exits(status);
+        let error = ran.error();
+        assert_eq!(error["code"], code, "{error}");
+        assert!(error["hint"].is_string(), "{error}");
+        error["message"].as_str().expect("a message").to_owned()
+    }
+
+    fn mazes(&self) -> Value {
+        self.sandbox.run(&["--json", "list", "--all"]).exits(0).json()["total"].clone()
+    }
+}
+
+#[test]
+fn without_hosts_the_flags_for_hosts_say_so_and_nothing_is_stored() {
+    let master = Master::new();
+    let deploy = ["deploy", "-f", "lab.yaml", "--yes"];
+    for (flags, code) in [
+        (&["--spread"][..], "fleet_missing"),
+        (&["--pin", "dmz=inside"], "fleet_missing"),
+        (&["--hosts", "east"], "hosts_unknown"),
+        (&["--agent", "east"], "agent_mode"),
+    ] {
+        master.refuses(&[&deploy[..], flags].concat(), 1, code);
+    }
+    assert_eq!(master.mazes(), 0);
+    let said = master.refuses(&[&deploy[..], &["--spread"]].concat(), 1, "fleet_missing");
+    assert_eq!(said, "`lab` is to be placed on hosts, and the fleet has no hosts");
+}
+
+#[test]
+fn a_typing_error_in_the_name_of_a_host_stores_nothing() {
+    let master = Master::new();
+    master.enrol("east");
+    let deploy = ["deploy", "-f", "lab.yaml", "--yes"];
+    master.refuses(&[&deploy[..], &["--agent", "esat"]].concat(), 1, "agent_mode");
+    master.refuses(&[&deploy[..], &["--hosts", "esat"]].concat(), 1, "hosts_unknown");
+    // Its agent does not answer.
+    master.refuses(&[&deploy[..], &["--agent", "east"]].concat(), 5, "agent_unreachable");
+    assert_eq!(master.mazes(), 0);
+}
+
+#[test]
+fn another_agent_for_a_stored_maze_is_refused() {
+    let master = Master::new();
+    master.enrol("east");
+    master.sandbox.run(&["apply", "-f", "lab.yaml"]).exits(0);
+    let said = master.refuses(&["deploy", "lab", "--agent", "east"], 4, "other_agent");
+    assert!(said.starts_with("`lab` is stored for this machine"), "{said}");
+    master.refuses(&["deploy", "-f", "lab.yaml", "--agent", "east"], 4, "other_agent");
+}
+
+#[test]
+fn a_maze_on_a_revoked_host_is_given_up_with_force_and_deleted() {
+    let master = Master::new();
+    let host = master.enrol("east");
+    master.store_active("corp", "east");
+    master.refuses(&["teardown", "corp"], 5, "agent_unreachable");
+    let revoked = master.repo.change_host(host, HostChange::Revoke, Timestamp::now());
+    master.runtime.block_on(revoked).expect("revoked");
+    let said = master.refuses(&["teardown", "corp"], 4, "host_lost");
+    assert!(
+        said.ends_with("host east was revoked, and 1 decky may still run there"),
+        "{said}"
+    );
+    master
+        .sandbox
+        .run(&["show", "corp"])
+        .exits(0)
+        .says("Its agent did not answer");
+    let mut session = Session::start(&master.sandbox, "exec decnet teardown corp --force", 120, 24);
+    session.shows("warning: host east was revoked");
+    session.shows("? [y/N]");
+    session.press("n\n");
+    assert_eq!(session.ends().code(), Some(2));
+    let ran = master.sandbox.run(&["teardown", "corp", "--force", "--yes"]).exits(0);
+    ran.says("warning: host east was revoked")
+        .says("decnet agent --state FOLDER --orphan-after 1m");
+    master.sandbox.run(&["delete", "corp"]).exits(0);
+}
+
+#[test]
+fn a_host_says_why_it_does_not_answer_and_since_when_it_is_drained() {
+    let master = Master::new();
+    master.enrol("east");
+    master.sandbox.run(&["host", "drain", "east"]).exits(0);
+    let shown = master.sandbox.run(&["host", "show", "east"]).exits(0);
+    for words in ["joined, drained", "drained    since ", "agent_unreachable"] {
+        assert!(shown.stdout.contains(words), "{words}: {shown:#?}");
+    }
+    let shown = master.sandbox.run(&["--json", "host", "show", "east"]).exits(0).json();
+    assert_eq!(shown["error"]["code"], "agent_unreachable", "{shown}");
+    let listed = master.sandbox.run(&["host", "list"]).exits(0);
+    assert!(listed.stdout.contains("joined, drained"), "{listed:#?}");
+}
+
+#[test]
+fn a_maze_that_cannot_move_does_not_stop_the_others_and_is_named_with_its_reason() {
+    let master = Master::new();
+    master.enrol("east");
+    let active = [Status::Deploying, Status::Active];
+    master.store_placed("first", 1, "east", &active);
+    master.store_placed("second", 2, "east", &active);
+    master.store_placed("third", 3, "east", &active[..1]);
+    // No other host has room. A deploy that is not done is a conflict, which is the worst of these.
+    let ran = master.sandbox.run(&["host", "drain", "east", "--move"]).exits(4);
+    let ran = ran
+        .says("3 deckies stay there")
+        .says("3 mazes could not move everything from east");
+    for reason in ["first: ", "second: ", "third: `third` is deploying: it cannot be moved"] {
+        assert!(
+            ran.stderr.lines().any(|line| line.trim_start().starts_with(reason)),
+            "{reason}: {ran:#?}"
+        );
+    }
+    assert!(ran.stdout.contains("east gets no more deckies"), "{ran:#?}");
+    let ran = master
+        .sandbox
+        .run(&["--json", "host", "drain", "east", "--move"])
+        .exits(4);
+    let error = ran.error();
+    assert_eq!(error["code"], "not_moved", "{error}");
+    assert_eq!(error["details"].as_array().map(Vec::len), Some(3), "{error}");
+    assert!(error["hint"].is_string(), "{error}");
+}
+
+#[test]
+fn a_deploy_on_a_master_without_docker_says_that_hosts_have_joined() {
+    let master = Master::new();
+    let deploy = ["deploy", "-f", "lab.yaml", "--yes"];
+    let ran = master.sandbox.run(&deploy).exits(5);
+    assert!(!ran.stderr.contains("--spread"), "{ran:#?}");
+    master.enrol("east");
+    let ran = master.sandbox.run(&deploy).exits(5);
+    ran.says("hosts have joined: --spread or --hosts deploys there");
+    assert_eq!(master.mazes(), 0);
+    master.sandbox.run(&["apply", "-f", "lab.yaml"]).exits(0);
+    let ran = master.sandbox.run(&["deploy", "lab"]).exits(5);
+    ran.says("host `this machine` does not answer")
+        .says("deploy on the hosts that have joined, with --spread or --hosts");
+}
+
+#[test]
+fn what_listens_at_the_address_of_an_agent_without_tls_is_named() {
+    use std::io::Write as _;
+    let master = Master::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _ = stream.and_then(|mut stream| stream.write_all(b"SSH-2.0-OpenSSH_9.9\r\n"));
+        }
+    });
+    let host = master.enrol("east");
+    let heard = master.repo.host_heard(host, &address, "{}", Timestamp::now());
+    master.runtime.block_on(heard).expect("heard");
+    let shown = master.sandbox.run(&["host", "show", "east"]).exits(0);
+    assert!(shown.stdout.contains("does not speak TLS"), "{shown:#?}");
+}
