@@ -139,8 +139,8 @@ pub(crate) enum CommandError {
     #[error("this host has not joined a fleet: {} has no state of an agent", .folder.display())]
     NotJoined { folder: PathBuf },
     /// The address of the agent is not known.
-    #[error("the address at which masters reach this host is not known")]
-    NoAgentAddress { source: io::Error },
+    #[error("the address at which masters reach this host is not known: {reason}; give it with --address HOST:PORT")]
+    NoAgentAddress { reason: String },
     /// A host did not answer in time.
     #[error("no answer within {seconds} s")]
     Silent { seconds: u64 },

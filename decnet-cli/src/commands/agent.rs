@@ -1,6 +1,6 @@
 use std::{
     io::{self, Read as _},
-    net::{SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -8,12 +8,12 @@ use std::{
 
 use decnet_engine::{
     AgentError, AgentFolder, AgentLogs, AgentMaster, AgentOptions, AgentPlace, Credentials, JoinError, JoinToken,
-    LogTarget, agent, check_address,
+    LogTarget, PeerError, agent, check_address,
 };
 use decnet_topology::{Name, SqliteRepo};
 use jiff::Timestamp;
-use serde_json::json;
-use tokio::net::TcpListener;
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, lookup_host};
 
 use crate::{
     command_error::CommandError, context::Context, duration::read_duration, exit::Exit, interrupt::catch_to_finish,
@@ -23,13 +23,15 @@ use crate::{
 const EXAMPLES: &str = "Examples:
   decnet agent --join - --name host-1 --master 10.0.0.5:7379 < token
   decnet agent
+  decnet agent --state /var/lib/decnet/agent --join - --join-only --name host-1 --master 10.0.0.5:7379 < token
   decnet agent --listen 10.0.0.7:7378 --logs /var/log/decnet/visits.jsonl
   decnet agent --orphan-after 24h";
 
 /// Serve the Docker of this host to the masters of a fleet, until Ctrl-C or SIGTERM.
 ///
 /// At the first start, the host joins the fleet with a token of its master: --join, --name and --master. The token works once. Later starts
-/// need none of these flags. Whom this host trusts and its own key are in the folder of its state, which only its owner may use.
+/// need none of these flags. With --join-only it joins and exits, so that a service starts the agent. Whom this host trusts and its own key
+/// are in the folder of its state, which only its owner may use.
 ///
 /// The agent answers masters only, over TLS. It sends a heartbeat to its master every ten seconds, which also renews its certificate. A
 /// start deploys nothing, and needs no Docker.
@@ -44,6 +46,9 @@ pub(crate) struct Arguments {
     /// Join the fleet with this token first; `-` reads it from the standard input.
     #[arg(long, value_name = "TOKEN", requires_all = ["name", "master"])]
     join: Option<String>,
+    /// Join the fleet and exit. Give --listen and --address here too if the agent will have them.
+    #[arg(long, requires = "join")]
+    join_only: bool,
     /// The name of this host, for which the token was made.
     #[arg(long, value_name = "NAME", requires = "join")]
     name: Option<Name>,
@@ -72,6 +77,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let Arguments {
         join,
+        join_only,
         name,
         master,
         address,
@@ -88,13 +94,21 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         address: listen,
         source,
     };
-    let listener = TcpListener::bind(listen).await.map_err(cannot)?;
-    let listening = listener.local_addr().map_err(cannot)?;
+    // A host that only joins leaves the port to its agent.
+    let listener = if join_only {
+        None
+    } else {
+        Some(TcpListener::bind(listen).await.map_err(cannot)?)
+    };
+    let listening = match &listener {
+        Some(listener) => listener.local_addr().map_err(cannot)?,
+        None => listen,
+    };
     if let (Some(token), Some(name), Some(master)) = (join, name, master) {
         check_address(&master).map_err(JoinError::from)?;
         let address = match address {
             Some(address) => address,
-            None => seen_from(&master, listening)?,
+            None => seen_from(&master, listening).await?,
         };
         let place = AgentPlace::new(master, address);
         let credentials = agent::join(&read(&token)?, &name, &place, Timestamp::now()).await?;
@@ -107,6 +121,9 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         return Err(CommandError::NotJoined {
             folder: folder.path().into(),
         });
+    };
+    let Some(listener) = listener else {
+        return joined(context, &credentials, &place);
     };
     let engine = context.engine_of_agent(Arc::new(SqliteRepo::open(folder.store())?))?;
     let logs = logs.map(|target| AgentLogs::new(target).cursor(folder.cursor()));
@@ -142,23 +159,37 @@ fn report(
     place: &AgentPlace,
     listening: SocketAddr,
 ) -> Result<(), CommandError> {
-    let identity = credentials.identity();
-    let info = identity.info();
     if context.output.json {
-        return context.output.json_line(&json!({
-            "listening": listening,
-            "name": info.subject.name(),
-            "host": info.subject.host(),
-            "master": place.master,
-            "certificate_until": info.not_after,
-            "pid": std::process::id(),
-        }));
+        let mut shown = shown(credentials, place);
+        shown["listening"] = json!(listening);
+        shown["pid"] = json!(std::process::id());
+        return context.output.json_line(&shown);
     }
     context.output.line(format!(
         "serving the agent of {} at {listening} for the master at {}",
-        info.subject.name(),
+        credentials.identity().info().subject.name(),
         place.master
     ))
+}
+
+/// Says as what the host has joined, for programs; people have read it.
+fn joined(context: &Context, credentials: &Credentials, place: &AgentPlace) -> Result<Exit, CommandError> {
+    if context.output.json {
+        context.output.json_line(&shown(credentials, place))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn shown(credentials: &Credentials, place: &AgentPlace) -> Value {
+    let identity = credentials.identity();
+    let info = identity.info();
+    json!({
+        "name": info.subject.name(),
+        "host": info.subject.host(),
+        "master": place.master,
+        "address": place.address,
+        "certificate_until": info.not_after,
+    })
 }
 
 /// Reads a token: the text itself, or the standard input.
@@ -176,16 +207,41 @@ fn read(text: &str) -> Result<JoinToken, CommandError> {
     Ok(read.parse()?)
 }
 
-/// Returns the address of this host on the network of the master, with the port that the agent listens on. Nothing is sent.
-fn seen_from(master: &str, listening: SocketAddr) -> Result<String, CommandError> {
+/// Returns the address of this host on the network of the master, with the port that the agent listens on. Nothing is sent to the master.
+async fn seen_from(master: &str, listening: SocketAddr) -> Result<String, CommandError> {
+    if listening.port() == 0 {
+        return Err(CommandError::NoAgentAddress {
+            reason: "its port is not known before the agent starts".into(),
+        });
+    }
     if !listening.ip().is_unspecified() {
         return Ok(listening.to_string());
     }
+    let unresolved = |source: io::Error| PeerError::Unreachable {
+        address: master.into(),
+        reason: format!("its name has no address: {source}"),
+    };
+    let masters = lookup_host(master).await.map_err(unresolved).map_err(JoinError::from)?;
+    // An agent that listens at `[::]` is reached by IPv4 too.
+    let mut reached = masters.filter(|found| found.is_ipv4() || listening.is_ipv6());
+    let Some(found) = reached.next() else {
+        return Err(CommandError::NoAgentAddress {
+            reason: format!("{master} has no IPv4 address, and the agent listens at {listening}"),
+        });
+    };
+    let any: IpAddr = match found {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
     let own = || {
-        let socket = UdpSocket::bind((listening.ip(), 0))?;
-        socket.connect(master)?;
+        let socket = UdpSocket::bind((any, 0))?;
+        socket.connect(found)?;
         Ok(socket.local_addr()?.ip())
     };
-    let own = own().map_err(|source| CommandError::NoAgentAddress { source })?;
+    let no_route = |source: io::Error| PeerError::Unreachable {
+        address: master.into(),
+        reason: source.to_string(),
+    };
+    let own = own().map_err(no_route).map_err(JoinError::from)?;
     Ok(SocketAddr::new(own, listening.port()).to_string())
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    net::SocketAddr,
+    net::{self, SocketAddr},
     process::{Child, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -112,6 +112,63 @@ fn an_agent_joins_once_and_then_starts_without_a_token() {
     let state = master.runtime.block_on(RemoteTopologies::new(&remote).state());
     assert_eq!(state.expect("a state").applied, None);
     assert_eq!(second.interrupt(), Some(0));
+}
+
+#[test]
+fn a_host_joins_before_a_service_starts_its_agent() {
+    let (sandbox, master) = (Sandbox::new(), Master::start());
+    let (token, address) = (master.invite("host-1").to_string(), master.address.to_string());
+    let join = ["--join", &token, "--name", "host-1", "--master", &address];
+    let only = |flags: &[&str]| {
+        let start = ["agent", "--state", "state", "--join-only"];
+        sandbox.run(&[&start[..], &join, flags].concat())
+    };
+    // The agent would get another port at each start.
+    only(&["--listen", "127.0.0.1:0"])
+        .exits(2)
+        .says("its port is not known before the agent starts; give it with --address HOST:PORT");
+    sandbox.run(&["agent", "--join-only"]).exits(2).says("--join <TOKEN>");
+    // Another agent may have the port: this one does not listen.
+    let taken = net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = taken.local_addr().expect("an address").to_string();
+    let ran = only(&["--listen", &taken, "--json"]);
+    let said: Value = serde_json::from_str(&ran.exits(0).stdout).expect("JSON");
+    assert_eq!((&said["name"], &said["address"]), (&"host-1".into(), &taken.into()));
+
+    let (agent, again) = Agent::start(&sandbox, &[]);
+    assert_eq!(again["host"], said["host"]);
+    let ran = only(&["--address", &address]);
+    ran.exits(1)
+        .says("another agent uses the folder state")
+        .says("stop the other agent");
+    assert_eq!(agent.interrupt(), Some(0));
+}
+
+#[test]
+fn a_master_that_has_no_address_is_named() {
+    let (sandbox, master) = (Sandbox::new(), Master::start());
+    let token = master.invite("host-1").to_string();
+    let run = |master: &str| {
+        let flags = [
+            "agent",
+            "--state",
+            "state",
+            "--name",
+            "host-1",
+            "--join",
+            &token,
+            "--join-only",
+            "--master",
+            master,
+        ];
+        sandbox.run(&flags)
+    };
+    run("master.invalid:7379")
+        .says("master.invalid:7379 does not answer: its name has no address")
+        .says("check that the master runs");
+    run("[::1]:7379").exits(2).says(
+        "[::1]:7379 has no IPv4 address, and the agent listens at 0.0.0.0:7378; give it with --address HOST:PORT",
+    );
 }
 
 #[test]
