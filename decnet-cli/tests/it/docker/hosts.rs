@@ -1,6 +1,7 @@
 //! Walks the page on several hosts: a master without Docker and two hosts, each in a network namespace.
 
 mod building;
+mod returning;
 mod serving;
 
 use std::{
@@ -96,8 +97,11 @@ impl Stage {
         self.on_master(&format!(
             "(umask 077; decnet host enroll {host} --label public >{host}.token)"
         ));
-        let agent = format!("ssh {host} decnet agent --join - --name {host} --master 192.0.2.1:7379 <{host}.token");
-        self.in_background(&agent, &format!("{host}.log"));
+        let join = "decnet agent --state /var/lib/decnet/agent --join - --join-only";
+        self.on_master(&format!(
+            "ssh {host} {join} --name {host} --master 192.0.2.1:7379 <{host}.token"
+        ));
+        self.on_master(&format!("ssh {host} systemctl enable --quiet --now decnet-agent"));
     }
 }
 

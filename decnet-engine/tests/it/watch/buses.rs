@@ -7,7 +7,7 @@ use decnet_topology::{MutationFilter, MutationState, Repo};
 use jiff::Timestamp;
 
 use super::{
-    Keeper, Lab, SECOND, Stage, by_events, engine, enqueue,
+    Keeper, Lab, SECOND, Stage, by_events, by_polls, engine, enqueue,
     shuffling::{files, services, shuffle_since},
     until,
 };
@@ -26,16 +26,17 @@ async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(TIMEOUT, what).await.expect("it takes too long")
 }
 
-async fn is_connected(bus: &impl Bus) {
+async fn becomes(bus: &impl Bus, wanted: Connectivity) {
     let mut connectivity = bus.connectivity();
-    let connected = connectivity.wait_for(|now| *now == Connectivity::Connected);
-    soon(connected).await.expect("the bus is there");
+    soon(connectivity.wait_for(|now| *now == wanted))
+        .await
+        .expect("the bus is there");
 }
 
 /// Starts a loop in one process, and changes a maze in the other one. The loop never polls.
 async fn check<B: Bus + 'static>([own, other]: [Process<B>; 2], flush: impl AsyncFn(&B)) {
-    is_connected(own.bus.as_ref()).await;
-    is_connected(other.bus.as_ref()).await;
+    becomes(own.bus.as_ref(), Connectivity::Connected).await;
+    becomes(other.bus.as_ref(), Connectivity::Connected).await;
     let stage = Stage::default();
     let lab = Lab {
         engine: engine(own.repo.clone(), &stage, Some(own.bus.clone())),
@@ -96,6 +97,36 @@ async fn a_change_by_another_process_on_a_nats_server_wakes_the_loop() {
         bus: Arc::new(decnet_engine::NatsBus::new(&server.url(), name)),
     });
     check(processes, async |bus| bus.flush(TIMEOUT).await).await;
+}
+
+/// A bus is a hint: without it, a change waits for the next poll.
+#[cfg(feature = "nats")]
+#[tokio::test]
+async fn a_loop_applies_changes_while_its_nats_server_is_gone() {
+    let Some(mut server) = crate::bus::NatsServer::start("") else {
+        return;
+    };
+    let buses = ["loop", "other"].map(|name| Arc::new(decnet_engine::NatsBus::new(&server.url(), name)));
+    for bus in &buses {
+        becomes(bus.as_ref(), Connectivity::Connected).await;
+    }
+    let [own, other] = buses;
+    let mut lab = Lab::new();
+    lab.engine = engine(lab.repo.clone(), &lab.stage, Some(own.clone()));
+    let id = lab.deploy(0).await;
+    let keeper = Keeper::start(&lab.engine, by_polls(SECOND));
+    server.kill();
+    becomes(own.as_ref(), Connectivity::Lost).await;
+    becomes(other.as_ref(), Connectivity::Lost).await;
+
+    let elsewhere = engine(lab.repo.clone(), &lab.stage, Some(other.clone()));
+    let mutation = enqueue(&elsewhere, id, "extra").await;
+    soon(async { until!(lab.is_applied(mutation).await) }).await;
+    server.begin();
+    becomes(own.as_ref(), Connectivity::Connected).await;
+    until_idle(&lab).await;
+    assert!(lab.matches_the_store(id).await);
+    keeper.end().await;
 }
 
 #[cfg(feature = "postgres")]
