@@ -38,6 +38,7 @@ fn name(text: &str) -> Name {
 /// A master and the agent of a host.
 pub(super) struct Pair {
     host: HostId,
+    pub(super) authority: Authority,
     pub(super) master: Credentials,
     pub(super) agent: Credentials,
 }
@@ -50,13 +51,16 @@ impl Pair {
             let identity = authority.identity(subject, Timestamp::now()).expect("an identity");
             Credentials::new(identity, Trust::of(&authority)).expect("credentials")
         };
+        let master = credentials(&CertificateSubject::Master { name: name("first") });
+        let agent = credentials(&CertificateSubject::Agent {
+            host,
+            name: name("host-1"),
+        });
         Self {
             host,
-            master: credentials(&CertificateSubject::Master { name: name("first") }),
-            agent: credentials(&CertificateSubject::Agent {
-                host,
-                name: name("host-1"),
-            }),
+            authority,
+            master,
+            agent,
         }
     }
 
