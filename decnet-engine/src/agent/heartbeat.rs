@@ -95,7 +95,7 @@ pub(super) async fn run(shared: Arc<Shared>, master: AgentMaster) -> bool {
 struct Beats {
     shared: Arc<Shared>,
     master: AgentMaster,
-    /// The start of the agent, which their order is of.
+    /// The id of this start of the agent.
     run: AgentRunId,
     /// When they began. A clock that is set does not change their order.
     started: (Timestamp, Instant),

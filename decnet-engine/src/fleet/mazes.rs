@@ -10,7 +10,7 @@ pub struct HostMazes {
     rows: Vec<TopologyRow>,
     /// How many deckies those have that an agent deploys as a whole.
     pushed: BTreeMap<TopologyId, usize>,
-    /// Whose topologies those on a name are: of the host with the name that was not revoked, or else of the one that was revoked last.
+    /// By name, the host that has the topologies: the one that was not revoked, or else the one that was revoked last.
     owners: BTreeMap<Name, HostId>,
 }
 

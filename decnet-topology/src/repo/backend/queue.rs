@@ -159,16 +159,16 @@ impl<B: Backend> MutationQueue for B {
             Err(busy) => busy,
         };
         // Each in a transaction of its own: one that waits for a topology has locked no other.
-        let mut nothing = Ok(None);
+        let mut unclaimed = Ok(None);
         for id in busy {
             match claim_first(self, &claim, id).await {
                 // It was deleted meanwhile.
                 Err(RepoError::NotFound { .. }) | Ok(None) => {}
-                Err(RepoError::Locked) => nothing = Err(RepoError::Locked),
+                Err(RepoError::Locked) => unclaimed = Err(RepoError::Locked),
                 claimed => return claimed,
             }
         }
-        nothing
+        unclaimed
     }
 
     async fn renew_claim(

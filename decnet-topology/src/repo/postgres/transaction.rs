@@ -77,7 +77,7 @@ pub(super) struct Pauses {
     timeout: Duration,
     conflicts: ExponentialBackoff,
     losses: ExponentialBackoff,
-    /// Before the only retry after a read-only session.
+    /// The pause before the only retry after a read-only session; none after that retry.
     read_only: Option<Duration>,
 }
 
