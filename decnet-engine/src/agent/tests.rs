@@ -177,6 +177,8 @@ fn the_messages_of_this_version_are_pinned() {
     let at: Timestamp = "2026-11-28T16:00:00Z".parse().expect("a time");
     let gone = RuntimeError::Gone { what: "x".into() };
     let report = HostReport {
+        run: Some("41234567-89ab-4cde-8f01-23456789abcd".parse().expect("an id")),
+        made_at: Some(at),
         topology: Some(topology),
         ..HostReport::default()
     };
