@@ -5,7 +5,7 @@ use decnet_topology::{
 };
 use jiff::Timestamp;
 
-use super::{database, impatient, open, small, store_corp};
+use super::{database, impatient, locks::until_waiting, open, small, store_corp};
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -55,10 +55,7 @@ async fn a_migration_of_another_process_is_waited_for_until_the_timeout() {
         let lock = "BEGIN; SELECT pg_advisory_xact_lock(1145261652, 1); SELECT pg_sleep(3); COMMIT";
         PostgresDatabase::run_at(&url, lock)
     });
-    while database.run("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = 1")[0] == "0"
-    {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    until_waiting(&database, "wait_event = 'PgSleep'").await;
     let refusal = impatient().open(database.url()).await.expect_err("it is locked");
     assert!(matches!(refusal, RepoError::Locked), "{refusal:?}");
     migrating.join().expect("it ends");

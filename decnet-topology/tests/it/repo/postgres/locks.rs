@@ -112,9 +112,7 @@ async fn a_topology_that_stays_locked_is_an_error_after_the_timeout_and_others_a
     let repo = impatient().open(database.url()).await.expect("a store");
     let id = store_corp(&repo).await;
     let lock = lock_for(&database, 2.0);
-    while database.run("SELECT count(*) FROM pg_locks WHERE mode = 'RowShareLock'")[0] == "0" {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until_waiting(&database, "wait_event = 'PgSleep'").await;
     let refusal = repo
         .set_needs_resync(id, true, None, AT)
         .await
@@ -129,7 +127,7 @@ async fn a_topology_that_stays_locked_is_an_error_after_the_timeout_and_others_a
 }
 
 /// Waits until a session waits for something, for ten seconds at most.
-async fn until_waiting(database: &PostgresDatabase, what: &str) {
+pub(super) async fn until_waiting(database: &PostgresDatabase, what: &str) {
     let waiting = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {what}");
     let found = async {
         while database.run(&waiting)[0] == "0" {
