@@ -17,8 +17,14 @@ pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
     text
 }
 
+/// Removes links. The punctuation after a link belongs to the text.
 fn without_link(mut text: String) -> String {
-    text.truncate(text.find(MANUAL).unwrap_or(text.len()));
+    while let Some(start) = text.find(MANUAL) {
+        let link = &text[start + MANUAL.len()..];
+        let link = link.split(char::is_whitespace).next().unwrap_or_default();
+        let length = link.trim_end_matches([':', ',', ';', ')']).len();
+        text.replace_range(start..start + MANUAL.len() + length, "");
+    }
     text
 }
 
@@ -48,11 +54,18 @@ mod tests {
 
     #[test]
     fn the_link_to_a_manual_of_developers_is_left_out() {
-        let source = io::Error::other("it closed the connection: https://docs.rs/rustls/latest/rustls/manual#eof");
-        let text = "no answer";
-        assert_eq!(
-            with_causes(&Outer { text, source }),
-            "no answer: it closed the connection"
-        );
+        for (after, expected) in [
+            ("", ""),
+            (": the peer left", ": the peer left"),
+            (" (twice)", " (twice)"),
+        ] {
+            let link = "https://docs.rs/rustls/latest/rustls/manual#eof";
+            let source = io::Error::other(format!("it closed the connection: {link}{after}"));
+            let text = "no answer";
+            assert_eq!(
+                with_causes(&Outer { text, source }),
+                format!("no answer: it closed the connection{expected}")
+            );
+        }
     }
 }

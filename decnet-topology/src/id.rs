@@ -43,6 +43,8 @@ kinds! {
     HostKind => HostId, "host";
     /// The id of a token with which a host joins a fleet (UUID v4).
     EnrolmentKind => EnrolmentId, "enrolment";
+    /// The id of one start of an agent (UUID v4). Its heartbeats have it until it ends.
+    AgentRunKind => AgentRunId, "agent_run";
 }
 
 /// Returns the first eight hex digits of a topology's id, which are in the name of every Docker resource of it.

@@ -202,8 +202,9 @@ pub use graph::{
 pub use hash::{Digest, DigestError, canonical_hash};
 pub use history::change::{DeckyChange, DeckySnapshot, Membership};
 pub use id::{
-    ClaimKind, ClaimToken, DeckyId, EnrolmentId, EnrolmentKind, EventId, EventKind, HostId, HostKind, InstanceId,
-    InstanceKind, LanId, LeaseKind, LeaseToken, MutationId, Sequence, TopologyId, TopologyKind, short_id,
+    AgentRunId, AgentRunKind, ClaimKind, ClaimToken, DeckyId, EnrolmentId, EnrolmentKind, EventId, EventKind, HostId,
+    HostKind, InstanceId, InstanceKind, LanId, LeaseKind, LeaseToken, MutationId, Sequence, TopologyId, TopologyKind,
+    short_id,
 };
 pub use import::{ImportFormat, ImportNote, Imported, import};
 pub use ipnet::Ipv4Net;

@@ -20,7 +20,7 @@ use newtype_uuid::{GenericUuid as _, TypedUuid, TypedUuidKind};
 use uuid::Uuid;
 
 use crate::{
-    id::{ClaimToken, EnrolmentId, EventId, HostId, InstanceId, LeaseToken, TopologyId},
+    id::{AgentRunId, ClaimToken, EnrolmentId, EventId, HostId, InstanceId, LeaseToken, TopologyId},
     secret::InstallationSecret,
 };
 
@@ -50,6 +50,11 @@ pub fn host_id() -> HostId {
 
 /// Draws the id of a token with which a host joins a fleet.
 pub fn enrolment_id() -> EnrolmentId {
+    uuid_v4()
+}
+
+/// Draws the id of one start of an agent.
+pub fn agent_run_id() -> AgentRunId {
     uuid_v4()
 }
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use backon::Retryable as _;
+use decnet_topology::{AgentRunId, rng};
 use jiff::Timestamp;
 use tokio::time::{self, Instant};
 
@@ -94,6 +95,8 @@ pub(super) async fn run(shared: Arc<Shared>, master: AgentMaster) -> bool {
 struct Beats {
     shared: Arc<Shared>,
     master: AgentMaster,
+    /// The id of this start of the agent.
+    run: AgentRunId,
     /// When they began. A clock that is set does not change their order.
     started: (Timestamp, Instant),
     /// The pushed topology, as it was reported last.
@@ -107,6 +110,7 @@ impl Beats {
         Self {
             shared,
             master,
+            run: rng::agent_run_id(),
             started: (Timestamp::now(), Instant::now()),
             reported: Mutex::default(),
             is_behind: AtomicBool::new(false),
@@ -256,6 +260,7 @@ impl Beats {
         let authorities = self.shared.credentials.trust().fingerprints().unwrap_or_default();
         let (started, since) = self.started;
         HostReport {
+            run: Some(self.run),
             made_at: started.checked_add(since.elapsed()).ok(),
             authorities: authorities.iter().map(ToString::to_string).collect(),
             address: self.master.place.address.clone(),

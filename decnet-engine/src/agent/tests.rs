@@ -38,6 +38,7 @@ fn name(text: &str) -> Name {
 /// A master and the agent of a host.
 pub(super) struct Pair {
     host: HostId,
+    pub(super) authority: Authority,
     pub(super) master: Credentials,
     pub(super) agent: Credentials,
 }
@@ -50,13 +51,16 @@ impl Pair {
             let identity = authority.identity(subject, Timestamp::now()).expect("an identity");
             Credentials::new(identity, Trust::of(&authority)).expect("credentials")
         };
+        let master = credentials(&CertificateSubject::Master { name: name("first") });
+        let agent = credentials(&CertificateSubject::Agent {
+            host,
+            name: name("host-1"),
+        });
         Self {
             host,
-            master: credentials(&CertificateSubject::Master { name: name("first") }),
-            agent: credentials(&CertificateSubject::Agent {
-                host,
-                name: name("host-1"),
-            }),
+            authority,
+            master,
+            agent,
         }
     }
 
@@ -173,6 +177,8 @@ fn the_messages_of_this_version_are_pinned() {
     let at: Timestamp = "2026-11-28T16:00:00Z".parse().expect("a time");
     let gone = RuntimeError::Gone { what: "x".into() };
     let report = HostReport {
+        run: Some("41234567-89ab-4cde-8f01-23456789abcd".parse().expect("an id")),
+        made_at: Some(at),
         topology: Some(topology),
         ..HostReport::default()
     };

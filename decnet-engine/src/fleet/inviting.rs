@@ -5,8 +5,8 @@ use jiff::Timestamp;
 
 use super::{FleetError, FleetMaster, JoinToken};
 
-/// What an operator says of a host that is invited. What is not given is that of a host with the same name, otherwise the default of
-/// [`HostProfile`].
+/// What an operator says of a host that is invited. Values that are not given come from the host with the same name, otherwise from the
+/// defaults of [`HostProfile`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[must_use]
 #[non_exhaustive]

@@ -83,8 +83,6 @@ pub struct FleetMaster {
     /// Whom to trust, as it was read last.
     read: Arc<Mutex<Trust>>,
     repo: Arc<dyn Repo>,
-    /// Serializes the heartbeats of this process: between the comparison with the last report and its replacement, it stores no other one.
-    hearing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl FleetMaster {
@@ -114,7 +112,6 @@ impl FleetMaster {
             credentials: Credentials::issued(authority, &CertificateSubject::Master { name }, trust.clone(), at)?,
             read: Arc::new(Mutex::new(trust)),
             repo,
-            hearing: Arc::default(),
         })
     }
 
@@ -213,7 +210,7 @@ impl FleetMaster {
         fleet
     }
 
-    /// Makes a token for a host. If the fleet has one with this name, it joins again and keeps its mazes.
+    /// Makes a token for a host. If the fleet has one with this name, it joins again and keeps its mazes, and the case of its name.
     ///
     /// The token works once, for 15 minutes by the clock of the leases, and only for this name.
     ///
@@ -223,10 +220,10 @@ impl FleetMaster {
     pub async fn invite(&self, name: Name, profile: HostProfile, at: Timestamp) -> Result<JoinToken, FleetError> {
         profile.check()?;
         let again = self.hosts().await?.into_iter().find(|host| host.name == name);
-        let host = again.map_or_else(rng::host_id, |host| host.id);
+        let named = again.map_or_else(|| (rng::host_id(), name), |host| (host.id, host.name));
         let token = JoinToken::draw(self.authority().fingerprint());
         let expires_at = self.repo.now(at).await? + TOKEN_LIFE;
-        let enrolment = Enrolment::new(token.id(), (host, name), profile, digest(&token.secret()), expires_at);
+        let enrolment = Enrolment::new(token.id(), named, profile, digest(&token.secret()), expires_at);
         self.repo.add_enrolment(enrolment, at).await?;
         Ok(token)
     }
@@ -255,7 +252,7 @@ impl FleetMaster {
         })
     }
 
-    /// Records a heartbeat unless a newer one was, and renews the certificate of the agent if it is due.
+    /// Records a heartbeat unless one that was made later was recorded, and renews the certificate of the agent if it is due.
     pub(super) async fn hear(
         &self,
         from: &CertificateInfo,
@@ -264,7 +261,6 @@ impl FleetMaster {
         at: Timestamp,
     ) -> Result<BeatAnswer, FleetError> {
         check_address(&beat.report.address)?;
-        let hearing = self.hearing.lock().await;
         let hosts = self.repo.hosts().await?;
         let is_replaced =
             |row: &HostRow| row.id == host && from.issued_at() + SignedDuration::from_secs(1) < row.enrolled_at;
@@ -272,17 +268,8 @@ impl FleetMaster {
             // The host joined again since, perhaps on another machine.
             return Err(RepoError::HostNotFound { id: host }.into());
         }
-        let is_late = |row: &HostRow| row.id == host && row.revoked_at.is_none() && beat.report.is_late(row);
-        if hosts.iter().any(is_late) {
-            tracing::debug!(
-                host = from.subject.name().as_str(),
-                "a heartbeat arrived after a newer one"
-            );
-        } else {
-            let report = serde_json::to_string(&beat.report).unwrap_or_default();
-            self.repo.host_heard(host, &beat.report.address, &report, at).await?;
-        }
-        drop(hearing);
+        let report = serde_json::to_string(&beat.report).unwrap_or_default();
+        self.repo.host_heard(host, &beat.report.address, &report, at).await?;
         let authority = self.authority();
         let is_due = from.is_due(at) || !authority.has_issued(from);
         let certificate = match &beat.request {

@@ -18,7 +18,8 @@ pub enum HostState {
     Drained,
     /// Its agent answers, and its container runtime does not.
     RuntimeDown,
-    /// Three heartbeats are missing, perhaps all since it joined. Nothing of it is placed elsewhere. A master that still reaches its agent changes mazes there as before.
+    /// Three heartbeats are missing, perhaps all since it joined. Nothing of it is placed elsewhere. A master that still reaches its
+    /// agent changes mazes there as before.
     Unreachable,
     /// Its certificates are refused.
     Revoked,
@@ -30,10 +31,11 @@ impl HostState {
         if host.revoked_at.is_some() {
             return Self::Revoked;
         }
+        // The time of joining is by the clock of a master. Only hosts that joined with an earlier version have no other time.
         if at.duration_since(host.heard_at.unwrap_or(host.enrolled_at)) > SILENCE {
             return Self::Unreachable;
         }
-        if host.heard_at.is_none() {
+        if host.report.is_none() {
             return Self::Joined;
         }
         match HostReport::of(host) {
@@ -60,6 +62,10 @@ mod tests {
         let mut host = HostRow::new(rng::host_id(), name, "192.0.2.7:1", HostProfile::default(), at);
         assert_eq!(HostState::of(&host, after(30)), HostState::Joined);
         assert_eq!(HostState::of(&host, after(31)), HostState::Unreachable);
+        // The clock of the master was behind that of the store.
+        host.heard_at = Some(after(3600));
+        assert_eq!(HostState::of(&host, after(3630)), HostState::Joined);
+        assert_eq!(HostState::of(&host, after(3631)), HostState::Unreachable);
         let mut report = HostReport {
             health: HostHealth {
                 answers: true,

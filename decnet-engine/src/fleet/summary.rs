@@ -35,7 +35,7 @@ pub struct HostSummary {
     pub drained_at: Option<Timestamp>,
     /// Since when its certificates are refused.
     pub revoked_at: Option<Timestamp>,
-    /// When its last heartbeat arrived.
+    /// When its last heartbeat arrived; none if there was none since it joined.
     pub heard_at: Option<Timestamp>,
     /// What that said.
     pub report: Option<HostReport>,
@@ -58,7 +58,7 @@ impl HostSummary {
             enrolled_at: host.enrolled_at,
             drained_at: host.drained_at,
             revoked_at: host.revoked_at,
-            heard_at: host.heard_at,
+            heard_at: host.last_heartbeat(),
             report: HostReport::of(host),
         }
     }

@@ -1,5 +1,6 @@
 //! What tokens are accepted, and when certificates are renewed.
 
+mod hearing;
 mod rotating;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -122,7 +123,9 @@ async fn a_name_belongs_to_one_host_which_may_join_again() {
         .await
         .expect("it joins again");
     assert_eq!(again.host, first.host);
-    assert_eq!(repo.hosts().await.expect("hosts").len(), 1);
+    let hosts = repo.hosts().await.expect("hosts");
+    let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
+    assert_eq!(names, ["host-1"], "mazes have this case of the name");
 
     let late = invite(&fleet, "host-1", now()).await;
     repo.change_host(first.host, HostChange::Revoke, now())
@@ -144,7 +147,7 @@ async fn a_name_belongs_to_one_host_which_may_join_again() {
 }
 
 #[tokio::test]
-async fn masters_whose_clocks_differ_agree_on_when_a_token_expires() {
+async fn masters_whose_clocks_differ_agree_on_when_a_token_expires_and_when_a_host_joined() {
     let Some(server) = std::env::var("DECNET_TEST_POSTGRES").ok().filter(|url| !url.is_empty()) else {
         println!("skipped: DECNET_TEST_POSTGRES names no server; see scripts/postgres-up");
         return;
@@ -156,8 +159,11 @@ async fn masters_whose_clocks_differ_agree_on_when_a_token_expires() {
     let fleet = fleet.expect("a fleet");
     for (host, invited, joined) in [("east", slow, fast), ("west", fast, slow)] {
         let token = invite(&fleet, host, invited).await;
-        let joined = fleet.enroll(request(&token, host), joined).await;
-        joined.expect("the token was made a moment ago");
+        let answer = fleet.enroll(request(&token, host), joined).await;
+        answer.expect("the token was made a moment ago");
+        let row = find_host(fleet.repo(), host).await.expect("it has joined");
+        let seen = fleet.repo().now(joined).await.expect("the time of the server");
+        assert_eq!(HostState::of(&row, seen), HostState::Joined);
     }
 }
 
@@ -233,6 +239,7 @@ async fn a_host_is_found_by_its_name_or_id_until_it_is_revoked() {
         let found = find_host(&*repo, text).await.expect("found");
         let summary = HostSummary::new(&found, 3, now());
         assert_eq!((summary.id, summary.state, summary.deckies), (id, HostState::Joined, 3));
+        assert_eq!(summary.heard_at, None, "it sent no heartbeat yet");
     }
     let unknown = find_host(&*repo, "host-2").await.expect_err("there is none");
     assert_eq!(
@@ -336,118 +343,4 @@ fn beat(fleet: &FleetMaster, with_request: bool) -> BeatRequest {
         trust: fleet.credentials().trust().digest(),
         request: with_request.then(|| KeyRequest::new().expect("a key").request_pem().into()),
     }
-}
-
-#[tokio::test]
-async fn a_certificate_is_renewed_when_two_thirds_are_over_or_the_authority_is_another() {
-    let (fleet, repo) = fleet().await;
-    let at = now();
-    let joined = joined(&fleet, at).await;
-    let info: CertificateInfo = crate::pki::Identity::read_certificate(&joined.certificate).expect("a certificate");
-    let hear = |beat, at| fleet.hear(&info, joined.host, beat, at);
-
-    let answer = hear(beat(&fleet, true), at + MINUTE * 60 * 24 * 4)
-        .await
-        .expect("heard");
-    assert!(
-        !answer.renew && answer.certificate.is_none() && answer.trust.is_none(),
-        "it is too early"
-    );
-    let due = at + MINUTE * 60 * 24 * 5;
-    assert!(hear(beat(&fleet, false), due).await.expect("heard").renew);
-    let answer = hear(beat(&fleet, true), due).await.expect("heard");
-    let renewed = answer.certificate.expect("a new certificate");
-    let renewed = crate::pki::Identity::read_certificate(&renewed).expect("a certificate");
-    assert!(!answer.renew && renewed.not_after > info.not_after && renewed.subject == info.subject);
-
-    let next = Authority::create(at).expect("an authority");
-    let both = fleet
-        .credentials()
-        .trust()
-        .with_root(next.certificate_pem())
-        .expect("a root");
-    fleet.credentials().set_trust(both.clone()).expect("trust");
-    let mut late = beat(&fleet, false);
-    late.trust = "old".into();
-    assert_eq!(hear(late, at).await.expect("heard").trust, Some(both));
-    assert!(!hear(beat(&fleet, false), at).await.expect("heard").renew);
-    fleet.credentials().set_authority(next, at).expect("a certificate");
-    assert!(hear(beat(&fleet, false), at).await.expect("heard").renew);
-
-    assert!(repo.hosts().await.expect("hosts")[0].report.is_some());
-    repo.change_host(joined.host, HostChange::Revoke, at)
-        .await
-        .expect("revoked");
-    let error = hear(beat(&fleet, false), at).await.expect_err("it was removed");
-    assert_eq!(error.code(), "host_unknown");
-}
-
-#[tokio::test]
-async fn a_certificate_that_is_renewed_after_the_clock_was_set_back_is_accepted() {
-    let (fleet, _) = fleet().await;
-    // The clock of the master was nine minutes ahead when the host joined.
-    let at = now();
-    let joined = joined(&fleet, at + MINUTE * 9).await;
-    let read = |pem: &str| crate::pki::Identity::read_certificate(pem).expect("a certificate");
-    let first = read(&joined.certificate);
-    let next = Authority::create(at).expect("an authority");
-    fleet.credentials().set_authority(next, at).expect("a certificate");
-    let answer = fleet.hear(&first, joined.host, beat(&fleet, true), at).await;
-    let renewed = read(&answer.expect("heard").certificate.expect("a new certificate"));
-    assert!(renewed.is_valid_at(at) && renewed.serial != first.serial);
-    let again = fleet.hear(&renewed, joined.host, beat(&fleet, false), at).await;
-    assert!(!again.expect("heard").renew);
-}
-
-#[tokio::test]
-async fn a_heartbeat_that_was_made_before_the_last_one_is_answered_and_not_stored() {
-    let (fleet, repo) = fleet().await;
-    let at = now();
-    let joined = joined(&fleet, at).await;
-    let info = crate::pki::Identity::read_certificate(&joined.certificate).expect("a certificate");
-    let hear = async |made: Option<i64>, arrives: i64| {
-        let mut beat = beat(&fleet, false);
-        beat.report.made_at = made.map(|second| at + SignedDuration::from_secs(second));
-        beat.report.address = format!("10.0.0.7:{}", made.unwrap_or(1));
-        let address = beat.report.address.clone();
-        let arrival = at + SignedDuration::from_secs(arrives);
-        fleet.hear(&info, joined.host, beat, arrival).await.expect("answered");
-        let row = repo.hosts().await.expect("hosts").remove(0);
-        (row.address == address, row.heard_at == Some(arrival))
-    };
-    let stored = (true, true);
-    assert_eq!(hear(Some(100), 100).await, stored);
-    assert_eq!(hear(Some(90), 101).await, (false, false), "it was made before");
-    assert_eq!(
-        hear(Some(100), 102).await,
-        stored,
-        "it is the same, with another request"
-    );
-    assert_eq!(hear(Some(110), 103).await, stored);
-    assert_eq!(hear(Some(49), 104).await, stored, "the clock of the host was set back");
-    assert_eq!(hear(None, 105).await, stored, "an agent of an earlier version");
-    assert_eq!(hear(Some(10), 106).await, stored, "nothing is known of the last one");
-}
-
-#[tokio::test]
-async fn a_machine_whose_name_was_given_to_another_one_is_not_heard_any_more() {
-    let (fleet, repo) = fleet().await;
-    let at = now();
-    let first = joined(&fleet, at).await;
-    trusts(&fleet, &first, at + MINUTE).await;
-    repo.change_host(first.host, HostChange::Drain, at + MINUTE)
-        .await
-        .expect("drained");
-    let later = at + MINUTE * 60;
-    let second = joined(&fleet, later).await;
-    assert_eq!(second.host, first.host);
-    let drained = repo.hosts().await.expect("hosts")[0].drained_at;
-    assert_eq!(drained, Some(at + MINUTE), "it stays drained");
-    trusts(&fleet, &second, later + MINUTE).await;
-
-    let info = crate::pki::Identity::read_certificate(&first.certificate).expect("a certificate");
-    let old = fleet
-        .hear(&info, first.host, beat(&fleet, true), later + MINUTE * 2)
-        .await;
-    assert_eq!(old.expect_err("refused").code(), "host_unknown");
 }

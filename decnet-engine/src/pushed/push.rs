@@ -29,7 +29,7 @@ pub struct TopologyPush {
     #[serde(default)]
     pub force: bool,
     /// The deckies whose running containers may be recreated, also without `force`.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(default)]
     pub force_deckies: BTreeSet<Name>,
 }
 

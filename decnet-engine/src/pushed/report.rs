@@ -1,21 +1,19 @@
-use decnet_topology::{HostRow, TopologyId};
+use decnet_topology::{AgentRunId, HostRow, TopologyId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// How long a host may be silent: three heartbeats. After that, nothing is known of it.
 pub(crate) const SILENCE: SignedDuration = SignedDuration::from_secs(30);
 
-/// How late a heartbeat can arrive: a master closes a connection that is silent for less than that.
-#[cfg(feature = "agent")]
-const LATE: SignedDuration = SignedDuration::from_mins(1);
-
 /// What an agent reports with each heartbeat.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct HostReport {
-    /// When the agent made it, by its clock; none from an agent of an earlier version. A later report of an agent has a later time, also if
-    /// its clock was set back meanwhile.
+    /// The start of the agent that made it; none in a stored report of an earlier version.
+    pub run: Option<AgentRunId>,
+    /// When the agent made it, by its clock; none in a stored report of an earlier version. Of one start of an agent, a later report has a
+    /// later time, also if the clock was set back meanwhile.
     pub made_at: Option<Timestamp>,
     /// The address of the agent: `host:port`.
     pub address: String,
@@ -34,15 +32,6 @@ pub struct HostReport {
 }
 
 impl HostReport {
-    /// Returns whether it was made before the last report of the host, and only arrives now. If it is much older, the clock of the host was set
-    /// back before its agent started.
-    #[cfg(feature = "agent")]
-    pub(crate) fn is_late(&self, host: &HostRow) -> bool {
-        let last = Self::of(host).and_then(|report| report.made_at);
-        let times = self.made_at.zip(last);
-        times.is_some_and(|(made, last)| made < last && last.duration_since(made) <= LATE)
-    }
-
     /// Reads the last report of a host; none if there is none, or if another version of decnet sent it.
     pub fn of(host: &HostRow) -> Option<Self> {
         serde_json::from_str(host.report.as_deref()?).ok()

@@ -408,6 +408,7 @@ class HostHealth(TypedDict):
 class HostReport(TypedDict):
     """What an agent reports with each heartbeat."""
 
+    run: str | None
     made_at: str | None
     address: str
     topology: str | None

@@ -237,9 +237,9 @@ impl TopologyRow {
         matches!(self.status, Status::Active | Status::Degraded) && self.intent != Some(Intent::Down)
     }
 
-    /// Returns whether the agent of a host deploys it as a whole.
+    /// Returns whether the agent of a host deploys it as a whole. The case of the name does not matter.
     pub fn is_for_agent_of(&self, host: &str) -> bool {
-        self.agent_host() == Some(host)
+        self.agent_host().is_some_and(|own| own.eq_ignore_ascii_case(host))
     }
 
     /// Returns whether it runs on hosts of a fleet, and not on the machine of the master.

@@ -20,7 +20,7 @@ pub trait HostStore: Send + Sync {
     async fn enrolment(&self, id: EnrolmentId) -> Result<Option<Enrolment>, RepoError>;
 
     /// Stores the host of a token, and marks the token as used. A host with the same id is replaced: it has joined again. It
-    /// stays drained.
+    /// stays drained. It counts as heard now, by the [clock of the leases](crate::LeaseStore::now).
     ///
     /// The caller has checked the secret, and when the token expires by the clock of the leases. Of several callers at the same
     /// time, one succeeds.
@@ -31,8 +31,11 @@ pub trait HostStore: Send + Sync {
     /// [`RepoError::HostNameTaken`] if another host that was not revoked has the name; then the token can be used again.
     async fn enroll_host(&self, id: EnrolmentId, address: &str, at: Timestamp) -> Result<HostRow, RepoError>;
 
-    /// Stores a heartbeat: the address of the agent, its report, and the time by the [clock of the leases](crate::LeaseStore::now). One that
-    /// is older than the last one is ignored, unless it is so much older that the clock was set back.
+    /// Stores a heartbeat: the address of the agent, its report, and the time by the [clock of the leases](crate::LeaseStore::now).
+    ///
+    /// A heartbeat that was made before the last one of the same agent is ignored: it only arrived later. The store reads that from two
+    /// fields of the report, `run` (an [`AgentRunId`](crate::AgentRunId)) and `made_at`. Without them, or with another `run`, the
+    /// report is stored.
     ///
     /// # Errors
     ///

@@ -131,9 +131,11 @@ pub struct HostRow {
     pub drained_at: Option<Timestamp>,
     /// Since when its certificates are refused.
     pub revoked_at: Option<Timestamp>,
-    /// When its last heartbeat arrived.
+    /// When it was heard last, by the [clock of the leases](crate::LeaseStore::now): its last heartbeat, or else its joining. None
+    /// if it joined with an earlier version and sent no heartbeat since.
     pub heard_at: Option<Timestamp>,
-    /// What that said, as JSON. The store does not read it.
+    /// What its last heartbeat said, as JSON; none if there was none since it joined. The store only reads
+    /// [when it was made](crate::HostStore::host_heard).
     pub report: Option<String>,
 }
 
@@ -158,6 +160,11 @@ impl HostRow {
             heard_at: None,
             report: None,
         }
+    }
+
+    /// Returns when its last heartbeat arrived; none if there was none since it joined.
+    pub fn last_heartbeat(&self) -> Option<Timestamp> {
+        self.heard_at.filter(|_| self.report.is_some())
     }
 
     /// Returns the host as a placement sees it; none if its address on the network of the hosts is unknown.

@@ -47,7 +47,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             format!("{}/{}", count(host), host.profile.capacity),
             show::labels(host),
             host.address.clone(),
-            host.heard_at.map_or_else(|| "never".into(), text::time),
+            host.last_heartbeat().map_or_else(|| "never".into(), text::time),
         ]
     };
     let header = ["HOST", "STATE", "DECKIES", "LABELS", "AGENT", "LAST HEARD"];

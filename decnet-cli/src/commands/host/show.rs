@@ -67,7 +67,10 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
             line("underlay", format!("{}, MTU {}", member.underlay, member.mtu));
         }
         line("joined", text::time(host.enrolled_at));
-        line("last heard", host.heard_at.map_or_else(|| "never".into(), text::time));
+        line(
+            "last heard",
+            host.last_heartbeat().map_or_else(|| "never".into(), text::time),
+        );
         if let Some(report) = &summary.report {
             let runtime = if report.health.answers { "" } else { "does not answer: " };
             line("runtime", format!("{runtime}{}", report.health.detail));

@@ -141,3 +141,22 @@ async fn new_trust_is_kept_although_the_certificate_of_the_same_answer_is_refuse
     let (kept, _) = kept.expect("read").expect("it has joined");
     assert_eq!(kept.trust(), both);
 }
+
+#[tokio::test]
+async fn a_certificate_from_a_master_whose_clock_is_an_hour_ahead_is_refused_and_the_one_in_use_stays() {
+    let pair = Pair::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let master = answering(&pair, StatusCode::OK, PROTOCOL, json!(null)).await;
+    let beats = beats(&pair, &master, folder.path());
+    let serial = || beats.shared.credentials.identity().info().serial.clone();
+    let before = serial();
+    let subject = pair.agent.identity().info().subject.clone();
+    for (minutes, code) in [(60, Some("clock_off")), (9, None)] {
+        let key = KeyRequest::new().expect("a key");
+        let at = Timestamp::now() + SignedDuration::from_mins(minutes);
+        let certificate = pair.authority.issue(key.request_pem(), &subject, at);
+        let used = beats.take(None, Some((certificate.expect("a certificate"), key)));
+        assert_eq!(used.err().map(|error| error.code()), code, "{minutes} minutes");
+        assert_eq!(serial() == before, code.is_some(), "{minutes} minutes");
+    }
+}

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use decnet_topology::{
-    DeploySettings, Mode, Name, NotPlaced, PlaceFault, PlaceRequest, Placement, Status, StoredTopology, TopologyFilter,
-    TopologyId, TopologyName, TopologyRow, place,
+    DeploySettings, Mode, Name, NotPlaced, PlaceFault, PlaceRequest, Placement, RepoError, Status, StoredTopology,
+    TopologyFilter, TopologyId, TopologyName, TopologyRow, place,
 };
 
 use crate::{
@@ -108,7 +108,12 @@ impl Engine {
             } else if row.status != Status::Pending
                 && let Some(Ok(host)) = row.agent_host().map(str::parse::<Name>)
             {
-                placements.push(self.repo.load(row.id).await?.topology.placed_on(&host));
+                match self.repo.load(row.id).await {
+                    Ok(stored) => placements.push(stored.topology.placed_on(&host)),
+                    // It was deleted meanwhile.
+                    Err(RepoError::NotFound { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
         Ok(placements)
@@ -212,5 +217,31 @@ pub(in crate::engine) fn require_hosts_of(row: &TopologyRow) -> Result<(), Engin
             hosts: hosts_of(placement).into_iter().collect(),
         }),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use decnet_topology::{Catalog, MemoryRepo, NewTopology, Topology, TopologyStore as _, rng};
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{decoy::DecoyImage, engine::EngineOptions, runtime::simulated::Simulated};
+
+    #[tokio::test]
+    async fn a_topology_that_was_deleted_meanwhile_is_nowhere() {
+        let repo = Arc::new(MemoryRepo::new());
+        let options = EngineOptions::new(Catalog::builtin()).image(None::<Arc<DecoyImage>>);
+        let engine = Engine::new(repo.clone(), Arc::new(Simulated::new()), options);
+        let new = NewTopology::new("corp".parse().unwrap(), Topology::default());
+        let new = new.mode(Mode::Agent).host("east".to_owned());
+        let mut row = repo.create(new, Timestamp::UNIX_EPOCH).await.unwrap().row;
+        row.status = Status::Active;
+        let mut gone = row.clone();
+        gone.id = rng::topology_id();
+        let placements = engine.placements_of(&[gone, row]).await.unwrap();
+        assert_eq!(placements.len(), 1);
     }
 }

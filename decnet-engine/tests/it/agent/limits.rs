@@ -136,17 +136,6 @@ async fn the_force_of_a_deploy_reaches_the_agent() {
 }
 
 #[tokio::test]
-async fn a_push_without_the_names_of_deckies_is_the_message_of_older_masters() {
-    let play = Play::new().await;
-    let id = play.store("corp", topology("172.20.0", &["web"]), "host-1").await;
-    let stored = play.repo.load(id).await.expect("stored");
-    let push = TopologyPush::new(&stored);
-    let text = serde_json::to_string(&push).expect("JSON");
-    assert!(!text.contains("force_deckies"), "{text}");
-    assert_eq!(serde_json::from_str::<TopologyPush>(&text).expect("read"), push);
-}
-
-#[tokio::test]
 async fn an_observation_is_of_the_host_of_the_agent() {
     let play = Play::new().await;
     let id = play.deployed().await;

@@ -115,7 +115,7 @@ impl Wired {
     pub(super) async fn heard_after(&self, at: Timestamp) -> Timestamp {
         let heard = async {
             loop {
-                match self.host().await.heard_at {
+                match self.host().await.last_heartbeat() {
                     Some(heard) if heard > at => return heard,
                     _ => time::sleep(Duration::from_millis(10)).await,
                 }

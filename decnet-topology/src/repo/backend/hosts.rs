@@ -1,16 +1,14 @@
 //! Hosts of a fleet.
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::Backend;
 use crate::{
-    id::{EnrolmentId, HostId},
+    id::{AgentRunId, EnrolmentId, HostId},
     repo::{Enrolment, HostChange, HostRow, HostStore, RepoError},
 };
-
-/// How late a heartbeat can arrive. If one is older than that, the clock was set back.
-const LATE: SignedDuration = SignedDuration::from_mins(1);
 
 #[async_trait]
 impl<B: Backend> HostStore for B {
@@ -74,6 +72,7 @@ impl<B: Backend> HostStore for B {
             if let Some(other) = hosts.into_iter().find(has_name) {
                 return Err(RepoError::HostNameTaken { name: other.name });
             }
+            row.heard_at = Some(tables.now(at)?);
             enrolment.used_at = Some(at);
             tables.put_enrolment(&enrolment)?;
             tables.put_host(&row)?;
@@ -86,18 +85,14 @@ impl<B: Backend> HostStore for B {
         let input = (address.to_owned(), report.to_owned());
         self.write(input, move |tables, (address, report)| {
             let mut row = tables.host(id)?;
-            let at = tables.now(at)?;
             if row.revoked_at.is_some() {
                 return Err(RepoError::HostNotFound { id });
             }
-            if row
-                .heard_at
-                .is_some_and(|last| at < last && last.duration_since(at) <= LATE)
-            {
+            if is_late(&report, row.report.as_deref()) {
                 return Ok(());
             }
             row.address = address;
-            row.heard_at = Some(at);
+            row.heard_at = Some(tables.now(at)?);
             row.report = Some(report);
             tables.put_host(&row)
         })
@@ -118,5 +113,21 @@ impl<B: Backend> HostStore for B {
 
     async fn hosts(&self) -> Result<Vec<HostRow>, RepoError> {
         self.read(|tables| tables.hosts()).await
+    }
+}
+
+/// What the store reads of a report.
+#[derive(Deserialize)]
+struct Made {
+    run: AgentRunId,
+    made_at: Timestamp,
+}
+
+/// Returns whether a report was made before the last one, by the same start of the agent. The clocks of two starts may differ.
+fn is_late(report: &str, last: Option<&str>) -> bool {
+    let made = |report| serde_json::from_str::<Made>(report).ok();
+    match (made(report), last.and_then(made)) {
+        (Some(made), Some(last)) => made.run == last.run && made.made_at < last.made_at,
+        _ => false,
     }
 }

@@ -159,14 +159,16 @@ impl<B: Backend> MutationQueue for B {
             Err(busy) => busy,
         };
         // Each in a transaction of its own: one that waits for a topology has locked no other.
+        let mut unclaimed = Ok(None);
         for id in busy {
             match claim_first(self, &claim, id).await {
                 // It was deleted meanwhile.
                 Err(RepoError::NotFound { .. }) | Ok(None) => {}
+                Err(RepoError::Locked) => unclaimed = Err(RepoError::Locked),
                 claimed => return claimed,
             }
         }
-        Ok(None)
+        unclaimed
     }
 
     async fn renew_claim(
@@ -271,7 +273,8 @@ async fn claim_first<B: Backend>(backend: &B, claim: &Claim, id: TopologyId) -> 
 }
 
 impl Claim {
-    /// Claims a mutation of a topology that no other transaction has locked. If there is none, it returns the locked topologies.
+    /// Claims a mutation of a topology that no other transaction has locked. If there is none, it returns the locked
+    /// topologies.
     fn first_free(&self, tables: &mut dyn Tables) -> Result<Result<MutationRow, Vec<TopologyId>>, RepoError> {
         let mut busy = Vec::new();
         for id in tables.with_unfinished()? {

@@ -1,4 +1,4 @@
-use std::{fmt::Debug, ops::RangeInclusive};
+use std::{collections::BTreeMap, fmt::Debug, ops::RangeInclusive};
 
 use jiff::Timestamp;
 
@@ -104,6 +104,10 @@ pub(in crate::repo) trait Tables {
 
     /// Returns the maze of a topology.
     fn maze(&mut self, id: TopologyId) -> Result<Topology, RepoError>;
+
+    /// Counts the deckies of each topology that the agent of a host has: those of mode `agent` that are not pending or torn down. Those
+    /// without deckies may be missing. Nothing is locked.
+    fn pushed_deckies(&mut self) -> Result<BTreeMap<TopologyId, usize>, RepoError>;
 
     /// Replaces the maze of a topology.
     fn set_maze(&mut self, id: TopologyId, maze: &Topology) -> Result<(), RepoError>;

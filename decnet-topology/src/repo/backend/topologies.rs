@@ -272,11 +272,12 @@ fn deckies_by_host(tables: &mut dyn Tables, rows: &[TopologyRow]) -> Result<BTre
         let count = counts.entry(host.to_owned()).or_default();
         *count = count.saturating_add(u32::try_from(deckies).unwrap_or(u32::MAX));
     };
+    let pushed = tables.pushed_deckies()?;
     for row in rows {
         if let Some(placement) = &row.placement {
             placement.deckies.values().for_each(|host| add(host.as_str(), 1));
-        } else if let Some(host) = row.agent_host().filter(|_| row.status != Status::Pending) {
-            add(host, tables.maze(row.id)?.deckies().len());
+        } else if let Some((host, deckies)) = row.agent_host().zip(pushed.get(&row.id)) {
+            add(host, *deckies);
         }
     }
     Ok(counts)

@@ -19,7 +19,7 @@ use crate::{
     },
     rng,
     secret::InstallationSecret,
-    status::{Status, StatusEvent},
+    status::{Mode, Status, StatusEvent},
 };
 
 /// The contents of the store.
@@ -170,6 +170,14 @@ impl Tables for Stock {
 
     fn maze(&mut self, id: TopologyId) -> Result<Topology, RepoError> {
         Ok(self.entry(id)?.maze.clone())
+    }
+
+    fn pushed_deckies(&mut self) -> Result<BTreeMap<TopologyId, usize>, RepoError> {
+        let entries = self.topologies.iter();
+        let pushed = entries.filter(|(_, Entry { row, .. })| {
+            row.mode == Mode::Agent && !matches!(row.status, Status::Pending | Status::TornDown)
+        });
+        Ok(pushed.map(|(id, entry)| (*id, entry.maze.deckies().len())).collect())
     }
 
     fn set_maze(&mut self, id: TopologyId, maze: &Topology) -> Result<(), RepoError> {

@@ -93,7 +93,7 @@ pub(super) fn failure(error: Error, server: &str) -> Failure {
 pub(super) fn no_connection(error: PoolError, server: &str) -> Failure {
     match error {
         PoolError::Backend(error) => failure(error, server),
-        // It was waited for as long as a transaction may run again.
+        // The wait was as long as the retry limit.
         PoolError::Timeout(TimeoutType::Wait) => Failure {
             again: None,
             error: RepoError::DatabaseUnreachable {

@@ -1,10 +1,13 @@
 //! The layout of the database.
 
+use std::time::Duration;
+
 use deadpool_postgres::{ClientWrapper, Transaction};
 use tokio_postgres::IsolationLevel;
 
 use super::{
     fault::{Failure, failure},
+    silence::answer,
     statement::lock_key,
 };
 use crate::{repo::RepoError, rng};
@@ -32,31 +35,39 @@ pub(super) fn latest() -> u32 {
     u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
 }
 
+/// How long a step of a migration may take. It can rewrite large tables.
+const STEP: Duration = Duration::from_mins(10);
+
 /// Migrates an older layout, and refuses databases of other programs and newer layouts. Returns whether the database refuses
 /// overlapping subnets by itself.
 ///
-/// A database with the current layout is only read, so a read-only one can be opened.
-pub(super) async fn prepare(client: &mut ClientWrapper, server: &str, create: bool) -> Result<bool, Failure> {
-    let failed = |error| failure(error, server);
+/// A database with the current layout is only read, so a read-only one can be opened. A server that does not answer within the
+/// timeout counts as lost.
+pub(super) async fn prepare(
+    client: &mut ClientWrapper,
+    server: &str,
+    timeout: Duration,
+    create: bool,
+) -> Result<bool, Failure> {
     let moment = client.build_transaction();
     let moment = moment.isolation_level(IsolationLevel::RepeatableRead).read_only(true);
-    let moment = moment.start().await.map_err(failed)?;
-    let found = version(&moment, server).await?;
-    moment.rollback().await.map_err(failed)?;
+    let moment = answer(moment.start(), timeout, server).await?;
+    let found = version(&moment, server, timeout).await?;
+    answer(moment.rollback(), timeout, server).await?;
     if found == 0 && !create {
         return Err(not_a_store(server, "an empty database"));
     }
     if found < latest() {
-        migrate(client, server).await?;
+        migrate(client, server, timeout).await?;
     }
-    let apart = client.query_one(APART, &[]).await.map_err(failed)?;
-    apart.try_get(0).map_err(failed)
+    let apart = answer(client.query_one(APART, &[]), timeout, server).await?;
+    apart.try_get(0).map_err(|error| failure(error, server))
 }
 
 /// Returns the version of the layout; 0 for an empty schema.
-async fn version(moment: &Transaction<'_>, server: &str) -> Result<u32, Failure> {
+async fn version(moment: &Transaction<'_>, server: &str, timeout: Duration) -> Result<u32, Failure> {
     let failed = |error| failure(error, server);
-    let row = moment.query_one(CONTENTS, &[]).await.map_err(failed)?;
+    let row = answer(moment.query_one(CONTENTS, &[]), timeout, server).await?;
     let (has_schema, is_ours): (bool, bool) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
     let has_tables: bool = row.try_get(2).map_err(failed)?;
     if !has_schema {
@@ -71,10 +82,7 @@ async fn version(moment: &Transaction<'_>, server: &str) -> Result<u32, Failure>
         (false, true) => return Err(not_a_store(server, FOREIGN)),
         (false, false) => return Ok(0),
     }
-    let rows = moment
-        .query("SELECT version FROM decnet_layout", &[])
-        .await
-        .map_err(failed)?;
+    let rows = answer(moment.query("SELECT version FROM decnet_layout", &[]), timeout, server).await?;
     let [row] = &rows[..] else {
         return Err(not_a_store(server, FOREIGN));
     };
@@ -105,33 +113,26 @@ fn not_a_store(server: &str, what: &str) -> Failure {
     refused.into()
 }
 
-/// Migrates the layout in one transaction, after those of other processes.
-async fn migrate(client: &mut ClientWrapper, server: &str) -> Result<(), Failure> {
-    let failed = |error| failure(error, server);
-    let transaction = client.transaction().await.map_err(failed)?;
-    transaction.batch_execute(LOCK).await.map_err(failed)?;
-    let mut found = version(&transaction, server).await?;
+/// Migrates the layout in one transaction, after those of other processes. It waits for a lock until the timeout.
+async fn migrate(client: &mut ClientWrapper, server: &str, timeout: Duration) -> Result<(), Failure> {
+    let transaction = answer(client.transaction(), timeout, server).await?;
+    let lock = format!("SET LOCAL lock_timeout = {}; {LOCK}", timeout.as_millis());
+    answer(transaction.batch_execute(&lock), timeout, server).await?;
+    let mut found = version(&transaction, server, timeout).await?;
     if found == 0 {
         let table = "CREATE TABLE decnet_layout (version bigint NOT NULL); INSERT INTO decnet_layout VALUES (0)";
-        transaction.batch_execute(table).await.map_err(failed)?;
+        answer(transaction.batch_execute(table), timeout, server).await?;
     }
     for step in STEPS.iter().skip(found as usize) {
-        transaction.batch_execute(step).await.map_err(failed)?;
+        answer(transaction.batch_execute(step), timeout.max(STEP), server).await?;
         found += 1;
         if found == 1 {
             let (instance, secret) = (rng::instance_id().to_string(), rng::installation_secret().to_string());
-            transaction
-                .execute(
-                    "INSERT INTO meta (instance, secret) VALUES ($1, $2)",
-                    &[&instance, &secret],
-                )
-                .await
-                .map_err(failed)?;
+            let insert = "INSERT INTO meta (instance, secret) VALUES ($1, $2)";
+            answer(transaction.execute(insert, &[&instance, &secret]), timeout, server).await?;
         }
     }
-    transaction
-        .execute("UPDATE decnet_layout SET version = $1", &[&i64::from(found)])
-        .await
-        .map_err(failed)?;
-    transaction.commit().await.map_err(failed)
+    let update = "UPDATE decnet_layout SET version = $1";
+    answer(transaction.execute(update, &[&i64::from(found)]), timeout, server).await?;
+    answer(transaction.commit(), timeout, server).await
 }

@@ -114,7 +114,8 @@ impl PostgresRepo {
     /// `verify-full`), `sslrootcert`, `sslcert`, `sslkey`, `connect_timeout`, `target_session_attrs` and `options`.
     ///
     /// Refused, with the database unchanged: an invalid address, a server that does not answer or does not let the user in, tables
-    /// of another program, and a store of a newer program.
+    /// of another program, a store of a newer program, and a store that another process migrates for longer than the timeout
+    /// ([`RepoError::Locked`]).
     pub async fn open(address: &str) -> Result<Self, RepoError> {
         PostgresOptions::default().open(address).await
     }
@@ -222,7 +223,14 @@ async fn prepare(transactions: &Transactions, create: bool) -> Result<bool, Repo
     let mut pauses = Pauses::new(transactions.timeout);
     loop {
         let prepared = match transactions.pool.get().await {
-            Ok(mut client) => schema::prepare(&mut client, server, create).await,
+            Ok(mut client) => {
+                let prepared = schema::prepare(&mut client, server, transactions.timeout, create).await;
+                if prepared.is_err() {
+                    // It may have an open transaction, or wait for an answer.
+                    drop(Object::take(client));
+                }
+                prepared
+            }
             Err(error) => Err(no_connection(error, server)),
         };
         match prepared {

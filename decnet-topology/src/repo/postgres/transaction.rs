@@ -26,8 +26,8 @@ use crate::{
 /// How many times a transaction that met another one runs again.
 const CONFLICTS: usize = 12;
 
-/// Begins a transaction that reads: all its statements see the same moment.
-const BEGIN_TO_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// Begins a transaction that reads: all its statements see the same moment. Returns the version of the layout.
+const BEGIN_TO_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT version FROM decnet_layout";
 
 /// Removes tokens of old transactions, few at a time and none that another transaction removes.
 const FORGET: &str = "DELETE FROM commits WHERE token IN (
@@ -77,8 +77,8 @@ pub(super) struct Pauses {
     timeout: Duration,
     conflicts: ExponentialBackoff,
     losses: ExponentialBackoff,
-    /// After an older session that is read-only.
-    older: Option<Duration>,
+    /// The pause before the only retry after a read-only session; none after that retry.
+    read_only: Option<Duration>,
 }
 
 impl Pauses {
@@ -97,7 +97,7 @@ impl Pauses {
                 .with_max_delay(Duration::from_secs(1))
                 .without_max_times()
                 .build(),
-            older: Some(Duration::ZERO),
+            read_only: Some(Duration::ZERO),
         }
     }
 
@@ -106,7 +106,7 @@ impl Pauses {
         let pause = match failure.again {
             Some(Again::Conflict) => self.conflicts.next(),
             Some(Again::Lost) => self.losses.next(),
-            Some(Again::ReadOnly) => self.older.take(),
+            Some(Again::ReadOnly) => self.read_only.take(),
             None => None,
         };
         let left = self.timeout.checked_sub(self.began.elapsed());
@@ -126,7 +126,7 @@ impl Transactions {
     ) -> Result<T, RepoError> {
         self.repeat(runtime, || {
             let client = self.connect(runtime)?;
-            self.send(runtime, &client, BEGIN_TO_READ)?;
+            self.begin(runtime, &client, BEGIN_TO_READ)?;
             let outcome = self.work(runtime, client.client(), &READS, work);
             // A snapshot has nothing to commit.
             self.end(runtime, client, outcome.as_ref().err());
@@ -144,7 +144,7 @@ impl Transactions {
         self.repeat(runtime, || {
             let client = self.connect(runtime)?;
             let token = rng::transaction_token();
-            self.begin(runtime, &client, token)?;
+            self.begin(runtime, &client, &self.begin_to_write(token))?;
             let outcome = match self.work(runtime, client.client(), dialect, work) {
                 Ok(outcome) => outcome,
                 Err(failure) => {
@@ -230,16 +230,19 @@ impl Transactions {
 
     /// Begins a transaction that writes. Each statement sees what was committed before it, so what a transaction reads after it
     /// has locked a topology is current. The token is stored if, and only if, the transaction is committed.
-    ///
-    /// A program of a newer version may have migrated the layout since the store was opened.
-    fn begin(&self, runtime: &Handle, client: &InUse, token: Uuid) -> Result<(), Failure> {
+    fn begin_to_write(&self, token: Uuid) -> String {
         let wait = self.timeout.as_millis();
-        let statements = format!(
+        format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {wait};
              SET LOCAL idle_in_transaction_session_timeout = 60000;
              SELECT version FROM decnet_layout; INSERT INTO commits (token) VALUES ('{token}'); {FORGET}"
-        );
-        let mut version = self.send(runtime, client, &statements)?.into_iter().flatten();
+        )
+    }
+
+    /// Begins a transaction. The first row of the statements is the version of the layout: a program of a newer version may have
+    /// migrated it since the store was opened.
+    fn begin(&self, runtime: &Handle, client: &InUse, statements: &str) -> Result<(), Failure> {
+        let mut version = self.send(runtime, client, statements)?.into_iter().flatten();
         match version.next().and_then(|version| version.parse().ok()) {
             Some(found) if found > schema::latest() => Err(schema::too_new(&self.server, found)),
             _ => Ok(()),

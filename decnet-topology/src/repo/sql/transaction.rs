@@ -1,6 +1,6 @@
 //! The tables of a store inside one transaction.
 
-use std::ops::RangeInclusive;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use super::{
     Sql, corrupt,
@@ -119,6 +119,10 @@ impl Tables for SqlTables<'_> {
     fn maze(&mut self, id: TopologyId) -> Result<Topology, RepoError> {
         let key = self.key(id)?;
         maze(self.0, key)
+    }
+
+    fn pushed_deckies(&mut self) -> Result<BTreeMap<TopologyId, usize>, RepoError> {
+        deckies::count_pushed(self.0)
     }
 
     fn set_maze(&mut self, id: TopologyId, maze: &Topology) -> Result<(), RepoError> {

@@ -95,6 +95,7 @@ clauses! { $
         two_hosts_have_different_names_unless_one_was_revoked,
         a_host_that_is_revoked_while_it_joins_again_stays_revoked,
         a_heartbeat_is_stored_unless_a_later_one_was,
+        of_heartbeats_that_several_masters_get_at_once_the_last_one_made_stays,
         a_change_of_a_host_keeps_the_time_of_the_first,
         hosts_do_not_depend_on_topologies,
         the_first_authority_of_several_masters_stays,

@@ -53,10 +53,9 @@ pub(super) async fn a_token_works_once(repo: Arc<dyn Repo>) {
         .await
         .expect("it joins");
     let (id, name) = (enrolment.host, enrolment.name.clone());
-    assert_eq!(
-        row,
-        HostRow::new(id, name, ADDRESS, enrolment.profile.clone(), second(1))
-    );
+    let mut joined = HostRow::new(id, name, ADDRESS, enrolment.profile.clone(), second(1));
+    joined.heard_at = Some(second(1));
+    assert_eq!(row, joined);
     assert_eq!(repo.hosts().await.expect("hosts"), [row]);
     let again = repo.enroll_host(enrolment.id, "other:1", second(2)).await;
     assert!(
@@ -140,13 +139,27 @@ pub(super) async fn a_host_that_is_revoked_while_it_joins_again_stays_revoked(re
 
 pub(super) async fn a_heartbeat_is_stored_unless_a_later_one_was(repo: Arc<dyn Repo>) {
     let mut row = enroll(&*repo, "east", 1).await;
-    // The last one is so old that the clock was set back.
-    for (at, expected) in [(20, 20), (10, 20), (300, 300), (30, 30)] {
-        let (address, report) = (format!("192.0.2.{at}:1"), format!("{{\"at\":{at}}}"));
+    let (first, second_start) = (rng::agent_run_id(), rng::agent_run_id());
+    let made = |run, at| format!(r#"{{"run":"{run}","made_at":"{}","generation":{at}}}"#, second(at));
+    let heartbeats = [
+        (made(first, 20), true),
+        (made(first, 10), false),
+        // The same one, with another request.
+        (made(first, 20), true),
+        (made(first, 300), true),
+        (made(first, 299), false),
+        // The agent was started again, and the clock of its host was set back.
+        (made(second_start, 290), true),
+        (made(second_start, 289), false),
+        ("{}".to_owned(), true),
+        (made(second_start, 30), true),
+    ];
+    for (at, (report, is_stored)) in (21..).zip(heartbeats) {
+        let address = format!("192.0.2.7:{at}");
         repo.host_heard(row.id, &address, &report, second(at))
             .await
             .expect("heard");
-        if at == expected {
+        if is_stored {
             (row.address, row.report, row.heard_at) = (address, Some(report), Some(second(at)));
         }
         assert_eq!(repo.hosts().await.expect("hosts"), std::slice::from_ref(&row));
@@ -157,6 +170,24 @@ pub(super) async fn a_heartbeat_is_stored_unless_a_later_one_was(repo: Arc<dyn R
     for id in [row.id, rng::host_id()] {
         let refused = repo.host_heard(id, ADDRESS, "{}", second(50)).await;
         assert!(matches!(refused, Err(RepoError::HostNotFound { .. })), "{refused:?}");
+    }
+}
+
+pub(super) async fn of_heartbeats_that_several_masters_get_at_once_the_last_one_made_stays(repo: Arc<dyn Repo>) {
+    let host = enroll(&*repo, "east", 1).await.id;
+    let run = rng::agent_run_id();
+    let report = |at| format!(r#"{{"run":"{run}","made_at":"{}"}}"#, second(at));
+    for round in 0..8 {
+        let last = round * 10 + 10;
+        let beats = (0..8).map(|number| {
+            let (repo, report) = (Arc::clone(&repo), report(last - number));
+            tokio::spawn(async move { repo.host_heard(host, ADDRESS, &report, second(2)).await })
+        });
+        for beat in beats.collect::<Vec<_>>() {
+            beat.await.expect("no panic").expect("heard");
+        }
+        let stored = repo.hosts().await.expect("hosts").remove(0).report;
+        assert_eq!(stored, Some(report(last)), "in round {round}");
     }
 }
 

@@ -1,9 +1,9 @@
 //! The table `deckies`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::{
-    id::DeckyId,
+    id::{DeckyId, TopologyId},
     model::{Attachment, Decky, Position},
     name::Name,
     repo::{
@@ -55,6 +55,14 @@ pub(in crate::repo) fn list(
             .with_attachments(own.map(|(_, attachment)| attachment));
         Ok(decky.at(row.position()?))
     })
+}
+
+/// Counts the deckies of each topology that the agent of a host has.
+pub(in crate::repo) fn count_pushed(sql: &mut dyn Sql) -> Result<BTreeMap<TopologyId, usize>, RepoError> {
+    let statement = "SELECT topologies.id, count(*) FROM topologies JOIN deckies ON deckies.topology = topologies.key
+                     WHERE mode = 'agent' AND status NOT IN ('pending', 'torn_down') GROUP BY topologies.id";
+    let counts = collect(sql, statement, &[], |row| Ok((row.word()?, row.whole()?)))?;
+    Ok(counts.into_iter().collect())
 }
 
 /// Removes the rows of a topology.

@@ -5,7 +5,7 @@ use decnet_topology::{
 };
 use jiff::Timestamp;
 
-use super::{database, open, small, store_corp};
+use super::{database, impatient, locks::until_waiting, open, small, store_corp};
 
 const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -37,6 +37,7 @@ async fn a_newer_layout_is_refused() {
         repo.set_needs_resync(id, true, None, AT)
             .await
             .expect_err("it is newer"),
+        repo.get(id).await.expect_err("it is newer"),
     ] {
         assert!(
             matches!(&refusal, RepoError::TooNew { found, known: newest, .. } if (*found, *newest) == (known + 1, known)),
@@ -44,6 +45,21 @@ async fn a_newer_layout_is_refused() {
         );
         assert!(refusal.to_string().contains(database.name()), "{refusal}");
     }
+}
+
+#[tokio::test]
+async fn a_migration_of_another_process_is_waited_for_until_the_timeout() {
+    let Some(database) = database() else { return };
+    let url = database.url().to_owned();
+    let migrating = std::thread::spawn(move || {
+        let lock = "BEGIN; SELECT pg_advisory_xact_lock(1145261652, 1); SELECT pg_sleep(3); COMMIT";
+        PostgresDatabase::run_at(&url, lock)
+    });
+    until_waiting(&database, "wait_event = 'PgSleep'").await;
+    let refusal = impatient().open(database.url()).await.expect_err("it is locked");
+    assert!(matches!(refusal, RepoError::Locked), "{refusal:?}");
+    migrating.join().expect("it ends");
+    open(&database).await;
 }
 
 #[tokio::test]

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use decnet_topology::{
-    Edit, Enrolment, HostChange, HostProfile, HostStore as _, LeaseStore as _, Mutation, MutationQueue as _,
-    NewMutation, PostgresOptions, RepoError, SubnetClaim, Topology, TopologyStore, Version, rng,
-    testing::PostgresDatabase,
+    Edit, Enrolment, HostChange, HostProfile, HostStore as _, LeaseStore as _, Mode, Mutation, MutationQueue as _,
+    NewMutation, Placement, PostgresOptions, PostgresRepo, RepoError, SubnetClaim, Topology, TopologyId, TopologyStore,
+    Version, rng, testing::PostgresDatabase,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -112,9 +112,7 @@ async fn a_topology_that_stays_locked_is_an_error_after_the_timeout_and_others_a
     let repo = impatient().open(database.url()).await.expect("a store");
     let id = store_corp(&repo).await;
     let lock = lock_for(&database, 2.0);
-    while database.run("SELECT count(*) FROM pg_locks WHERE mode = 'RowShareLock'")[0] == "0" {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until_waiting(&database, "wait_event = 'PgSleep'").await;
     let refusal = repo
         .set_needs_resync(id, true, None, AT)
         .await
@@ -128,12 +126,16 @@ async fn a_topology_that_stays_locked_is_an_error_after_the_timeout_and_others_a
     repo.set_needs_resync(id, true, None, AT).await.expect("it is free");
 }
 
-/// Waits until a session waits for something.
-async fn until_waiting(database: &PostgresDatabase, what: &str) {
+/// Waits until a session waits for something, for ten seconds at most.
+pub(super) async fn until_waiting(database: &PostgresDatabase, what: &str) {
     let waiting = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {what}");
-    while database.run(&waiting)[0] == "0" {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let found = async {
+        while database.run(&waiting)[0] == "0" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let found = tokio::time::timeout(Duration::from_secs(10), found).await;
+    found.unwrap_or_else(|_| panic!("no session waits: {what}"));
 }
 
 const FOR_A_LOCK: &str = "wait_event_type = 'Lock'";
@@ -179,21 +181,27 @@ async fn a_host_that_joins_again_while_it_is_revoked_stays_revoked() {
     lock.join().expect("it ends");
 }
 
-#[tokio::test]
-async fn a_claim_that_waits_for_a_topology_locks_no_other() {
-    let Some(database) = database() else { return };
-    let repo = std::sync::Arc::new(open(&database).await);
+/// Stores two active topologies with a queued mutation each.
+async fn two_queues(repo: &PostgresRepo, database: &PostgresDatabase) -> [TopologyId; 2] {
     let removal: Mutation =
         serde_json::from_str(r#"{"op": "remove_decky", "payload": {"decky": "web"}}"#).expect("a mutation");
     let mut ids = Vec::new();
     for (name, subnet) in [("one", "10.0.0.0/24"), ("two", "10.0.1.0/24")] {
-        let id = repo.create(small(name, subnet), AT).await.expect("stored").row.id;
-        database.run("UPDATE topologies SET status = 'active', intent = 'up'");
-        repo.enqueue(id, NewMutation::new(removal.clone()), None, AT)
-            .await
-            .expect("queued");
-        ids.push(id);
+        ids.push(repo.create(small(name, subnet), AT).await.expect("stored").row.id);
     }
+    database.run("UPDATE topologies SET status = 'active', intent = 'up'");
+    for id in &ids {
+        let queued = repo.enqueue(*id, NewMutation::new(removal.clone()), None, AT).await;
+        queued.expect("queued");
+    }
+    ids.try_into().expect("two")
+}
+
+#[tokio::test]
+async fn a_claim_that_waits_for_a_topology_locks_no_other() {
+    let Some(database) = database() else { return };
+    let repo = std::sync::Arc::new(open(&database).await);
+    let ids = two_queues(&repo, &database).await;
     // The first topology is locked, and the mutation of the second one is claimed.
     let hour = SignedDuration::from_hours(1);
     let held = repo.claim_mutation(Some(ids[1]), &holder(1), hour, None, AT).await;
@@ -210,6 +218,49 @@ async fn a_claim_that_waits_for_a_topology_locks_no_other() {
         .expect("it is not locked");
     let claimed = waiting.await.expect("no panic").expect("the store answers");
     assert_eq!(claimed.expect("the lock is gone").topology, ids[0]);
+    lock.join().expect("it ends");
+}
+
+#[tokio::test]
+async fn a_topology_that_stays_locked_does_not_keep_a_claim_from_the_others() {
+    let Some(database) = database() else { return };
+    let repo = impatient().open(database.url()).await.expect("a store");
+    let ids = two_queues(&repo, &database).await;
+    let hour = SignedDuration::from_hours(1);
+    // The first one stays locked for longer than the timeout, the second one until the claim waits.
+    let is_claimed = "SELECT count(*) > 0 FROM mutations WHERE state = 'applying'";
+    let first = lock_until(&database, "topologies WHERE name = 'one'", is_claimed).await;
+    let is_waited_for = "SELECT count(*) > 0 FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let second = lock_until(&database, "topologies WHERE name = 'two'", is_waited_for).await;
+    let both_are_locked = "(SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event = 'PgSleep') = 2";
+    until_waiting(&database, both_are_locked).await;
+    let claimed = repo.claim_mutation(None, &holder(1), hour, None, AT).await;
+    let claimed = claimed.expect("the store answers").expect("one is free");
+    assert_eq!(claimed.topology, ids[1]);
+    first.join().expect("it ends");
+    second.join().expect("it ends");
+
+    let lock = lock_for(&database, 2.0);
+    until_waiting(&database, "wait_event = 'PgSleep'").await;
+    let refused = repo.claim_mutation(None, &holder(2), hour, None, AT).await;
+    assert!(matches!(refused, Err(RepoError::Locked)), "{refused:?}");
+    lock.join().expect("it ends");
+}
+
+#[tokio::test]
+async fn a_placement_waits_for_no_other_topology() {
+    let Some(database) = database() else { return };
+    let repo = impatient().open(database.url()).await.expect("a store");
+    let whole = small("whole", "10.0.1.0/24").mode(Mode::Agent).host("east".to_owned());
+    repo.create(whole, AT).await.expect("stored");
+    database.run("UPDATE topologies SET status = 'active', intent = 'up'");
+    let id = store_corp(&repo).await;
+    let is_placed = "SELECT placement IS NOT NULL FROM topologies WHERE name = 'corp'";
+    let lock = lock_until(&database, "topologies WHERE name = 'whole'", is_placed).await;
+    let placed = repo.set_placement(id, Some(Placement::default()), None, AT).await;
+    placed.expect("it waits for none");
     lock.join().expect("it ends");
 }
 

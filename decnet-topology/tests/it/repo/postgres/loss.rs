@@ -50,7 +50,8 @@ const SILENT: Cut = Cut {
     ..LOST
 };
 const SILENT_READ: Cut = Cut {
-    statement: "READ ONLY",
+    // The beginning of a transaction that reads.
+    statement: "READ ONLY; SELECT version FROM decnet_layout",
     ..SILENT
 };
 
@@ -113,13 +114,18 @@ fn forward(mut client: TcpStream, mut server: TcpStream, cuts: &Cuts) {
     }
 }
 
-/// Opens a store through a proxy.
-async fn open_through_proxy(database: &PostgresDatabase, options: PostgresOptions) -> (PostgresRepo, Cuts) {
+/// Returns the address of a database through a proxy.
+fn behind_proxy(database: &PostgresDatabase, cuts: &Cuts) -> String {
     let (user, place) = database.url().split_once('@').expect("a user");
     let (host, name) = place.split_once('/').expect("a database");
+    let port = proxy(host.to_owned(), Arc::clone(cuts));
+    format!("{user}@127.0.0.1:{port}/{name}")
+}
+
+/// Opens a store through a proxy.
+async fn open_through_proxy(database: &PostgresDatabase, options: PostgresOptions) -> (PostgresRepo, Cuts) {
     let cuts = Cuts::default();
-    let port = proxy(host.to_owned(), Arc::clone(&cuts));
-    let url = format!("{user}@127.0.0.1:{port}/{name}");
+    let url = behind_proxy(database, &cuts);
     (options.open(&url).await.expect("a store"), cuts)
 }
 
@@ -202,6 +208,21 @@ async fn a_server_that_does_not_answer_is_unreachable_and_the_next_call_uses_ano
     check_silence(repo.edit(row.id, edit.clone(), AT)).await;
     assert_eq!(repo.get(row.id).await.expect("it answers"), row, "nothing is stored");
     repo.edit(row.id, edit, AT).await.expect("stored");
+}
+
+#[tokio::test]
+async fn a_server_that_becomes_silent_while_a_store_is_opened_is_unreachable() {
+    let Some(database) = database() else { return };
+    let cuts = Cuts::default();
+    let url = behind_proxy(&database, &cuts);
+    let options = PostgresOptions::default().timeout(Duration::from_millis(500));
+    // It reads the layout, and waits for the lock of migrations.
+    for statement in ["READ ONLY", ", 1)"] {
+        cuts.lock().expect("no panic").push_back(Cut { statement, ..SILENT });
+        check_silence(options.open(&url)).await;
+        assert!(cuts.lock().expect("no panic").is_empty(), "{statement}");
+    }
+    options.open(&url).await.expect("it answers");
 }
 
 #[tokio::test]
