@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use decnet_engine::{
-    ApplyOptions, CancellationToken, DeployOptions, Engine, EngineError, Replacement, SettingsChange, TopologyPush,
+    ApplyOptions, CancellationToken, DeployOptions, Engine, EngineError, MachineFacts, Replacement, SettingsChange,
+    TopologyPush,
 };
 use decnet_topology::{
     DeploySettings, Draft, LogSettings, Member, Name, Status, Syntax, Topology, TopologyFilter, TopologyId,
@@ -144,6 +145,24 @@ async fn a_push_without_the_names_of_deckies_is_the_message_of_older_masters() {
     let text = serde_json::to_string(&push).expect("JSON");
     assert!(!text.contains("force_deckies"), "{text}");
     assert_eq!(serde_json::from_str::<TopologyPush>(&text).expect("read"), push);
+}
+
+#[tokio::test]
+async fn a_warning_about_the_machine_of_an_agent_names_its_host() {
+    let play = Play::new().await;
+    play.simulated.set_machine(MachineFacts {
+        routes: Vec::new(),
+        listeners: Vec::new(),
+        neighbours: 128,
+    });
+    let id = play.store("corp", topology("172.20.0", &["web"]), "host-1").await;
+    let cancel = CancellationToken::new();
+    let deployed = play.master.deploy(id, DeployOptions::default(), &cancel).await;
+    let warnings = deployed.expect("deployed").warnings;
+    assert!(
+        matches!(&warnings[..], [one] if one.message.contains("the neighbour table of host host-1 has 128 entries")),
+        "{warnings:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,75 @@
+//! The texts of errors, for people.
+
+use decnet_topology::MutationId;
+
+use super::EngineError;
+use crate::{causes, execute::StepFailure};
+
+impl EngineError {
+    /// Returns details that are not in the text, one per line: further failed steps, and leftovers on the runtime.
+    pub fn details(&self) -> Vec<String> {
+        let (failures, undo_failures, leftovers): (&[_], &[_], &[_]) = match self {
+            Self::DeployFailed {
+                failures,
+                undo_failures,
+                leftovers,
+                ..
+            } => (failures, undo_failures, leftovers),
+            Self::Interrupted {
+                undo_failures,
+                leftovers,
+                ..
+            } => (&[], undo_failures, leftovers),
+            Self::TeardownIncomplete {
+                failures, leftovers, ..
+            } => (failures, &[], leftovers),
+            Self::LeftOnRuntime { leftovers, .. } => (&[], &[], leftovers),
+            _ => return Vec::new(),
+        };
+        // The text contains the first failure.
+        let failures = failures.iter().skip(1).map(describe);
+        let undone = undo_failures
+            .iter()
+            .map(|failure| format!("while undoing: {}", describe(failure)));
+        let left = leftovers.iter().map(|left| format!("left: {left}"));
+        failures.chain(undone).chain(left).collect()
+    }
+
+    /// Formats the error with its causes, for people.
+    pub(crate) fn with_causes(&self) -> String {
+        causes::with_causes(self)
+    }
+}
+
+/// Describes the first difference from the shown plan.
+pub(super) fn difference(shown: Option<&str>, now: Option<&str>) -> String {
+    match (shown, now) {
+        (Some(shown), Some(now)) => format!("`{now}` is needed instead of `{shown}`"),
+        (Some(shown), None) => format!("`{shown}` is no longer needed"),
+        (None, Some(now)) => format!("`{now}` is also needed"),
+        (None, None) => "it has the same steps".into(),
+    }
+}
+
+/// The largest number of queued mutations that are named.
+const NAMED: usize = 5;
+
+/// Names queued mutations.
+pub(super) fn queue(queued: &[MutationId]) -> String {
+    let named: Vec<_> = queued.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = if queued.len() > NAMED { ", …" } else { "" };
+    let named = named.join(", ");
+    match queued.len() {
+        1 => format!("the queued mutation {named}"),
+        count => format!("the {count} queued mutations ({named}{more})"),
+    }
+}
+
+pub(super) fn joined(items: &[impl ToString], separator: &str) -> String {
+    let items: Vec<_> = items.iter().map(ToString::to_string).collect();
+    items.join(separator)
+}
+
+pub(super) fn describe(failure: &StepFailure) -> String {
+    format!("{failure}: {}", failure.source)
+}
