@@ -1,3 +1,4 @@
+mod details;
 mod making;
 mod text;
 
