@@ -202,7 +202,10 @@ impl HeldLease {
         if asked.elapsed() >= RENEWAL {
             // The store answered late, so a part of the time is over.
             asked = Instant::now();
-            repo.renew_lease(topology, lease.token, TIME, Timestamp::now()).await?;
+            if let Err(error) = repo.renew_lease(topology, lease.token, TIME, Timestamp::now()).await {
+                release_claim(repo, topology, lease.token).await;
+                return Err(error);
+            }
         }
         let lost = CancellationToken::new();
         let renewal = renew(Arc::clone(&repo), topology, lease.token, asked, lost.clone());

@@ -170,6 +170,9 @@ impl EngineMethods {
 
     /// Deploys a topology in any status. It recreates running containers only with `force`.
     ///
+    /// With `force`, deckies that cannot stay on their hosts move to others, too. A fresh copy of a topology whose hosts all left the fleet
+    /// also needs `force`, because nobody knows what they still have.
+    ///
     /// Without `settings`, the stored ones are kept. On a fleet, `hosts` are those that may have parts of the topology (empty: all), and
     /// `spread` uses all of them about equally. Both are stored with the settings. What is deployed stays on its host.
     #[pyo3(signature = (id: "TopologyId", *, force = false, settings: "DeploySettings | None" = None, hosts: "Iterable[str] | None" = None, spread: "bool | None" = None, progress: "Progress | None" = None) -> "Answer[Outcome]")]
@@ -205,7 +208,8 @@ impl EngineMethods {
         self.change(py, progress, work, plan::outcome)
     }
 
-    /// Repairs only the drift of a running topology.
+    /// Repairs only the drift of a running topology. With `force`, it recreates running containers if needed, and moves deckies that cannot
+    /// stay on their hosts to others.
     #[pyo3(signature = (id: "TopologyId", *, force = false, progress: "Progress | None" = None) -> "Answer[Outcome]")]
     fn reconcile(&self, id: &Bound<'_, PyAny>, force: bool, progress: Option<&Bound<'_, PyAny>>) -> Answer {
         let (py, id) = (id.py(), rows::topology_id(id)?);

@@ -35,7 +35,6 @@ struct Wanted {
     topology: Topology,
     settings: DeploySettings,
     catalog: CatalogExcerpt,
-    force: bool,
     force_deckies: BTreeSet<Name>,
 }
 
@@ -173,7 +172,6 @@ impl Wanted {
             topology,
             settings: push.settings,
             catalog: push.catalog,
-            force: push.force,
             force_deckies: push.force_deckies,
         })
     }
@@ -229,7 +227,6 @@ async fn deploy(shared: &Shared, id: TopologyId, wanted: Wanted) -> Result<Outco
         shared.engine.drain(id, &shared.stop).await?;
     }
     let options = DeployOptions::default()
-        .force(wanted.force)
         .force_deckies(wanted.force_deckies)
         .settings(wanted.settings);
     let replacement = Replacement::new(wanted.topology)

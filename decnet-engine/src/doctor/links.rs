@@ -11,10 +11,10 @@ use crate::{engine::Engine, host, runtime::MemberInfo};
 
 const WHAT: &str = "links";
 
-const HINT: &str = "if others may see or send packets on that network, put WireGuard below: on each host, `wg genkey > wg.key`, \
-                    `ip link add wg0 mtu 1420 type wireguard`, `ip address add 10.9.0.1/24 dev wg0`, `wg set wg0 listen-port 51820 private-key \
-                    wg.key peer KEY allowed-ips 10.9.0.2/32 endpoint HOST:51820`, `ip link set wg0 up`; then give the hosts these addresses \
-                    (docs/hosts.md)";
+const HINT: &str = "if others may see or send packets on that network, put WireGuard below: on each host, `(umask 077; wg genkey \
+                    >wg.key)`, `ip link add wg0 mtu 1420 type wireguard`, `ip address add 10.10.0.1/24 dev wg0`, `wg set wg0 listen-port \
+                    51820 private-key wg.key peer KEY allowed-ips 10.10.0.2/32 endpoint HOST:51820`, `ip link set wg0 up`; then give the \
+                    hosts these addresses (docs/hosts.md)";
 
 /// Checks whether the packets of LANs that are stretched over several hosts are encrypted between them. Without such LANs, in the store or
 /// on this machine, there is nothing to check.
@@ -176,7 +176,12 @@ mod tests {
                 !here.is_empty(),
                 "{check:?}"
             );
-            assert!(check.hint.expect("a hint").contains("type wireguard"));
+            let hint = check.hint.expect("a hint");
+            assert!(hint.contains("type wireguard"), "{hint}");
+            assert!(
+                hint.contains("umask 077; wg genkey"),
+                "others must not read the key: {hint}"
+            );
         }
     }
 

@@ -1,13 +1,19 @@
+mod details;
+mod making;
+mod text;
+
 use std::time::Duration;
 
 use decnet_topology::{
-    GenerateError, Intent, InvalidConfig, InvalidTopology, Lease, MutationError, MutationId, MutationRow,
-    MutationState, Name, NameError, NotPlaced, NotShuffled, RepoError, ResolveError, Status, StoredTopology, Topology,
-    TopologyId, TopologyName, TopologyRow, UnknownPart, Version, shown::count,
+    GenerateError, Intent, InvalidConfig, InvalidTopology, Lease, MutationError, MutationId, MutationState, Name,
+    NameError, NotPlaced, NotShuffled, RepoError, ResolveError, Status, StoredTopology, Topology, TopologyId,
+    TopologyName, UnknownPart, shown::count,
 };
 
 use super::{LostHost, MissingUnderlay, access::AccessError};
-use crate::{causes, desired::DesiredError, execute::StepFailure, plan::PlanError, runtime::RuntimeError};
+use crate::{desired::DesiredError, execute::StepFailure, plan::PlanError, runtime::RuntimeError};
+pub(crate) use making::require_version;
+use text::{describe, difference, joined, queue};
 
 /// The reason why an operation of the engine failed.
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
@@ -120,7 +126,7 @@ pub enum EngineError {
         hosts: Vec<LostHost>,
     },
     /// The stored topology is for another host. Nothing was changed.
-    #[error("`{name}` is stored for {}, not for the agent of host {wanted}; delete it first", .stored.as_deref().map_or_else(|| "this machine or several hosts".into(), |host| format!("the agent of host {host}")))]
+    #[error("`{name}` is stored for {}, not for the agent of host {wanted}", .stored.as_deref().map_or_else(|| "this machine or several hosts".into(), |host| format!("the agent of host {host}")))]
     OtherAgent {
         /// The topology's name.
         name: TopologyName,
@@ -300,59 +306,6 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// Makes the error of an operation that was interrupted with nothing to undo and nothing left.
-    pub(crate) fn interrupted(id: TopologyId) -> Self {
-        Self::Interrupted {
-            id,
-            undo_failures: Vec::new(),
-            leftovers: Vec::new(),
-        }
-    }
-
-    /// Makes the error of an operation that the status of a topology does not allow. The verb is a past participle.
-    pub(crate) fn wrong_status(row: &TopologyRow, verb: &'static str) -> Self {
-        Self::WrongStatus {
-            name: row.name.clone(),
-            status: row.status,
-            intent: row.intent,
-            verb,
-        }
-    }
-
-    /// Makes the error of mutations that the plan does not include.
-    pub(crate) fn queue_not_empty(row: &TopologyRow) -> Self {
-        Self::QueueNotEmpty {
-            id: row.id,
-            name: row.name.clone(),
-        }
-    }
-
-    /// Makes the error of a mutation that is queued and not finished.
-    pub(crate) fn queued(row: &MutationRow, source: Self) -> Self {
-        Self::MutationQueued {
-            mutation: row.id,
-            state: row.state,
-            source: Box::new(source),
-        }
-    }
-
-    /// Names the timeout as the reason of an interruption.
-    pub(crate) fn timed_out(self, limit: Duration) -> Self {
-        match self {
-            Self::Interrupted { .. } => Self::TimedOut { limit },
-            Self::MutationQueued {
-                mutation,
-                state,
-                source,
-            } => Self::MutationQueued {
-                mutation,
-                state,
-                source: Box::new(source.timed_out(limit)),
-            },
-            error => error,
-        }
-    }
-
     /// Returns a stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
@@ -394,85 +347,6 @@ impl EngineError {
             _ => None,
         }
     }
-
-    /// Returns details that are not in the text, one per line: further failed steps, and leftovers on the runtime.
-    pub fn details(&self) -> Vec<String> {
-        let (failures, undo_failures, leftovers): (&[_], &[_], &[_]) = match self {
-            Self::DeployFailed {
-                failures,
-                undo_failures,
-                leftovers,
-                ..
-            } => (failures, undo_failures, leftovers),
-            Self::Interrupted {
-                undo_failures,
-                leftovers,
-                ..
-            } => (&[], undo_failures, leftovers),
-            Self::TeardownIncomplete {
-                failures, leftovers, ..
-            } => (failures, &[], leftovers),
-            Self::LeftOnRuntime { leftovers, .. } => (&[], &[], leftovers),
-            _ => return Vec::new(),
-        };
-        // The text contains the first failure.
-        let failures = failures.iter().skip(1).map(describe);
-        let undone = undo_failures
-            .iter()
-            .map(|failure| format!("while undoing: {}", describe(failure)));
-        let left = leftovers.iter().map(|left| format!("left: {left}"));
-        failures.chain(undone).chain(left).collect()
-    }
-
-    /// Formats the error with its causes, for people.
-    pub(crate) fn with_causes(&self) -> String {
-        causes::with_causes(self)
-    }
-}
-
-/// Refuses another version than the expected one, if one is expected.
-pub(crate) fn require_version(row: &TopologyRow, expected: Option<Version>) -> Result<(), RepoError> {
-    match expected {
-        Some(expected) if expected != row.version => Err(RepoError::VersionConflict {
-            name: row.name.clone(),
-            expected,
-            current: row.version,
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// Describes the first difference from the shown plan.
-fn difference(shown: Option<&str>, now: Option<&str>) -> String {
-    match (shown, now) {
-        (Some(shown), Some(now)) => format!("`{now}` is needed instead of `{shown}`"),
-        (Some(shown), None) => format!("`{shown}` is no longer needed"),
-        (None, Some(now)) => format!("`{now}` is also needed"),
-        (None, None) => "it has the same steps".into(),
-    }
-}
-
-/// The largest number of queued mutations that are named.
-const NAMED: usize = 5;
-
-/// Names queued mutations.
-fn queue(queued: &[MutationId]) -> String {
-    let named: Vec<_> = queued.iter().take(NAMED).map(ToString::to_string).collect();
-    let more = if queued.len() > NAMED { ", …" } else { "" };
-    let named = named.join(", ");
-    match queued.len() {
-        1 => format!("the queued mutation {named}"),
-        count => format!("the {count} queued mutations ({named}{more})"),
-    }
-}
-
-fn joined(items: &[impl ToString], separator: &str) -> String {
-    let items: Vec<_> = items.iter().map(ToString::to_string).collect();
-    items.join(separator)
-}
-
-fn describe(failure: &StepFailure) -> String {
-    format!("{failure}: {}", failure.source)
 }
 
 impl From<GenerateError> for EngineError {

@@ -58,8 +58,11 @@ impl fmt::Display for MissingUnderlay {
 
 impl fmt::Display for LostHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let why = self.why();
-        let deckies = count(self.deckies, "decky", "deckies");
-        write!(f, "host {} {why}, and {deckies} may still run there", self.host)
+        write!(f, "host {} {}, and ", self.host, self.why())?;
+        match self.deckies {
+            // It may have networks, or containers from before a move.
+            0 => f.write_str("parts of the maze may still be there"),
+            deckies => write!(f, "{} may still run there", count(deckies, "decky", "deckies")),
+        }
     }
 }

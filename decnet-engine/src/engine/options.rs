@@ -88,7 +88,8 @@ impl EngineOptions {
 #[must_use]
 #[non_exhaustive]
 pub struct DeployOptions {
-    /// Whether running containers may be recreated.
+    /// Whether running containers may be recreated, and whether deckies that cannot stay on their hosts move to others. A fresh copy of a
+    /// topology is then also deployed if all hosts of the old one left the fleet: what they still have is given up.
     pub force: bool,
     /// The deckies whose running containers may be recreated, also without `force`.
     pub force_deckies: BTreeSet<Name>,
@@ -97,7 +98,8 @@ pub struct DeployOptions {
 }
 
 impl DeployOptions {
-    /// Sets whether running containers may be recreated.
+    /// Sets whether running containers may be recreated, deckies may move to other hosts, and hosts that left the fleet are given up:
+    /// [`force`](Self::force).
     pub fn force(mut self, force: bool) -> Self {
         self.force = force;
         self
@@ -204,7 +206,7 @@ pub enum Operation {
     },
     /// Reconciles it with the stored maze, as [`Engine::reconcile`](super::Engine::reconcile) does.
     Reconcile {
-        /// Whether running containers may be recreated.
+        /// Whether running containers may be recreated, and whether deckies that cannot stay on their hosts move to others.
         force: bool,
     },
     /// Restarts a decky or a service of it, as [`Engine::restart`](super::Engine::restart) does.

@@ -24,7 +24,8 @@ use crate::engine::{DeployOptions, Engine, Operation, ReapOptions, RestartOption
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Deploy {
-    /// Whether running containers may be recreated.
+    /// Whether running containers may be recreated, and whether deckies that cannot stay on their hosts move to others. If all hosts of a
+    /// failed maze, or of one that is being torn down, left the fleet, a fresh copy needs it too: what they still have is given up.
     force: bool,
     /// How the maze is deployed from now on; all settings that are not given have their defaults. Without it, the stored settings
     /// are kept.
@@ -44,7 +45,7 @@ pub(super) struct Teardown {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Reconcile {
-    /// Whether running containers may be recreated.
+    /// Whether running containers may be recreated, and whether deckies that cannot stay on their hosts move to others.
     force: bool,
 }
 
@@ -79,7 +80,7 @@ enum Planned {
 pub(super) struct PlanRequest {
     /// The operation.
     operation: Planned,
-    /// Whether running containers may be recreated.
+    /// The force of the operation.
     force: bool,
     /// The new settings of a deploy.
     #[schemars(with = "Option<std::collections::BTreeMap<String, Value>>")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hyper::header::HeaderName;
 
 /// The version of the protocol. Each change of a message that the other side does not understand increases it.
-pub(crate) const PROTOCOL: u32 = 3;
+pub(crate) const PROTOCOL: u32 = 4;
 
 /// The header with the version of the protocol, in requests and answers.
 pub(crate) const PROTOCOL_HEADER: HeaderName = HeaderName::from_static("decnet-protocol");

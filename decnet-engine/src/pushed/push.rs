@@ -25,21 +25,18 @@ pub struct TopologyPush {
     /// What it uses of a user's catalogue.
     #[serde(default)]
     pub catalog: CatalogExcerpt,
-    /// Whether running containers may be recreated.
-    #[serde(default)]
-    pub force: bool,
-    /// The deckies whose running containers may be recreated, also without `force`.
+    /// The deckies whose running containers may be recreated.
     #[serde(default)]
     pub force_deckies: BTreeSet<Name>,
 }
 
 impl TopologyPush {
-    /// Creates the push of a stored topology, without force.
+    /// Creates the push of a stored topology, which recreates no running containers.
     pub fn new(stored: &StoredTopology) -> Self {
         Self::with_settings(stored, &stored.row.settings)
     }
 
-    /// Creates the push of a topology with other settings than the stored ones, without force.
+    /// Does the same with other settings than the stored ones.
     pub(crate) fn with_settings(stored: &StoredTopology, settings: &DeploySettings) -> Self {
         let StoredTopology { row, topology } = stored;
         Self {
@@ -47,15 +44,8 @@ impl TopologyPush {
             version_hash: canonical_hash(topology).to_string(),
             settings: without_place(settings),
             catalog: row.catalog.clone(),
-            force: false,
             force_deckies: BTreeSet::new(),
         }
-    }
-
-    /// Sets whether running containers may be recreated.
-    pub fn force(mut self, force: bool) -> Self {
-        self.force = force;
-        self
     }
 
     /// Sets the deckies whose running containers may be recreated.

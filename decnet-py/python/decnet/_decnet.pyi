@@ -1236,6 +1236,9 @@ class AioEngine:
     ) -> Coroutine[Any, Any, Outcome]:
         """Deploys a topology in any status. It recreates running containers only with `force`.
 
+        With `force`, deckies that cannot stay on their hosts move to others, too. A fresh copy of a topology whose hosts all left the fleet
+        also needs `force`, because nobody knows what they still have.
+
         Without `settings`, the stored ones are kept. On a fleet, `hosts` are those that may have parts of the topology (empty: all), and
         `spread` uses all of them about equally. Both are stored with the settings. What is deployed stays on its host.
         """
@@ -1424,7 +1427,9 @@ class AioEngine:
         force: bool = False,
         progress: Progress | None = None,
     ) -> Coroutine[Any, Any, Outcome]:
-        """Repairs only the drift of a running topology."""
+        """Repairs only the drift of a running topology. With `force`, it recreates running containers if needed, and moves deckies that cannot
+        stay on their hosts to others.
+        """
     def restart(
         self,
         id: TopologyId,
@@ -1923,6 +1928,9 @@ class Engine:
     ) -> Outcome:
         """Deploys a topology in any status. It recreates running containers only with `force`.
 
+        With `force`, deckies that cannot stay on their hosts move to others, too. A fresh copy of a topology whose hosts all left the fleet
+        also needs `force`, because nobody knows what they still have.
+
         Without `settings`, the stored ones are kept. On a fleet, `hosts` are those that may have parts of the topology (empty: all), and
         `spread` uses all of them about equally. Both are stored with the settings. What is deployed stays on its host.
         """
@@ -2100,7 +2108,9 @@ class Engine:
     ) -> ReapReport:
         """Removes the resources of deleted and torn-down topologies. The arguments are those of `prepare_reap`."""
     def reconcile(self, id: TopologyId, *, force: bool = False, progress: Progress | None = None) -> Outcome:
-        """Repairs only the drift of a running topology."""
+        """Repairs only the drift of a running topology. With `force`, it recreates running containers if needed, and moves deckies that cannot
+        stay on their hosts to others.
+        """
     def restart(
         self,
         id: TopologyId,

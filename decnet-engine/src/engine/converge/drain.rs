@@ -241,22 +241,25 @@ impl Session<'_> {
         };
         let current = CurrentState {
             facts: &self.facts,
+            before,
             observed: self.observe_for(inside).await?,
         };
         let force = self.allowed(claim, &before.row).await?;
         let settings = &before.row.settings;
-        self.engine
-            .live_task(current, before, topology, settings, inside, &force)
-            .await
+        self.engine.live_task(current, topology, settings, inside, &force).await
     }
 
     async fn prepare_stored(&self, stored: &StoredTopology) -> Result<Change, EngineError> {
-        let observed = self.observe().await?;
-        let stored = &self.engine.placed(&self.facts, stored.clone(), self.id, false).await?;
+        let current = CurrentState {
+            facts: &self.facts,
+            before: stored,
+            observed: self.observe().await?,
+        };
+        let stored = &self.engine.placed(&current, stored.clone(), false).await?;
         // The maze also has the changes of mutations that were stored together with this one.
         let force = self.engine.outstanding(&stored.row).await?;
         let target = Target::live(stored, &stored.row.settings);
-        let change = self.engine.change(&self.facts, target, observed, None).await?;
+        let change = self.engine.change(&self.facts, target, current.observed, None).await?;
         force.permit(stored, &change.plan)?;
         Ok(change)
     }
@@ -306,6 +309,7 @@ fn refusal(error: EngineError) -> Result<String, EngineError> {
         | EngineError::Plan(_)
         | EngineError::Desired(_)
         | EngineError::NotPlaced(_)
+        | EngineError::HostsUnknown { .. }
         | EngineError::HostUnreachable { .. }
         | EngineError::UnderlayMissing { .. }
         | EngineError::Repo(

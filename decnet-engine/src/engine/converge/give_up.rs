@@ -23,11 +23,11 @@ impl Engine {
         };
         let row = self.repo.get(id).await?;
         require_version(&row, expected)?;
-        let reach = self.reach(&row).await?;
-        if !reach.is_none() {
+        let hosts = self.topology_hosts(&row).await?;
+        if !hosts.all_lost() {
             return Ok(None);
         }
-        let given_up = reach.given_up(&row, force)?;
+        let given_up = hosts.given_up(&row, force)?;
         let instance = self.repo.instance().await?;
         Ok(Some(Work::Teardown {
             row,
@@ -36,14 +36,15 @@ impl Engine {
         }))
     }
 
-    /// Records a topology as torn down although nobody can confirm that, because its hosts are not in the fleet any more.
+    /// Records a topology as torn down although nobody can confirm that, because its hosts are not in the fleet any more. None if one of
+    /// them joined again since the plan was made: then it is torn down as usual.
     pub(in crate::engine) async fn give_up(
         &self,
         id: TopologyId,
         force: bool,
         expected: Option<Version>,
         cancel: &CancellationToken,
-    ) -> Result<Outcome, EngineError> {
+    ) -> Result<Option<Outcome>, EngineError> {
         let session = Session::begin_without_runtime(self, id, cancel).await?;
         let result = session.give_up(force, expected).await;
         session.end(result).await
@@ -51,18 +52,14 @@ impl Engine {
 }
 
 impl Session<'_> {
-    async fn give_up(&self, force: bool, expected: Option<Version>) -> Result<Outcome, EngineError> {
+    async fn give_up(&self, force: bool, expected: Option<Version>) -> Result<Option<Outcome>, EngineError> {
         let mut row = self.load().await?.row;
         require_version(&row, expected)?;
-        let reach = self.engine.reach(&row).await?;
-        // A host may have joined again since the plan was made.
-        if !reach.is_none() {
-            return Err(EngineError::HostUnreachable {
-                host: reach.present.first().cloned().unwrap_or_default(),
-                reason: "it is in the fleet again; tear the maze down as usual".into(),
-            });
+        let hosts = self.engine.topology_hosts(&row).await?;
+        if !hosts.all_lost() {
+            return Ok(None);
         }
-        let given_up = reach.given_up(&row, force)?;
+        let given_up = hosts.given_up(&row, force)?;
         if row.status != Status::TornDown {
             row = self.begin_teardown(row).await?;
             row = self.forget_former(row, &Observed::default()).await?;
@@ -70,14 +67,14 @@ impl Session<'_> {
                 .become_status(&row, Status::TornDown, Some(Intent::Down), reason_of(&given_up))
                 .await?;
         }
-        Ok(Outcome {
+        Ok(Some(Outcome {
             kept_volumes: Vec::new(),
             row,
             changed: 0,
             reason: None,
             given_up,
             warnings: Vec::new(),
-        })
+        }))
     }
 }
 

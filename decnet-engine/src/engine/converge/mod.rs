@@ -9,6 +9,7 @@ pub(super) mod drift;
 mod force;
 mod give_up;
 mod mutate;
+mod planning;
 mod prepare;
 mod reap;
 mod reconcile;

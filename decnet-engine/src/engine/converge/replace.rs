@@ -126,8 +126,12 @@ impl Engine {
         options: &DeployOptions,
     ) -> Result<Task, EngineError> {
         let observed = self.observe(facts, stored.row.id).await?;
-        let current = CurrentState { facts, observed };
-        self.first_task(current, &stored, stored.clone(), options).await
+        let current = CurrentState {
+            facts,
+            before: &stored,
+            observed,
+        };
+        self.first_task(current, stored.clone(), options).await
     }
 
     /// Plans the change of a running topology by several mutations at once.
@@ -161,12 +165,13 @@ impl Engine {
         }
         let current = CurrentState {
             facts,
+            before: &before,
             observed: self.observe(facts, row.id).await?,
         };
         let force = self.outstanding(row).await?.or(Force::of(&wanted.options));
         let valid = batch.topology().clone();
         let task = self
-            .live_task(current, &before, valid, settings, Inside::Unknown, &force)
+            .live_task(current, valid, settings, Inside::Unknown, &force)
             .await?;
         let changed = Some(settings).filter(|settings| **settings != row.settings);
         let excerpt = self.excerpt_of(row, batch.topology());

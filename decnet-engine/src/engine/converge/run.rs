@@ -79,7 +79,9 @@ impl Engine {
             if let Some(shown) = shown {
                 shown.require_same(&work)?;
             }
-            return self.give_up(id, force, expected, cancel).await;
+            if let Some(outcome) = self.give_up(id, force, expected, cancel).await? {
+                return Ok(outcome);
+            }
         }
         let mut given_up = Vec::new();
         loop {
@@ -190,7 +192,10 @@ impl Session<'_> {
     async fn record_unplannable(&self, operation: &Operation, error: EngineError) -> EngineError {
         let is_of_hosts = matches!(
             error,
-            EngineError::NotPlaced(_) | EngineError::HostUnreachable { .. } | EngineError::UnderlayMissing { .. }
+            EngineError::NotPlaced(_)
+                | EngineError::HostsUnknown { .. }
+                | EngineError::HostUnreachable { .. }
+                | EngineError::UnderlayMissing { .. }
         );
         if !is_of_hosts || !matches!(operation, Operation::Reconcile { .. }) {
             return error;

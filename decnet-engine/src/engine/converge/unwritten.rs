@@ -33,8 +33,9 @@ impl Engine {
         if let Some(shown) = shown {
             require_same(shown.plan().steps(), remains.plan.steps())?;
         }
-        let before = Before::of(&row);
-        let given_up = self.reach(&row).await?.given_up(&row, false)?;
+        let given_up = self.topology_hosts(&row).await?.given_up(&row, false)?;
+        let (name, status) = (row.name.clone(), row.status);
+        let before = Before::of(row);
         if let Some(shown) = shown {
             require_same(shown.given_up(), &given_up)?;
         }
@@ -60,8 +61,8 @@ impl Engine {
                 let clearing = cleared?;
                 return Err(EngineError::TeardownUnrecorded {
                     id,
-                    name: row.name,
-                    status: row.status,
+                    name,
+                    status,
                     leftovers: clearing.leftovers,
                     source,
                 });
@@ -70,7 +71,8 @@ impl Engine {
         };
         let ended = async {
             let row = session.begin_teardown(session.load().await?.row).await?;
-            session.finish_teardown((row, before), given_up, cleared, cancel).await
+            let before = Before { row, ..before };
+            session.finish_teardown(before, given_up, cleared, cancel).await
         };
         let result = ended.await;
         session.end(result).await

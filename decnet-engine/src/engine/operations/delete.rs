@@ -21,7 +21,7 @@ impl Engine {
     pub async fn delete(&self, id: TopologyId, expected: Option<Version>) -> Result<TopologyRow, EngineError> {
         let row = self.repo.get(id).await?;
         if row.status == Status::Failed {
-            let hosts = self.reach(&row).await?.lost;
+            let hosts = self.topology_hosts(&row).await?.lost;
             if !hosts.is_empty() {
                 return Err(EngineError::HostLost { name: row.name, hosts });
             }

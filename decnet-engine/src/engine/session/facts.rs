@@ -30,9 +30,12 @@ pub(in crate::engine) struct Facts {
     pub(in crate::engine) info: RuntimeInfo,
 }
 
-/// The observed state of a topology on the runtime.
+/// The state of a topology before an operation. If the operation deploys a copy, it is that of the original, which is removed first.
 pub(in crate::engine) struct CurrentState<'a> {
     pub(in crate::engine) facts: &'a Facts,
+    /// The topology.
+    pub(in crate::engine) before: &'a StoredTopology,
+    /// What the runtime has of it.
     pub(in crate::engine) observed: Observed,
 }
 
@@ -113,22 +116,22 @@ impl Engine {
     pub(in crate::engine) async fn host_facts_of_change(
         &self,
         current: &CurrentState<'_>,
-        before: &StoredTopology,
         after: &StoredTopology,
     ) -> Result<Option<HostFacts>, EngineError> {
+        let before = current.before;
         if uses_more_of_the_host(&self.catalog_of(&before.row), before, after) {
-            return Ok(Some(self.host_facts(current, before, after).await?));
+            return Ok(Some(self.host_facts(current, after, &after.row.settings).await?));
         }
         Ok(None)
     }
 
-    /// Gathers the facts for the rules on the host. The resources of the stored topology are excluded; the images are those of the
-    /// wanted one.
+    /// Gathers the facts for the rules on the host. The resources of the topology before are excluded; the images are those of the
+    /// wanted one, and the ports are those that it has with the settings.
     pub(in crate::engine) async fn host_facts(
         &self,
         current: &CurrentState<'_>,
-        stored: &StoredTopology,
         wanted: &StoredTopology,
+        settings: &DeploySettings,
     ) -> Result<HostFacts, EngineError> {
         let Some(placement) = &wanted.row.placement else {
             if let Some(reason) = current.observed.unseen.get("") {
@@ -146,8 +149,7 @@ impl Engine {
             let mut facts = self
                 .facts_of(current.facts.instance, (host, runtime), info, &images)
                 .await?;
-            self.add_machine_facts(&mut facts, (None, runtime), current, stored)
-                .await?;
+            self.add_machine_facts(&mut facts, (None, runtime), current).await?;
             if let Some(host) = host {
                 name_host(&mut facts, host);
             }
@@ -166,10 +168,12 @@ impl Engine {
             let images = images_of(&self.catalog_of(&wanted.row), wanted, Some(host));
             let (instance, member) = (current.facts.instance, (Some(host), runtime.as_ref()));
             let mut facts = self.facts_of(instance, member, info, &images).await?;
-            self.add_machine_facts(&mut facts, member, current, stored).await?;
+            self.add_machine_facts(&mut facts, member, current).await?;
             let uses = HostUses {
                 subnets: subnets_on(wanted, host),
-                ports: self.ports_on(wanted, |decky| MazeNames::of(&wanted.row).host_of(decky) == Some(host)),
+                ports: self.ports_on(wanted, settings, |decky| {
+                    MazeNames::of(&wanted.row).host_of(decky) == Some(host)
+                }),
             };
             merge(&mut all, host, facts, &uses);
         }
@@ -214,13 +218,12 @@ impl Engine {
     }
 
     /// Adds what only the machine of a runtime knows: its routes, its listeners and the size of its neighbour table. The resources of the
-    /// stored topology are excluded.
+    /// topology before are excluded.
     async fn add_machine_facts(
         &self,
         facts: &mut HostFacts,
         (host, runtime): (Option<&str>, &dyn Runtime),
         current: &CurrentState<'_>,
-        stored: &StoredTopology,
     ) -> Result<(), EngineError> {
         if !self.options.check_host {
             return Ok(());
@@ -239,7 +242,7 @@ impl Engine {
                 ..route
             })
             .collect();
-        let held = self.held_ports(host, stored, &current.observed);
+        let held = self.held_ports(host, current);
         let listeners = machine.listeners.into_iter();
         facts.listeners = listeners
             .filter(|listener| !held.contains(&listener.port))
@@ -256,28 +259,30 @@ impl Engine {
     }
 
     /// Returns the ports of a host where gateways exist: the runtime listens on them for this maze.
-    fn held_ports(&self, host: Option<&str>, stored: &StoredTopology, observed: &Observed) -> BTreeSet<Port> {
-        let there: BTreeSet<_> = observed.containers.iter().map(|container| &container.name).collect();
-        let names = MazeNames::of(&stored.row);
-        self.ports_on(stored, |decky| {
+    fn held_ports(&self, host: Option<&str>, current: &CurrentState<'_>) -> BTreeSet<Port> {
+        let containers = current.observed.containers.iter();
+        let there: BTreeSet<_> = containers.map(|container| &container.name).collect();
+        let names = MazeNames::of(&current.before.row);
+        self.ports_on(current.before, &current.before.row.settings, |decky| {
             let base = names.base(decky);
             base.host() == host && there.contains(&base)
         })
     }
 
     /// Returns the host ports that some deckies publish.
-    fn ports_on(&self, stored: &StoredTopology, is_here: impl Fn(&Decky) -> bool) -> BTreeSet<Port> {
+    fn ports_on(
+        &self,
+        stored: &StoredTopology,
+        settings: &DeploySettings,
+        is_here: impl Fn(&Decky) -> bool,
+    ) -> BTreeSet<Port> {
         let here = stored.topology.deckies().iter().filter(|decky| is_here(decky));
         let here: BTreeSet<&str> = here.map(|decky| decky.name().as_str()).collect();
-        published_ports(
-            &stored.topology,
-            &self.catalog_of(&stored.row),
-            &stored.row.settings.publish,
-        )
-        .into_iter()
-        .filter(|published| here.contains(published.decky.as_str()))
-        .map(|published| published.host.port)
-        .collect()
+        published_ports(&stored.topology, &self.catalog_of(&stored.row), &settings.publish)
+            .into_iter()
+            .filter(|published| here.contains(published.decky.as_str()))
+            .map(|published| published.host.port)
+            .collect()
     }
 }
 
@@ -315,6 +320,9 @@ fn name_host(facts: &mut HostFacts, host: &str) {
     }
     for listener in &mut facts.listeners {
         listener.host = Some(host.into());
+    }
+    if let Some(neighbours) = &mut facts.neighbours {
+        neighbours.host = Some(host.into());
     }
     for network in &mut facts.networks {
         network.name = format!("{host}/{}", network.name);

@@ -44,18 +44,18 @@ impl Engine {
     /// Sorts the hosts that have, or may have, parts of a topology into those in the fleet and those that left it.
     ///
     /// A host left if the store has it as revoked, or if neither the store nor the runtime knows it. One that only the store knows did not
-    /// leave: the runtime is not that of the whole fleet. A runtime without members is no fleet at all, so only a revocation counts. Of
-    /// a topology that is pending or torn down nothing can be left, so that any host which is no member counts.
-    pub(in crate::engine) async fn reach(&self, row: &TopologyRow) -> Result<HostReach, EngineError> {
+    /// leave: the runtime is not that of the whole fleet. A runtime without members is no fleet at all, so only a revocation counts. A
+    /// pending or torn-down topology has nothing on hosts. So every host that is not a member counts as gone.
+    pub(in crate::engine) async fn topology_hosts(&self, row: &TopologyRow) -> Result<TopologyHosts, EngineError> {
         let hosts = match (row.mode, &row.placement) {
             _ if self.agent.is_some() => BTreeSet::new(),
             (Mode::Agent, _) => row.host.iter().cloned().collect(),
             (_, Some(placement)) => hosts_of(placement),
             (_, None) => BTreeSet::new(),
         };
-        let mut reach = HostReach::default();
+        let mut sorted = TopologyHosts::default();
         if hosts.is_empty() {
-            return Ok(reach);
+            return Ok(sorted);
         }
         let settled = is_settled(row);
         let members = self.runtime.members().await?;
@@ -72,16 +72,16 @@ impl Engine {
             let is_member = members.contains_key(&host);
             let forgotten = !is_member && (settled || known.is_none() && !members.is_empty());
             if !(revoked || forgotten) {
-                reach.present.push(host);
+                sorted.present.push(host);
                 continue;
             }
             let deckies = match &row.placement {
                 Some(placement) => placement.deckies.values().filter(|name| name.as_str() == host).count(),
                 None => self.repo.load(row.id).await?.topology.deckies().len(),
             };
-            reach.lost.push(LostHost { host, revoked, deckies });
+            sorted.lost.push(LostHost { host, revoked, deckies });
         }
-        Ok(reach)
+        Ok(sorted)
     }
 
     /// Adds the hosts of a running topology that left the fleet to the unseen ones of its observation.
@@ -91,7 +91,7 @@ impl Engine {
         observed: &mut Observed,
     ) -> Result<(), EngineError> {
         if !is_settled(row) {
-            let lost = self.reach(row).await?.lost.into_iter();
+            let lost = self.topology_hosts(row).await?.lost.into_iter();
             observed
                 .unseen
                 .extend(lost.map(|lost| (lost.host.clone(), lost.reason())));
@@ -165,16 +165,16 @@ impl Engine {
 
 /// The hosts of a topology, by whether they can still be asked.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct HostReach {
+pub(in crate::engine) struct TopologyHosts {
     /// Those that left the fleet: nobody can say what they still have.
     pub(in crate::engine) lost: Vec<LostHost>,
     /// The others.
     pub(in crate::engine) present: Vec<String>,
 }
 
-impl HostReach {
-    /// Returns whether the topology is on hosts, and no host of it can be asked.
-    pub(in crate::engine) fn is_none(&self) -> bool {
+impl TopologyHosts {
+    /// Returns whether the topology has hosts, and all are lost.
+    pub(in crate::engine) fn all_lost(&self) -> bool {
         self.present.is_empty() && !self.lost.is_empty()
     }
 
@@ -184,7 +184,7 @@ impl HostReach {
         if is_settled(row) {
             return Ok(Vec::new());
         }
-        if self.is_none() && !force {
+        if self.all_lost() && !force {
             return Err(EngineError::HostLost {
                 name: row.name.clone(),
                 hosts: self.lost,

@@ -9,7 +9,7 @@ use decnet_topology::{
 use jiff::Timestamp;
 
 use super::{
-    facts::Facts,
+    facts::{CurrentState, Facts},
     hosts::{hosts_of, require_hosts_of},
     lease::Session,
 };
@@ -21,15 +21,14 @@ use crate::{
 
 impl Engine {
     /// Places a maze on the fleet, if the runtime is one. What is placed stays there, except with `force` what cannot stay. If the maze is
-    /// a copy, its original `before` is removed first, and takes no room.
+    /// a copy, its original takes no room.
     pub(in crate::engine) async fn placed(
         &self,
-        facts: &Facts,
+        current: &CurrentState<'_>,
         mut stored: StoredTopology,
-        before: TopologyId,
         force: bool,
     ) -> Result<StoredTopology, EngineError> {
-        let row = &stored.row;
+        let (facts, row) = (current.facts, &stored.row);
         let members = &facts.info.members;
         if members.is_empty() {
             require_fleet(facts, row)?;
@@ -51,7 +50,7 @@ impl Engine {
             .await?
             .rows;
         require_hosts(facts, row, others.iter().find(|other| other.id == row.id))?;
-        others.retain(|other| ![row.id, before].contains(&other.id));
+        others.retain(|other| ![row.id, current.before.row.id].contains(&other.id));
         let others = self.placements_of(&others).await?;
         let hosts = &row.settings.hosts;
         let allowed = members
@@ -103,7 +102,7 @@ impl Engine {
         observed.unseen.retain(|host, _| known.contains(host));
         let members = self.runtime.members().await?;
         if known.iter().any(|host| !members.contains_key(host)) {
-            for host in self.reach(&row).await?.present {
+            for host in self.topology_hosts(&row).await?.present {
                 if !members.contains_key(&host) {
                     let reason = "it is in the database, but not in the fleet of this program".to_owned();
                     observed.unseen.entry(host).or_insert(reason);
@@ -275,10 +274,13 @@ pub(in crate::engine) fn require_fleet(facts: &Facts, row: &TopologyRow) -> Resu
 }
 
 /// Returns whether all of a running maze has a place although its hosts do not comply with the rules: one left the fleet or lost a label,
-/// has more deckies than it may have, or another address or MTU.
+/// has more deckies than it may have, or another address or MTU. All hosts that its settings name may be gone, too.
 pub(in crate::engine) fn has_place(stored: &StoredTopology, fault: &EngineError) -> bool {
     let StoredTopology { row, topology } = stored;
-    let is_of_hosts = matches!(fault, EngineError::NotPlaced(_) | EngineError::UnderlayMissing { .. });
+    let is_of_hosts = matches!(
+        fault,
+        EngineError::NotPlaced(_) | EngineError::UnderlayMissing { .. } | EngineError::HostsUnknown { .. }
+    );
     let has_all = |placement: &Placement| {
         let mut lans = topology.lans().iter();
         let mut deckies = topology.deckies().iter();

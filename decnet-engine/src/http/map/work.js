@@ -14,10 +14,10 @@ async function work(operation) {
     plan.refusal ? element("p", { class: "warning" }, plan.refusal) : null,
     (plan.warnings ?? []).map((warning) => element("p", { class: "warning" }, warning.message ?? JSON.stringify(warning))),
     (plan.unseen ?? []).map((line) => element("p", { class: "warning" }, line)),
-    (plan.given_up ?? []).map(({ host, deckies }) => element("p", { class: "warning" }, `Host ${host} is not in the fleet; ${deckies} ${deckies === 1 ? "decky" : "deckies"} may still run there.`)),
+    (plan.given_up ?? []).map(({ host, deckies }) => element("p", { class: "warning" }, `Host ${host} is not in the fleet; ${left(deckies)}.`)),
     plan.deleted_logs?.length ? element("p", { class: "warning" }, `Logs are deleted with ${plan.deleted_logs.length} containers.`) : null,
     element("ol", { class: "steps", tabindex: "0", "aria-label": "Steps" }, shown.map((line) => element("li", null, line)), lines.length > shown.length ? element("li", null, `and ${lines.length - shown.length} more`) : null),
-    operation === "teardown" ? null : element("label", { class: "check" }, force, " Recreate running containers if that is needed"));
+    operation === "teardown" ? null : element("label", { class: "check" }, force, " Recreate running containers, and move deckies that cannot stay on their hosts, if that is needed"));
   if (!yes) return;
   const body = operation === "teardown" ? undefined : { force: force.checked };
   fill($("work"), `${operation} runs…`);
@@ -35,6 +35,12 @@ async function work(operation) {
     fill($("work"), `${operation} failed`);
     throw error;
   }
+}
+
+// Without deckies, a host may have networks, or containers from before a move.
+function left(deckies) {
+  if (deckies === 0) return "parts of the maze may still be there";
+  return `${deckies} ${deckies === 1 ? "decky" : "deckies"} may still run there`;
 }
 
 async function finished(job) {

@@ -157,8 +157,9 @@ impl Docker {
             Some(true) => {}
         }
         let begun = Instant::now();
+        let mut may_have_links = self.member;
         loop {
-            if self.member && self.is_needed_for_links(instance, reference).await? {
+            if may_have_links && self.is_needed_for_links(instance, reference).await? {
                 return Ok(Effect::Unchanged);
             }
             let options = RemoveImageOptionsBuilder::default().build();
@@ -166,10 +167,16 @@ impl Docker {
             match self.ask(&format!("remove image {reference}"), request).await {
                 Ok(_) => return Ok(Effect::Changed),
                 // 409: a container uses it, or used it a moment ago.
-                Err(failure) if failure.is(409) && begun.elapsed() < self.removal_timeout(reference).await? => {
+                Err(failure) if failure.is(409) => {
+                    let users = self.users_of(reference).await?;
+                    if begun.elapsed() >= removal_timeout(&users) {
+                        return Ok(Effect::Unchanged);
+                    }
+                    // Each check starts a privileged container. It is repeated only after a container that may have made a link.
+                    may_have_links = self.member && (users.is_empty() || users.iter().any(links::is_helper));
                     tokio::time::sleep(PAUSE).await;
                 }
-                Err(failure) if failure.is(404) || failure.is(409) => return Ok(Effect::Unchanged),
+                Err(failure) if failure.is(404) => return Ok(Effect::Unchanged),
                 Err(failure) => return Err(failure.into()),
             }
         }
@@ -183,24 +190,15 @@ impl Docker {
         self.has_links(instance).await
     }
 
-    /// Returns how long the removal of an image waits for the containers that use it: not at all if one stays. One that changes or lists
-    /// links removes itself, and one that is being removed is gone soon.
-    async fn removal_timeout(&self, reference: &str) -> Result<Duration, RuntimeError> {
+    /// Returns the containers that use an image.
+    async fn users_of(&self, reference: &str) -> Result<Vec<ContainerSummary>, RuntimeError> {
         let filters = HashMap::from([("ancestor", vec![reference.to_owned()])]);
         let options = ListContainersOptionsBuilder::default()
             .all(true)
             .filters(&filters)
             .build();
         let request = tolerant(self.client.list_containers(Some(options)));
-        let found = self.ask("list containers", request).await?;
-        let stays = |container: &ContainerSummary| !links::is_helper(container) && !is_leaving(container);
-        Ok(if found.iter().any(stays) {
-            Duration::ZERO
-        } else if found.is_empty() {
-            GONE
-        } else {
-            LEAVING
-        })
+        Ok(self.ask("list containers", request).await?)
     }
 
     /// Returns whether this program created the image with a reference. Returns none if there is none.
@@ -301,6 +299,19 @@ impl Docker {
 /// Returns whether the daemon is removing a container.
 fn is_leaving(container: &ContainerSummary) -> bool {
     matches!(container.state, Some(Listed::REMOVING | Listed::DEAD))
+}
+
+/// Returns how long the removal of an image waits for the containers that use it: not at all if one stays. One that changes or lists links
+/// removes itself, and one that is being removed is gone soon.
+fn removal_timeout(users: &[ContainerSummary]) -> Duration {
+    let stays = |container: &ContainerSummary| !links::is_helper(container) && !is_leaving(container);
+    if users.iter().any(stays) {
+        Duration::ZERO
+    } else if users.is_empty() {
+        GONE
+    } else {
+        LEAVING
+    }
 }
 
 /// Returns a reference with its tag. Without one, the daemon would pull all tags.

@@ -41,12 +41,19 @@ pub(super) struct Fault {
     pub(super) kind: FaultKind,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Default)]
 pub(super) enum Reach {
     #[default]
     Answers,
-    CutOff,
+    /// Every call fails with this.
+    Fails(RuntimeError),
     Hangs,
+}
+
+impl Reach {
+    pub(super) fn cut_off() -> Self {
+        Self::Fails(unreachable())
+    }
 }
 
 #[derive(Default)]
@@ -66,9 +73,9 @@ impl fmt::Debug for Faults {
 
 impl Faults {
     pub(super) fn reachable(&self) -> Verdict {
-        match self.reach {
+        match &self.reach {
             Reach::Answers => Verdict::Go,
-            Reach::CutOff => Verdict::Fail(unreachable()),
+            Reach::Fails(error) => Verdict::Fail(error.clone()),
             Reach::Hangs => Verdict::Hang,
         }
     }
@@ -100,7 +107,7 @@ impl Faults {
         let verdict = match kind {
             FaultKind::Fail(error) => Verdict::Fail(error.clone()),
             FaultKind::CutOff => {
-                self.reach = Reach::CutOff;
+                self.reach = Reach::cut_off();
                 Verdict::Fail(unreachable())
             }
             FaultKind::Hang => {

@@ -55,7 +55,12 @@ impl Simulated {
 
     /// Makes every call from now on fail with [`Unreachable`](RuntimeError::Unreachable).
     pub fn go_away(&self) {
-        self.lock().faults.reach = Reach::CutOff;
+        self.lock().faults.reach = Reach::cut_off();
+    }
+
+    /// Makes every call from now on fail with an error, until [`reconnect`](Self::reconnect).
+    pub fn refuse(&self, error: RuntimeError) {
+        self.lock().faults.reach = Reach::Fails(error);
     }
 
     /// Makes every call from now on hang.

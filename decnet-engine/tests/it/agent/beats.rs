@@ -13,14 +13,14 @@ use decnet_engine::{
     AgentFolder, AgentMaster, AgentOptions, Engine, RemoteOptions, RemoteRuntime, RemoteTopologies, TopologyPush,
     simulated::Simulated,
 };
-use decnet_topology::{Enrolment, HostProfile, HostStore as _, MemoryRepo, NewTopology, RepoError, rng};
+use decnet_topology::{MemoryRepo, NewTopology, RepoError, rng};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time;
 
 use super::{
     joining::Master,
     play::{SOON, options, topology},
-    stage::{credentials, fence_of, name},
+    stage::{fence_of, name},
 };
 
 /// The period of heartbeats.
@@ -47,10 +47,7 @@ guarded!(Switched);
 #[tokio::test]
 async fn an_agent_whose_store_does_not_answer_repeats_the_version_of_its_last_heartbeat() {
     let master = Master::start(SignedDuration::ZERO).await;
-    let joined = master
-        .join(&master.invite("host-1").await, "host-1")
-        .await
-        .expect("it joins");
+    let joined = master.joined().await;
     let host = joined.identity().subject().host().expect("a host");
     let is_off = Arc::new(AtomicBool::new(false));
     let store = Switched {
@@ -92,18 +89,9 @@ async fn an_agent_whose_store_does_not_answer_repeats_the_version_of_its_last_he
 async fn new_credentials_that_could_not_be_written_are_written_by_a_later_heartbeat() {
     let master = Master::start(SignedDuration::ZERO).await;
     // The host joined five days ago, so its certificate is due, and there is a new authority to trust.
-    let joined_at = Timestamp::now() - SignedDuration::from_hours(24 * 5);
-    let subject = master.stage.agent_subject();
-    let named = (master.stage.host, name("host-1"));
-    let enrolment = Enrolment::new(rng::enrolment_id(), named, HostProfile::default(), "digest", joined_at);
-    let (token, address) = (enrolment.id, master.place().address);
-    master.repo.add_enrolment(enrolment, joined_at).await.expect("added");
-    master
-        .repo
-        .enroll_host(token, &address, joined_at)
-        .await
-        .expect("it joins");
-    let old = credentials(&master.stage.authority, &subject, joined_at);
+    let old = master
+        .joined_at(Timestamp::now() - SignedDuration::from_hours(24 * 5))
+        .await;
     let before = old.identity().info().serial.clone();
     master
         .fleet

@@ -83,6 +83,23 @@ impl Master {
         agent::join(token, &name(host), &self.place(), Timestamp::now()).await
     }
 
+    /// Lets `host-1` join.
+    pub(super) async fn joined(&self) -> Credentials {
+        let token = self.invite("host-1").await;
+        self.join(&token, "host-1").await.expect("it joins")
+    }
+
+    /// Lets `host-1` join at a time in the past.
+    pub(super) async fn joined_at(&self, at: Timestamp) -> Credentials {
+        let named = (self.stage.host, name("host-1"));
+        let enrolment = Enrolment::new(rng::enrolment_id(), named, HostProfile::default(), "digest", at);
+        let (token, address) = (enrolment.id, self.place().address);
+        self.repo.add_enrolment(enrolment, at).await.expect("added");
+        let row = self.repo.enroll_host(token, &address, at).await;
+        assert_eq!(row.expect("it joins").enrolled_at, at);
+        credentials(&self.stage.authority, &self.stage.agent_subject(), at)
+    }
+
     /// Waits until the only host has reported what is expected.
     pub(super) async fn hears(&self, is_expected: impl Fn(&HostReport) -> bool) -> (HostRow, HostReport) {
         let heard = async {
@@ -226,20 +243,8 @@ async fn a_certificate_is_renewed_by_heartbeats_and_kept() {
     let master = Master::start(SignedDuration::ZERO).await;
     let folder = tempfile::tempdir().expect("a folder");
     let folder = AgentFolder::open(folder.path().join("agent")).expect("a folder");
-    let joined = master
-        .join(&master.invite("host-1").await, "host-1")
-        .await
-        .expect("it joins");
-    // It joined five days ago.
-    let joined_at = Timestamp::now() - HOUR * 24 * 5;
-    let subject = joined.identity().subject().clone();
-    let named = (subject.host().expect("a host"), name("host-1"));
-    let enrolment = Enrolment::new(rng::enrolment_id(), named, HostProfile::default(), "digest", joined_at);
-    let (token, address) = (enrolment.id, master.place().address);
-    master.repo.add_enrolment(enrolment, joined_at).await.expect("added");
-    let row = master.repo.enroll_host(token, &address, joined_at).await;
-    assert_eq!(row.expect("it joins").enrolled_at, joined_at);
-    let old = credentials(&master.stage.authority, &subject, joined_at);
+    let old = master.joined_at(Timestamp::now() - HOUR * 24 * 5).await;
+    let subject = old.identity().subject().clone();
     folder.save(&old, &master.place()).expect("written");
     let before = old.identity().info().clone();
     let agent = master.agent(old, Some(folder.clone())).await;
@@ -271,10 +276,7 @@ async fn a_certificate_is_renewed_by_heartbeats_and_kept() {
 #[tokio::test]
 async fn a_rotation_of_the_authority_reaches_agents_by_heartbeats() {
     let master = Master::start(SignedDuration::ZERO).await;
-    let joined = master
-        .join(&master.invite("host-1").await, "host-1")
-        .await
-        .expect("it joins");
+    let joined = master.joined().await;
     let host = joined.identity().subject().host().expect("a host");
     let agent = master.agent(joined, None).await;
     let options = RemoteOptions::new(host, name("host-1"), agent.address.to_string());
@@ -312,10 +314,7 @@ async fn a_rotation_of_the_authority_reaches_agents_by_heartbeats() {
 #[tokio::test]
 async fn the_agent_of_a_revoked_host_is_not_heard_and_ends() {
     let master = Master::start(SignedDuration::ZERO).await;
-    let joined = master
-        .join(&master.invite("host-1").await, "host-1")
-        .await
-        .expect("it joins");
+    let joined = master.joined().await;
     let host = joined.identity().subject().host().expect("a host");
     let agent = master.agent(joined, None).await;
     let (known, _) = master.hears(|_| true).await;
@@ -335,10 +334,7 @@ async fn the_agent_of_a_revoked_host_is_not_heard_and_ends() {
 #[tokio::test]
 async fn heartbeats_go_on_after_a_refusal_that_is_no_revocation() {
     let master = Master::start(SignedDuration::ZERO).await;
-    let joined = master
-        .join(&master.invite("host-1").await, "host-1")
-        .await
-        .expect("it joins");
+    let joined = master.joined().await;
     let agent = master.agent(joined, None).await;
     let (first, _) = master.hears(|_| true).await;
     // Another authority is trusted for a while.

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use decnet_engine::{
-    ApplyOptions, CancellationToken, DeployOptions, Engine, EngineError, Replacement, SettingsChange, TopologyPush,
+    ApplyOptions, CancellationToken, DeployOptions, Engine, EngineError, MachineFacts, Replacement, SettingsChange,
+    TopologyPush,
 };
 use decnet_topology::{
     DeploySettings, Draft, LogSettings, Member, Name, Status, Syntax, Topology, TopologyFilter, TopologyId,
@@ -133,6 +134,24 @@ async fn the_force_of_a_deploy_reaches_the_agent() {
     assert_eq!(error.code(), "destructive");
     let status = deploy(&play.master, id, options.force(true)).await;
     assert_eq!(status.expect("deployed"), Status::Active);
+}
+
+#[tokio::test]
+async fn a_warning_about_the_machine_of_an_agent_names_its_host() {
+    let play = Play::new().await;
+    play.simulated.set_machine(MachineFacts {
+        routes: Vec::new(),
+        listeners: Vec::new(),
+        neighbours: 128,
+    });
+    let id = play.store("corp", topology("172.20.0", &["web"]), "host-1").await;
+    let cancel = CancellationToken::new();
+    let deployed = play.master.deploy(id, DeployOptions::default(), &cancel).await;
+    let warnings = deployed.expect("deployed").warnings;
+    assert!(
+        matches!(&warnings[..], [one] if one.message.contains("the neighbour table of host host-1 has 128 entries")),
+        "{warnings:?}"
+    );
 }
 
 #[tokio::test]

@@ -39,8 +39,7 @@ struct Host {
 impl Host {
     async fn new(runtime: Arc<dyn Runtime>, image: DecoyImage, repo: Arc<MemoryRepo>) -> Self {
         let master = Master::start(SignedDuration::ZERO).await;
-        let token = master.invite("host-1").await;
-        let joined = master.join(&token, "host-1").await.expect("it joins");
+        let joined = master.joined().await;
         Self {
             master,
             joined,

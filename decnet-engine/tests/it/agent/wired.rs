@@ -46,8 +46,7 @@ impl Wired {
     /// Starts both on a network that the caller makes.
     pub(super) async fn over(network: impl AsyncFn(std::net::SocketAddr) -> Relay) -> Self {
         let master = Master::start(SignedDuration::ZERO).await;
-        let token = master.invite("host-1").await;
-        let joined = master.join(&token, "host-1").await.expect("it joins");
+        let joined = master.joined().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (heartbeats, requests) = (network(master.address).await, network(address).await);

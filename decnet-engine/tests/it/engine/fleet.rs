@@ -368,7 +368,7 @@ async fn hosts_that_the_fleet_does_not_have_are_refused_and_nothing_is_changed()
     assert_eq!(error.code(), "hosts_unknown");
     assert!(error.to_string().ends_with("(its members: none)"), "{error}");
 
-    // A placed maze heals after a host that it was allowed to use, and does not, has left the fleet.
+    // A placed maze heals after an unused host left.
     deploy(&lab.engine, &["east", "west"]).await.expect("deployed");
     let row = lab.repo.get(id).await.expect("stored");
     let used = row
@@ -384,7 +384,8 @@ async fn hosts_that_the_fleet_does_not_have_are_refused_and_nothing_is_changed()
     let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
     let smaller = Engine::new(lab.repo.clone(), Arc::new(fleet), options);
     let outcome = smaller.reconcile(id, false, &CancellationToken::new()).await;
-    outcome.expect("it heals");
+    let outcome = outcome.expect("reconciled");
+    assert_eq!((outcome.row.status, outcome.reason), (Status::Active, None));
 }
 
 #[tokio::test]

@@ -212,6 +212,46 @@ async fn a_lease_is_lost_when_its_time_is_over_although_the_store_does_not_answe
     );
 }
 
+/// A store that answers late when a lease is taken, and cannot renew one.
+#[derive(Debug)]
+struct Late {
+    inner: Arc<MemoryRepo>,
+}
+
+impl Late {
+    async fn guard<T>(&self, name: &str, call: impl Future<Output = Result<T, RepoError>>) -> Result<T, RepoError> {
+        let answer = call.await;
+        match name {
+            "acquire_lease" => tokio::time::sleep(Duration::from_secs(6)).await,
+            "renew_lease" => return Err(RepoError::Full),
+            _ => {}
+        }
+        answer
+    }
+}
+
+guarded!(Late);
+
+// When all tasks wait, the clock jumps.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_taken_late_and_cannot_be_renewed_is_released() {
+    let lab = Lab::new();
+    let id = lab.store("maze", small()).await;
+    let store = Late {
+        inner: lab.repo.clone(),
+    };
+    let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
+    let engine = Engine::new(Arc::new(store), Arc::new(lab.docker.clone()), options);
+    let refused = engine
+        .deploy(id, DeployOptions::default(), &CancellationToken::new())
+        .await;
+    assert!(
+        matches!(refused, Err(EngineError::Repo(RepoError::Full))),
+        "{refused:?}"
+    );
+    assert_eq!(lease(&lab, id).await, None);
+}
+
 // When all tasks wait, the clock jumps.
 #[tokio::test(start_paused = true)]
 async fn without_an_answer_of_the_daemon_no_lease_is_taken_and_nothing_is_written() {

@@ -8,8 +8,8 @@ use decnet_engine::{
     simulated::{Moment, Simulated},
 };
 use decnet_topology::{
-    DeploySettings, Enrolment, HostChange, HostProfile, HostStore as _, Status, StatusChange, TopologyId,
-    TopologyStore as _, rng,
+    DeploySettings, Enrolment, HostChange, HostId, HostProfile, HostStore as _, MemoryRepo, Name, RepoError, Status,
+    StatusChange, TopologyId, TopologyStore as _, rng,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -29,7 +29,7 @@ fn north() -> Fleet {
 }
 
 /// Lets a host of a name be in the store.
-async fn enrol(lab: &FleetLab, name: &str) -> decnet_topology::HostId {
+async fn enrol(repo: &MemoryRepo, name: &str) -> HostId {
     let (token, host, at) = (rng::enrolment_id(), rng::host_id(), Timestamp::now());
     let name = (host, name.parse().expect("a name"));
     let enrolment = Enrolment::new(
@@ -39,8 +39,8 @@ async fn enrol(lab: &FleetLab, name: &str) -> decnet_topology::HostId {
         "digest".to_owned(),
         at + SignedDuration::from_mins(9),
     );
-    lab.repo.add_enrolment(enrolment, at).await.expect("added");
-    let enrolled = lab.repo.enroll_host(token, "192.0.2.1:7378", at).await;
+    repo.add_enrolment(enrolment, at).await.expect("added");
+    let enrolled = repo.enroll_host(token, "192.0.2.1:7378", at).await;
     enrolled.expect("enrolled");
     host
 }
@@ -128,6 +128,68 @@ async fn without_any_of_its_hosts_a_maze_is_torn_down_with_force_only() {
 }
 
 #[tokio::test]
+async fn a_lost_host_without_deckies_may_still_have_parts_of_the_maze() {
+    let (lab, id) = on_both().await;
+    let mut placement = lab.repo.get(id).await.expect("a row").placement.expect("placed");
+    let name = |host: &str| host.parse::<Name>().expect("a name");
+    for host in placement.deckies.values_mut() {
+        *host = name("east");
+    }
+    placement.former.insert(name("west"));
+    let placed = lab
+        .repo
+        .set_placement(id, Some(placement), None, Timestamp::now())
+        .await;
+    placed.expect("stored");
+    let prepared = with(&lab, north()).prepare(id, FORCE).await.expect("planned");
+    let said: Vec<_> = prepared.given_up().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "host east is not in the fleet, and 2 deckies may still run there",
+            "host west is not in the fleet, and parts of the maze may still be there",
+        ]
+    );
+}
+
+/// A store in which `east` joins again while somebody waits for a lease.
+#[derive(Debug)]
+struct JoinsAgain {
+    inner: Arc<MemoryRepo>,
+}
+
+impl JoinsAgain {
+    async fn guard<T>(&self, name: &str, call: impl Future<Output = Result<T, RepoError>>) -> Result<T, RepoError> {
+        if name == "acquire_lease" && self.inner.hosts().await?.is_empty() {
+            enrol(&self.inner, "east").await;
+        }
+        call.await
+    }
+}
+
+guarded!(JoinsAgain);
+
+#[tokio::test]
+async fn a_maze_whose_host_joins_again_before_it_is_given_up_is_torn_down_as_usual() {
+    let (lab, id) = on_both().await;
+    let store = JoinsAgain {
+        inner: lab.repo.clone(),
+    };
+    let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
+    let others = Engine::new(Arc::new(store), Arc::new(north()), options);
+    let error = others.operate(id, FORCE, None, &CancellationToken::new()).await;
+    let error = error.expect_err("this program has no way to the host yet");
+    let EngineError::TeardownIncomplete { unseen, leftovers, .. } = &error else {
+        panic!("another error: {error}");
+    };
+    assert!(
+        *unseen && leftovers.concat().contains("host east is unseen"),
+        "{leftovers:?}"
+    );
+    assert_eq!(lab.repo.get(id).await.expect("a row").status, Status::Degraded);
+}
+
+#[tokio::test]
 async fn a_reconcile_that_goes_on_with_a_teardown_needs_a_host_too() {
     let (lab, id) = on_both().await;
     let begun = StatusChange::new(Status::Active, Status::TearingDown);
@@ -160,7 +222,7 @@ async fn a_fresh_copy_of_a_failed_maze_of_a_lost_host_needs_force_and_names_the_
 #[tokio::test]
 async fn a_host_of_the_store_that_the_fleet_lacks_is_unseen() {
     let (lab, id) = on_both().await;
-    let east = enrol(&lab, "east").await;
+    let east = enrol(&lab.repo, "east").await;
     let left = with(
         &lab,
         Fleet::new().with(member("west", 1, "192.0.2.2"), Arc::new(lab.west.clone())),
@@ -195,7 +257,7 @@ async fn a_failed_maze_of_a_lost_host_is_not_deleted() {
     let (lab, id) = failed().await;
     let left = with(&lab, north());
     assert_eq!(left.delete(id, None).await.expect_err("unknown").code(), "host_lost");
-    enrol(&lab, "west").await;
+    enrol(&lab.repo, "west").await;
     assert_eq!(
         left.delete(id, None).await.expect_err("unseen").code(),
         "left_on_docker"

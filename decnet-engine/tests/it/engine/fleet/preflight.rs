@@ -2,8 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use decnet_engine::{AddressInterface, EngineError, MachineFacts, simulated::Simulated};
-use decnet_topology::{HostRoute, Lan, Listener, Status, TopologyId, TopologyStore as _};
+use decnet_engine::{
+    AddressInterface, CancellationToken, DeployOptions, EngineError, MachineFacts, simulated::Simulated,
+};
+use decnet_topology::{DeploySettings, HostRoute, Lan, Listener, Status, TopologyId, TopologyStore as _};
 
 use super::{FleetLab, twelve, two_lans};
 
@@ -46,7 +48,11 @@ const WEST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 
 /// Deploys an invalid maze, and returns the errors.
 async fn refused_findings(lab: &FleetLab, id: TopologyId) -> Vec<String> {
-    match refused(lab, id).await {
+    findings_of(refused(lab, id).await)
+}
+
+fn findings_of(error: EngineError) -> Vec<String> {
+    match error {
         EngineError::Invalid(error) => error.report.errors().map(|finding| finding.message.clone()).collect(),
         error => panic!("another error: {error}"),
     }
@@ -110,6 +116,28 @@ async fn a_port_or_a_subnet_that_a_host_uses_is_refused_with_the_name_of_the_hos
         r#"{"op": "add_lan", "payload": {"name": "more", "subnet": "10.94.0.0/24"}}"#,
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_port_of_the_new_settings_that_a_host_uses_is_refused_with_the_name_of_the_host() {
+    let lab = FleetLab::new(13);
+    let id = lab.store("maze", twelve()).await;
+    lab.east.set_machine(machine(&["8081/tcp"], &[]));
+    let on_8081 = || {
+        let rule = "http=8081".parse().expect("a rule");
+        DeployOptions::default().settings(DeploySettings::default().publish([rule].into_iter().collect()))
+    };
+    let assert_refused = async || {
+        let deployed = lab.engine.deploy(id, on_8081(), &CancellationToken::new()).await;
+        let findings = findings_of(deployed.expect_err("refused"));
+        assert!(
+            matches!(&findings[..], [one] if one.contains("something on host east listens on 8081/tcp")),
+            "{findings:?}"
+        );
+    };
+    assert_refused().await;
+    lab.deploy(id).await.expect("the usual port is free");
+    assert_refused().await;
 }
 
 #[tokio::test]

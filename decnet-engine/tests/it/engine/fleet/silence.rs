@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use decnet_engine::RuntimeError;
 use decnet_topology::{NotPlaced, PlaceFault};
 use tokio::time::Instant;
 
@@ -147,6 +148,87 @@ async fn a_maze_of_a_host_that_was_revoked_is_healed_on_the_others_until_it_is_m
 
     let moved = left.reconcile(id, true, &cancel).await.expect("moved");
     assert_eq!((moved.row.status, moved.reason), (Status::Active, None));
+}
+
+#[tokio::test]
+async fn a_maze_all_of_whose_chosen_hosts_were_revoked_is_degraded_with_their_names() {
+    let lab = FleetLab::new(30);
+    let id = lab.store("maze", two_lans()).await;
+    let east: BTreeSet<_> = ["east".parse().expect("a name")].into();
+    let cancel = CancellationToken::new();
+    let deploy = DeployOptions::default().settings(DeploySettings::default().hosts(east));
+    lab.engine.deploy(id, deploy, &cancel).await.expect("deployed");
+    let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
+    let fleet = Fleet::new().with(member("west", 30, "192.0.2.2"), Arc::new(lab.west.clone()));
+    let left = Engine::new(lab.repo.clone(), Arc::new(fleet), options);
+
+    let refused = left
+        .reconcile(id, true, &cancel)
+        .await
+        .expect_err("it may not move to west");
+    assert_eq!(refused.code(), "hosts_unknown");
+    assert_eq!(lab.repo.get(id).await.expect("a row").status, Status::Degraded);
+    let events = lab.repo.status_events(id).await.expect("events");
+    let said = "`maze` is to run on hosts that are not in the fleet: east (its members: west)";
+    assert_eq!(events.last().and_then(|event| event.reason.as_deref()), Some(said));
+
+    assert_eq!(lab.reconcile(id).await.row.status, Status::Active);
+    for _ in 0..2 {
+        let degraded = left.reconcile(id, false, &cancel).await.expect("reconciled");
+        assert_eq!((degraded.row.status, degraded.changed), (Status::Degraded, 0));
+        assert_eq!(degraded.reason.as_deref(), Some(said));
+    }
+
+    let anywhere = DeployOptions::default().settings(DeploySettings::default()).force(true);
+    let moved = left.deploy(id, anywhere, &cancel).await.expect("moved");
+    assert_eq!((moved.row.status, moved.reason), (Status::Active, None));
+}
+
+#[tokio::test]
+async fn a_mutation_of_a_maze_all_of_whose_chosen_hosts_were_revoked_is_rejected() {
+    let lab = FleetLab::new(30);
+    let id = lab.store("maze", two_lans()).await;
+    let east: BTreeSet<_> = ["east".parse().expect("a name")].into();
+    let cancel = CancellationToken::new();
+    let deploy = DeployOptions::default().settings(DeploySettings::default().hosts(east));
+    lab.engine.deploy(id, deploy, &cancel).await.expect("deployed");
+    let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
+    let fleet = Fleet::new().with(member("west", 30, "192.0.2.2"), Arc::new(lab.west.clone()));
+    let left = Engine::new(lab.repo.clone(), Arc::new(fleet), options);
+    let json = r#"{"op": "add_lan", "payload": {"name": "more", "subnet": "10.94.0.0/24"}}"#;
+    let new = NewMutation::new(Mutation::from_json(json).expect("a mutation"));
+    left.submit(id, new, None).await.expect("queued");
+    let drained = left.drain(id, &cancel).await.expect("drained");
+    assert_eq!(drained[0].state, MutationState::Rejected, "{:?}", drained[0].reason);
+    let reason = drained[0].reason.as_deref().expect("a reason");
+    assert!(reason.contains("not in the fleet: east"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_host_with_another_version_of_the_program_is_unseen_and_both_versions_are_named() {
+    let lab = FleetLab::new(1);
+    let id = lab.store("maze", two_lans()).await;
+    lab.deploy(id).await.expect("deployed");
+    let there = lab.west.world();
+    lab.west.refuse(RuntimeError::AgentVersion {
+        host: "west".into(),
+        theirs: "1".into(),
+        ours: 2,
+    });
+    let degraded = lab.reconcile(id).await;
+    assert_eq!((degraded.row.status, degraded.changed), (Status::Degraded, 0));
+    let said = "host west is unseen: the agent of west has version 1 of the protocol, and this program has version 2";
+    assert_eq!(degraded.reason.as_deref(), Some(said));
+    assert_eq!(lab.west.world(), there);
+    let verified = lab
+        .engine
+        .verify(id, &CancellationToken::new())
+        .await
+        .expect("verified");
+    assert_eq!(verified.unseen, [said]);
+
+    lab.west.reconnect();
+    assert_eq!(lab.reconcile(id).await.row.status, Status::Active);
 }
 
 #[tokio::test]
