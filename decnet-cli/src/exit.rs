@@ -139,3 +139,56 @@ fn exit_of_code(code: &str) -> Exit {
         _ => Exit::Failed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command_error::Unmoved;
+
+    #[test]
+    fn errors_about_hosts_are_usage_conflicts_unreachable_or_failures() {
+        for (codes, exit) in [
+            (&["host_profile", "peer_address", "token_malformed"][..], Exit::Usage),
+            (
+                &["host_full", "host_lost", "host_name_taken", "host_taken"],
+                Exit::Conflict,
+            ),
+            (
+                &["agent_superseded", "folder_in_use", "not_placed", "other_agent"],
+                Exit::Conflict,
+            ),
+            (&["token_expired", "token_name", "token_used"], Exit::Conflict),
+            (&["agent_unreachable", "host_unreachable"], Exit::Unreachable),
+            (&["peer_not_tls", "peer_unreachable"], Exit::Unreachable),
+            (
+                &["agent_mode", "fleet_missing", "hosts_unknown", "no_host"],
+                Exit::Failed,
+            ),
+            (&["host_unknown", "token_unknown"], Exit::Failed),
+            (&["agent_untrusted", "agent_version", "clock_off"], Exit::Failed),
+        ] {
+            for code in codes {
+                assert_eq!(exit_of_code(code), exit, "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_status_of_several_mazes_that_did_not_move_is_the_highest() {
+        let (maze, host) = ("corp".to_owned(), "east".to_owned());
+        let degraded = CommandError::Degraded {
+            name: maze.clone(),
+            reason: "east is unseen".into(),
+        };
+        let stays = CommandError::NotMovable {
+            name: maze.clone(),
+            host: host.clone(),
+        };
+        let unmoved = [stays, degraded].map(|error| Unmoved {
+            maze: maze.clone(),
+            error: Box::new(error),
+        });
+        let unmoved = unmoved.into();
+        assert_eq!(CommandError::NotMoved { host, unmoved }.exit(), Exit::Conflict);
+    }
+}

@@ -197,7 +197,7 @@ fn hint_of_finding(finding: Option<&Finding>) -> &'static str {
 }
 
 /// Returns the hint for the stable code of an error.
-fn hint_of_code(code: &str) -> Option<&'static str> {
+pub(super) fn hint_of_code(code: &str) -> Option<&'static str> {
     Some(match code {
         "ADDRESS_POOL_EXHAUSTED" => "the LAN is full: add another, or remove deckies from it",
         "FORCE_REQUIRED" => "--force allows the running container to be recreated, and --plan shows the steps first",
