@@ -90,26 +90,3 @@ pub(super) fn hint(code: &str) -> Option<&'static str> {
         _ => return None,
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use crate::exit::hints::hint_of_code;
-
-    /// Codes that the page does not list: they tell of another version, or of a fault.
-    const OTHERS: [&str; 3] = ["agent_refused", "authority_damaged", "not_movable"];
-
-    #[test]
-    fn every_code_about_hosts_has_a_hint() {
-        let page = include_str!("../../../docs/hosts.md");
-        let (_, table) = page
-            .split_once("| code | meaning | what to do |")
-            .expect("a table of codes");
-        let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
-        let cells = rows.filter_map(|row| row.split('|').nth(1));
-        let codes: Vec<_> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
-        assert!(codes.len() > 30, "{codes:?}");
-        for code in codes.into_iter().chain(OTHERS) {
-            assert!(hint_of_code(code).is_some(), "{code} has no hint");
-        }
-    }
-}
