@@ -26,7 +26,7 @@ use crate::{commands::Command, globals::Globals};
     max_term_width = 110,
     after_help = "`decnet help COMMAND` describes a command, with examples.\n\
                   Each flag has an environment variable: --db is DECNET_DB, --dry-run of deploy is DECNET_DEPLOY_DRY_RUN.\n\
-                  Exit codes: 0 done, 1 failed, 2 usage, 3 invalid, 4 conflict, 5 Docker unreachable, 6 rolled back, \
+                  Exit codes: 0 done, 1 failed, 2 usage, 3 invalid, 4 conflict, 5 Docker or a host unreachable, 6 rolled back, \
                   130 interrupted."
 )]
 pub(crate) struct Cli {

@@ -1,6 +1,6 @@
 //! The errors of the command, and of the libraries.
 
-use std::{collections::BTreeMap, error::Error, fmt, io, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, io, net::SocketAddr, path::PathBuf};
 
 use decnet_engine::{
     AgentError, BindError, DesiredError, EngineError, FleetError, JoinError, LogCursorError, LogTargetError,
@@ -132,6 +132,12 @@ pub(crate) enum CommandError {
     /// Something of mazes may still be on a host that they were to leave.
     #[error("{} could not move everything from {host}", text::count(.unmoved.len(), "maze", "mazes"))]
     NotMoved { host: String, unmoved: Vec<Unmoved> },
+    /// A maze is deployed by the agent of a host, so it does not move to another one.
+    #[error("`{name}` is deployed by the agent of {host}, and does not move")]
+    NotMovable { name: String, host: String },
+    /// A maze does not match its desired state after an operation.
+    #[error("`{name}` is degraded: {reason}")]
+    Degraded { name: String, reason: String },
     /// The state of an agent cannot be used.
     #[error(transparent)]
     Pki(#[from] PkiError),
@@ -212,17 +218,8 @@ pub(crate) enum CommandError {
 pub(crate) struct Unmoved {
     /// Its name.
     pub(crate) maze: String,
-    /// Why it did not move; none if it moved, and does not match its desired state yet.
-    pub(crate) error: Option<Box<CommandError>>,
-}
-
-impl fmt::Display for Unmoved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.error {
-            Some(error) => write!(f, "{}: {}", self.maze, error.with_causes()),
-            None => write!(f, "{0}: degraded; `decnet reconcile {0}` says why", self.maze),
-        }
-    }
+    /// Why it did not move.
+    pub(crate) error: Box<CommandError>,
 }
 
 impl From<EngineError> for CommandError {
@@ -320,6 +317,8 @@ impl CommandError {
             Self::Pki(error) => error.code(),
             Self::NotJoined { .. } => "not_joined",
             Self::NotMoved { .. } => "not_moved",
+            Self::NotMovable { .. } => "not_movable",
+            Self::Degraded { .. } => "degraded",
             Self::Silent { .. } => "timed_out",
             Self::Listen { source, .. } => match source.kind() {
                 io::ErrorKind::AddrInUse => "address_in_use",
@@ -360,97 +359,11 @@ impl CommandError {
     pub(crate) fn maze(&self) -> Option<&str> {
         match self {
             Self::Engine(error) => error.topology_name().map(TopologyName::as_str),
-            Self::TooEarly { name, .. } | Self::Differs { name, .. } => Some(name),
+            Self::TooEarly { name, .. }
+            | Self::Differs { name, .. }
+            | Self::NotMovable { name, .. }
+            | Self::Degraded { name, .. } => Some(name),
             _ => None,
-        }
-    }
-
-    /// Returns the error with its causes in one line.
-    pub(crate) fn with_causes(&self) -> String {
-        [vec![self.to_string()], self.causes()].concat().join(": ")
-    }
-
-    /// Returns the causes, the nearest first, without repetition.
-    pub(crate) fn causes(&self) -> Vec<String> {
-        let mut causes = Vec::new();
-        let mut previous = self.to_string();
-        let mut cause = self.source();
-        while let Some(source) = cause {
-            let text = source.to_string();
-            if !previous.contains(&text) {
-                previous.clone_from(&text);
-                causes.push(text);
-            }
-            cause = source.source();
-        }
-        causes
-    }
-
-    /// Returns the findings, if a document or a maze broke rules.
-    pub(crate) fn findings(&self) -> &[Finding] {
-        match self {
-            Self::Document { findings, .. }
-            | Self::NotImported { findings, .. }
-            | Self::Maze { findings, .. }
-            | Self::Mutated { findings, .. } => findings,
-            _ => &[],
-        }
-    }
-
-    /// Returns the findings as lines, with their places in the file.
-    pub(crate) fn finding_lines(&self) -> Vec<String> {
-        let lines = self.findings().iter();
-        match self {
-            Self::Document { origin, .. } | Self::NotImported { origin, .. } => lines
-                .map(|finding| format!("{}: {finding}", finding.place_in(origin)))
-                .collect(),
-            _ => lines.map(ToString::to_string).collect(),
-        }
-    }
-
-    /// Returns further details, one per line.
-    pub(crate) fn details(&self) -> Vec<String> {
-        match self {
-            Self::Config(config) => config.faults.iter().map(ToString::to_string).collect(),
-            Self::ConfigFile { origin, places, error } => {
-                let mut faults: Vec<_> = error
-                    .faults
-                    .iter()
-                    .map(|fault| (places.get(&fault.field), fault))
-                    .collect();
-                // In the order of the file; then what it lacks, then the flags.
-                faults.sort_by_key(|(place, _)| match place {
-                    Some(Some(place)) => (0, Some((place.line, place.column))),
-                    None => (1, None),
-                    Some(None) => (2, None),
-                });
-                let faults = faults.into_iter();
-                faults
-                    .map(|(place, fault)| match place {
-                        Some(Some(LineColumn { line, column })) => format!("{origin}:{line}:{column}: {fault}"),
-                        None => format!("{origin}: {fault}"),
-                        Some(None) => fault.to_string(),
-                    })
-                    .collect()
-            }
-            Self::Parse { origin, error } => vec![match error.place {
-                Some((line, column)) => format!("{origin}:{line}:{column}: {}", error.reason),
-                None => error.reason.clone(),
-            }],
-            Self::Catalog { path, error } => {
-                let file = path.display().to_string();
-                let findings = error.findings.iter();
-                findings
-                    .map(|finding| format!("{}: {finding}", finding.place_in(&file)))
-                    .collect()
-            }
-            Self::Engine(EngineError::RefusedAfterQueue {
-                source: MutationError::ResultInvalid { report },
-                ..
-            }) => report.errors().map(ToString::to_string).collect(),
-            Self::Engine(error) => error.details(),
-            Self::NotMoved { unmoved, .. } => unmoved.iter().map(ToString::to_string).collect(),
-            _ => Vec::new(),
         }
     }
 }

@@ -6,7 +6,7 @@ use decnet_engine::{
     DecoyImage, Docker, DockerHost, DockerOptions, Engine, EngineError, EngineOptions, FleetMaster, RuntimeError,
     StoreFleet,
 };
-use decnet_topology::{Catalog, Name, Repo, TopologyRow};
+use decnet_topology::{Catalog, Repo, TopologyRow};
 use jiff::Timestamp;
 
 use crate::{
@@ -101,7 +101,7 @@ impl Context {
             let timeout = docker.timeout.min(timeout);
             docker.timeout(timeout)
         });
-        let hosts = StoreFleet::new(repo, master()).answer_within(timeout);
+        let hosts = StoreFleet::new(repo, FleetMaster::usual_name()).answer_within(timeout);
         Ok(hosts.engine(docker, self.engine_options(self.catalog()?)))
     }
 
@@ -109,7 +109,7 @@ impl Context {
     pub(crate) async fn engine_on_demand(&self) -> Result<Engine, CommandError> {
         let options = self.engine_options(self.catalog()?);
         let repo = self.repo().await?;
-        Ok(StoreFleet::new(repo, master()).engine(self.docker_options(), options))
+        Ok(StoreFleet::new(repo, FleetMaster::usual_name()).engine(self.docker_options(), options))
     }
 
     /// Combines the store of an agent with Docker, which is connected only when an operation needs it. Events stay in this process.
@@ -140,7 +140,7 @@ impl Context {
         if flags.decoy.is_some() {
             options = options.image(Arc::new(Self::decoy(flags.decoy.as_deref())?));
         }
-        let hosts = StoreFleet::new(repo, master());
+        let hosts = StoreFleet::new(repo, FleetMaster::usual_name());
         let has_hosts = hosts.has_hosts().await?;
         let engine = hosts.engine(self.docker_options(), options);
         let is_elsewhere = only.is_some_and(TopologyRow::is_on_hosts);
@@ -154,10 +154,5 @@ impl Context {
 
 /// Opens the fleet of a store.
 pub(crate) async fn open_fleet(repo: Arc<dyn Repo>) -> Result<FleetMaster, CommandError> {
-    Ok(FleetMaster::open(repo, master(), Timestamp::now()).await?)
-}
-
-/// Returns the name of this program in its certificate.
-fn master() -> Name {
-    Name::new("master").expect("this is a name")
+    Ok(FleetMaster::open(repo, FleetMaster::usual_name(), Timestamp::now()).await?)
 }

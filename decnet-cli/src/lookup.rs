@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use decnet_engine::Engine;
-use decnet_topology::{FindError, Header, Placement, Repo, StoredTopology, Topology, TopologyId, TopologyRow};
+use decnet_topology::{
+    FindError, Header, Placement, Repo, RepoError, StoredTopology, Topology, TopologyId, TopologyRow,
+};
 
 use crate::{
     command_error::CommandError,
@@ -46,6 +48,11 @@ pub(crate) async fn only(repo: &dyn Repo, text: Option<&str>) -> Result<Option<T
         Some(text) => Ok(Some(find(repo, text).await?.id)),
         None => Ok(None),
     }
+}
+
+/// Returns whether hosts have joined that were not revoked.
+pub(crate) async fn has_hosts(repo: &dyn Repo) -> Result<bool, RepoError> {
+    Ok(repo.hosts().await?.iter().any(|host| host.revoked_at.is_none()))
 }
 
 /// A maze from a file or from the store.

@@ -13,6 +13,7 @@ mod confirm;
 mod context;
 mod descriptors;
 mod destination;
+mod details;
 mod duration;
 mod exit;
 mod given_bus;

@@ -12,7 +12,7 @@ use crate::{
     convert::{self, Typed},
     operation::Answer,
     repo::{RepoMethods, words},
-    tree, workbench,
+    tree,
 };
 
 /// A host that mazes are placed on, as `decnet host list --json` describes it.
@@ -214,7 +214,7 @@ impl RepoMethods {
             .mtu(limited::<u16>(mtu, "an MTU")?);
         let work = move |repo: Arc<dyn Repo>| async move {
             let now = Timestamp::now();
-            let fleet = FleetMaster::open(repo, workbench::master(), now).await?;
+            let fleet = FleetMaster::open(repo, FleetMaster::usual_name(), now).await?;
             Ok::<_, FleetError>(fleet.invite_with(name, options, now).await?.token.to_string())
         };
         self.answer(py, work, convert::document_of)

@@ -125,6 +125,12 @@ impl PreparedMethods {
         Ok(self.prepared()?.given_up().iter().map(ToString::to_string).collect())
     }
 
+    /// The hosts that do not answer, with the reasons and what to do; one line each. Nothing is planned there.
+    #[getter]
+    fn unseen(&self) -> PyResult<Vec<String>> {
+        Ok(self.prepared()?.unseen())
+    }
+
     /// Why `execute` would refuse the plan: it needs `force`; else None.
     #[getter]
     fn refusal(&self) -> PyResult<Option<String>> {

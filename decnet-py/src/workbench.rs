@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use decnet_engine::{
-    Bus, DecoyImage, DockerHost, DockerOptions, EngineError, EngineOptions, Runtime, RuntimeError, RuntimeInfo,
-    StoreFleet,
+    Bus, DecoyImage, DockerHost, DockerOptions, EngineError, EngineOptions, FleetMaster, Runtime, RuntimeError,
+    RuntimeInfo, StoreFleet,
 };
-use decnet_topology::{Name, Repo};
+use decnet_topology::Repo;
 use pyo3::{exceptions::PyTypeError, prelude::*, types::PyString};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -106,13 +106,8 @@ pub(crate) fn runtime(
         docker.timeout = timeout.unwrap_or(docker.timeout);
         docker
     });
-    let engine = StoreFleet::new(Arc::clone(repo), master()).engine(docker, options.clone());
+    let engine = StoreFleet::new(Arc::clone(repo), FleetMaster::usual_name()).engine(docker, options.clone());
     Ok((Arc::clone(engine.runtime()), place))
-}
-
-/// Returns the name of this program in its certificate.
-pub(crate) fn master() -> Name {
-    Name::new("master").expect("this is a name")
 }
 
 /// Reads the argument `decoy`.

@@ -210,7 +210,7 @@ def test_a_teardown_with_force_gives_up_no_host_of_a_maze_without_hosts(
 ) -> None:
     stored = engine.deploy(repo.create(maze)).row
     prepared = engine.prepare(stored, "teardown", force=True)
-    assert (prepared.given_up, len(prepared.plan) > 0) == ([], True)
+    assert (prepared.given_up, prepared.unseen, len(prepared.plan) > 0) == ([], [], True)
     outcome = engine.teardown(stored, force=True)
     assert (outcome.status, outcome.given_up) == ("torn_down", [])
 

@@ -100,6 +100,17 @@ def test_a_host_names_what_is_placed_on_it(place: str, maze: decnet.Topology) ->
         assert repo.revoke_host("east").mazes == ["corp"], "it still has them"
 
 
+def test_a_prepared_operation_names_the_hosts_that_do_not_answer(place: str, maze: decnet.Topology) -> None:
+    with decnet.Repo.open(place) as repo:
+        stored = repo.create(maze)
+        stores.add_host(place, "east", "127.0.0.1:1")
+        stores.set_placement(place, {"lans": {"0": "east"}, "deckies": {"0": "east", "1": "east"}, "stretched": {}})
+        repo.set_status(stored, "pending", "deploying", intent="up")
+        repo.set_status(stored, "deploying", "active")
+        prepared = decnet.Engine(repo).prepare(stored, "teardown")
+        assert "host east is unseen: " in prepared.unseen[0] and "127.0.0.1:1" in prepared.unseen[0]
+
+
 def test_coroutines_do_the_same() -> None:
     async def main() -> None:
         async with aio.Repo.memory() as repo:

@@ -6,12 +6,12 @@ mod work;
 
 use std::path::PathBuf;
 
-use decnet_engine::{DeployOptions, EngineError, Operation, RuntimeError, SettingsChange};
+use decnet_engine::{DeployOptions, EngineError, Fleet, Operation, RuntimeError, SettingsChange};
 use decnet_topology::{DmzEgress, LogDriver, LogOption, PublishRule, RuleSet};
 
 use self::placing::Placing;
 pub(crate) use self::{
-    execution::{execute, print_json, with_progress},
+    execution::{execute, print, print_json, with_progress},
     work::Work,
 };
 use super::{apply, plan};
@@ -71,22 +71,24 @@ pub(crate) struct Arguments {
 /// Deploys a maze.
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let deployed = Box::pin(deploy(arguments, context)).await;
-    if let Err(CommandError::Engine(EngineError::Runtime(RuntimeError::Unreachable { .. }))) = deployed {
-        hint_at_hosts(context).await;
+    match deployed {
+        Err(CommandError::Engine(EngineError::Runtime(error @ RuntimeError::Unreachable { .. })))
+            if has_hosts(context).await =>
+        {
+            let (host, reason) = (Fleet::THIS_MACHINE.to_owned(), error.to_string());
+            Err(EngineError::HostUnreachable { host, reason }.into())
+        }
+        deployed => deployed,
     }
-    deployed
 }
 
-/// Notes that a maze needs no Docker on this machine, if hosts have joined.
-async fn hint_at_hosts(context: &Context) {
+/// Returns whether hosts have joined, so that a maze needs no Docker on this machine.
+async fn has_hosts(context: &Context) -> bool {
     // The deploy has failed already; a store that does not answer adds nothing.
-    let Ok(repo) = context.repo().await else { return };
-    let hosts = repo.hosts().await.unwrap_or_default();
-    if hosts.iter().any(|host| host.revoked_at.is_none()) {
-        context
-            .output
-            .note("hosts have joined: --spread or --hosts deploys there, and needs no Docker on this machine");
-    }
+    let Ok(repo) = context.repo().await else {
+        return false;
+    };
+    lookup::has_hosts(repo.as_ref()).await.unwrap_or(false)
 }
 
 async fn deploy(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {

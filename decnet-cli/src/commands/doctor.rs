@@ -12,6 +12,7 @@ use crate::{
     context::Context,
     descriptors,
     exit::Exit,
+    lookup,
     output::{Output, Style},
     store, text,
 };
@@ -50,8 +51,7 @@ pub(crate) async fn run(_: &Arguments, context: &Context) -> Result<Exit, Comman
     let (mut has_hosts, mut needs_docker) = (false, true);
     if let Some(repo) = repo {
         checks.extend(check_statuses(repo).await);
-        let hosts = repo.hosts().await.unwrap_or_default();
-        has_hosts = hosts.iter().any(|host| host.revoked_at.is_none());
+        has_hosts = lookup::has_hosts(repo).await.unwrap_or(false);
         needs_docker = !has_hosts || runs_here(repo).await;
     }
     checks.extend(check_links(engine.as_ref()).await);

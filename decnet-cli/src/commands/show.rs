@@ -67,7 +67,11 @@ struct Shown<'a> {
     /// None if Docker does not answer.
     bridges: Option<&'a [Bridge]>,
     published: &'a [PublishedPort],
+    /// Why nothing was observed: Docker, the agent or the hosts do not answer.
     docker: Option<&'a str>,
+    /// Which hosts of several do not answer, and why; one line each.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    unseen: &'a [String],
     events: &'a [StatusEvent],
     mutations: &'a [MutationRow],
 }
@@ -90,7 +94,7 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let mutations = last_mutations(repo.as_ref(), row.id, MUTATIONS).await?;
     let (Observation { observed, bridges, .. }, trouble) = match observe(context, &repo, &stored).await {
         Ok(observation) => (observation, None),
-        Err(error) => (Observation::default(), Some(error.to_string())),
+        Err(error) => (Observation::default(), Some(error.with_causes())),
     };
     let catalog = context.catalog()?;
     let catalog = catalog.with_stored(&stored.row.catalog);
@@ -103,15 +107,15 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     };
     let next_shuffle = next_shuffle(repo.as_ref(), &stored).await?;
     let inspection = Inspection::new(stored, &observed, Timestamp::now());
+    let unseen = observed.unseen.iter();
+    let unseen = unseen.map(|(host, reason)| format!("{host} does not answer: {reason}"));
+    let unseen: Vec<_> = unseen.collect();
     if arguments.tree {
-        print_tree(context, &inspection, trouble.as_deref())?;
+        print_tree(context, &inspection, trouble.as_deref(), &unseen)?;
         return Ok(Exit::Done);
     }
-    let unseen = observed.unseen.iter();
     let host = HostSide {
-        unseen: unseen
-            .map(|(host, reason)| format!("{host} does not answer: {reason}"))
-            .collect(),
+        unseen,
         bridges,
         published,
         next_shuffle,
@@ -148,8 +152,13 @@ async fn observe(
     }
 }
 
-/// Prints a topology as a tree. `trouble` is the reason why its deckies were not observed.
-fn print_tree(context: &Context, inspection: &Inspection, trouble: Option<&str>) -> Result<(), CommandError> {
+/// Prints a topology as a tree. `trouble` is the reason why its deckies were not observed, and `unseen` says which hosts do not answer.
+fn print_tree(
+    context: &Context,
+    inspection: &Inspection,
+    trouble: Option<&str>,
+    unseen: &[String],
+) -> Result<(), CommandError> {
     let output = context.output;
     let observed = trouble.is_none();
     output.line(head(&inspection.stored))?;
@@ -159,6 +168,7 @@ fn print_tree(context: &Context, inspection: &Inspection, trouble: Option<&str>)
         let who = of_whom(&inspection.stored.row);
         output.note(format!("{who} did not answer, so states are unknown: {trouble}"));
     }
+    unseen.iter().for_each(|host| output.note(host));
     Ok(())
 }
 
@@ -243,6 +253,7 @@ fn print(
             bridges: observed.then_some(&*host.bridges),
             published: &host.published,
             docker: trouble,
+            unseen: &host.unseen,
             events,
             mutations,
         });
@@ -293,8 +304,6 @@ fn print(
             "{who} did not answer, so addresses are those of the maze and states are unknown: {trouble}"
         ));
     }
-    for host in &host.unseen {
-        output.note(host);
-    }
+    host.unseen.iter().for_each(|host| output.note(host));
     Ok(())
 }

@@ -27,8 +27,8 @@ pub(crate) struct Arguments {
     /// Tear down without a question. Without a terminal, or with --json, the command asks none.
     #[arg(long, short)]
     yes: bool,
-    /// Record the maze as torn down although all its hosts left the fleet, so that nobody knows what they still have. It changes
-    /// nothing for other mazes.
+    /// Record the maze as torn down although all its hosts left the fleet, so that nobody knows what they still have. Other mazes need
+    /// no --force.
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -31,6 +31,9 @@ pub(super) fn hint(code: &str) -> Option<&'static str> {
             "check the clocks of both machines, and `decnet host rotate-ca --status`; if its certificate has expired, let the host join again: `decnet host enroll HOST`"
         }
         "agent_version" => "install the same version of decnet on all machines",
+        "authority_damaged" => {
+            "update decnet on this machine if it is older than on other masters; otherwise restore the newest backup of the database"
+        }
         "authority_newer" => "install the newer version of decnet on all masters",
         "clock_off" => "set the clocks of both hosts, for instance by NTP; then join with a new token",
         "exposed_key" => "remove the permissions of others: `chmod 700` for the folder, `chmod 600` for its files",
@@ -49,12 +52,14 @@ pub(super) fn hint(code: &str) -> Option<&'static str> {
         "host_revoked" => {
             "to join again, make a token on the master: `decnet host enroll NAME`; if a part of a maze is still here, `decnet agent --state FOLDER --orphan-after 1m` removes it"
         }
+        "host_unknown" => "let the host join again, with a new token: `decnet host enroll NAME` on the master makes it",
         "host_unreachable" => "`decnet host show HOST` shows its state; start the host or its agent",
         "host_taken" => "tear that maze down first, or take another host",
         "hosts_unknown" => "`decnet host list` lists the hosts; --hosts chooses others, and --hosts '' allows all",
         "host_profile" => "correct the flag; `decnet host enroll --help` describes it",
         "no_host" => "`decnet host list --all` lists the hosts",
         "not_joined" => "join first: --join TOKEN --name NAME --master HOST:PORT",
+        "not_movable" => "tear it down, and deploy it with --agent on another host",
         "not_moved" => "fix what is said for each maze, and run `decnet host drain HOST --move` again",
         "not_placed" => "`decnet host list` lists the hosts and their capacities; --force moves what cannot stay",
         "underlay_missing" => "let the host join again with its address: `decnet host enroll NAME --underlay ADDRESS`",

@@ -10,7 +10,7 @@ use std::{
 
 use decnet_engine::{FleetMaster, FleetOptions, JoinToken, RemoteOptions, RemoteRuntime, RemoteTopologies, fleet};
 use decnet_topology::{HostChange, HostProfile, HostRow, HostStore as _, MemoryRepo};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::{net::TcpListener, runtime::Runtime};
@@ -47,9 +47,13 @@ impl Master {
     }
 
     fn invite(&self, name: &str) -> JoinToken {
+        self.invite_at(name, Timestamp::now())
+    }
+
+    fn invite_at(&self, name: &str, at: Timestamp) -> JoinToken {
         let token = self
             .fleet
-            .invite(name.parse().expect("a name"), HostProfile::default(), Timestamp::now());
+            .invite(name.parse().expect("a name"), HostProfile::default(), at);
         self.runtime.block_on(token).expect("a token")
     }
 }
@@ -96,7 +100,7 @@ fn an_agent_joins_once_and_then_starts_without_a_token() {
     );
     assert_eq!(first.interrupt(), Some(0));
     let ran = sandbox.run(&[&["agent", "--state", "state", "--listen", "127.0.0.1:0"], &join[..]].concat());
-    ran.exits(1).says("a token works once");
+    ran.exits(4).says("a token works once");
 
     let (second, again) = Agent::start(&sandbox, &[]);
     assert_eq!(again["host"], said["host"]);
@@ -198,6 +202,23 @@ fn the_agent_of_a_revoked_host_says_so_once_and_stops() {
 }
 
 #[test]
+fn a_token_that_is_too_old_or_for_another_name_is_refused_as_a_conflict() {
+    let (sandbox, master) = (Sandbox::new(), Master::start());
+    let address = master.address.to_string();
+    let join = |token: &JoinToken, name: &str| {
+        let token = token.to_string();
+        let join = ["--join", &token, "--name", name, "--master", &address];
+        sandbox.run(&[&["agent", "--state", "state", "--listen", "127.0.0.1:0"], &join[..]].concat())
+    };
+    let late = master.invite_at("host-1", Timestamp::now() - SignedDuration::from_mins(16));
+    let ran = join(&late, "host-1").exits(4);
+    ran.says("the token expired at").says("make a new token on the master");
+    let ran = join(&master.invite("host-1"), "host-2").exits(4);
+    ran.says("the token is for the host `host-1`, not for `host-2`");
+    assert_eq!(master.hosts().len(), 0);
+}
+
+#[test]
 fn what_an_agent_needs_is_said() {
     let sandbox = Sandbox::new();
     let run = |arguments: &[&str]| {
@@ -208,17 +229,17 @@ fn what_an_agent_needs_is_said() {
     run(&["--join", "x"]).exits(2).says("--name");
     let without_port = ["--join", "x", "--name", "host-1", "--master", "127.0.0.1"];
     run(&without_port)
-        .exits(1)
+        .exits(2)
         .says("`127.0.0.1` is not an address; write HOST:PORT")
         .says("as in 10.0.0.5:7379");
     let flags = ["--name", "host-1", "--master", "127.0.0.1:1"];
     run(&[&["--join", "x"], &flags[..]].concat())
-        .exits(1)
+        .exits(2)
         .says("this is not a token");
     let (one, other) = (Master::start(), Master::start());
     let token = one.invite("host-1").to_string();
     run(&[&["--join", &token], &flags[..]].concat())
-        .exits(1)
+        .exits(5)
         .says("127.0.0.1:1 does not answer");
     let address = other.address.to_string();
     let flags = ["--name", "host-1", "--master", &address];

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use decnet_engine::JoinToken;
 use decnet_topology::{
-    Enrolment, HostChange, HostId, HostProfile, HostStore as _, Mode, NewTopology, SqliteRepo, Status, StatusChange,
-    Topology, TopologyStore as _, rng,
+    Enrolment, HostChange, HostId, HostProfile, HostStore as _, Mode, Name, NewTopology, SqliteRepo, Status,
+    StatusChange, Topology, TopologyStore as _, rng,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -34,10 +35,14 @@ impl Master {
 
     /// Lets a host join that has no agent.
     fn enrol(&self, name: &str) -> HostId {
+        self.enrol_as(name, HostProfile::default())
+    }
+
+    fn enrol_as(&self, name: &str, profile: HostProfile) -> HostId {
         let (now, host, token) = (Timestamp::now(), rng::host_id(), rng::enrolment_id());
         let id = (host, name.parse().expect("a name"));
         let until = now + SignedDuration::from_mins(1);
-        let enrolment = Enrolment::new(token, id, HostProfile::default(), "digest", until);
+        let enrolment = Enrolment::new(token, id, profile, "digest", until);
         self.runtime.block_on(async {
             self.repo.add_enrolment(enrolment, now).await.expect("added");
             let joined = self.repo.enroll_host(token, "127.0.0.1:1", now).await;
@@ -194,11 +199,15 @@ fn a_maze_that_cannot_move_does_not_stop_the_others_and_is_named_with_its_reason
     master.store_placed("first", 1, "east", &active);
     master.store_placed("second", 2, "east", &active);
     master.store_placed("third", 3, "east", &active[..1]);
-    // No other host has room. A deploy that is not done is a conflict, which is the worst of these.
+    let ran = master.sandbox.run(&["host", "drain", "east"]).exits(0);
+    ran.says("3 deckies stay there; `decnet host drain east --move` moves them");
+    // No other host has room, and a deploy is not done.
     let ran = master.sandbox.run(&["host", "drain", "east", "--move"]).exits(4);
     let ran = ran
         .says("3 deckies stay there")
-        .says("3 mazes could not move everything from east");
+        .says("3 mazes could not move everything from east")
+        .says("hint: wait until its deploy is done; `decnet deploy third` finishes an interrupted one");
+    assert!(!ran.stderr.contains("moves them"), "{ran:#?}");
     for reason in ["first: ", "second: ", "third: `third` is deploying: it cannot be moved"] {
         assert!(
             ran.stderr.lines().any(|line| line.trim_start().starts_with(reason)),
@@ -212,6 +221,9 @@ fn a_maze_that_cannot_move_does_not_stop_the_others_and_is_named_with_its_reason
         .exits(4);
     let error = ran.error();
     assert_eq!(error["code"], "not_moved", "{error}");
+    let shown = ran.json();
+    assert_eq!(shown["moved"], serde_json::json!([]), "{shown}");
+    assert_eq!(shown["not_moved"][2]["code"], "wrong_status", "{shown}");
     assert_eq!(error["details"].as_array().map(Vec::len), Some(3), "{error}");
     assert!(error["hint"].is_string(), "{error}");
 }
@@ -224,12 +236,80 @@ fn a_deploy_on_a_master_without_docker_says_that_hosts_have_joined() {
     assert!(!ran.stderr.contains("--spread"), "{ran:#?}");
     master.enrol("east");
     let ran = master.sandbox.run(&deploy).exits(5);
-    ran.says("hosts have joined: --spread or --hosts deploys there");
+    let said = "deploy on the hosts that have joined, with --spread or --hosts";
+    ran.says("host `this machine` does not answer").says(said);
     assert_eq!(master.mazes(), 0);
     master.sandbox.run(&["apply", "-f", "lab.yaml"]).exits(0);
     let ran = master.sandbox.run(&["deploy", "lab"]).exits(5);
-    ran.says("host `this machine` does not answer")
-        .says("deploy on the hosts that have joined, with --spread or --hosts");
+    ran.says("host `this machine` does not answer").says(said);
+}
+
+#[test]
+fn a_maze_says_which_of_its_hosts_do_not_answer() {
+    let master = Master::new();
+    master.enrol("east");
+    master.store_placed("first", 1, "east", &[Status::Deploying, Status::Active]);
+    let shown = master.sandbox.run(&["--json", "show", "first"]).exits(0).json();
+    let unseen = shown["unseen"][0].as_str().expect("a reason");
+    assert!(
+        unseen.starts_with("east does not answer: the agent of east at 127.0.0.1:1 "),
+        "{unseen}"
+    );
+    let tree = master.sandbox.run(&["show", "first", "--tree"]).exits(0);
+    tree.says("east does not answer: the agent of east at 127.0.0.1:1 ");
+}
+
+#[test]
+fn a_damaged_authority_does_not_hide_what_is_stored_of_a_host() {
+    let master = Master::new();
+    master.enrol("east");
+    let damaged = master.repo.set_fleet_authority(None, "{}");
+    master.runtime.block_on(damaged).expect("stored");
+    let shown = master.sandbox.run(&["--json", "host", "show", "east"]).exits(0).json();
+    assert_eq!(
+        (&shown["name"], &shown["error"]["code"]),
+        (&"east".into(), &"authority_damaged".into())
+    );
+    master.refuses(&["host", "rotate-ca"], 1, "authority_damaged");
+}
+
+#[test]
+fn the_mazes_of_a_revoked_host_are_counted_and_named() {
+    let master = Master::new();
+    master.enrol("east");
+    master.store_placed("first", 1, "east", &[Status::Deploying, Status::Active]);
+    let revoke = ["--json", "host", "revoke", "east", "--yes"];
+    let shown = master.sandbox.run(&revoke).exits(0).json();
+    assert_eq!(shown["state"], "revoked", "{shown}");
+    assert_eq!(
+        (&shown["deckies"], &shown["mazes"]),
+        (&1.into(), &serde_json::json!(["first"]))
+    );
+}
+
+#[test]
+fn a_host_joins_again_with_its_labels_or_with_others_or_without_any() {
+    let master = Master::new();
+    let public = HostProfile::default().labels(["public".parse().expect("a name")]);
+    master.enrol_as("east", public);
+    for (flags, expected) in [
+        (&[][..], &["public"][..]),
+        (&["--label", "inside"], &["inside"]),
+        (&["--label", ""], &[]),
+    ] {
+        let enroll = [&["--json", "host", "enroll", "east"][..], flags].concat();
+        let token = master.sandbox.run(&enroll).exits(0).json()["token"].clone();
+        let token: JoinToken = token.as_str().expect("a token").parse().expect("a token");
+        let enrolment = master.runtime.block_on(master.repo.enrolment(token.id()));
+        let labels = enrolment.expect("read").expect("it exists").profile.labels;
+        let labels: Vec<_> = labels.iter().map(Name::as_str).collect();
+        assert_eq!(labels, expected, "{flags:?}");
+    }
+    master.refuses(&["host", "enroll", "east", "--capacity", "0"], 2, "host_profile");
+    master
+        .sandbox
+        .run(&["host", "enroll", "east", "--label", "a b"])
+        .exits(2);
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod kills;
 mod log_targets;
 mod map;
 mod mistakes;
+mod moving;
 mod mutate;
 mod mutations;
 mod nats;

@@ -86,6 +86,15 @@ pub struct FleetMaster {
 }
 
 impl FleetMaster {
+    /// Returns the name that DECNET's own programs have in their certificates: `master`.
+    ///
+    /// # Panics
+    ///
+    /// Never.
+    pub fn usual_name() -> Name {
+        Name::new("master").expect("this is a name")
+    }
+
     /// Opens the fleet of a store. A store without one gets a new authority.
     ///
     /// The master gets a certificate of its own. Its key is never stored.

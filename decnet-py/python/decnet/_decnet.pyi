@@ -1596,6 +1596,9 @@ class AioPrepared:
     def restarts(self) -> list[str]:
         """The running containers that the plan restarts or recreates."""
     @property
+    def unseen(self) -> list[str]:
+        """The hosts that do not answer, with the reasons and what to do; one line each. Nothing is planned there."""
+    @property
     def warnings(self) -> list[Finding]:
         """The warnings of the validation."""
     def __repr__(self) -> str: ...
@@ -2264,6 +2267,9 @@ class Prepared:
     @property
     def restarts(self) -> list[str]:
         """The running containers that the plan restarts or recreates."""
+    @property
+    def unseen(self) -> list[str]:
+        """The hosts that do not answer, with the reasons and what to do; one line each. Nothing is planned there."""
     @property
     def warnings(self) -> list[Finding]:
         """The warnings of the validation."""

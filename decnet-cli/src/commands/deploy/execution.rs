@@ -115,6 +115,22 @@ pub(super) async fn execute_shown(
         None => interrupt::catch()?,
     };
     let outcome = with_progress(context, engine, operation(&cancel)).await?;
+    print(context, engine, &outcome, shown).await?;
+    // The maze does not match its desired state yet.
+    Ok(if outcome.reason.is_some() {
+        Exit::Failed
+    } else {
+        Exit::Done
+    })
+}
+
+/// Prints the outcome of an operation with the deckies.
+pub(crate) async fn print(
+    context: &Context,
+    engine: &Engine,
+    outcome: &Outcome,
+    shown: Option<&Prepared>,
+) -> Result<(), CommandError> {
     let Inspection { stored, deckies, .. } = if outcome.row.is_on_hosts() && outcome.row.status == Status::TornDown {
         // Nothing is there, and the hosts may not be in the fleet any more.
         let stored = engine.repo().load(outcome.row.id).await?;
@@ -125,7 +141,7 @@ pub(super) async fn execute_shown(
     let row = &outcome.row;
     let reason = outcome.reason.as_deref();
     if context.output.json {
-        print_json(context, &outcome, shown, &deckies)?;
+        print_json(context, outcome, shown, &deckies)?;
     } else {
         let placement = row.placement.as_ref();
         let placement = placement.map(|placement| PlacementNames::new(&stored.topology, placement));
@@ -157,6 +173,5 @@ pub(super) async fn execute_shown(
             context.output.note(format!("  {reason}"));
         }
     }
-    // The maze does not match its desired state yet.
-    Ok(if reason.is_some() { Exit::Failed } else { Exit::Done })
+    Ok(())
 }

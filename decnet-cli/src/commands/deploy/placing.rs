@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, str::FromStr};
 use decnet_engine::{EngineError, SettingsChange};
 use decnet_topology::{Distribution, Name, Repo, TopologyName, TopologyRow};
 
-use crate::command_error::CommandError;
+use crate::{command_error::CommandError, lookup::has_hosts};
 
 /// Where a maze runs if several hosts are enrolled.
 #[derive(Debug, clap::Args)]
@@ -22,7 +22,8 @@ pub(super) struct Placing {
     /// addition to earlier pins.
     #[arg(long, value_name = "LAN=LABEL")]
     pin: Vec<Pin>,
-    /// Push the whole maze of a new file to the agent of this host, which plans and deploys it there itself. An agent has one such maze.
+    /// Push the whole maze to the agent of this host, which plans and deploys it there itself: that of a new file, or a stored one that is
+    /// for this agent already. An agent has one such maze.
     #[arg(long = "agent", id = "pushed_to", value_name = "HOST", conflicts_with_all = ["hosts", "spread", "pin", "apart"])]
     agent: Option<Name>,
     /// LANs that no two of which are on the same host: dmz,vault. May be repeated; stored with the maze, in addition to earlier groups. An
@@ -59,7 +60,7 @@ impl Placing {
         if !needs_hosts && wanted.is_empty() && self.agent.is_none() {
             return Ok(());
         }
-        if repo.hosts().await?.iter().any(|host| host.revoked_at.is_none()) {
+        if has_hosts(repo).await? {
             return Ok(());
         }
         let refused = if let Some(host) = &self.agent {

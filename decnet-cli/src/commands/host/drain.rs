@@ -3,6 +3,7 @@ use std::sync::Arc;
 use decnet_engine::{Engine, EngineError, HostMazes, HostSummary, find_host};
 use decnet_topology::{HostChange, HostRow, Repo, TopologyRow};
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use crate::{
     command_error::{CommandError, Unmoved},
@@ -10,6 +11,7 @@ use crate::{
     context::Context,
     exit::Exit,
     globals::EngineFlags,
+    interrupt, text,
 };
 
 /// Let a host get no more deckies, and with --move recreate its deckies on other hosts.
@@ -43,15 +45,20 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         HostChange::Drain
     };
     let host = repo.change_host(host.id, change, Timestamp::now()).await?;
-    let unmoved = if arguments.moves {
+    let moves = if arguments.moves {
         move_all(context, &repo, &host).await?
     } else {
-        Vec::new()
+        Moves::default()
     };
     let mazes = HostMazes::read(repo.as_ref()).await?;
     let (count, movable) = (mazes.deckies(&host), mazes.movable(&host));
     let now = repo.now(Timestamp::now()).await?;
-    context.output.either(&HostSummary::new(&host, count, now), || {
+    let mut shown = serde_json::to_value(HostSummary::new(&host, count, now))?;
+    if arguments.moves {
+        shown["moved"] = json!(moves.moved);
+        shown["not_moved"] = moves.unmoved.iter().map(value).collect();
+    }
+    context.output.either(&shown, || {
         let done = if arguments.undo {
             "gets deckies again"
         } else {
@@ -60,52 +67,71 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         format!("{} {done}\n", host.name)
     })?;
     if !arguments.undo && movable > 0 {
-        context.output.note(format!(
-            "{movable} deckies stay there; `decnet host drain {} --move` moves them",
-            host.name
-        ));
+        let stay = text::count(movable, "decky stays", "deckies stay");
+        context.output.note(if arguments.moves {
+            format!("{stay} there")
+        } else {
+            format!("{stay} there; `decnet host drain {} --move` moves them", host.name)
+        });
     }
-    if unmoved.is_empty() {
+    if moves.unmoved.is_empty() {
         return Ok(Exit::Done);
     }
-    let host = host.name.to_string();
+    let (host, unmoved) = (host.name.to_string(), moves.unmoved);
     Err(CommandError::NotMoved { host, unmoved })
 }
 
-/// Recreates what is on a drained host on other hosts, and returns the mazes of which something may still be there. Only an interruption
-/// stops it early.
-async fn move_all(context: &Context, repo: &Arc<dyn Repo>, host: &HostRow) -> Result<Vec<Unmoved>, CommandError> {
+/// What became of the mazes on a host.
+#[derive(Debug, Default)]
+struct Moves {
+    /// The names of those of which nothing is there any more.
+    moved: Vec<String>,
+    /// Those of which something may still be there.
+    unmoved: Vec<Unmoved>,
+}
+
+/// Returns a maze that did not move as JSON.
+fn value(unmoved: &Unmoved) -> Value {
+    json!({
+        "maze": unmoved.maze,
+        "code": unmoved.error.code(),
+        "message": unmoved.error.with_causes(),
+        "hint": unmoved.hint(),
+    })
+}
+
+/// Recreates what is on a drained host on other hosts. Only an interruption stops it early.
+async fn move_all(context: &Context, repo: &Arc<dyn Repo>, host: &HostRow) -> Result<Moves, CommandError> {
     let mazes = HostMazes::read(repo.as_ref()).await?;
     let engine = context
         .engine_on(Arc::clone(repo), context.catalog()?, EngineFlags::default(), None)
         .await?;
-    let mut unmoved = Vec::new();
+    let mut moves = Moves::default();
     for row in mazes.on_host(host) {
-        if row.is_for_agent_of(host.name.as_str()) {
-            context.output.note(format!(
-                "{} is for the agent of {} and does not move: tear it down, and deploy it with --agent on another host",
-                row.name, host.name
-            ));
-            continue;
-        }
-        let error = match move_one(context, &engine, row, host).await {
-            Ok(Exit::Done) => continue,
-            // The reason was printed.
-            Ok(_) => None,
-            Err(error) => Some(Box::new(error.about(Some(row.name.as_str())))),
-        };
-        let is_interrupted = error.as_ref().is_some_and(|error| error.exit() == Exit::Interrupted);
         let maze = row.name.to_string();
-        unmoved.push(Unmoved { maze, error });
+        let error = match move_one(context, &engine, row, host).await {
+            Ok(()) => {
+                moves.moved.push(maze);
+                continue;
+            }
+            Err(error) => Box::new(error.about(Some(&maze))),
+        };
+        let is_interrupted = error.exit() == Exit::Interrupted;
+        moves.unmoved.push(Unmoved { maze, error });
         if is_interrupted {
             break;
         }
     }
-    Ok(unmoved)
+    Ok(moves)
 }
 
 /// Recreates what a maze has on a drained host on other hosts.
-async fn move_one(context: &Context, engine: &Engine, row: &TopologyRow, host: &HostRow) -> Result<Exit, CommandError> {
+async fn move_one(context: &Context, engine: &Engine, row: &TopologyRow, host: &HostRow) -> Result<(), CommandError> {
+    let name = row.name.to_string();
+    if row.is_for_agent_of(host.name.as_str()) {
+        let host = host.name.to_string();
+        return Err(CommandError::NotMovable { name, host });
+    }
     if !row.takes_mutations() {
         return Err(EngineError::WrongStatus {
             name: row.name.clone(),
@@ -118,6 +144,14 @@ async fn move_one(context: &Context, engine: &Engine, row: &TopologyRow, host: &
     context
         .output
         .note(format!("moving what {} has on {}", row.name, host.name));
-    let reconcile = async |cancel: &_| engine.reconcile(row.id, true, cancel).await;
-    deploy::execute(context, engine, reconcile).await
+    let cancel = interrupt::catch()?;
+    let outcome = deploy::with_progress(context, engine, engine.reconcile(row.id, true, &cancel)).await?;
+    if !context.output.json {
+        // All moves together are one document.
+        deploy::print(context, engine, &outcome, None).await?;
+    }
+    match outcome.reason {
+        Some(reason) => Err(CommandError::Degraded { name, reason }),
+        None => Ok(()),
+    }
 }

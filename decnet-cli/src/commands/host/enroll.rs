@@ -1,7 +1,7 @@
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, str::FromStr};
 
 use decnet_engine::InviteOptions;
-use decnet_topology::Name;
+use decnet_topology::{Name, NameError};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -22,9 +22,10 @@ use crate::{
 pub(super) struct Arguments {
     /// The name of the host.
     name: Name,
-    /// A label of the host; the option can be repeated. Gateways are placed only on hosts with the label `public`.
+    /// A label of the host; the option can be repeated. An empty one removes all labels. Gateways are placed only on hosts with the label
+    /// `public`.
     #[arg(long = "label", value_name = "LABEL")]
-    labels: Vec<Name>,
+    labels: Vec<Label>,
     /// The largest number of deckies on it [default: 250].
     #[arg(long, value_name = "DECKIES")]
     capacity: Option<u32>,
@@ -34,6 +35,21 @@ pub(super) struct Arguments {
     /// The MTU of that network, in bytes; if that of the interface is smaller, it counts [default: 1500].
     #[arg(long, value_name = "BYTES")]
     mtu: Option<u16>,
+}
+
+/// A label; none is an empty text.
+#[derive(Debug, Clone)]
+struct Label(Option<Name>);
+
+impl FromStr for Label {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match text {
+            "" => Ok(Self(None)),
+            text => text.parse().map(|name| Self(Some(name))),
+        }
+    }
 }
 
 /// Makes a token.
@@ -47,7 +63,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     } = arguments;
     let fleet = open_fleet(context.repo().await?).await?;
     let options = InviteOptions::default()
-        .labels((!labels.is_empty()).then(|| labels.into_iter().collect()))
+        .labels((!labels.is_empty()).then(|| labels.into_iter().filter_map(|Label(name)| name).collect()))
         .capacity(capacity)
         .underlay(underlay)
         .mtu(mtu);

@@ -36,9 +36,10 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     }
     let host = repo.change_host(host.id, HostChange::Revoke, Timestamp::now()).await?;
     let now = repo.now(Timestamp::now()).await?;
-    context
-        .output
-        .either(&HostSummary::new(&host, 0, now), || format!("revoked {}\n", host.name))?;
+    // What is there runs on.
+    let mut shown = serde_json::to_value(HostSummary::new(&host, mazes.deckies(&host), now))?;
+    shown["mazes"] = names.into();
+    context.output.either(&shown, || format!("revoked {}\n", host.name))?;
     for row in there {
         let (name, gone) = (&row.name, &host.name);
         context.output.note(if row.is_for_agent_of(host.name.as_str()) {

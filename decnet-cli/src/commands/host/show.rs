@@ -37,13 +37,10 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     let summary = HostSummary::new(&host, count, now);
     let mut shown = serde_json::to_value(&summary)?;
     shown["mazes"] = names.clone().into();
-    let refusal = if host.revoked_at.is_none() {
-        ask(repo, &host).await?
-    } else {
-        None
-    };
+    // What is stored is shown in any case.
+    let refusal = ask(repo, &host).await.err();
     shown["error"] = match &refusal {
-        Some(error) => json!({ "code": error.code(), "message": error.to_string() }),
+        Some(error) => json!({ "code": error.code(), "message": error.with_causes() }),
         None => Value::Null,
     };
     context.output.either(&shown, || {
@@ -59,7 +56,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         }
         line("agent", host.address.clone());
         if let Some(error) = &refusal {
-            line("answer", format!("none: {error} ({})", error.code()));
+            line("answer", format!("none: {} ({})", error.with_causes(), error.code()));
         }
         line("labels", labels(&host));
         line("deckies", format!("{count} of {}", host.profile.capacity));
@@ -81,18 +78,21 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     Ok(Exit::Done)
 }
 
-/// Asks the agent of a host, and returns why it does not answer this master.
-async fn ask(repo: Arc<dyn Repo>, host: &HostRow) -> Result<Option<RuntimeError>, CommandError> {
-    let fleet = open_fleet(repo).await?;
-    let runtime = fleet.runtime(host)?;
-    Ok(match timeout(TIMEOUT, runtime.info()).await {
-        Ok(answer) => answer.err(),
-        Err(_) => Some(RuntimeError::AgentUnreachable {
-            host: host.name.to_string(),
-            address: host.address.clone(),
-            reason: format!("no answer within {} s", TIMEOUT.as_secs()),
-        }),
-    })
+/// Asks the agent of a host. The error says why it does not answer this master.
+async fn ask(repo: Arc<dyn Repo>, host: &HostRow) -> Result<(), CommandError> {
+    let runtime = open_fleet(repo).await?.runtime(host)?;
+    match timeout(TIMEOUT, runtime.info()).await {
+        Ok(answer) => answer?,
+        Err(_) => {
+            return Err(RuntimeError::AgentUnreachable {
+                host: host.name.to_string(),
+                address: host.address.clone(),
+                reason: format!("no answer within {} s", TIMEOUT.as_secs()),
+            }
+            .into());
+        }
+    };
+    Ok(())
 }
 
 /// Returns the state of a host in one cell. A mark says that it is drained, whatever else its state is.
