@@ -168,7 +168,9 @@ fn print_tree(
         let who = of_whom(&inspection.stored.row);
         output.note(format!("{who} did not answer, so states are unknown: {trouble}"));
     }
-    unseen.iter().for_each(|host| output.note(host));
+    for host in unseen {
+        output.note(host);
+    }
     Ok(())
 }
 

@@ -133,11 +133,11 @@ fn a_host_joins_before_a_service_starts_its_agent() {
         .says("its port is not known before the agent starts; give it with --address HOST:PORT");
     sandbox.run(&["agent", "--join-only"]).exits(2).says("--join <TOKEN>");
     // Another agent may have the port: this one does not listen.
-    let taken = net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let taken = taken.local_addr().expect("an address").to_string();
-    let ran = only(&["--listen", &taken, "--json"]);
+    let listener = net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let busy = listener.local_addr().expect("an address").to_string();
+    let ran = only(&["--listen", &busy, "--json"]);
     let said: Value = serde_json::from_str(&ran.exits(0).stdout).expect("JSON");
-    assert_eq!((&said["name"], &said["address"]), (&"host-1".into(), &taken.into()));
+    assert_eq!((&said["name"], &said["address"]), (&"host-1".into(), &busy.into()));
 
     let (agent, again) = Agent::start(&sandbox, &[]);
     assert_eq!(again["host"], said["host"]);
@@ -168,6 +168,7 @@ fn a_master_that_has_no_address_is_named() {
         sandbox.run(&flags)
     };
     run("master.invalid:7379")
+        .exits(5)
         .says("master.invalid:7379 does not answer: its name has no address")
         .says("check that the master runs");
     run("[::1]:7379").exits(2).says(

@@ -3,9 +3,9 @@
 use super::Stage;
 
 /// Waits until a host has the state, as `decnet host list` shows it.
-fn until(stage: &Stage, host: &str, state: &str) {
+fn until(stage: &Stage, host: &str, wanted: &str) {
     stage.on_master(&format!(
-        "timeout 60 sh -c 'until decnet host show {host} | grep -q \"^state *{state}\"; do sleep 0.5; done'"
+        "timeout 60 sh -c 'until decnet host show {host} | grep -q \"^state *{wanted}\"; do sleep 0.5; done'"
     ));
 }
 
