@@ -142,7 +142,7 @@ fn a_host_joins_before_a_service_starts_its_agent() {
     let (agent, again) = Agent::start(&sandbox, &[]);
     assert_eq!(again["host"], said["host"]);
     let ran = only(&["--address", &address]);
-    ran.exits(1)
+    ran.exits(4)
         .says("another agent uses the folder state")
         .says("stop the other agent");
     assert_eq!(agent.interrupt(), Some(0));

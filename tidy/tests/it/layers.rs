@@ -81,7 +81,7 @@ const COMMAND: Layers = Layers {
             "text",
         ],
         &["command_error", "globals", "table"],
-        &["exit", "output", "store", "tree"],
+        &["details", "exit", "output", "store", "tree"],
         &[
             "bus",
             "confirm",
