@@ -22,7 +22,7 @@ pub(crate) enum Exit {
     Invalid,
     /// A conflict: a version, a lease, a status, a name.
     Conflict,
-    /// Docker is unreachable.
+    /// Docker, a master, a host or an agent is unreachable.
     Unreachable,
     /// A failure; all changes were undone.
     RolledBack,
@@ -96,7 +96,8 @@ fn exit_of_engine(error: &EngineError) -> Exit {
 /// Decides the exit code by the stable code of an error.
 ///
 /// For hosts: a value that no fleet accepts is usage. It is a conflict if the fleet, a host or a token does not allow what is asked for.
-/// A master, a host or an agent that does not answer is unreachable. Everything else is a failure: a name that nobody has, a certificate,
+/// A master, a host or an agent that does not answer is unreachable. An agent whose host was revoked has the
+/// status of something invalid. Everything else is a failure: a name that nobody has, a certificate,
 /// a clock or a version that does not fit.
 fn exit_of_code(code: &str) -> Exit {
     match code {
@@ -164,7 +165,8 @@ mod tests {
                 &["agent_mode", "fleet_missing", "hosts_unknown", "no_host"],
                 Exit::Failed,
             ),
-            (&["host_unknown", "token_unknown"], Exit::Failed),
+            (&["host_revoked"], Exit::Invalid),
+            (&["host_unknown", "token_unknown", "underlay_missing"], Exit::Failed),
             (&["agent_untrusted", "agent_version", "clock_off"], Exit::Failed),
         ] {
             for code in codes {

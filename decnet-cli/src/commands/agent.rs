@@ -23,7 +23,7 @@ use crate::{
 const EXAMPLES: &str = "Examples:
   decnet agent --join - --name host-1 --master 10.0.0.5:7379 < token
   decnet agent
-  decnet agent --state /var/lib/decnet/agent --join - --join-only --name host-1 --master 10.0.0.5:7379 < token
+  decnet agent --join - --join-only --name host-1 --master 10.0.0.5:7379 < token
   decnet agent --listen 10.0.0.7:7378 --logs /var/log/decnet/visits.jsonl
   decnet agent --orphan-after 24h";
 
@@ -217,31 +217,37 @@ async fn seen_from(master: &str, listening: SocketAddr) -> Result<String, Comman
     if !listening.ip().is_unspecified() {
         return Ok(listening.to_string());
     }
-    let unresolved = |source: io::Error| PeerError::Unreachable {
-        address: master.into(),
-        reason: format!("its name has no address: {source}"),
+    let unreachable = |reason: String| {
+        JoinError::from(PeerError::Unreachable {
+            address: master.into(),
+            reason,
+        })
     };
-    let masters = lookup_host(master).await.map_err(unresolved).map_err(JoinError::from)?;
+    let found = lookup_host(master).await;
+    let masters = found.map_err(|source| unreachable(format!("its name has no address: {source}")))?;
+    let mut failed = None;
     // An agent that listens at `[::]` is reached by IPv4 too.
-    let mut reached = masters.filter(|found| found.is_ipv4() || listening.is_ipv6());
-    let Some(found) = reached.next() else {
-        return Err(CommandError::NoAgentAddress {
+    for found in masters.filter(|found| found.is_ipv4() || listening.is_ipv6()) {
+        match towards(found) {
+            Ok(own) => return Ok(SocketAddr::new(own, listening.port()).to_string()),
+            Err(source) => failed = Some(source),
+        }
+    }
+    Err(match failed {
+        Some(source) => unreachable(source.to_string()).into(),
+        None => CommandError::NoAgentAddress {
             reason: format!("{master} has no IPv4 address, and the agent listens at {listening}"),
-        });
-    };
+        },
+    })
+}
+
+/// Returns the address of this host from which packets to another one go.
+fn towards(found: SocketAddr) -> io::Result<IpAddr> {
     let any: IpAddr = match found {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    let own = || {
-        let socket = UdpSocket::bind((any, 0))?;
-        socket.connect(found)?;
-        Ok(socket.local_addr()?.ip())
-    };
-    let no_route = |source: io::Error| PeerError::Unreachable {
-        address: master.into(),
-        reason: source.to_string(),
-    };
-    let own = own().map_err(no_route).map_err(JoinError::from)?;
-    Ok(SocketAddr::new(own, listening.port()).to_string())
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(found)?;
+    Ok(socket.local_addr()?.ip())
 }

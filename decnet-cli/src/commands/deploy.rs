@@ -72,8 +72,9 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, CommandError> {
     let deployed = Box::pin(deploy(arguments, context)).await;
     match deployed {
+        // A daemon that the user chose, or may not use, is not replaced by hosts.
         Err(CommandError::Engine(EngineError::Runtime(error @ RuntimeError::Unreachable { .. })))
-            if has_hosts(context).await =>
+            if context.globals.host.is_none() && !error.is_denied() && has_hosts(context).await =>
         {
             let (host, reason) = (Fleet::THIS_MACHINE.to_owned(), error.to_string());
             Err(EngineError::HostUnreachable { host, reason }.into())

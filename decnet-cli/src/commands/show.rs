@@ -69,7 +69,7 @@ struct Shown<'a> {
     published: &'a [PublishedPort],
     /// Why nothing was observed: Docker, the agent or the hosts do not answer.
     docker: Option<&'a str>,
-    /// Which hosts of several do not answer, and why; one line each.
+    /// Which hosts of a placed maze do not answer, and why; one line each.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     unseen: &'a [String],
     events: &'a [StatusEvent],

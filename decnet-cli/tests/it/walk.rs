@@ -65,7 +65,7 @@ const EXCEPTIONS: &[(&str, &str, Exception)] = &[
         "docs/daily.md",
         "decnet exec -it",
         Instead(
-            "printf 'ls /srv; exit\\n' | script --quiet --return --command 'decnet exec -it shop web-01.cart sh' /dev/null | grep shop",
+            "printf 'ls /srv/shop; exit\\n' | script --quiet --return --command 'decnet exec -it shop web-01.cart sh' /dev/null | grep 'shop[.]ini'",
             "a person types into the shell; a prompt that comes late is in front of the answer",
         ),
     ),

@@ -87,10 +87,7 @@ pub struct FleetMaster {
 
 impl FleetMaster {
     /// Returns the name that DECNET's own programs have in their certificates: `master`.
-    ///
-    /// # Panics
-    ///
-    /// Never.
+    #[expect(clippy::missing_panics_doc, reason = "the text is a name")]
     pub fn usual_name() -> Name {
         Name::new("master").expect("this is a name")
     }
@@ -219,7 +216,8 @@ impl FleetMaster {
         fleet
     }
 
-    /// Makes a token for a host. If the fleet has one with this name, it joins again and keeps its mazes, and the case of its name.
+    /// Makes a token for a host. If the fleet has one with this name, it joins again and keeps its mazes, and the case of its name. A host
+    /// that replaces a revoked one has its case, too: mazes are stored with it.
     ///
     /// The token works once, for 15 minutes by the clock of the leases, and only for this name.
     ///
@@ -228,13 +226,25 @@ impl FleetMaster {
     /// [`FleetError::Profile`] for a profile that no host can have, [`FleetError::Repo`] if the store refuses.
     pub async fn invite(&self, name: Name, profile: HostProfile, at: Timestamp) -> Result<JoinToken, FleetError> {
         profile.check()?;
-        let again = self.hosts().await?.into_iter().find(|host| host.name == name);
-        let named = again.map_or_else(|| (rng::host_id(), name), |host| (host.id, host.name));
+        let named = self.named(name).await?;
         let token = JoinToken::draw(self.authority().fingerprint());
         let expires_at = self.repo.now(at).await? + TOKEN_LIFE;
         let enrolment = Enrolment::new(token.id(), named, profile, digest(&token.secret()), expires_at);
         self.repo.add_enrolment(enrolment, at).await?;
         Ok(token)
+    }
+
+    /// Returns the id and the stored name of the host that joins with this name.
+    async fn named(&self, name: Name) -> Result<(HostId, Name), FleetError> {
+        let hosts = self.repo.hosts().await?;
+        let known = hosts.into_iter().filter(|host| host.name == name);
+        Ok(
+            match known.max_by_key(|host| (host.revoked_at.is_none(), host.revoked_at)) {
+                Some(host) if host.revoked_at.is_none() => (host.id, host.name),
+                Some(revoked) => (rng::host_id(), revoked.name),
+                None => (rng::host_id(), name),
+            },
+        )
     }
 
     /// Lets a host join. A request that is refused for another reason does not use up its token.

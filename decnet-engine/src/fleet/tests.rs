@@ -133,12 +133,18 @@ async fn a_name_belongs_to_one_host_which_may_join_again() {
         .expect("revoked");
     fleet.refresh(now()).await.expect("read");
     assert!(fleet.credentials().trust().revoked.hosts.contains(&first.host));
-    let new = invite(&fleet, "host-1", now()).await;
+    let new = invite(&fleet, "Host-1", now()).await;
     let new = fleet
         .enroll(request(&new, "host-1"), now())
         .await
         .expect("another host joins");
     assert_ne!(new.host, first.host);
+    let hosts = repo.hosts().await.expect("hosts");
+    let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
+    assert_eq!(
+        names, ["host-1"; 2],
+        "a maze of the revoked host is pushed to the new one"
+    );
     assert_eq!(
         refused(&fleet, request(&late, "host-1"), now()).await,
         "token_unknown",

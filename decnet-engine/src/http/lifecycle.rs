@@ -80,7 +80,7 @@ enum Planned {
 pub(super) struct PlanRequest {
     /// The operation.
     operation: Planned,
-    /// The force of the operation.
+    /// As `force` of the operation: see deploy, reconcile and teardown.
     force: bool,
     /// The new settings of a deploy.
     #[schemars(with = "Option<std::collections::BTreeMap<String, Value>>")]

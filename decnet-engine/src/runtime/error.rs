@@ -253,6 +253,11 @@ impl RuntimeError {
         matches!(self, Self::AgentUnreachable { .. })
     }
 
+    /// Returns whether there is a daemon that this user may not use.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Unreachable { reason, .. } if reason.starts_with("permission denied"))
+    }
+
     /// Returns whether the daemon or its agent cannot be reached, so that other requests would fail too.
     pub fn is_unreachable(&self) -> bool {
         matches!(

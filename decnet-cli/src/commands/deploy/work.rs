@@ -6,7 +6,7 @@ pub(crate) struct Work {
     /// Only print the plan.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Allow running containers to be recreated.
+    /// Allow running containers to be recreated, and move deckies that cannot stay on their hosts. Gives up hosts that left the fleet.
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]

@@ -107,7 +107,8 @@ async fn move_all(context: &Context, repo: &Arc<dyn Repo>, host: &HostRow) -> Re
         .engine_on(Arc::clone(repo), context.catalog()?, EngineFlags::default(), None)
         .await?;
     let mut moves = Moves::default();
-    for row in mazes.on_host(host) {
+    let mut rows = mazes.on_host(host);
+    for row in rows.by_ref() {
         let maze = row.name.to_string();
         let error = match move_one(context, &engine, row, host).await {
             Ok(()) => {
@@ -122,7 +123,20 @@ async fn move_all(context: &Context, repo: &Arc<dyn Repo>, host: &HostRow) -> Re
             break;
         }
     }
+    moves.unmoved.extend(rows.map(|row| Unmoved {
+        maze: row.name.to_string(),
+        error: Box::new(not_begun(row).into()),
+    }));
     Ok(moves)
+}
+
+/// The error of a maze that was left alone after an interruption.
+fn not_begun(row: &TopologyRow) -> EngineError {
+    EngineError::Interrupted {
+        id: row.id,
+        undo_failures: Vec::new(),
+        leftovers: Vec::new(),
+    }
 }
 
 /// Recreates what a maze has on a drained host on other hosts.

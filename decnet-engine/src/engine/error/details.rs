@@ -1,4 +1,4 @@
-//! What is said of an error besides its text.
+//! Details of errors that are not in their text.
 
 use super::{EngineError, text::describe};
 use crate::causes;

@@ -159,16 +159,19 @@ impl<B: Backend> MutationQueue for B {
             Err(busy) => busy,
         };
         // Each in a transaction of its own: one that waits for a topology has locked no other.
-        let mut unclaimed = Ok(None);
         for id in busy {
             match claim_first(self, &claim, id).await {
                 // It was deleted meanwhile.
                 Err(RepoError::NotFound { .. }) | Ok(None) => {}
-                Err(RepoError::Locked) => unclaimed = Err(RepoError::Locked),
+                // One wait is enough: of the others, only those count that are free now.
+                Err(RepoError::Locked) => {
+                    let free = self.write(claim, |tables, claim| claim.first_free(tables));
+                    return free.await?.map(Some).map_err(|_| RepoError::Locked);
+                }
                 claimed => return claimed,
             }
         }
-        unclaimed
+        Ok(None)
     }
 
     async fn renew_claim(
