@@ -141,6 +141,9 @@ pub(crate) enum CommandError {
     /// The state of an agent cannot be used.
     #[error(transparent)]
     Pki(#[from] PkiError),
+    /// The store of the agent cannot be used.
+    #[error("the agent cannot use its store {}", .path.display())]
+    AgentStore { path: PathBuf, source: RepoError },
     /// The agent of this host has not joined a fleet.
     #[error("this host has not joined a fleet: {} has no state of an agent", .folder.display())]
     NotJoined { folder: PathBuf },
@@ -316,6 +319,7 @@ impl CommandError {
             Self::Fleet(error) => error.code(),
             Self::Pki(error) => error.code(),
             Self::NotJoined { .. } => "not_joined",
+            Self::AgentStore { source, .. } => source.code(),
             Self::NotMoved { .. } => "not_moved",
             Self::NotMovable { .. } => "not_movable",
             Self::Degraded { .. } => "degraded",

@@ -79,8 +79,10 @@ fn advice(error: &Error, grammar: &Command, arguments: &[OsString]) -> Option<St
     }
 }
 
-/// Returns the command that the arguments name.
+/// Returns the command that the arguments name: the innermost one.
 fn command<'g>(grammar: &'g Command, arguments: &[OsString]) -> Option<&'g Command> {
-    let mut named = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
-    named.find_map(|name| grammar.find_subcommand(name))
+    let named = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
+    named.fold(None, |found, name| {
+        found.unwrap_or(grammar).find_subcommand(name).or(found)
+    })
 }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use decnet_engine::{
-    AgentError, AgentFolder, AgentLogs, AgentMaster, AgentOptions, AgentPlace, Credentials, JoinError, JoinToken,
-    LogTarget, PeerError, agent, check_address,
+    AgentFolder, AgentLogs, AgentMaster, AgentOptions, AgentPlace, Credentials, JoinError, JoinToken, LogTarget,
+    PeerError, agent, check_address,
 };
 use decnet_topology::{Name, SqliteRepo};
 use jiff::Timestamp;
@@ -111,11 +111,14 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
             None => seen_from(&master, listening).await?,
         };
         let place = AgentPlace::new(master, address);
+        folder.check_room()?;
         let credentials = agent::join(&read(&token)?, &name, &place, Timestamp::now()).await?;
         folder.save(&credentials, &place)?;
-        context
-            .output
-            .note(format!("{name} has joined the fleet of {}", place.master));
+        context.output.note(format!(
+            "{} has joined the fleet of {}",
+            credentials.identity().info().subject.name(),
+            place.master
+        ));
     }
     let Some((credentials, place)) = folder.load()? else {
         return Err(CommandError::NotJoined {
@@ -125,7 +128,11 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let Some(listener) = listener else {
         return joined(context, &credentials, &place);
     };
-    let engine = context.engine_of_agent(Arc::new(SqliteRepo::open(folder.store())?))?;
+    let store = SqliteRepo::open(folder.store()).map_err(|source| CommandError::AgentStore {
+        path: folder.store(),
+        source,
+    })?;
+    let engine = context.engine_of_agent(Arc::new(store))?;
     let logs = logs.map(|target| AgentLogs::new(target).cursor(folder.cursor()));
     let stop = catch_to_finish("stopping: finishing requests and undoing operations")?;
     let options = AgentOptions::default()
@@ -138,7 +145,6 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     report(context, &credentials, &place, listening)?;
     match server.await {
         Ok(()) => Ok(Exit::Done),
-        Err(AgentError::Serve(source)) => Err(cannot(source)),
         Err(error) => Err(error.into()),
     }
 }

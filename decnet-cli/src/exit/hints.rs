@@ -68,6 +68,9 @@ impl CommandError {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 "check the permissions of the file and its folders"
             }
+            Self::AgentStore { .. } => {
+                "check the disk and the permissions; a damaged file can be moved away: the master pushes its maze again"
+            }
             Self::Service(_) => "`decnet services` lists the services; --catalog adds others",
             Self::NoFile { .. } => "check the path; a relative path starts in the current folder",
             Self::Unknown { .. } => "`decnet graph MAZE` lists its LANs and deckies",

@@ -38,6 +38,12 @@ pub(super) fn hint(code: &str) -> Option<&'static str> {
         "clock_off" => "set the clocks of both hosts, for instance by NTP; then join with a new token",
         "exposed_key" => "remove the permissions of others: `chmod 700` for the folder, `chmod 600` for its files",
         "folder_in_use" => "stop the other agent, or give this one a folder of its own with --state",
+        "invalid_certificate" | "invalid_key" => {
+            "restore the file, or let the host join again: `decnet host enroll NAME` on the master makes a token"
+        }
+        "host_cloned" => {
+            "the folder of the agent was copied: stop one of the two; give that machine a name of its own with `decnet host enroll NAME`"
+        }
         "host_full" => {
             "another command placed deckies there meanwhile: run the command again; `decnet host list` lists the hosts and their capacities"
         }
@@ -48,7 +54,9 @@ pub(super) fn hint(code: &str) -> Option<&'static str> {
         "host_lost" => {
             "on that host, `decnet agent --state FOLDER --orphan-after 1m` removes what is there; `decnet teardown MAZE --force` records the maze as torn down without that"
         }
-        "host_name_taken" => "give this host another name, or remove the other host on the master",
+        "host_name_taken" => {
+            "give this host another name; or make a new token: this machine then takes the place of the other one"
+        }
         "host_revoked" => {
             "to join again, make a token on the master: `decnet host enroll NAME`; if a part of a maze is still here, `decnet agent --state FOLDER --orphan-after 1m` removes it"
         }

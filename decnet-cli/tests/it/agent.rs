@@ -149,6 +149,44 @@ fn a_host_joins_before_a_service_starts_its_agent() {
 }
 
 #[test]
+fn files_of_an_agent_that_are_damaged_are_named() {
+    let (sandbox, master) = (Sandbox::new(), Master::start());
+    let (token, address) = (master.invite("host-1").to_string(), master.address.to_string());
+    let start = ["agent", "--state", "state", "--listen", "127.0.0.1:0"];
+    let join = ["--join", &token, "--name", "HOST-1", "--master", &address];
+    // Nothing of the check for room is left.
+    let (agent, _) = Agent::start(&sandbox, &join);
+    assert_eq!(agent.interrupt(), Some(0));
+    let files = std::fs::read_dir(sandbox.path("state")).expect("a folder");
+    let names: Vec<_> = files.map(|file| file.expect("a file").file_name()).collect();
+    assert!(!names.iter().any(|name| name == "room"), "{names:?}");
+    for (file, hint) in [
+        ("instances", ""),
+        ("generation", ""),
+        ("topology.db", "the master pushes its maze again"),
+        ("trust.json", "decnet host enroll"),
+        ("identity.pem", "decnet host enroll"),
+    ] {
+        let path = sandbox.path("state").join(file);
+        let before = std::fs::read(&path).ok();
+        std::fs::write(&path, b"\xff\xfe damaged").expect("written");
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("set");
+        let ran = sandbox.run(&start);
+        assert_ne!(ran.code, Some(0), "{file}");
+        assert!(ran.stderr.contains(&format!("state/{file}")), "{file}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains(hint) && !ran.stderr.contains("cannot listen"),
+            "{file}: {}",
+            ran.stderr
+        );
+        match before {
+            Some(before) => std::fs::write(&path, before).expect("restored"),
+            None => std::fs::remove_file(&path).expect("removed"),
+        }
+    }
+}
+
+#[test]
 fn a_master_that_has_no_address_is_named() {
     let (sandbox, master) = (Sandbox::new(), Master::start());
     let token = master.invite("host-1").to_string();

@@ -1,6 +1,6 @@
 use std::{
     fs::{self, DirBuilder, File, TryLockError},
-    io,
+    io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
@@ -9,6 +9,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::pki::{Credentials, Identity, PkiError, Trust, read_file_if_any, write_file};
+
+/// What an agent writes at first, in bytes: keys, certificates and an empty store.
+const ROOM: usize = 512 << 10;
 
 /// The folder where an agent keeps its state: its identity, whom it trusts, its master, the highest generations, when a master last
 /// answered, and the stores that masters worked for. Only its owner may use it, and only one agent at a time.
@@ -69,6 +72,22 @@ impl AgentFolder {
             path,
             _lock: Arc::new(lock),
         })
+    }
+
+    /// Checks that the folder can be written to, and has room for what an agent needs at first: a token must not be used up in vain.
+    ///
+    /// # Errors
+    ///
+    /// [`PkiError::NotWritten`] if not.
+    pub fn check_room(&self) -> Result<(), PkiError> {
+        let path = self.path.join("room");
+        let written = File::create(&path).and_then(|mut file| {
+            file.write_all(&vec![0; ROOM])?;
+            file.sync_all()
+        });
+        let removed = fs::remove_file(&path);
+        let checked = written.and(removed);
+        checked.map_err(|source| PkiError::NotWritten { path, source })
     }
 
     /// Returns its path.
@@ -136,4 +155,9 @@ impl AgentFolder {
         credentials.trust().save(&self.trust())?;
         credentials.identity().save(&self.identity())
     }
+}
+
+/// Names the file in an error about it.
+pub(super) fn of_file(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

@@ -12,6 +12,7 @@ use std::{
 use axum::http::{HeaderMap, HeaderName};
 use decnet_topology::{InstanceId, TopologyId};
 
+use super::folder::of_file;
 use crate::{
     fence::Fence,
     http::problem::Problem,
@@ -110,7 +111,7 @@ fn text(highest: &BTreeMap<Key, u64>) -> String {
 }
 
 fn read(path: &Path) -> io::Result<BTreeMap<Key, u64>> {
-    let Some(text) = pki::read_file_if_any(path)? else {
+    let Some(text) = pki::read_file_if_any(path).map_err(|error| of_file(path, &error))? else {
         return Ok(BTreeMap::new());
     };
     // An earlier version kept one number for all masters, which leases do not continue.

@@ -9,6 +9,7 @@ use std::{
 
 use decnet_topology::InstanceId;
 
+use super::folder::of_file;
 use crate::{http::problem::Problem, pki};
 
 /// The stores for which masters have worked on this host.
@@ -64,7 +65,7 @@ impl Instances {
 }
 
 fn read(path: &Path) -> io::Result<BTreeSet<InstanceId>> {
-    let Some(text) = pki::read_file_if_any(path)? else {
+    let Some(text) = pki::read_file_if_any(path).map_err(|error| of_file(path, &error))? else {
         return Ok(BTreeSet::new());
     };
     let parsed = text.lines().map(str::parse).collect::<Result<_, _>>();

@@ -35,13 +35,21 @@ pub enum FleetError {
         /// The name that was given.
         given: Name,
     },
-    /// The agent has a name as its address, and the token does not say which address the links use.
+    /// The agent has a name as its address, or one that no host can have, and the token does not say which address the links use.
     #[error(
-        "the address of the agent, {address}, is not an IPv4 address, and the token does not say which one the host has on the \
-         network of the hosts"
+        "the address of the agent, {address}, is not an IPv4 address of a host, and the token does not say which one the host has \
+         on the network of the hosts"
     )]
     UnderlayUnknown {
         /// The address of the agent.
+        address: String,
+    },
+    /// A later start of the agent was heard from another machine, or this heartbeat was delayed.
+    #[error("the certificate of `{host}` is used by another agent at {address}, which was started later")]
+    HostCloned {
+        /// The name of the host.
+        host: Name,
+        /// The address of the other agent.
         address: String,
     },
     /// The stored authority is not one.

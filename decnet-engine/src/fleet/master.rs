@@ -12,6 +12,7 @@ use super::{
     FleetError, JoinToken,
     authority::StoredAuthority,
     messages::{BeatAnswer, BeatRequest, EnrollAnswer, EnrollRequest},
+    runs::AgentRuns,
     token::digest,
 };
 use crate::{
@@ -26,6 +27,9 @@ use crate::{
 
 /// How long a token works.
 const TOKEN_LIFE: SignedDuration = SignedDuration::from_mins(15);
+
+/// How many characters of the state of a host's runtime are kept.
+const LONGEST_DETAIL: usize = 200;
 
 /// The options of a master's listener.
 #[derive(Clone)]
@@ -82,6 +86,7 @@ pub struct FleetMaster {
     credentials: Credentials,
     /// Whom to trust, as it was read last.
     read: Arc<Mutex<Trust>>,
+    runs: Arc<AgentRuns>,
     repo: Arc<dyn Repo>,
 }
 
@@ -117,6 +122,7 @@ impl FleetMaster {
         Ok(Self {
             credentials: Credentials::issued(authority, &CertificateSubject::Master { name }, trust.clone(), at)?,
             read: Arc::new(Mutex::new(trust)),
+            runs: Arc::default(),
             repo,
         })
     }
@@ -249,6 +255,8 @@ impl FleetMaster {
 
     /// Lets a host join. A request that is refused for another reason does not use up its token.
     pub(super) async fn enroll(&self, request: EnrollRequest, at: Timestamp) -> Result<EnrollAnswer, FleetError> {
+        // The authority may have been replaced a moment ago.
+        self.refresh(at).await?;
         let found = self.repo.enrolment(request.token).await?;
         let enrolment = found.ok_or(FleetError::TokenUnknown)?;
         // Masters whose clocks differ agree on it.
@@ -276,17 +284,21 @@ impl FleetMaster {
         &self,
         from: &CertificateInfo,
         host: HostId,
-        beat: BeatRequest,
+        mut beat: BeatRequest,
         at: Timestamp,
     ) -> Result<BeatAnswer, FleetError> {
         check_address(&beat.report.address)?;
         let hosts = self.repo.hosts().await?;
-        let is_replaced =
-            |row: &HostRow| row.id == host && from.issued_at() + SignedDuration::from_secs(1) < row.enrolled_at;
-        if hosts.iter().any(is_replaced) {
+        let row = hosts.into_iter().find(|row| row.id == host);
+        let mut row = row.ok_or(RepoError::HostNotFound { id: host })?;
+        if from.issued_at() + SignedDuration::from_secs(1) < row.enrolled_at {
             // The host joined again since, perhaps on another machine.
             return Err(RepoError::HostNotFound { id: host }.into());
         }
+        self.runs.check(&row, &beat.report)?;
+        row.address.clone_from(&beat.report.address);
+        check_underlay(row)?;
+        beat.report.health.detail = beat.report.health.detail.chars().take(LONGEST_DETAIL).collect();
         let report = serde_json::to_string(&beat.report).unwrap_or_default();
         self.repo.host_heard(host, &beat.report.address, &report, at).await?;
         let authority = self.authority();
@@ -326,17 +338,19 @@ fn check(enrolment: &Enrolment, request: &EnrollRequest, at: Timestamp) -> Resul
         });
     }
     check_address(&request.address)?;
-    let joined = HostRow::new(
+    check_underlay(HostRow::new(
         enrolment.host,
         enrolment.name.clone(),
         request.address.clone(),
         enrolment.profile.clone(),
         at,
-    );
-    match joined.member() {
+    ))
+}
+
+/// Checks whether a host has an address for its links.
+fn check_underlay(host: HostRow) -> Result<(), FleetError> {
+    match host.member() {
         Some(_) => Ok(()),
-        None => Err(FleetError::UnderlayUnknown {
-            address: request.address.clone(),
-        }),
+        None => Err(FleetError::UnderlayUnknown { address: host.address }),
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod master;
 pub(crate) mod mazes;
 pub(crate) mod messages;
 pub(crate) mod rotation;
+mod runs;
 pub(crate) mod secure;
 mod serving;
 pub(crate) mod state;

@@ -1,4 +1,4 @@
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Instant};
 
 use axum::{
     Extension, Router,
@@ -10,7 +10,7 @@ use axum::{
 use decnet_topology::RepoError;
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Mutex};
 
 use super::{
     FleetError, FleetMaster, FleetOptions,
@@ -35,11 +35,28 @@ const WRITE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 /// How often revoked hosts are read.
 const REFRESH: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// How old the authority may be that a host reads before it joins.
+const AUTHORITY_FRESH: std::time::Duration = std::time::Duration::from_secs(1);
+
 type Answer = Result<Response, Problem>;
 
 struct Shared {
     fleet: FleetMaster,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// When the authority was read for a host that wants to join.
+    read_at: Mutex<Option<Instant>>,
+}
+
+impl Shared {
+    /// Reads the authority, which may have been replaced a moment ago. Anybody can ask for it, so it is read once a second at most.
+    async fn read_authority(&self) -> Result<(), Problem> {
+        let mut read_at = self.read_at.lock().await;
+        if read_at.is_none_or(|at| at.elapsed() >= AUTHORITY_FRESH) {
+            *read_at = Some(Instant::now());
+            self.fleet.refresh((self.clock)()).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Serves the listener for agents until [`FleetOptions::stop`] is cancelled: hosts join, and send heartbeats.
@@ -65,6 +82,7 @@ pub async fn serve(fleet: FleetMaster, options: FleetOptions, listener: TcpListe
     let shared = Arc::new(Shared {
         fleet: fleet.clone(),
         clock: options.clock,
+        read_at: Mutex::default(),
     });
     let router = Router::new()
         .route(AUTHORITY, get(authority))
@@ -93,6 +111,7 @@ async fn refresh(fleet: FleetMaster, clock: Arc<dyn Fn() -> Timestamp + Send + S
 }
 
 async fn authority(State(shared): State<Arc<Shared>>) -> Answer {
+    shared.read_authority().await?;
     json(&AuthorityAnswer {
         certificate: shared.fleet.authority().certificate_pem().into(),
     })

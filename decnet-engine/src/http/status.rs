@@ -20,11 +20,11 @@ pub(super) fn status_of(code: &str) -> StatusCode {
         "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
         "slow_body" => StatusCode::REQUEST_TIMEOUT,
         "DECKY_NAME_DUP" | "FORCE_REQUIRED" | "FROZEN_WHILE_LIVE" | "LAN_NAME_DUP" | "busy" | "destructive"
-        | "differs" | "fleet_missing" | "foreign" | "host_full" | "host_lost" | "host_name_taken" | "host_taken"
-        | "left_on_docker" | "mutation_conflict" | "mutation_queued" | "name_taken" | "not_running" | "other_agent"
-        | "plan_changed" | "port_taken" | "protocol_mismatch" | "queue_not_empty" | "status_conflict"
-        | "subnet_claimed" | "superseded" | "token_used" | "subnet_taken" | "version_conflict" | "vni_taken"
-        | "wrong_status" => StatusCode::CONFLICT,
+        | "differs" | "fleet_missing" | "foreign" | "host_cloned" | "host_full" | "host_lost" | "host_name_taken"
+        | "host_taken" | "left_on_docker" | "mutation_conflict" | "mutation_queued" | "name_taken" | "not_running"
+        | "other_agent" | "plan_changed" | "port_taken" | "protocol_mismatch" | "queue_not_empty"
+        | "status_conflict" | "subnet_claimed" | "superseded" | "token_used" | "subnet_taken" | "version_conflict"
+        | "vni_taken" | "wrong_status" => StatusCode::CONFLICT,
         "token_expired" => StatusCode::GONE,
         "upgrade_needed" => StatusCode::UPGRADE_REQUIRED,
         "body_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
@@ -45,9 +45,11 @@ pub(super) fn status_of(code: &str) -> StatusCode {
         | "mutation_unreadable"
         | "name_mismatch"
         | "not_shuffled"
+        | "peer_address"
         | "publish_maps_nothing"
         | "subnets"
         | "underlay_missing"
+        | "underlay_unknown"
         | "addresses" => StatusCode::UNPROCESSABLE_ENTITY,
         "agent_refused"
         | "agent_superseded"

@@ -69,7 +69,8 @@ pub fn check_address(address: &str) -> Result<(), PeerError> {
     let parsed: Result<Uri, _> = format!("https://{address}/").parse();
     let is_address = parsed.is_ok_and(|uri| {
         let is_whole = uri.authority().is_some_and(|whole| whole == address);
-        is_whole && uri.port().is_some() && !address.contains('@')
+        let has_host = uri.host().is_some_and(|host| !host.is_empty());
+        is_whole && has_host && uri.port_u16().is_some_and(|port| port > 0) && !address.contains('@')
     });
     if is_address {
         Ok(())

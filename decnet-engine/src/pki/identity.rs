@@ -90,7 +90,17 @@ impl Identity {
     pub fn load(path: &Path) -> Result<Self, PkiError> {
         let text = read_key(path)?;
         let (certificate, key) = text.split_at(text.find("-----BEGIN PRIVATE KEY").unwrap_or(text.len()));
-        Self::from_pem(certificate, key)
+        Self::from_pem(certificate, key).map_err(|error| match error {
+            PkiError::InvalidCertificate { reason, .. } => PkiError::InvalidCertificate {
+                what: path.display().to_string(),
+                reason,
+            },
+            PkiError::InvalidKey { reason, .. } => PkiError::InvalidKey {
+                what: path.display().to_string(),
+                reason,
+            },
+            error => error,
+        })
     }
 
     /// Writes it to one file with mode 600. The file is replaced at once, so that the key and the certificate always belong together.

@@ -183,9 +183,11 @@ impl HostRow {
     }
 }
 
-/// Returns the address of `address:port`; none if it is a name.
+/// Returns the address of `address:port`; none if it is a name, or not that of a machine.
 fn ip_of(address: &str) -> Option<Ipv4Addr> {
-    address.parse().ok().map(|address: SocketAddrV4| *address.ip())
+    let address: SocketAddrV4 = address.parse().ok()?;
+    // Hosts for a trial on one machine are at the loopback address.
+    (is_reachable(*address.ip()) || address.ip().is_loopback()).then(|| *address.ip())
 }
 
 /// A token with which a host joins a fleet, as it is stored: without its secret.

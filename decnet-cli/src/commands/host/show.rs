@@ -46,7 +46,8 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     context.output.either(&shown, || {
         let mut text = String::new();
         let mut line = |name: &str, value: String| {
-            let _ = writeln!(text, "{name:<11}{value}");
+            // An agent wrote some of the values.
+            let _ = writeln!(text, "{name:<11}{}", text::one_line(&value));
         };
         line("host", host.name.to_string());
         line("id", host.id.to_string());

@@ -94,6 +94,59 @@ async fn a_heartbeat_that_was_made_before_the_last_one_is_answered_and_not_store
 }
 
 #[tokio::test]
+async fn a_second_machine_with_the_certificate_of_a_host_is_found() {
+    let (fleet, repo) = fleet().await;
+    let at = now();
+    let joined = joined(&fleet, at).await;
+    let info = crate::pki::Identity::read_certificate(&joined.certificate).expect("a certificate");
+    let hear = async |run: AgentRunId, address: &str| {
+        let mut beat = beat(&fleet, false);
+        beat.report.run = Some(run);
+        beat.report.address = address.into();
+        fleet.hear(&info, joined.host, beat, at).await
+    };
+    let (first, copy) = (rng::agent_run_id(), rng::agent_run_id());
+    hear(first, "10.0.0.7:1").await.expect("heard");
+    hear(copy, "10.0.0.8:1").await.expect("it may be the same machine");
+    for _ in 0..2 {
+        let refused = hear(first, "10.0.0.7:1").await.expect_err("it is still there");
+        assert_eq!(refused.code(), "host_cloned");
+        assert!(refused.to_string().contains("10.0.0.8:1"), "{refused}");
+        hear(copy, "10.0.0.8:1").await.expect("heard");
+    }
+    assert_eq!(repo.hosts().await.expect("hosts")[0].address, "10.0.0.8:1");
+    // It is started again, after the copy was stopped.
+    hear(rng::agent_run_id(), "10.0.0.7:1").await.expect("heard");
+}
+
+#[tokio::test]
+async fn a_heartbeat_cannot_give_a_host_an_address_that_is_not_of_a_machine() {
+    let (fleet, repo) = fleet().await;
+    let at = now();
+    let joined = joined(&fleet, at).await;
+    let info = crate::pki::Identity::read_certificate(&joined.certificate).expect("a certificate");
+    let before = repo.hosts().await.expect("hosts").remove(0).address;
+    for (address, code) in [
+        ("224.0.0.9:1", "underlay_unknown"),
+        ("255.255.255.255:1", "underlay_unknown"),
+        ("0.0.0.0:1", "underlay_unknown"),
+        ("10.0.0.7:0", "peer_address"),
+        (":7378", "peer_address"),
+    ] {
+        let mut beat = beat(&fleet, false);
+        beat.report.address = address.into();
+        let refused = fleet.hear(&info, joined.host, beat, at).await.expect_err("refused");
+        assert_eq!(refused.code(), code, "{address}");
+    }
+    let mut beat = beat(&fleet, false);
+    beat.report.health.detail = "x".repeat(60_000);
+    fleet.hear(&info, joined.host, beat, at).await.expect("heard");
+    let row = repo.hosts().await.expect("hosts").remove(0);
+    assert_eq!(row.address, before);
+    assert_eq!(HostReport::of(&row).expect("a report").health.detail.len(), 200);
+}
+
+#[tokio::test]
 async fn a_host_stays_ready_if_the_clock_of_its_master_jumps() {
     let (fleet, repo) = fleet().await;
     let at = now();

@@ -54,6 +54,23 @@ async fn a_rotation_waits_for_all_hosts_and_the_old_authority_is_trusted_for_eig
 }
 
 #[tokio::test]
+async fn a_host_joins_at_a_master_that_has_not_heard_of_the_replacement() {
+    let (fleet, repo) = fleet().await;
+    let at = now();
+    let second = FleetMaster::open(repo, name("second"), at).await.expect("a master");
+    second.begin_rotation(at).await.expect("it begins");
+    second.finish_rotation(false, at).await.expect("it finishes");
+    let token = invite(&second, "host-1", at).await;
+    assert_ne!(token.authority(), fleet.authority().fingerprint(), "it has not read it");
+    let joined = fleet.enroll(request(&token, "host-1"), at).await.expect("it joins");
+    assert!(joined.trust.fingerprints().expect("two").contains(&token.authority()));
+    assert!(
+        !trusts(&second, &joined, at).await.renew,
+        "the new one has issued the certificate"
+    );
+}
+
+#[tokio::test]
 async fn a_token_works_between_the_steps_of_a_rotation_and_not_after_it() {
     let (fleet, _) = fleet().await;
     let at = now();
