@@ -89,7 +89,7 @@ pub(super) fn hint(code: &str) -> Option<&'static str> {
             "`decnet host rotate-ca --finish` finishes it, and --status says which hosts are waited for"
         }
         "rotation_waits" => {
-            "check that `decnet host serve` and the agents run, and try again after ten seconds; --force loses these hosts until they join again, and `decnet host revoke` removes one that is gone"
+            "check that `decnet host serve` and the agents run, and try again after half a minute; --force loses these hosts until they join again, and `decnet host revoke` removes one that is gone"
         }
         "token_expired" | "token_malformed" | "token_name" | "token_unknown" | "token_used" => {
             "make a new token on the master for the name of this host; a token works once, for 15 minutes"
