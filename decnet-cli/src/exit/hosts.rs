@@ -38,7 +38,7 @@ pub(super) fn hint(code: &str) -> Option<&'static str> {
         "clock_off" => "set the clocks of both hosts, for instance by NTP; then join with a new token",
         "exposed_key" => "remove the permissions of others: `chmod 700` for the folder, `chmod 600` for its files",
         "folder_in_use" => "stop the other agent, or give this one a folder of its own with --state",
-        "invalid_certificate" | "invalid_key" => {
+        "invalid_certificate" | "invalid_key" | "not_read" => {
             "restore the file, or let the host join again: `decnet host enroll NAME` on the master makes a token"
         }
         "host_cloned" => {
