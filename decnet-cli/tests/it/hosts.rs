@@ -52,46 +52,15 @@ impl Master {
 
     /// Stores an active maze for the agent of a host.
     fn store_active(&self, name: &str, host: &str) {
-        let topology = Topology::builder()
-            .dmz("dmz", "10.9.1.0/24")
-            .decky("web", |decky| decky.on("dmz", "10.9.1.10"))
-            .build()
-            .expect("a topology");
-        let new = NewTopology::new(name.parse().expect("a name"), topology)
-            .mode(Mode::Agent)
-            .host(host.to_owned());
-        self.runtime.block_on(async {
-            let id = self.repo.create(new, Timestamp::now()).await.expect("stored").row.id;
-            for (from, to) in [
-                (Status::Pending, Status::Deploying),
-                (Status::Deploying, Status::Active),
-            ] {
-                let changed = self.repo.set_status(id, StatusChange::new(from, to), Timestamp::now());
-                changed.await.expect("changed");
-            }
-        });
+        let active = [Status::Deploying, Status::Active];
+        let stored = store_maze(&self.repo, name, 1, host, Mode::Agent, &active);
+        self.runtime.block_on(stored);
     }
 
     /// Stores a maze that is placed on a host, and brings it into the last of these statuses.
     fn store_placed(&self, name: &str, subnet: u8, host: &str, statuses: &[Status]) {
-        let topology = Topology::builder()
-            .dmz("dmz", &format!("10.9.{subnet}.0/24"))
-            .decky("web", |decky| decky.on("dmz", &format!("10.9.{subnet}.10")))
-            .build()
-            .expect("a topology");
-        let placement = topology.placed_on(&host.parse().expect("a name"));
-        let new = NewTopology::new(name.parse().expect("a name"), topology);
-        self.runtime.block_on(async {
-            let id = self.repo.create(new, Timestamp::now()).await.expect("stored").row.id;
-            let placed = self.repo.set_placement(id, Some(placement), None, Timestamp::now());
-            placed.await.expect("placed");
-            let mut from = Status::Pending;
-            for to in statuses {
-                let changed = self.repo.set_status(id, StatusChange::new(from, *to), Timestamp::now());
-                changed.await.expect("changed");
-                from = *to;
-            }
-        });
+        let stored = store_maze(&self.repo, name, subnet, host, Mode::Unihost, statuses);
+        self.runtime.block_on(stored);
     }
 
     #[track_caller]
@@ -105,6 +74,33 @@ impl Master {
 
     fn mazes(&self) -> Value {
         self.sandbox.run(&["--json", "list", "--all"]).exits(0).json()["total"].clone()
+    }
+}
+
+/// Stores a maze of a host, placed there or for its agent, and brings it into the last of these statuses.
+pub(crate) async fn store_maze(repo: &SqliteRepo, name: &str, subnet: u8, host: &str, mode: Mode, statuses: &[Status]) {
+    let topology = Topology::builder()
+        .dmz("dmz", &format!("10.9.{subnet}.0/24"))
+        .decky("web", |decky| decky.on("dmz", &format!("10.9.{subnet}.10")))
+        .build()
+        .expect("a topology");
+    let placement = topology.placed_on(&host.parse().expect("a name"));
+    let new = NewTopology::new(name.parse().expect("a name"), topology);
+    let new = match mode {
+        Mode::Agent => new.mode(mode).host(host.to_owned()),
+        _ => new,
+    };
+    let now = Timestamp::now();
+    let id = repo.create(new, now).await.expect("stored").row.id;
+    if mode != Mode::Agent {
+        let placed = repo.set_placement(id, Some(placement), None, now).await;
+        placed.expect("placed");
+    }
+    let mut from = Status::Pending;
+    for to in statuses {
+        let changed = repo.set_status(id, StatusChange::new(from, *to), now).await;
+        changed.expect("changed");
+        from = *to;
     }
 }
 

@@ -6,14 +6,12 @@ use decnet_engine::{
     AgentMaster, AgentOptions, AgentPlace, DecoyImage, Engine, EngineOptions, FleetMaster, FleetOptions, agent, fleet,
     simulated::Simulated,
 };
-use decnet_topology::{
-    Catalog, HostProfile, MemoryRepo, Mode, NewTopology, SqliteRepo, Status, StatusChange, Topology, TopologyStore as _,
-};
+use decnet_topology::{Catalog, HostProfile, MemoryRepo, Mode, SqliteRepo, Status};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::{net::TcpListener, runtime::Runtime};
 
-use crate::command::Sandbox;
+use crate::{command::Sandbox, hosts::store_maze};
 
 /// A fleet whose agents end with the test.
 struct Stage {
@@ -69,32 +67,9 @@ impl Stage {
 
     /// Stores an active maze of a host: placed there, or for its agent.
     fn store_active(&self, name: &str, subnet: u8, host: &str, mode: Mode) {
-        let topology = Topology::builder()
-            .dmz("dmz", &format!("10.9.{subnet}.0/24"))
-            .decky("web", |decky| decky.on("dmz", &format!("10.9.{subnet}.10")))
-            .build()
-            .expect("a topology");
-        let placement = topology.placed_on(&host.parse().expect("a name"));
-        let new = NewTopology::new(name.parse().expect("a name"), topology);
-        let new = match mode {
-            Mode::Agent => new.mode(mode).host(host.to_owned()),
-            _ => new,
-        };
-        let now = Timestamp::now();
-        self.runtime.block_on(async {
-            let id = self.repo.create(new, now).await.expect("stored").row.id;
-            if mode != Mode::Agent {
-                let placed = self.repo.set_placement(id, Some(placement), None, now).await;
-                placed.expect("placed");
-            }
-            for (from, to) in [
-                (Status::Pending, Status::Deploying),
-                (Status::Deploying, Status::Active),
-            ] {
-                let changed = self.repo.set_status(id, StatusChange::new(from, to), now).await;
-                changed.expect("changed");
-            }
-        });
+        let active = [Status::Deploying, Status::Active];
+        let stored = store_maze(&self.repo, name, subnet, host, mode, &active);
+        self.runtime.block_on(stored);
     }
 }
 

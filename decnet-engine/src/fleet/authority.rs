@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::FleetError;
-use crate::pki::{Authority, Fingerprint, PkiError, Trust};
+use crate::pki::{Authority, Fingerprint, Trust};
 
 /// The format of a stored authority. A text without a number has format 1, the first one. A change that older programs must not overlook
 /// gets the next number, in the field `format`.
@@ -77,15 +77,15 @@ impl StoredAuthority {
     }
 
     fn parse(text: &str) -> Result<Self, FleetError> {
-        let value: serde_json::Value = serde_json::from_str(text).map_err(|error| damaged(&error))?;
+        let value: serde_json::Value = serde_json::from_str(text).map_err(damaged)?;
         if let Some(what) = newer(&value) {
             return Err(FleetError::AuthorityNewer { what });
         }
-        serde_json::from_value(value).map_err(|error| damaged(&error))
+        serde_json::from_value(value).map_err(damaged)
     }
 
     fn text(&self) -> Result<String, FleetError> {
-        serde_json::to_string(self).map_err(|error| damaged(&error))
+        serde_json::to_string(self).map_err(damaged)
     }
 
     fn of(authority: &Authority) -> Self {
@@ -128,22 +128,22 @@ impl StoredAuthority {
 
     /// Returns the authority that issues certificates.
     pub(super) fn authority(&self) -> Result<Authority, FleetError> {
-        Authority::from_pem(&self.certificate, &self.key).map_err(unusable)
+        Authority::from_pem(&self.certificate, &self.key).map_err(damaged)
     }
 
     /// Returns the authority that issues next.
     pub(super) fn next(&self) -> Result<Option<Authority>, FleetError> {
         let next = self.next.as_ref();
         let next = next.map(|next| Authority::from_pem(&next.certificate, &next.key));
-        next.transpose().map_err(unusable)
+        next.transpose().map_err(damaged)
     }
 
     /// Returns the authorities that issued before and are still trusted, and until when.
     pub(super) fn retired(&self, at: Timestamp) -> Result<Vec<(Fingerprint, Timestamp)>, FleetError> {
         let retired = self.retired.iter().filter(|retired| retired.until > at);
         let of = |retired: &Retired| {
-            let trust = Trust::new(&retired.certificate).map_err(unusable)?;
-            let fingerprints = trust.fingerprints().map_err(unusable)?.into_iter();
+            let trust = Trust::new(&retired.certificate).map_err(damaged)?;
+            let fingerprints = trust.fingerprints().map_err(damaged)?.into_iter();
             Ok(fingerprints.map(|root| (root, retired.until)).collect::<Vec<_>>())
         };
         let found: Result<Vec<_>, FleetError> = retired.map(of).collect();
@@ -152,12 +152,12 @@ impl StoredAuthority {
 
     /// Returns whom all members trust: these authorities, without the hosts that were revoked.
     pub(super) fn trust(&self, hosts: &[HostRow], at: Timestamp) -> Result<Trust, FleetError> {
-        let mut trust = Trust::new(&self.certificate).map_err(unusable)?;
+        let mut trust = Trust::new(&self.certificate).map_err(damaged)?;
         let next = self.next.iter().map(|next| &next.certificate);
         let retired = self.retired.iter().filter(|retired| retired.until > at);
         let retired = retired.map(|retired| &retired.certificate);
         for root in next.chain(&self.roots).chain(retired) {
-            trust = trust.with_root(root).map_err(unusable)?;
+            trust = trust.with_root(root).map_err(damaged)?;
         }
         let revoked = hosts.iter().filter(|host| host.revoked_at.is_some());
         trust.revoked.hosts = revoked.map(|host| host.id).collect();
@@ -186,14 +186,8 @@ fn newer(value: &serde_json::Value) -> Option<String> {
     unknown.map(|key| format!("the field `{key}`"))
 }
 
-fn damaged(error: &serde_json::Error) -> FleetError {
-    FleetError::AuthorityDamaged {
-        reason: error.to_string(),
-    }
-}
-
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` passes a value")]
-fn unusable(error: PkiError) -> FleetError {
+fn damaged(error: impl ToString) -> FleetError {
     FleetError::AuthorityDamaged {
         reason: error.to_string(),
     }

@@ -255,12 +255,12 @@ impl FleetMaster {
 
     /// Lets a host join. A request that is refused for another reason does not use up its token.
     pub(super) async fn enroll(&self, request: EnrollRequest, at: Timestamp) -> Result<EnrollAnswer, FleetError> {
-        // The authority may have been replaced a moment ago.
-        self.refresh(at).await?;
         let found = self.repo.enrolment(request.token).await?;
         let enrolment = found.ok_or(FleetError::TokenUnknown)?;
         // Masters whose clocks differ agree on it.
         check(&enrolment, &request, self.repo.now(at).await?)?;
+        // The authority may have been replaced a moment ago.
+        self.refresh(at).await?;
         let subject = CertificateSubject::Agent {
             host: enrolment.host,
             name: enrolment.name,

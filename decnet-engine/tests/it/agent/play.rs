@@ -123,11 +123,7 @@ impl Play {
 
     /// Returns the containers of the host, with the times of their starts.
     pub(super) fn containers(&self) -> Vec<(String, Option<Timestamp>)> {
-        let world = self.simulated.world();
-        let containers = world.containers.iter();
-        containers
-            .map(|(name, one)| (name.to_string(), one.started_at))
-            .collect()
+        containers_of(&self.simulated)
     }
 
     pub(super) fn remote_topologies(&self) -> RemoteTopologies {
@@ -173,4 +169,13 @@ impl Play {
             .await
             .expect("enrolled");
     }
+}
+
+/// Returns the containers of a host, with the times of their starts.
+pub(super) fn containers_of(simulated: &Simulated) -> Vec<(String, Option<Timestamp>)> {
+    let world = simulated.world();
+    let containers = world.containers.iter();
+    containers
+        .map(|(name, one)| (name.to_string(), one.started_at))
+        .collect()
 }

@@ -15,7 +15,7 @@ use tokio::{net::TcpListener, time};
 
 use super::{
     joining::Master,
-    play::{SOON, topology},
+    play::{SOON, containers_of, topology},
     relay::Relay,
     stage::{RunningAgent, name},
 };
@@ -99,11 +99,7 @@ impl Wired {
 
     /// Returns the containers of the host, with the times of their starts.
     pub(super) fn containers(&self) -> Vec<(String, Option<Timestamp>)> {
-        let world = self.simulated.world();
-        let containers = world.containers.iter();
-        containers
-            .map(|(name, one)| (name.to_string(), one.started_at))
-            .collect()
+        containers_of(&self.simulated)
     }
 
     pub(super) async fn host(&self) -> HostRow {

@@ -150,17 +150,26 @@ async fn a_maze_of_a_host_that_was_revoked_is_healed_on_the_others_until_it_is_m
     assert_eq!((moved.row.status, moved.reason), (Status::Active, None));
 }
 
-#[tokio::test]
-async fn a_maze_all_of_whose_chosen_hosts_were_revoked_is_degraded_with_their_names() {
+/// Deploys a maze that may only be on `east`, and returns it with an engine whose fleet has only `west`.
+async fn after_its_only_host_left() -> (FleetLab, TopologyId, Engine) {
     let lab = FleetLab::new(30);
     let id = lab.store("maze", two_lans()).await;
     let east: BTreeSet<_> = ["east".parse().expect("a name")].into();
-    let cancel = CancellationToken::new();
     let deploy = DeployOptions::default().settings(DeploySettings::default().hosts(east));
-    lab.engine.deploy(id, deploy, &cancel).await.expect("deployed");
+    lab.engine
+        .deploy(id, deploy, &CancellationToken::new())
+        .await
+        .expect("deployed");
     let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
     let fleet = Fleet::new().with(member("west", 30, "192.0.2.2"), Arc::new(lab.west.clone()));
     let left = Engine::new(lab.repo.clone(), Arc::new(fleet), options);
+    (lab, id, left)
+}
+
+#[tokio::test]
+async fn a_maze_all_of_whose_chosen_hosts_were_revoked_is_degraded_with_their_names() {
+    let (lab, id, left) = after_its_only_host_left().await;
+    let cancel = CancellationToken::new();
 
     let refused = left
         .reconcile(id, true, &cancel)
@@ -186,15 +195,8 @@ async fn a_maze_all_of_whose_chosen_hosts_were_revoked_is_degraded_with_their_na
 
 #[tokio::test]
 async fn a_mutation_of_a_maze_all_of_whose_chosen_hosts_were_revoked_is_rejected() {
-    let lab = FleetLab::new(30);
-    let id = lab.store("maze", two_lans()).await;
-    let east: BTreeSet<_> = ["east".parse().expect("a name")].into();
+    let (_lab, id, left) = after_its_only_host_left().await;
     let cancel = CancellationToken::new();
-    let deploy = DeployOptions::default().settings(DeploySettings::default().hosts(east));
-    lab.engine.deploy(id, deploy, &cancel).await.expect("deployed");
-    let options = EngineOptions::new(CATALOG.clone()).image(Arc::new(DecoyImage::pack(b"a program")));
-    let fleet = Fleet::new().with(member("west", 30, "192.0.2.2"), Arc::new(lab.west.clone()));
-    let left = Engine::new(lab.repo.clone(), Arc::new(fleet), options);
     let json = r#"{"op": "add_lan", "payload": {"name": "more", "subnet": "10.94.0.0/24"}}"#;
     let new = NewMutation::new(Mutation::from_json(json).expect("a mutation"));
     left.submit(id, new, None).await.expect("queued");
