@@ -136,13 +136,13 @@ impl Browser {
         begun.elapsed()
     }
 
-    /// Waits until the page contains a text.
     /// Waits until the page follows the events.
     #[track_caller]
     pub(crate) fn connects(&self) {
         self.wait("document.getElementById('connection').dataset.open === 'true'");
     }
 
+    /// Waits until the page contains a text.
     #[track_caller]
     pub(crate) fn shows(&self, text: &str) {
         self.wait(&format!("document.body.innerText.includes({})", json!(text)));

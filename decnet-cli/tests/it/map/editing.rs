@@ -1,5 +1,7 @@
 use std::fs;
 
+use serde_json::json;
+
 use super::{CORP, Lab};
 use crate::command::Sandbox;
 
@@ -68,9 +70,16 @@ fn findings_are_shown_while_typing_and_refusals_change_nothing() {
     browser.shows("version 1");
     browser.choose("#operation", "add_lan");
     browser.write("#fields [name=name]", "vault");
+    let place = "return document.querySelector('#edit button[type=submit]').getBoundingClientRect().y";
+    let before = browser.run(place);
     browser.write("#fields [name=subnet]", "172.20.1.128/25");
     browser.wait("document.getElementById('findings').textContent.includes('SUBNET_OVERLAP')");
     browser.picture("findings");
+    assert_eq!(
+        browser.run(place),
+        before,
+        "the button moves while someone is about to press it"
+    );
     browser.click("#edit button[type=submit]");
     browser.wait("!document.getElementById('notice').hidden");
     assert_eq!(lab.version(), 1);
@@ -88,6 +97,47 @@ fn findings_are_shown_while_typing_and_refusals_change_nothing() {
         shown.contains("postgres") && !shown.contains("mail-01") && !shown.contains("vault"),
         "{shown}"
     );
+    lab.ends();
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn the_form_is_disabled_until_its_change_is_answered() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["apply", "-f", CORP]).exits(0);
+    let Some(lab) = Lab::new(sandbox) else { return };
+    let browser = &lab.browser;
+    browser.shows("version 1");
+    // The answers to changes are held back.
+    browser.run(
+        "const sent = globalThis.fetch;
+        globalThis.fetch = async (url, options) => {
+            const answer = await sent(url, options);
+            if (options.method === 'POST' && url.endsWith('/mutations')) await new Promise((given) => { globalThis.answer = given; });
+            return answer;
+        };",
+    );
+    let form = "return [...document.querySelectorAll('#operation, #fields [name], #edit button')].filter((part) => !part.disabled).length";
+    let state = "return [document.querySelector('#fields [name=name]').value, document.activeElement.name || document.activeElement.textContent]";
+    browser.choose("#operation", "add_lan");
+    let all = browser.run(form);
+    for (name, subnet, after) in [
+        ("vault", "172.20.9.0/24", ["", "name"]),
+        ("other", "172.20.1.128/25", ["other", "Apply"]),
+    ] {
+        browser.write("#fields [name=name]", name);
+        browser.write("#fields [name=subnet]", subnet);
+        browser.click("#edit button[type=submit]");
+        browser.wait("globalThis.answer");
+        // The stream of events says that the change was applied, and the answer is still on its way.
+        browser.shows("version 2");
+        assert_eq!(browser.run(form), json!(0));
+        browser.run("globalThis.answer(); globalThis.answer = null");
+        browser.wait("!document.getElementById('operation').disabled");
+        assert_eq!(browser.run(form), all);
+        assert_eq!(browser.run(state), json!(after));
+    }
+    browser.shows("SUBNET_OVERLAP");
     lab.ends();
 }
 

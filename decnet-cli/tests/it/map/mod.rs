@@ -65,10 +65,14 @@ impl Lab {
             }
         }
         self.browser.click("#edit button[type=submit]");
+        // A refusal is shown for half a minute only, so the wait ends with it too.
         self.browser.wait(&format!(
-            "document.getElementById('status').textContent.includes('version {}') && document.getElementById('notice').hidden",
+            "(document.getElementById('status').textContent.includes('version {}') && !document.getElementById('operation').disabled)
+             || !document.getElementById('notice').hidden",
             version + 1
         ));
+        let notice = self.browser.run("return document.getElementById('notice').textContent");
+        assert_eq!(self.version(), version + 1, "{operation} {fields:?}: {notice}");
     }
 
     fn version(&self) -> u64 {

@@ -165,9 +165,26 @@ const check = later(150, async () => {
   if (mine === checking) fill(place, lines.map(([severity, line]) => element("li", { "data-severity": severity }, `${severity}: ${line}`)));
 });
 
+let isSubmitting = false;
+
+// Submits the form. It is disabled until the answer is there: what someone types meanwhile would be cleared with the rest.
 async function submit() {
   const op = $("operation").value;
-  await mutate(op, payload());
+  const value = payload();
+  const focus = document.activeElement;
+  const lock = (isLocked) => {
+    isSubmitting = isLocked;
+    head();
+  };
+  lock(true);
+  try {
+    await mutate(op, value);
+  } catch (error) {
+    lock(false);
+    focus.focus();
+    throw error;
+  }
+  lock(false);
   for (const field of $("fields").querySelectorAll('input[type="text"]')) field.value = "";
   for (const field of $("fields").querySelectorAll('input[type="checkbox"]')) field.checked = false;
   fields();

@@ -8,7 +8,9 @@ function head() {
   fill($("status"), page.past ? `${status} then` : version);
   $("status").dataset.status = status;
   document.title = page.maze ? `${visible(page.maze.name)} – DECNET` : "DECNET";
-  for (const control of document.querySelectorAll("[data-work], #place, #edit button, #edit select, #edit input")) control.disabled = !page.maze || page.past !== null;
+  const isFixed = !page.maze || page.past !== null;
+  for (const control of document.querySelectorAll("[data-work], #place")) control.disabled = isFixed;
+  for (const control of document.querySelectorAll("#edit button, #edit select, #edit input")) control.disabled = isFixed || isSubmitting;
 }
 
 // Reads the list of mazes.
