@@ -20,8 +20,8 @@ impl Follow for Feed {
     async fn next(&mut self) -> Option<Result<FeedItem, RepoError>> {
         loop {
             match Self::next(self).await {
-                // A bus on a server may be lost. The changes are in the store, so none of them is.
-                Some(Ok(FeedItem::BusLost | FeedItem::BusFound)) => {}
+                // A bus and a database on a server may be lost for a while. The changes are in the store, so none of them is.
+                Some(Ok(FeedItem::BusLost | FeedItem::BusFound | FeedItem::StoreLost(_) | FeedItem::StoreFound)) => {}
                 item => return item,
             }
         }

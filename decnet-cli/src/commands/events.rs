@@ -81,6 +81,8 @@ pub(crate) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
                 "no bus at {address}; reading the database every second instead"
             )),
             FeedItem::BusFound => printer.note(&format!("found the bus at {address}")),
+            FeedItem::StoreLost(reason) => printer.note(&format!("{reason}; the events wait for it")),
+            FeedItem::StoreFound => printer.note("the database is reached again"),
             _ => {}
         }
     }

@@ -45,6 +45,10 @@ pub(super) enum Update {
     Observed(Box<Inspection>),
     /// Docker does not answer, for this reason.
     Unobserved(String),
+    /// The database does not answer, for this reason.
+    StoreLost(String),
+    /// The database answers again.
+    StoreFound,
     /// The mutations.
     Queue(Vec<Row>),
     /// An event.
@@ -60,7 +64,10 @@ pub(super) enum Update {
 pub(super) struct Board {
     of_all: bool,
     title: String,
+    /// Why the states are unknown.
     trouble: Option<String>,
+    /// Why everything is old.
+    store_trouble: Option<String>,
     panes: [VecDeque<Row>; 4],
     /// The number of rows that logs got so far.
     logged: u64,
@@ -76,6 +83,7 @@ impl Board {
             of_all: maze.is_none(),
             title: maze.unwrap_or("mazes").into(),
             trouble: None,
+            store_trouble: None,
             panes: Default::default(),
             logged: 0,
             stored: None,
@@ -89,9 +97,9 @@ impl Board {
         &self.title
     }
 
-    /// Returns why the states are unknown.
+    /// Returns why what is shown is old, or the states are unknown.
     pub(super) fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
+        self.store_trouble.as_deref().or(self.trouble.as_deref())
     }
 
     /// Returns the rows of a pane.
@@ -161,6 +169,10 @@ impl Board {
                 self.trouble = Some(format!("Docker does not answer, so states are unknown: {reason}"));
                 self.show_stored();
             }
+            Update::StoreLost(reason) => {
+                self.store_trouble = Some(format!("The database does not answer, so this is old: {reason}"));
+            }
+            Update::StoreFound => self.store_trouble = None,
             Update::Queue(rows) => self.panes[Pane::Queue as usize] = rows.into(),
             Update::Event(row) => self.log(Pane::Events, row),
             Update::Visit(row) => self.log(Pane::Visits, row),

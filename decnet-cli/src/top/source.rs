@@ -34,7 +34,7 @@ const OBSERVE_WITHIN: Duration = Duration::from_secs(30);
 /// How long a change waits for others that come with it.
 const GATHER: Duration = Duration::from_millis(200);
 
-/// How long to wait before the logs are opened again.
+/// How long to wait before the logs are opened again, or a database that cannot be reached is read again.
 const REOPEN: Duration = Duration::from_secs(5);
 
 /// How old the first visits may be.
@@ -130,6 +130,8 @@ impl Watched {
                     self.remark(remark.into()).await
                 }
                 Ok(FeedItem::BusFound) => self.remark("found the bus".into()).await,
+                Ok(FeedItem::StoreLost(reason)) => self.put(Update::StoreLost(reason)).await,
+                Ok(FeedItem::StoreFound) => self.put(Update::StoreFound).await,
                 Ok(_) => true,
                 Err(error) => {
                     self.put(Update::Failed(error.into())).await;
@@ -164,6 +166,11 @@ impl Watched {
                     for update in updates {
                         self.put(update).await;
                     }
+                }
+                // The feed says so.
+                Err(RepoError::DatabaseUnreachable { .. }) => {
+                    sleep(REOPEN).await;
+                    continue;
                 }
                 Err(error) => {
                     self.put(Update::Failed(error.into())).await;
@@ -216,13 +223,20 @@ impl Watched {
         loop {
             let start = Instant::now();
             let update = match timeout(OBSERVE_WITHIN, self.inspect(id)).await {
-                Ok(Ok(inspection)) => Update::Observed(Box::new(inspection)),
+                Ok(Ok(inspection)) => Some(Update::Observed(Box::new(inspection))),
                 // The maze was deleted: the store says so.
                 Ok(Err(EngineError::Repo(RepoError::NotFound { .. }))) => return,
-                Ok(Err(error)) => Update::Unobserved(error.to_string()),
-                Err(_) => Update::Unobserved(format!("no answer within {} s", OBSERVE_WITHIN.as_secs())),
+                // The feed says so.
+                Ok(Err(EngineError::Repo(RepoError::DatabaseUnreachable { .. }))) => None,
+                Ok(Err(error)) => Some(Update::Unobserved(error.to_string())),
+                Err(_) => Some(Update::Unobserved(format!(
+                    "no answer within {} s",
+                    OBSERVE_WITHIN.as_secs()
+                ))),
             };
-            if !self.put(update).await {
+            if let Some(update) = update
+                && !self.put(update).await
+            {
                 return;
             }
             let took = start.elapsed();

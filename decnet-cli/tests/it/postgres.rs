@@ -1,9 +1,19 @@
 //! A database on a PostgreSQL server. Without `DECNET_TEST_POSTGRES` (see `scripts/postgres-up`), these tests are skipped.
 
+use std::{
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+};
+
 use decnet_topology::testing::PostgresDatabase;
 use serde_json::Value;
 
-use crate::command::{CORP, Sandbox};
+use crate::{
+    command::{CORP, Sandbox},
+    events::Following,
+    top::Session,
+};
 
 fn database() -> Option<PostgresDatabase> {
     let server = std::env::var("DECNET_TEST_POSTGRES").ok().filter(|url| !url.is_empty());
@@ -148,4 +158,74 @@ fn a_wrong_password_is_a_refusal() {
         errors.contains("\"database_refused\"") && errors.contains("password authentication failed"),
         "{errors}"
     );
+}
+
+/// A server that can be away for a while: what is connected, or nothing while it is away.
+#[derive(Clone)]
+struct Relay(Arc<Mutex<Option<Vec<TcpStream>>>>);
+
+impl Relay {
+    /// Starts a relay to a server, and returns its port.
+    fn to(server: String) -> (Self, u16) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("its address").port();
+        let relay = Self(Arc::new(Mutex::new(Some(Vec::new()))));
+        let accepting = relay.clone();
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let (Ok(client), Ok(server)) = (client, TcpStream::connect(&server)) else {
+                    return;
+                };
+                let copy = |stream: &TcpStream| stream.try_clone().expect("a copy");
+                if let Some(connected) = &mut *accepting.0.lock().expect("no panic") {
+                    connected.extend([copy(&client), copy(&server)]);
+                    for (mut from, mut to) in [(copy(&client), copy(&server)), (server, client)] {
+                        thread::spawn(move || {
+                            let _ = std::io::copy(&mut from, &mut to);
+                            let _ = to.shutdown(Shutdown::Both);
+                        });
+                    }
+                }
+            }
+        });
+        (relay, port)
+    }
+
+    fn cut(&self) {
+        for stream in self.0.lock().expect("no panic").take().into_iter().flatten() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn mend(&self) {
+        *self.0.lock().expect("no panic") = Some(Vec::new());
+    }
+}
+
+#[test]
+fn events_and_the_live_view_wait_for_a_server_that_is_gone_for_a_while() {
+    let Some(database) = database() else { return };
+    let sandbox = Sandbox::new();
+    let (user, place) = database.url().split_once('@').expect("a user");
+    let (server, name) = place.split_once('/').expect("a database");
+    let (relay, port) = Relay::to(server.to_owned());
+    let url = format!("{user}@127.0.0.1:{port}/{name}");
+    let created = |name: &str| assert_eq!(run(&sandbox, database.url(), &["create", name]).0, 0);
+    created("corp");
+    let mut events = Following::start(&sandbox, &["--db", &url, "events", "--json"]);
+    events.until(|event| event["type"] == "snapshot");
+    let mut view = Session::start(&sandbox, &format!("exec decnet --db '{url}' top"), 120, 24);
+    view.shows("1 maze");
+    relay.cut();
+    view.shows("The database does not answer, so this is old");
+    events.until_printed("cannot be reached; the events wait for it");
+    view.shows("corp");
+    created("other");
+    relay.mend();
+    events.until(|event| event["type"] == "status" && event["payload"]["to"] == "pending");
+    events.until_printed("the database is reached again");
+    view.shows("2 mazes");
+    view.wait("end of the outage", |view| !view.text().contains("does not answer"));
+    view.press("q");
+    assert_eq!(view.ends().code(), Some(0));
 }

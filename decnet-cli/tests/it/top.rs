@@ -78,7 +78,7 @@ impl Session {
         }
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.screen.lock().expect("not poisoned").screen().contents()
     }
 
@@ -95,7 +95,7 @@ impl Session {
     }
 
     #[track_caller]
-    fn wait(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+    pub(crate) fn wait(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         while !is_so(self) {
             assert!(start.elapsed() < LIMIT, "no {what}:\n{}", self.text());

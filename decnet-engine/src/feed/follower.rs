@@ -121,14 +121,14 @@ impl Follower {
         loop {
             match self.read_on().await {
                 Ok(()) if pause > FIRST_PAUSE => {
-                    tracing::info!("the database is reached again; the events go on");
+                    self.send(FeedItem::StoreFound).await?;
                     pause = FIRST_PAUSE;
                 }
                 Ok(()) => {}
                 // What was not read yet is still in its log.
                 Err(Ended::Store(error @ RepoError::DatabaseUnreachable { .. })) => {
                     if pause == FIRST_PAUSE {
-                        tracing::warn!(%error, "the events wait for the database");
+                        self.send(FeedItem::StoreLost(error.to_string())).await?;
                     }
                     self.rest(pause).await?;
                     pause = (2 * pause).min(LONGEST_PAUSE);

@@ -29,6 +29,10 @@ pub enum FeedItem {
     BusLost,
     /// The bus is connected.
     BusFound,
+    /// The database cannot be reached, for this reason. The feed tries again until it answers.
+    StoreLost(String),
+    /// The database answers again. The changes that were made meanwhile came before.
+    StoreFound,
 }
 
 /// An item of a feed that is not an event, in the form for programs: the snapshot, or the number of lost events.

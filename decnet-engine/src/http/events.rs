@@ -198,6 +198,10 @@ impl Following {
             }
             FeedItem::BusLost => self.waiting.push_back(event("bus", &json!({ "connected": false }))),
             FeedItem::BusFound => self.waiting.push_back(event("bus", &json!({ "connected": true }))),
+            FeedItem::StoreLost(_) => self
+                .waiting
+                .push_back(event("database", &json!({ "connected": false }))),
+            FeedItem::StoreFound => self.waiting.push_back(event("database", &json!({ "connected": true }))),
         }
     }
 

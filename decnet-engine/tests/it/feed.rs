@@ -363,6 +363,7 @@ async fn a_feed_goes_on_after_a_database_could_not_be_reached() {
     let (store, mut feed) = on_a_failing_store().await;
     store.fail(Some(|_| Some(unreachable())));
     let missed = pending(store.sound(), "corp").await;
+    assert_eq!(next(&mut feed).await, FeedItem::StoreLost(unreachable().to_string()));
     let silence = tokio::time::timeout(Duration::from_mins(10), feed.next()).await;
     assert!(silence.is_err(), "{silence:?}");
     let tries = store.failures();
@@ -371,6 +372,7 @@ async fn a_feed_goes_on_after_a_database_could_not_be_reached() {
     let later = pending(store.sound(), "other").await;
     assert_eq!(next_status(&mut feed).await.0, missed);
     assert_eq!(next_status(&mut feed).await.0, later);
+    assert_eq!(next(&mut feed).await, FeedItem::StoreFound);
     // The next fault begins with a short pause again.
     store.fail(Some(|_| Some(unreachable())));
     tokio::time::sleep(Duration::from_secs(6)).await;

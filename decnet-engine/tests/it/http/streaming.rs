@@ -286,6 +286,7 @@ async fn a_stream_goes_on_after_the_database_could_not_be_reached() {
     let mut stream = Stream::open(&client, "/events").await;
     stream.wait_for("snapshot").await;
     store.fail(Some(|_| Some(unreachable())));
+    assert_eq!(stream.wait_for("database").await, json!({ "connected": false }));
     while store.failures() < 4 {
         // It stays open, and alive.
         stream.wait_for("ping").await;
@@ -294,4 +295,5 @@ async fn a_stream_goes_on_after_the_database_could_not_be_reached() {
     client.store("corp").await;
     let status = stream.wait_for("status").await;
     assert_eq!(status["maze"], json!("corp"), "{status}");
+    assert_eq!(stream.wait_for("database").await, json!({ "connected": true }));
 }
