@@ -93,6 +93,11 @@ fn inner(package: &Path, folder: &Path, target: &str) -> Result<Command, Box<dyn
             cargo.env_remove(&*name);
         }
     }
+    // What cargo sets for this script only. The script of `ring` watches `OUT_DIR`: with another one for each set of features, the program
+    // would be compiled again each time.
+    for name in ["OUT_DIR", "TARGET", "HOST", "PROFILE", "OPT_LEVEL", "DEBUG", "NUM_JOBS"] {
+        cargo.env_remove(name);
+    }
     cargo
         // It is usually below the caller's target folder, so that a vendored registry in the caller's configuration is
         // found.
