@@ -9,7 +9,6 @@ use crate::event::Envelope;
 /// One item of a feed.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "nearly all items are events")]
 pub enum FeedItem {
     /// Something happened.
     Event {
