@@ -34,8 +34,11 @@ def fragments(library: bytes) -> list[Json]:
     for match in re.finditer(rb'\{"', library):
         at = match.start()
         (length,) = struct.unpack("<I", library[at - 4 : at]) if at >= 4 else (0,)
+        # Most matches are other bytes: their length would copy all that follows.
+        if not 2 < length < 1 << 16:
+            continue
         text = library[at : at + length]
-        if 2 < length < 1 << 16 and text.endswith(b"}"):
+        if text.endswith(b"}"):
             try:
                 fragment = json.loads(text)
             except ValueError:
