@@ -239,6 +239,7 @@ const fn named(name: &'static str) -> PyStaticExpr {
 }
 
 hints! {
+    AgentIdentity = named("AgentIdentity");
     ComingLogItem = type_hint_subscript!(named("Coroutine"), named("Any"), named("Any"), named("LogItem"));
     Causes = type_hint_subscript!(named("list"), named("Cause"));
     ComingEvent = type_hint_subscript!(named("Coroutine"), named("Any"), named("Any"), named("Event"));

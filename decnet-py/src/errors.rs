@@ -3,8 +3,8 @@
 use std::{error::Error, fmt::Display, io, iter::successors};
 
 use decnet_engine::{
-    AccessError, EngineError, FleetError, LogCursorError, LogTargetError, MutedError, RuntimeError, StepFailure,
-    describe_difference,
+    AccessError, AgentError, EngineError, FleetError, JoinError, LogCursorError, LogTargetError, MutedError, PkiError,
+    RuntimeError, StepFailure, describe_difference,
 };
 use decnet_topology::{
     AllocError, CatalogError, ConfigFault, DocumentError, Finding, GenerateError, Intent, InvalidConfig as ConfigError,
@@ -264,6 +264,33 @@ impl Raise for FleetError {
             _ => tree::DecnetError::new_err(with_causes(self)),
         };
         with(py, raised, self.code(), [])
+    }
+}
+
+impl Raise for JoinError {
+    fn raise(&self, py: Python<'_>) -> PyErr {
+        match self {
+            Self::Pki(error) => error.raise(py),
+            _ => with(py, tree::DecnetError::new_err(with_causes(self)), self.code(), []),
+        }
+    }
+}
+
+impl Raise for PkiError {
+    fn raise(&self, py: Python<'_>) -> PyErr {
+        let message = with_causes(self);
+        match self {
+            Self::NotRead { path, source } | Self::NotWritten { path, source } => {
+                tree::coded(py, tree::of_file(py, source, path, message), self.code())
+            }
+            _ => with(py, tree::DecnetError::new_err(message), self.code(), []),
+        }
+    }
+}
+
+impl Raise for AgentError {
+    fn raise(&self, py: Python<'_>) -> PyErr {
+        with(py, tree::DecnetError::new_err(with_causes(self)), self.code(), [])
     }
 }
 

@@ -10,6 +10,7 @@
 //!   another.
 
 mod access;
+mod agent;
 mod alloc;
 mod argument;
 mod catalog;
@@ -31,6 +32,7 @@ mod model;
 mod module;
 mod mutation;
 mod network;
+mod open_agent;
 mod open_engine;
 mod open_repo;
 mod operation;

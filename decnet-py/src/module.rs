@@ -29,6 +29,7 @@ mod _decnet {
         logs::{AioLogs, LogItem, Logs},
         model::Topology,
         mutation::Mutation,
+        open_agent::{AioAgent, PyAgent},
         open_engine::{AioEngine, PyEngine},
         open_repo::{AioRepo, PyRepo},
         operation::Operation,

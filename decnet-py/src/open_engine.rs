@@ -66,7 +66,8 @@ macro_rules! constructor {
 constructor!(PyEngine, Thread, "Repo");
 constructor!(AioEngine, EventLoop, "AioRepo | Repo");
 
-fn options(
+/// Returns the options of an engine.
+pub(crate) fn options(
     catalog: Option<&Catalog>,
     width: Option<&Bound<'_, PyAny>>,
     decoy: Option<FilePath>,
@@ -87,7 +88,7 @@ fn methods(
 ) -> PyResult<EngineMethods> {
     let (py, repo) = (repo.py(), repo.get());
     let (open, bus) = (repo.repo()?, repo.bus(py)?);
-    let (runtime, place) = workbench::runtime(&open, &options, docker, timeout)?;
+    let (runtime, place) = workbench::runtime(&open, &options, workbench::daemon(docker, timeout)?);
     let bench = Workbench {
         runtime,
         place,

@@ -71,16 +71,44 @@ impl CloseWithRepo for Slot {
     }
 }
 
-/// Reads the arguments `docker` and `timeout`: where the containers run that are not placed on hosts, and the name of that place. The
-/// hosts are those of the store, as they are at each call. A simulated daemon has none.
-pub(crate) fn runtime(
-    repo: &Arc<dyn Repo>,
-    options: &EngineOptions,
-    docker: Option<&Bound<'_, PyAny>>,
-    timeout: Option<&Bound<'_, PyAny>>,
-) -> PyResult<(Arc<dyn Runtime>, String)> {
+/// A daemon of this machine.
+#[derive(Debug)]
+pub(crate) enum Daemon {
+    /// One in memory.
+    Simulated(Arc<dyn Runtime>),
+    /// Docker, and its address for people.
+    Docker(Result<DockerOptions, RuntimeError>, String),
+}
+
+impl Daemon {
+    /// Creates the engine of an agent.
+    pub(crate) fn engine_of_agent(self, repo: Arc<dyn Repo>, options: EngineOptions) -> decnet_engine::Engine {
+        match self {
+            Self::Simulated(runtime) => decnet_engine::Engine::new(repo, runtime, options),
+            Self::Docker(docker, _) => {
+                let docker = docker.map(DockerOptions::of_agent);
+                decnet_engine::Engine::on_docker_when_needed(repo, docker, options)
+            }
+        }
+    }
+}
+
+/// Returns where the containers run that are not placed on hosts, and the name of that place. The hosts are those of the store, as they are
+/// at each call. A simulated daemon has none.
+pub(crate) fn runtime(repo: &Arc<dyn Repo>, options: &EngineOptions, daemon: Daemon) -> (Arc<dyn Runtime>, String) {
+    match daemon {
+        Daemon::Simulated(runtime) => (runtime, "a simulated daemon".into()),
+        Daemon::Docker(docker, place) => {
+            let engine = StoreFleet::new(Arc::clone(repo), FleetMaster::usual_name()).engine(docker, options.clone());
+            (Arc::clone(engine.runtime()), place)
+        }
+    }
+}
+
+/// Reads the arguments `docker` and `timeout`.
+pub(crate) fn daemon(docker: Option<&Bound<'_, PyAny>>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<Daemon> {
     if let Some(simulated) = docker.and_then(|docker| docker.cast::<Simulated>().ok()) {
-        return Ok((simulated.get().runtime(), "a simulated daemon".into()));
+        return Ok(Daemon::Simulated(simulated.get().runtime()));
     }
     let host = match docker {
         // Other clients of Docker behave the same.
@@ -106,8 +134,7 @@ pub(crate) fn runtime(
         docker.timeout = timeout.unwrap_or(docker.timeout);
         docker
     });
-    let engine = StoreFleet::new(Arc::clone(repo), FleetMaster::usual_name()).engine(docker, options.clone());
-    Ok((Arc::clone(engine.runtime()), place))
+    Ok(Daemon::Docker(docker, place))
 }
 
 /// Reads the argument `decoy`.

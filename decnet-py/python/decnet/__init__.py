@@ -26,6 +26,7 @@ torn_down
 
 from . import aio, types
 from ._decnet import (
+    Agent,
     Archetype,
     CaptureReport,
     Catalog,
@@ -111,6 +112,7 @@ from ._exceptions import (
 
 __all__ = [
     "AddressError",
+    "Agent",
     "AgentMode",
     "Ambiguous",
     "Archetype",

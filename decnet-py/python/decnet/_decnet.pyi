@@ -28,6 +28,7 @@ from typing_extensions import (
 )
 from .types import (
     Address,
+    AgentIdentity,
     AttackPaths,
     Broken,
     Cause,
@@ -85,6 +86,8 @@ from .types import (
 )
 
 __all__ = [
+    "Agent",
+    "AioAgent",
     "AioEngine",
     "AioEvents",
     "AioLogs",
@@ -1157,6 +1160,97 @@ class VerifyReport:
     def __ne__(self, value: object, /) -> bool: ...
     def __repr__(self) -> str: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class Agent:
+    """The agent of this host: it serves the Docker of the host to the masters of a fleet, as `decnet agent` does.
+
+    The folder has its key, whom it trusts, its master, and the topology that the master pushed. It is created with mode 700, and only one
+    agent at a time may use it (`folder_in_use`). Methods can be called from any thread.
+    """
+    def close(self) -> None:
+        """Closes the folder. `serve` ends."""
+    @property
+    def identity(self) -> AgentIdentity | None:
+        """Who the host is in its fleet, and where its master is; None if it has not joined."""
+    def join(self, token: str, *, name: str, master: str, address: str) -> None:
+        """Joins a fleet with a token of its master, as `decnet agent --join-only` does. The token works once, and only for this name.
+
+        `master` is the address of the listener of `decnet host serve`, and `address` the one at which masters will reach this agent: both are
+        `host:port`. A host that has joined can join again.
+
+        A refusal raises a `DecnetError` with its code: `token_used`, `token_expired`, `other_authority`, `peer_unreachable` and others.
+        """
+    def serve(
+        self,
+        *,
+        listen: str = ...,
+        docker: str | Simulated | None = None,
+        catalog: Catalog | None = None,
+        decoy: str | PathLike[str] | None = None,
+        logs: str | None = None,
+        orphan_after: datetime.timedelta | None = None,
+    ) -> None:
+        """Serves the daemon of this host to the masters of its fleet, as `decnet agent` does, until it is interrupted or the agent is closed.
+
+        It sends a heartbeat to its master every ten seconds, which also renews its certificate. Open requests are finished at the end, and
+        interrupted operations are undone. `docker` is the daemon as for `Engine`. `logs` is where the logs of mazes go that the master pushes to
+        this host, as for `Engine.forward_logs`. With `orphan_after`, everything that masters made here is removed if none answers for this
+        long, at least a minute.
+
+        A host that has not joined raises `NotFound`, with the code `not_joined`. If the host was revoked, it raises a `DecnetError` with the
+        code `host_revoked`.
+        """
+    def __enter__(self) -> Agent: ...
+    def __exit__(self, *_arguments: object) -> None: ...
+    def __new__(cls, folder: str | PathLike[str]) -> Self:
+        """Opens the folder of an agent."""
+    def __repr__(self) -> str: ...
+
+@final
+class AioAgent:
+    """An agent with coroutines as methods.
+
+    Cancelling the task of `serve` ends it: open requests are finished first.
+    """
+    def close(self) -> None:
+        """Closes the folder. `serve` ends."""
+    @property
+    def identity(self) -> AgentIdentity | None:
+        """Who the host is in its fleet, and where its master is; None if it has not joined."""
+    def join(self, token: str, *, name: str, master: str, address: str) -> Coroutine[Any, Any, None]:
+        """Joins a fleet with a token of its master, as `decnet agent --join-only` does. The token works once, and only for this name.
+
+        `master` is the address of the listener of `decnet host serve`, and `address` the one at which masters will reach this agent: both are
+        `host:port`. A host that has joined can join again.
+
+        A refusal raises a `DecnetError` with its code: `token_used`, `token_expired`, `other_authority`, `peer_unreachable` and others.
+        """
+    def serve(
+        self,
+        *,
+        listen: str = ...,
+        docker: str | Simulated | None = None,
+        catalog: Catalog | None = None,
+        decoy: str | PathLike[str] | None = None,
+        logs: str | None = None,
+        orphan_after: datetime.timedelta | None = None,
+    ) -> Coroutine[Any, Any, None]:
+        """Serves the daemon of this host to the masters of its fleet, as `decnet agent` does, until it is interrupted or the agent is closed.
+
+        It sends a heartbeat to its master every ten seconds, which also renews its certificate. Open requests are finished at the end, and
+        interrupted operations are undone. `docker` is the daemon as for `Engine`. `logs` is where the logs of mazes go that the master pushes to
+        this host, as for `Engine.forward_logs`. With `orphan_after`, everything that masters made here is removed if none answers for this
+        long, at least a minute.
+
+        A host that has not joined raises `NotFound`, with the code `not_joined`. If the host was revoked, it raises a `DecnetError` with the
+        code `host_revoked`.
+        """
+    def __aenter__(self) -> Coroutine[Any, Any, AioAgent]: ...
+    def __aexit__(self, *_arguments: object) -> Coroutine[Any, Any, None]: ...
+    def __new__(cls, folder: str | PathLike[str]) -> Self:
+        """Opens the folder of an agent."""
+    def __repr__(self) -> str: ...
 
 @final
 class AioEngine:

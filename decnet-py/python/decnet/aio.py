@@ -1,4 +1,4 @@
-"""Stores and engines with coroutines as methods, for asyncio.
+"""Stores, engines and agents with coroutines as methods, for asyncio.
 
 Cancelling a task that changes Docker undoes the change first, and then raises CancelledError.
 
@@ -12,6 +12,7 @@ Cancelling a task that changes Docker undoes the change first, and then raises C
 active
 """
 
+from ._decnet import AioAgent as Agent
 from ._decnet import AioEngine as Engine
 from ._decnet import AioEvents as Events
 from ._decnet import AioLogs as Logs
@@ -19,4 +20,4 @@ from ._decnet import AioPrepared as Prepared
 from ._decnet import AioPreparedReap as PreparedReap
 from ._decnet import AioRepo as Repo
 
-__all__ = ["Engine", "Events", "Logs", "Prepared", "PreparedReap", "Repo"]
+__all__ = ["Agent", "Engine", "Events", "Logs", "Prepared", "PreparedReap", "Repo"]

@@ -405,6 +405,16 @@ class HostHealth(TypedDict):
     cpus: int
 
 
+class AgentIdentity(TypedDict):
+    """Who a host is in its fleet: its name and its id, the addresses of its master and of its agent, and the end of its certificate."""
+
+    name: str
+    host: str
+    master: str
+    address: str
+    certificate_until: str
+
+
 class HostReport(TypedDict):
     """What an agent reports with each heartbeat."""
 
