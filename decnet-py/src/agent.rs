@@ -86,7 +86,7 @@ impl Raise for Failure {
 }
 
 /// What an agent serves, and how.
-struct Service {
+struct Serving {
     listen: SocketAddr,
     daemon: Daemon,
     options: EngineOptions,
@@ -94,7 +94,7 @@ struct Service {
     orphan_after: Option<Duration>,
 }
 
-impl Service {
+impl Serving {
     /// Serves until the token is cancelled.
     async fn serve(
         self,
@@ -243,7 +243,7 @@ impl AgentMethods {
             let parsed = convert::text(target, "a target")?.parse();
             parsed.map_err(|error: LogTargetError| error.raise(py))
         };
-        let service = Service {
+        let serving = Serving {
             listen: convert::parse(&listen.take(), "an address to listen on")?,
             daemon: workbench::daemon(docker, None)?,
             options: open_engine::options(catalog.map(Bound::get), None, decoy)?,
@@ -253,7 +253,7 @@ impl AgentMethods {
         let idle = self.idle()?;
         let stop = agent.closing.child_token();
         let cancel = Stop::Token(stop.clone());
-        let work = |_| service.serve(folder, stop, idle);
+        let work = |_| serving.serve(folder, stop, idle);
         let operation = Operation::new(cancel, work, |py, ()| Ok(py.None()));
         self.waiter.wait(py, operation, None)
     }

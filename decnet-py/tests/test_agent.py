@@ -138,12 +138,18 @@ def test_an_agent_serves_docker(master: Master, tmp_path: Path) -> None:
     address = free_address()
     agent = decnet.Agent(tmp_path / "agent")
     agent.join(master.token(), name="east", master=master.address, address=address)
+    pool = "10.208.224.0/20"
+    maze = decnet.generate(name="agent-py", depth=1, branching_factor=1, subnet_base_prefix=pool, seed=7)
     with serving(agent, address, None):
-        stored = master.repo.create(decnet.generate(name="agent-py", depth=1, branching_factor=1, seed=7))
-        with decnet.Engine(master.repo) as engine:
-            assert engine.deploy(stored, hosts=["east"]).status == "active"
-            assert engine.verify(stored).is_clean
-            assert engine.teardown(stored).status == "torn_down"
+        stored = master.repo.create(maze)
+        # The machine of the master has no Docker.
+        with decnet.Engine(master.repo, f"unix://{tmp_path}/none.sock") as engine:
+            try:
+                outcome = engine.deploy(stored, hosts=["east"])
+                assert (outcome.status, outcome.reason) == ("active", None)
+                assert engine.verify(stored).is_clean
+            finally:
+                assert engine.teardown(stored).status == "torn_down"
 
 
 def test_refusals_have_codes_and_leave_the_folder_as_it_was(master: Master, tmp_path: Path) -> None:
