@@ -30,6 +30,8 @@ pub const SPEC: &str = "decnet.spec";
 pub const STATE: &str = "decnet.state";
 /// The label with the name of a service's volume in the catalogue.
 pub const VOLUME: &str = "decnet.topology.volume";
+/// The label with the name of the member of a fleet that a resource was made on.
+pub const MEMBER: &str = "decnet.member";
 /// The label of a volume that is not removed with its maze: `true`.
 pub const KEEP: &str = "decnet.keep";
 /// The label with the log driver of a container, if it is not the default.
@@ -47,7 +49,7 @@ pub fn bridge(network: &NetworkName) -> String {
 
 /// Returns the labels of the volume with the state of a base, given the labels of the base.
 pub fn volume_labels(base: &Labels) -> Labels {
-    let kept = [INSTANCE, TOPOLOGY, DECKY].into_iter();
+    let kept = [INSTANCE, TOPOLOGY, DECKY, MEMBER].into_iter();
     kept.filter_map(|key| Some((key.into(), base.get(key)?.clone())))
         .collect()
 }

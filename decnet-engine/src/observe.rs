@@ -83,6 +83,25 @@ impl Observed {
         })
     }
 
+    /// Keeps what has fitting labels: networks with their links, volumes, and the containers of mazes. Images have no labels, and a program
+    /// that works on a host for a moment stays.
+    pub(crate) fn retain(&mut self, fits: impl Fn(&Labels) -> bool) {
+        let networks = self.networks.iter().filter(|network| !fits(&network.labels));
+        let others: BTreeSet<NetworkName> = networks.map(|network| network.name.clone()).collect();
+        if let Some(links) = &mut self.links {
+            links.retain(|link| link.network.as_ref().is_none_or(|network| !others.contains(network)));
+        }
+        self.networks.retain(|network| fits(&network.labels));
+        self.volumes.retain(|volume| fits(&volume.labels));
+        self.containers
+            .retain(|container| container.role().is_none() || fits(&container.labels));
+    }
+
+    /// Keeps what masters made on a member of a fleet, and not what the program of this machine made on the same daemon.
+    pub(crate) fn retain_of_members(&mut self) {
+        self.retain(|labels| labels.contains_key(naming::MEMBER));
+    }
+
     /// Returns the volumes that stay when their maze is removed.
     pub fn kept_volumes(&self) -> impl Iterator<Item = &VolumeName> {
         let kept = self.volumes.iter().filter(|volume| volume.is_kept());

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,22 +135,29 @@ def test_a_host_joins_serves_a_maze_and_is_closed(master: Master, maze: decnet.T
 
 
 @pytest.mark.docker
-def test_an_agent_serves_docker(master: Master, tmp_path: Path) -> None:
+def test_an_agent_serves_the_docker_that_the_master_uses_too(master: Master, tmp_path: Path) -> None:
     address = free_address()
     agent = decnet.Agent(tmp_path / "agent")
     agent.join(master.token(), name="east", master=master.address, address=address)
-    pool = "10.208.224.0/20"
-    maze = decnet.generate(name="agent-py", depth=1, branching_factor=1, subnet_base_prefix=pool, seed=7)
-    with serving(agent, address, None):
-        stored = master.repo.create(maze)
-        # The machine of the master has no Docker.
-        with decnet.Engine(master.repo, f"unix://{tmp_path}/none.sock") as engine:
-            try:
-                outcome = engine.deploy(stored, hosts=["east"])
-                assert (outcome.status, outcome.reason) == ("active", None)
+
+    def maze(name: str, pool: str) -> decnet.StoredTopology:
+        settings: dict[str, Any] = {"depth": 1, "branching_factor": 1, "subnet_base_prefix": pool, "deckies_per_lan_max": 1, "seed": 7}
+        return master.repo.create(decnet.generate(name=name, **settings))
+
+    there, here = maze("there", "10.208.224.0/20"), maze("here", "10.208.240.0/20")
+    with serving(agent, address, None), decnet.Engine(master.repo) as engine:
+        try:
+            for stored, hosts in [(there, ["east"]), (here, [])]:
+                outcome = engine.deploy(stored, hosts=hosts)
+                assert (outcome.status, outcome.reason, outcome.row.placed_on) == ("active", None, hosts)
+            for stored in (there, here):
+                assert engine.reconcile(stored).changed == 0
                 assert engine.verify(stored).is_clean
-            finally:
-                assert engine.teardown(stored).status == "torn_down"
+            assert engine.teardown(here).status == "torn_down"
+            assert engine.reconcile(there).changed == 0
+        finally:
+            for row in master.repo.list():
+                assert engine.teardown(row).status == "torn_down"
 
 
 def test_refusals_have_codes_and_leave_the_folder_as_it_was(master: Master, tmp_path: Path) -> None:

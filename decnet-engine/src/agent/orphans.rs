@@ -51,7 +51,7 @@ async fn remove(shared: &Shared) {
             tracing::warn!("a master answers again: nothing more is removed");
             return;
         }
-        let options = ReapOptions::default().instance(instance);
+        let options = ReapOptions::default().instance(instance).only_of_members();
         match shared.engine.reap(options, &shared.stop).await {
             Ok(report) if report.is_clean() => {
                 let silent = shared.contact.silent();

@@ -74,7 +74,9 @@ async fn count(shared: &Shared) -> Result<Option<usize>, RuntimeError> {
         .into_iter()
         .filter(|instance| Some(*instance) != own)
     {
-        found.push(shared.runtime().inspect(Scope::Instance(instance)).await?);
+        let mut observed = shared.runtime().inspect(Scope::Instance(instance)).await?;
+        observed.retain_of_members();
+        found.push(observed);
     }
     if let Ok(Some(pushed)) = topologies::current(&shared.engine).await
         && let Some(instance) = own

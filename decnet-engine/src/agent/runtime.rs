@@ -50,6 +50,7 @@ pub(super) async fn perform(State(shared): Agent, Extension(fence): Extension<Fe
         agent.generations.admit(fence)?;
         // It is remembered before anything exists that could be left behind.
         agent.instances.remember(instance)?;
+        let action = action.marked(agent.name().as_str());
         Ok(agent.runtime().perform(instance, &action).await?)
     };
     json(&shared.change(work).await?)

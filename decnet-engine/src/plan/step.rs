@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Reason;
 use crate::{
     desired::{BaseSpec, ImageSpec, InterfaceSpec, LinkSpec, NetworkSpec, ServiceSpec, VolumeSpec},
-    naming::{ContainerName, Labels, LinkName, NetworkName, Role, VolumeName},
+    naming::{self, ContainerName, Labels, LinkName, NetworkName, Role, VolumeName},
     observe::{Activity, Observed},
 };
 
@@ -179,6 +179,29 @@ impl Action {
             Self::RemoveLink { link, .. } => link.host(),
             _ => self.container()?.host(),
         }
+    }
+
+    /// Marks what it creates with the member of a fleet on which it is done, unless it is marked. The daemon of a member may also be that of
+    /// the machine of a master, and each leaves the resources of the other alone.
+    #[must_use]
+    pub(crate) fn marked(mut self, member: &str) -> Self {
+        let mark = |labels: &mut Labels| {
+            labels.entry(naming::MEMBER.into()).or_insert_with(|| member.into());
+        };
+        match &mut self {
+            Self::CreateNetwork { network } => mark(&mut network.labels),
+            Self::CreateVolume { volume } => mark(&mut volume.labels),
+            Self::CreateBase { base } => mark(&mut base.labels),
+            Self::CreateService { service } => {
+                mark(&mut service.labels);
+                // Those that are missing are created with it.
+                for volume in &mut service.volumes {
+                    mark(&mut volume.labels);
+                }
+            }
+            _ => {}
+        }
+        self
     }
 
     /// Returns the networks that no other step may use at the same time: removing several containers of one network at once can

@@ -128,6 +128,8 @@ const PYTHON: Layers = Layers {
         &["engine_access", "engine_store", "logs"],
         &["forward"],
         &["open_engine"],
+        &["agent"],
+        &["open_agent"],
         &["module"],
     ],
     exceptions: &[],

@@ -53,12 +53,20 @@ impl fmt::Display for Reaped {
 pub struct ReapOptions {
     instance: Option<InstanceId>,
     running: Vec<String>,
+    only_of_members: bool,
 }
 
 impl ReapOptions {
     /// Removes everything of another repo whose database was lost, even if it is running. The caller must be sure.
     pub fn instance(mut self, instance: InstanceId) -> Self {
         self.instance = Some(instance);
+        self
+    }
+
+    /// Leaves alone what no master made on a member of a fleet: the daemon of a host can also be that of a master's machine.
+    #[cfg(feature = "agent")]
+    pub(crate) fn only_of_members(mut self) -> Self {
+        self.only_of_members = true;
         self
     }
 
@@ -194,7 +202,10 @@ impl Engine {
         let facts = self.facts().await?;
         let instance = options.instance.unwrap_or(facts.instance);
         let is_own = instance == facts.instance;
-        let observed = self.runtime.inspect(Scope::Instance(instance)).await?;
+        let mut observed = self.runtime.inspect(Scope::Instance(instance)).await?;
+        if options.only_of_members {
+            observed.retain_of_members();
+        }
         let (mut report, mut orphans) = (ReapReport::default(), Vec::new());
         for (label, observed) in by_topology(&observed) {
             let topology: Option<TopologyId> = label.parse().ok();

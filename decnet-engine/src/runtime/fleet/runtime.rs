@@ -20,7 +20,7 @@ use crate::{
     desired::BaseSpec,
     fence::Fence,
     host::machine::MachineFacts,
-    naming::ContainerName,
+    naming::{self, ContainerName},
     observe::{Observed, ObservedContainer, Scope},
     plan::Action,
     runtime::{
@@ -51,6 +51,15 @@ impl Fleet {
         future::join_all(asked).await
     }
 
+    /// Leaves out what another part made on the same daemon. What a former member made belongs to every part that sees it.
+    fn own(&self, part: Option<&str>, mut observed: Observed) -> Observed {
+        observed.retain(|labels| match labels.get(naming::MEMBER) {
+            None => part.is_none(),
+            Some(member) => part == Some(member) || !self.members.contains_key(member),
+        });
+        observed
+    }
+
     /// Combines the observations. Members that do not answer are unseen. Without members, it is the error of this machine.
     fn gather(&self, answers: Vec<(Option<String>, Result<Observed, RuntimeError>)>) -> Result<Observed, RuntimeError> {
         let mut all = Observed::default();
@@ -58,7 +67,7 @@ impl Fleet {
         for (name, answer) in answers {
             match answer {
                 Ok(observed) => {
-                    let observed = observed.on(name.as_deref());
+                    let observed = self.own(name.as_deref(), observed).on(name.as_deref());
                     all.networks.extend(observed.networks);
                     all.containers.extend(observed.containers);
                     all.volumes.extend(observed.volumes);
@@ -209,7 +218,11 @@ impl Runtime for Fleet {
 
     async fn perform(&self, instance: InstanceId, action: &Action) -> Result<Effect, RuntimeError> {
         let (host, runtime) = self.find(action.host())?;
-        let done = runtime.perform(instance, &action.clone().on(None)).await;
+        let action = match host {
+            Some(member) => action.clone().marked(member).on(None),
+            None => action.clone(),
+        };
+        let done = runtime.perform(instance, &action).await;
         done.map_err(of_member(host))
     }
 

@@ -5,6 +5,7 @@ mod lost;
 mod moving;
 mod preflight;
 mod silence;
+mod twins;
 
 use std::{sync::Arc, time::Duration};
 
