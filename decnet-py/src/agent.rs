@@ -9,9 +9,9 @@ use std::{
 
 use decnet_engine::{
     AgentError, AgentFolder, AgentLogs, AgentMaster, AgentOptions, AgentPlace, EngineOptions, FleetError, JoinError,
-    JoinToken, LogTarget, LogTargetError, PkiError, agent, check_address,
+    JoinToken, LogTarget, PkiError, agent, check_address,
 };
-use decnet_topology::{Name, RepoError, SqliteRepo};
+use decnet_topology::{Name, RepoError};
 use jiff::{SignedDuration, Timestamp};
 use pyo3::{exceptions::PyTypeError, prelude::*};
 use serde_json::json;
@@ -23,7 +23,8 @@ use crate::{
     catalog::Catalog,
     convert::{self, Typed},
     errors::{self, Raise, with},
-    open_engine,
+    forward, open_engine,
+    open_repo::open_file,
     operation::{Answer, Operation, Stop, Waiter},
     runtime::Native,
     tree,
@@ -106,12 +107,8 @@ impl Serving {
         let (credentials, place) = joined.ok_or_else(|| Failure::NotJoined(folder.clone()))?;
         let listener = TcpListener::bind(self.listen).await;
         let listener = listener.map_err(|error| Failure::Listen(self.listen, error))?;
-        let path = folder.store();
-        let opened = tokio::task::spawn_blocking(move || SqliteRepo::open(path)).await;
-        let store = opened.unwrap_or_else(|error| Err(RepoError::Medium { source: error.into() }));
-        let engine = self
-            .daemon
-            .engine_of_agent(Arc::new(store.map_err(Failure::Store)?), self.options);
+        let store = open_file(folder.store()).await.map_err(Failure::Store)?;
+        let engine = self.daemon.engine_of_agent(Arc::new(store), self.options);
         let logs = self.logs.map(|target| AgentLogs::new(target).cursor(folder.cursor()));
         let options = AgentOptions::default()
             .stop(stop)
@@ -239,15 +236,11 @@ impl AgentMethods {
         orphan_after: Option<&Bound<'_, PyAny>>,
     ) -> Answer {
         let (agent, folder) = (self.agent.get()?, self.folder()?);
-        let target = |target| -> PyResult<LogTarget> {
-            let parsed = convert::text(target, "a target")?.parse();
-            parsed.map_err(|error: LogTargetError| error.raise(py))
-        };
         let serving = Serving {
             listen: convert::parse(&listen.take(), "an address to listen on")?,
             daemon: workbench::daemon(docker, None)?,
             options: open_engine::options(catalog.map(Bound::get), None, decoy)?,
-            logs: logs.map(target).transpose()?,
+            logs: logs.map(forward::target).transpose()?,
             orphan_after: orphan_after.map(silence).transpose()?,
         };
         let idle = self.idle()?;

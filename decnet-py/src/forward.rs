@@ -97,6 +97,12 @@ async fn forward(
     Ok(())
 }
 
+/// Reads where lines go.
+pub(crate) fn target(to: &Bound<'_, PyAny>) -> PyResult<LogTarget> {
+    let parsed = convert::text(to, "a target")?.parse();
+    parsed.map_err(|error: LogTargetError| error.raise(to.py()))
+}
+
 impl EngineMethods {
     fn forward(&self, py: Python<'_>, to: Destination, options: LogOptions, cursor: Option<FilePath>) -> Answer {
         let bench = self.workbench()?;
@@ -140,7 +146,7 @@ impl EngineMethods {
     ) -> Answer {
         let py = to.py();
         let invalid = |error: LogTargetError| error.raise(py);
-        let target = convert::text(to, "a target")?.parse().map_err(invalid)?;
+        let target = target(to)?;
         let headers = match headers {
             Some(headers) => convert::texts(headers, "headers")?,
             None => Vec::new(),

@@ -1,11 +1,11 @@
 //! The two classes of agents: for threads, and for asyncio.
 
-use pyo3::{prelude::*, types::PyTuple};
+use pyo3::prelude::*;
 
 use crate::{
     agent::AgentMethods,
     argument::FilePath,
-    open_repo::coroutine_of,
+    open_repo::context_managers,
     operation::{Answer, Waiter},
 };
 
@@ -41,28 +41,4 @@ macro_rules! constructor {
 constructor!(PyAgent, Thread);
 constructor!(AioAgent, EventLoop);
 
-#[pymethods]
-impl PyAgent {
-    fn __enter__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
-    #[pyo3(signature = (*_arguments: "object"))]
-    fn __exit__(slf: &Bound<'_, Self>, _arguments: &Bound<'_, PyTuple>) -> PyResult<()> {
-        slf.as_super().get().close()
-    }
-}
-
-#[pymethods]
-impl AioAgent {
-    #[pyo3(signature = () -> "Coroutine[Any, Any, AioAgent]")]
-    fn __aenter__(slf: &Bound<'_, Self>) -> Answer {
-        coroutine_of(slf.py(), slf.clone().unbind().into_any())
-    }
-
-    #[pyo3(signature = (*_arguments: "object") -> "Coroutine[Any, Any, None]")]
-    fn __aexit__(slf: &Bound<'_, Self>, py: Python<'_>, _arguments: &Bound<'_, PyTuple>) -> Answer {
-        slf.as_super().get().close()?;
-        coroutine_of(py, py.None())
-    }
-}
+context_managers!(PyAgent, AioAgent, "Coroutine[Any, Any, AioAgent]");

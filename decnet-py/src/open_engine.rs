@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use decnet_engine::EngineOptions;
-use pyo3::{prelude::*, types::PyTuple};
+use pyo3::prelude::*;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     argument::{FilePath, count},
     catalog::Catalog,
     engine::EngineMethods,
-    open_repo::coroutine_of,
+    open_repo::context_managers,
     operation::{Answer, Waiter},
     repo::{CloseWithRepo, RepoMethods},
     workbench::{self, Slot, Workbench},
@@ -104,28 +104,4 @@ fn methods(
     Ok(EngineMethods::new(slot, waiter))
 }
 
-#[pymethods]
-impl PyEngine {
-    fn __enter__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
-    #[pyo3(signature = (*_arguments: "object"))]
-    fn __exit__(slf: &Bound<'_, Self>, _arguments: &Bound<'_, PyTuple>) -> PyResult<()> {
-        slf.as_super().get().close()
-    }
-}
-
-#[pymethods]
-impl AioEngine {
-    #[pyo3(signature = () -> "Coroutine[Any, Any, AioEngine]")]
-    fn __aenter__(slf: &Bound<'_, Self>) -> Answer {
-        coroutine_of(slf.py(), slf.clone().unbind().into_any())
-    }
-
-    #[pyo3(signature = (*_arguments: "object") -> "Coroutine[Any, Any, None]")]
-    fn __aexit__(slf: &Bound<'_, Self>, py: Python<'_>, _arguments: &Bound<'_, PyTuple>) -> Answer {
-        slf.as_super().get().close()?;
-        coroutine_of(py, py.None())
-    }
-}
+context_managers!(PyEngine, AioEngine, "Coroutine[Any, Any, AioEngine]");

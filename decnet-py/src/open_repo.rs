@@ -1,9 +1,9 @@
 //! The two classes of stores: for threads, and for asyncio.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use decnet_topology::{MemoryRepo, PostgresRepo, RepoError, SqliteRepo};
-use pyo3::{prelude::*, types::PyTuple};
+use pyo3::prelude::*;
 
 use crate::{
     argument::FilePath,
@@ -11,6 +11,42 @@ use crate::{
     repo::{OpenRepo, RepoMethods},
     store_place::StorePlace,
 };
+
+/// Lets `with` and `async with` close what they opened. The text is the type that `async with` waits for.
+macro_rules! context_managers {
+    ($thread:ident, $event_loop:ident, $coming:tt) => {
+        #[pymethods]
+        impl $thread {
+            fn __enter__(slf: Py<Self>) -> Py<Self> {
+                slf
+            }
+
+            #[pyo3(signature = (*_arguments: "object"))]
+            fn __exit__(slf: &Bound<'_, Self>, _arguments: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<()> {
+                slf.as_super().get().close()
+            }
+        }
+
+        #[pymethods]
+        impl $event_loop {
+            #[pyo3(signature = () -> $coming)]
+            fn __aenter__(slf: &Bound<'_, Self>) -> Answer {
+                $crate::open_repo::coroutine_of(slf.py(), slf.clone().unbind().into_any())
+            }
+
+            #[pyo3(signature = (*_arguments: "object") -> "Coroutine[Any, Any, None]")]
+            fn __aexit__(
+                slf: &Bound<'_, Self>,
+                py: Python<'_>,
+                _arguments: &Bound<'_, pyo3::types::PyTuple>,
+            ) -> Answer {
+                slf.as_super().get().close()?;
+                $crate::open_repo::coroutine_of(py, py.None())
+            }
+        }
+    };
+}
+pub(crate) use context_managers;
 
 /// A store of topologies: in memory, in one file that several processes can use, or in a PostgreSQL database that several hosts
 /// can use.
@@ -33,9 +69,13 @@ async fn open(path: FilePath) -> Result<Arc<OpenRepo>, RepoError> {
         return Ok(OpenRepo::new(Arc::new(repo), place));
     }
     let place = StorePlace::File(path.clone());
+    Ok(OpenRepo::new(Arc::new(open_file(path).await?), place))
+}
+
+/// Opens the store in a file, on a thread that may wait.
+pub(crate) async fn open_file(path: PathBuf) -> Result<SqliteRepo, RepoError> {
     let opened = tokio::task::spawn_blocking(move || SqliteRepo::open(path)).await;
-    let repo = opened.unwrap_or_else(|error| Err(RepoError::Medium { source: error.into() }))?;
-    Ok(OpenRepo::new(Arc::new(repo), place))
+    opened.unwrap_or_else(|error| Err(RepoError::Medium { source: error.into() }))
 }
 
 #[pymethods]
@@ -52,15 +92,6 @@ impl PyRepo {
     fn open(py: Python<'_>, path: FilePath) -> Answer {
         let finish = |py: Python<'_>, opened| Ok(Self::make(py, opened)?.into_any());
         Waiter::Thread.wait(py, Operation::new(Stop::Never, |_| open(path), finish), None)
-    }
-
-    fn __enter__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
-    #[pyo3(signature = (*_arguments: "object"))]
-    fn __exit__(slf: &Bound<'_, Self>, _arguments: &Bound<'_, PyTuple>) -> PyResult<()> {
-        slf.as_super().get().close()
     }
 }
 
@@ -103,17 +134,6 @@ impl AioRepo {
             .call1((opened,))?
             .unbind())
     }
-
-    #[pyo3(signature = () -> "Coroutine[Any, Any, AioRepo]")]
-    fn __aenter__(slf: &Bound<'_, Self>) -> Answer {
-        coroutine_of(slf.py(), slf.clone().unbind().into_any())
-    }
-
-    #[pyo3(signature = (*_arguments: "object") -> "Coroutine[Any, Any, None]")]
-    fn __aexit__(slf: &Bound<'_, Self>, py: Python<'_>, _arguments: &Bound<'_, PyTuple>) -> Answer {
-        slf.as_super().get().close()?;
-        coroutine_of(py, py.None())
-    }
 }
 
 impl AioRepo {
@@ -121,6 +141,8 @@ impl AioRepo {
         PyClassInitializer::from(RepoMethods::new(open, Waiter::EventLoop)).add_subclass(Self)
     }
 }
+
+context_managers!(PyRepo, AioRepo, "Coroutine[Any, Any, AioRepo]");
 
 /// Returns a coroutine that returns a value.
 pub(crate) fn coroutine_of(py: Python<'_>, value: Py<PyAny>) -> Answer {

@@ -127,6 +127,11 @@ fn event(kind: &str, data: &impl Serialize) -> Event {
     }
 }
 
+/// Makes the event that says whether something is connected.
+fn connected(what: &str, is_connected: bool) -> Event {
+    event(what, &json!({ "connected": is_connected }))
+}
+
 impl Following {
     /// Returns the next event; none at the end of the stream.
     async fn next(&mut self) -> Option<Event> {
@@ -196,12 +201,10 @@ impl Following {
                     Err(problem) => self.end(&problem),
                 }
             }
-            FeedItem::BusLost => self.waiting.push_back(event("bus", &json!({ "connected": false }))),
-            FeedItem::BusFound => self.waiting.push_back(event("bus", &json!({ "connected": true }))),
-            FeedItem::StoreLost(_) => self
-                .waiting
-                .push_back(event("database", &json!({ "connected": false }))),
-            FeedItem::StoreFound => self.waiting.push_back(event("database", &json!({ "connected": true }))),
+            FeedItem::BusLost => self.waiting.push_back(connected("bus", false)),
+            FeedItem::BusFound => self.waiting.push_back(connected("bus", true)),
+            FeedItem::StoreLost(_) => self.waiting.push_back(connected("database", false)),
+            FeedItem::StoreFound => self.waiting.push_back(connected("database", true)),
         }
     }
 

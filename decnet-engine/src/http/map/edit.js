@@ -179,12 +179,10 @@ async function submit() {
   lock(true);
   try {
     await mutate(op, value);
-  } catch (error) {
+  } finally {
     lock(false);
     focus.focus();
-    throw error;
   }
-  lock(false);
   for (const field of $("fields").querySelectorAll('input[type="text"]')) field.value = "";
   for (const field of $("fields").querySelectorAll('input[type="checkbox"]')) field.checked = false;
   fields();
